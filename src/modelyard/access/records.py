@@ -1,0 +1,41 @@
+"""Who acts, in which role, and what a role may do."""
+
+from enum import StrEnum
+
+import msgspec
+
+from modelyard.core import Micros
+
+
+class Role(StrEnum):
+    """The five roles. `operator` may do what all others may."""
+
+    VIEWER = "viewer"
+    DEVELOPER = "developer"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+    SERVICE = "service"
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who acts: an operating-system user, the holder of an API key, or a part of the system itself."""
+
+    name: str
+    roles: tuple[Role, ...]
+    source: str
+    deployments: tuple[str, ...] = ()
+    """Empty means all."""
+
+
+class StoredKey(msgspec.Struct, frozen=True):
+    """An API key at rest. The token is shown once and never stored."""
+
+    key_id: str
+    name: str
+    role: Role
+    digest: str
+    created_us: Micros
+    created_by: str
+    deployments: tuple[str, ...] = ()
+    expires_us: Micros | None = None
+    revoked_us: Micros | None = None

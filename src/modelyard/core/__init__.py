@@ -1,0 +1,59 @@
+"""The ground floor: names, ids, clock, errors, settings, verdict, logging, and files written atomically.
+
+Owns what every room shares and nothing that knows about models. Imports no other room. `core.processes` (which
+processes are ours) and `core.settings` (YAML and pydantic) are imported by their own names, so that a room which
+needs neither pays for neither.
+"""
+
+from .clock import Clock, ManualClock, Micros, SystemClock, from_micros, to_micros
+from .errors import (
+    Conflict,
+    Damaged,
+    Failed,
+    Forbidden,
+    InvalidInput,
+    ModelyardError,
+    NotFound,
+    Unavailable,
+)
+from .files import atomic_write, sync_folder
+from .ids import IdSource, SeededIds, SystemIds, uuid7
+from .logging import configure_logging, log_event
+from .names import Digest, canonical_json, check_name, did_you_mean, digest_of, nearest
+from .values import ArmRole, Scalar
+from .verdict import Judgement, Verdict
+
+__all__ = [
+    "ArmRole",
+    "Clock",
+    "Conflict",
+    "Damaged",
+    "Digest",
+    "Failed",
+    "Forbidden",
+    "IdSource",
+    "InvalidInput",
+    "Judgement",
+    "ManualClock",
+    "Micros",
+    "ModelyardError",
+    "NotFound",
+    "Scalar",
+    "SeededIds",
+    "SystemClock",
+    "SystemIds",
+    "Unavailable",
+    "Verdict",
+    "atomic_write",
+    "canonical_json",
+    "check_name",
+    "configure_logging",
+    "did_you_mean",
+    "digest_of",
+    "from_micros",
+    "log_event",
+    "nearest",
+    "sync_folder",
+    "to_micros",
+    "uuid7",
+]

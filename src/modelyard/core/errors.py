@@ -1,0 +1,85 @@
+"""The error tree: one root, and a branch for each kind of answer a caller can give.
+
+Rooms define their own errors as children of these branches. The edges (CLI, HTTP) map branches, never leaves, to exit
+codes and statuses.
+"""
+
+from collections.abc import Mapping
+
+
+class ModelyardError(Exception):
+    """What went wrong, with its values; what exists; and what to do about it.
+
+    `code` is stable and machine-readable, `context` holds JSON-able values, `remedy` is a sentence or a command.
+    """
+
+    code = "ERROR"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        context: Mapping[str, object] | None = None,
+        remedy: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.context = dict(context or {})
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".rstrip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross process boundaries whole."""
+        return _rebuild, (type(self), self.message, self.code, self.context, self.remedy)
+
+
+def _rebuild(
+    kind: type[ModelyardError], message: str, code: str, context: dict[str, object], remedy: str
+) -> ModelyardError:
+    return kind(message, code=code, context=context, remedy=remedy)
+
+
+class InvalidInput(ModelyardError):
+    """The caller's words or data cannot be used as they are."""
+
+    code = "INVALID_INPUT"
+
+
+class NotFound(ModelyardError):
+    """The thing named does not exist."""
+
+    code = "NOT_FOUND"
+
+
+class Conflict(ModelyardError):
+    """The thing changed since it was read, or exists already."""
+
+    code = "CONFLICT"
+
+
+class Forbidden(ModelyardError):
+    """A policy or a missing permission refuses it."""
+
+    code = "FORBIDDEN"
+
+
+class Unavailable(ModelyardError):
+    """A part that is needed does not answer now; trying again may help."""
+
+    code = "UNAVAILABLE"
+
+
+class Damaged(ModelyardError):
+    """Stored bytes are not what was written."""
+
+    code = "DAMAGED"
+
+
+class Failed(ModelyardError):
+    """A check, gate or step ended with a failing verdict."""
+
+    code = "FAILED"

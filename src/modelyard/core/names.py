@@ -1,0 +1,57 @@
+"""Names, near names, and content digests."""
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from typing import NewType
+
+from .errors import InvalidInput
+
+Digest = NewType("Digest", str)
+"""Lower-case hexadecimal SHA-256 of some bytes, 64 characters."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def check_name(kind: str, name: str) -> str:
+    """`name` itself, when it may name a `kind`; otherwise InvalidInput says which rule it breaks."""
+    if _NAME.fullmatch(name):
+        return name
+    shown = name if len(name) <= 40 else name[:40] + "…"
+    raise InvalidInput(
+        f"{shown!r} cannot name a {kind}.",
+        code="INVALID_NAME",
+        context={"kind": kind, "name": shown},
+        remedy="Use 1 to 128 letters, digits, '.', '_' or '-', starting with a letter or a digit.",
+    )
+
+
+def nearest(name: str, existing: Iterable[str]) -> str | None:
+    """The existing name closest to a misspelt one, or None when nothing is close."""
+    by_lower = {each.lower(): each for each in existing}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
+
+
+def did_you_mean(name: str, existing: Iterable[str], *, shown: int = 12) -> str:
+    """The tail of an error message about an unknown name: what exists, and the nearest of it."""
+    names = sorted(existing)
+    if not names:
+        return "There are none."
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    close = nearest(name, names)
+    hint = f" Did you mean {close!r}?" if close else ""
+    return f"There are: {', '.join(names[:shown])}{more}.{hint}"
+
+
+def canonical_json(value: object) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8, never NaN: equal values give equal bytes."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def digest_of(data: bytes) -> Digest:
+    """The SHA-256 of some bytes."""
+    return Digest(hashlib.sha256(data).hexdigest())

@@ -1,0 +1,194 @@
+"""YAML that remembers its lines, findings collected before anything is raised, and where each setting came from."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import InvalidInput
+from .names import nearest
+
+Keys = tuple[str | int, ...]
+"""The way to a value inside a YAML document: mapping keys and list positions."""
+
+
+class Section(BaseModel):
+    """The base of every settings model: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One thing wrong with a settings file."""
+
+    line: int
+    keys: Keys
+    message: str
+
+    @property
+    def path(self) -> str:
+        return ".".join(str(key) for key in self.keys)
+
+
+@dataclass(frozen=True)
+class LocatedYaml:
+    """A YAML document as plain values, with the line (from 1) of each key and item."""
+
+    file: Path
+    data: Mapping[str, Any]
+    lines: Mapping[Keys, int]
+
+    def line_of(self, keys: Keys) -> int:
+        """The line of a value, or of the nearest enclosing one that is written in the file."""
+        for length in range(len(keys), -1, -1):
+            if (line := self.lines.get(keys[:length])) is not None:
+                return line
+        return 1
+
+    def finding(self, keys: Keys, message: str) -> Finding:
+        return Finding(self.line_of(keys), keys, message)
+
+
+def read_yaml(file: Path) -> LocatedYaml:
+    """Read one YAML mapping. Raises InvalidInput for unreadable, malformed or repeated keys, each with its line."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"Cannot read {file}: {error}.", code="UNREADABLE_FILE") from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{file}:{mark.line + 1}" if mark else str(file)
+        raise InvalidInput(
+            f"{where}: not YAML: {getattr(error, 'problem', error)}.", code="NOT_YAML", remedy="Correct that line."
+        ) from error
+    if root is None:
+        return LocatedYaml(file, {}, {(): 1})
+    if not isinstance(root, yaml.MappingNode):
+        raise InvalidInput(
+            f"{file}:1: a project file is a mapping of sections, not a {type(root).__name__}.", code="NOT_YAML"
+        )
+    lines: dict[Keys, int] = {}
+    findings: list[Finding] = []
+    data = _values(root, (), lines, findings)
+    if findings:
+        raise report(file, findings)
+    return LocatedYaml(file, data, lines)
+
+
+def _values(node: yaml.Node, keys: Keys, lines: dict[Keys, int], findings: list[Finding]) -> Any:
+    lines.setdefault(keys, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        return [_values(item, (*keys, index), lines, findings) for index, item in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        return yaml.SafeLoader("").construct_object(node)
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        line = key_node.start_mark.line + 1
+        if key in result:
+            findings.append(Finding(line, (*keys, key), f"{key!r} is written twice; the first is on line "
+                                                        f"{lines[(*keys, key)]}"))  # fmt: skip
+            continue
+        lines[(*keys, key)] = line
+        result[key] = _values(value_node, (*keys, key), lines, findings)
+    return result
+
+
+def findings_of(error: ValidationError, document: LocatedYaml, model: type[BaseModel]) -> list[Finding]:
+    """pydantic's errors as findings, with the nearest known key for an unknown one."""
+    return [_finding_of(each["type"], each["loc"], each["msg"], each["input"], document, model)
+            for each in error.errors()]  # fmt: skip
+
+
+def _finding_of(
+    kind: str, location: Keys, message: str, value: object, document: LocatedYaml, model: type[BaseModel]
+) -> Finding:
+    keys = _written(location, document)
+    if kind == "extra_forbidden":
+        known = _known_keys(model, location[:-1])
+        close = nearest(str(location[-1]), known)
+        hint = f"did you mean {close!r}?" if close else f"known keys: {', '.join(sorted(known))}"
+        return document.finding(keys, f"unknown key {location[-1]!r}; {hint}")
+    if kind == "missing":
+        return document.finding(keys, "is required")
+    shown = repr(value)
+    came = f" (got {shown if len(shown) <= 60 else shown[:60] + '…'})"
+    return document.finding(keys, message[:1].lower() + message[1:] + came)
+
+
+def _written(location: Keys, document: LocatedYaml) -> Keys:
+    """The location without the union tags that pydantic adds and the file does not have."""
+    keys: Keys = ()
+    for part in location:
+        if (*keys, part) in document.lines or part == location[-1]:
+            keys = (*keys, part)
+    return keys
+
+
+def _known_keys(model: type[BaseModel], location: Keys) -> set[str]:
+    current: type[BaseModel] | None = model
+    for part in location:
+        if current is None:
+            return set()
+        field = current.model_fields.get(str(part))
+        annotation = field.annotation if field is not None else current
+        current = _model_in(annotation)
+    return set(current.model_fields) if current is not None else set()
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The settings model inside an annotation such as `dict[str, Model]` or `Model | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if (found := _model_in(argument)) is not None:
+            return found
+    return None
+
+
+def report(file: Path, findings: Iterable[Finding]) -> InvalidInput:
+    """One error that lists every finding with file and line, in the order of the file."""
+    ordered = sorted(set(findings))
+    lines = [f"{file}:{each.line}: {each.path}: {each.message}" for each in ordered]
+    count = "1 thing is" if len(ordered) == 1 else f"{len(ordered)} things are"
+    return InvalidInput(
+        f"{count} wrong in {file.name}:\n  " + "\n  ".join(lines),
+        code="INVALID_PROJECT_FILE",
+        context={"findings": [{"line": each.line, "path": each.path, "message": each.message} for each in ordered]},
+        remedy="\nCorrect these lines and run the command again.",
+    )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the effective value of a setting came from."""
+
+    path: str
+    value: object
+    source: str
+
+
+def overlay_environment(
+    data: dict[str, Any], environment: Mapping[str, str], paths: Iterable[Keys], *, prefix: str = "MODELYARD"
+) -> dict[str, str]:
+    """Put `MODELYARD_SECTION_KEY` values over those of the file, for the scalar settings listed in `paths`.
+
+    Returns the variable used for each dotted path. Values are parsed as YAML scalars, so `8080` is a number.
+    """
+    used: dict[str, str] = {}
+    for keys in paths:
+        variable = "_".join([prefix, *(str(key) for key in keys)]).upper().replace("-", "_").replace(".", "_")
+        if variable not in environment:
+            continue
+        target = data
+        for key in keys[:-1]:
+            target = target.setdefault(str(key), {})
+        target[str(keys[-1])] = yaml.safe_load(environment[variable])
+        used[".".join(str(key) for key in keys)] = variable
+    return used

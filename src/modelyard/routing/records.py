@@ -1,0 +1,83 @@
+"""Routes, arms, and what servers say of themselves."""
+
+from typing import Literal
+
+import msgspec
+
+from modelyard.core import ArmRole, Digest, Micros
+
+
+class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One version behind a deployment.
+
+    `weight` is a share of traffic in [0, 1]; the weights of live, canary and test arms sum to 1, and the live arm
+    takes what the others leave. A shadow's weight is the share of requests copied to it, apart from that sum.
+    """
+
+    name: str
+    role: ArmRole
+    version: str
+    bundle: Digest
+    weight: float
+
+
+class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who answers for a deployment, from a generation on. Routes are values: a change is a new generation."""
+
+    deployment: str
+    model: str
+    generation: int
+    arms: tuple[Arm, ...]
+    salt: str
+    assign_by: str | None = None
+    clock: Literal["system", "request"] = "system"
+    latency_objective_ms: float = 200.0
+    reason: str = ""
+
+    @property
+    def live(self) -> Arm:
+        """The arm that answers unless another is assigned, and whenever another fails."""
+        return next(arm for arm in self.arms if arm.role == "live")
+
+
+class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An API key as servers know it: no secret, only the HMAC-SHA-256 of it (hexadecimal)."""
+
+    key_id: str
+    digest: str
+    role: str
+    deployments: tuple[str, ...] = ()
+    expires_us: Micros | None = None
+
+
+class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that servers need from the control plane, in one file that is replaced in one step."""
+
+    revision: int
+    routes: tuple[Route, ...]
+    keys: tuple[KeyEntry, ...] = ()
+    authentication: bool = False
+
+
+class ArmStatus(msgspec.Struct, frozen=True):
+    """Whether a server has an arm loaded, or why not."""
+
+    deployment: str
+    arm: str
+    version: str
+    bundle: Digest
+    loaded: bool
+    why_not: str = ""
+
+
+class ServerStatus(msgspec.Struct, frozen=True):
+    """What a server writes beside the feed: at each change of route and once a second as heartbeat."""
+
+    server: str
+    pid: int
+    address: str
+    started_us: Micros
+    heartbeat_us: Micros
+    feed_revision: int
+    generations: dict[str, int]
+    arms: tuple[ArmStatus, ...]

@@ -1,0 +1,134 @@
+"""Where decisions are kept, and where bytes are kept: two contracts, several drivers."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from modelyard.core import Digest
+
+Body = Mapping[str, Any]
+"""A JSON object: strings, finite numbers, booleans, null, lists and objects of these."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document as it stood at `revision` (1 for the first write, then one more each write)."""
+
+    kind: str
+    key: str
+    revision: int
+    body: Body
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of an append-only stream; `seq` counts 1, 2, 3 … without gaps."""
+
+    stream: str
+    seq: int
+    body: Body
+
+
+class Snapshot(Protocol):
+    """A consistent view of the records. Bodies are copies: changing one changes nothing stored."""
+
+    def get(self, kind: str, key: str) -> Document | None:
+        """The document, or None."""
+
+    def scan(
+        self, kind: str, *, prefix: str = "", after: str = "", limit: int | None = None, descending: bool = False
+    ) -> list[Document]:
+        """Documents of a kind in the order of their keys (by code point), those whose key starts with `prefix`.
+
+        `after` continues a page: only keys beyond it, in the direction of the scan.
+        """
+
+    def find(self, kind: str, label: str, value: str, *, limit: int | None = None) -> list[Document]:
+        """Documents of a kind that were written with `labels[label] == value`, in the order of their keys."""
+
+    def entries(
+        self, stream: str, *, after: int = 0, limit: int | None = None, descending: bool = False
+    ) -> list[Entry]:
+        """Entries of a stream with `seq > after` (with `descending`: the newest first, still only `seq > after`)."""
+
+
+class Transaction(Snapshot, Protocol):
+    """A snapshot that can be written; it sees its own writes. All of it is committed, or nothing."""
+
+    def put(
+        self,
+        kind: str,
+        key: str,
+        body: Body,
+        *,
+        expect: int | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> int:
+        """Write a document whole and return its new revision.
+
+        `expect` is compare-and-set: the revision it must have now, 0 for 'must not exist'; otherwise
+        `RevisionConflict`. `labels` replace the document's earlier labels.
+        """
+
+    def delete(self, kind: str, key: str, *, expect: int | None = None) -> None:
+        """Remove a document; removing what is not there does nothing unless `expect` says otherwise."""
+
+    def append(self, stream: str, body: Body) -> int:
+        """Add an entry and return its `seq`."""
+
+
+class RecordStore(Protocol):
+    """The database that decides what may serve.
+
+    Write transactions are serializable: they happen one after another, across processes; a second writer waits (at
+    most 30 seconds, then `StoreBusy`). An exception inside the block rolls everything back and is passed on. After the
+    block ends normally the writes survive `kill -9` and a power cut. Transactions must not be nested, and must not be
+    held while doing slow work. A store may be used from several threads and is reopened by a forked or spawned child.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it is, with any password masked."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """A write transaction."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """A read-only transaction."""
+
+    def migrate(self) -> None:
+        """Create the tables, or bring them to this version. Idempotent; safe when two processes start at once."""
+
+    def close(self) -> None:
+        """Release connections. Idempotent."""
+
+
+class ArtifactStore(Protocol):
+    """Immutable bytes under their SHA-256.
+
+    Putting what is there already changes nothing. What a `put_*` returned can be got from then on; a crash in the
+    middle leaves nothing visible. Getting verifies the digest and raises `ArtifactDamaged` on a mismatch,
+    `ArtifactMissing` when there is nothing. A *tree* is a folder of regular files stored under the digest of its
+    manifest (canonical JSON `{"files": {relative path: digest}}`); links, and names that leave the folder, are refused.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it is, with any secret masked."""
+
+    def put_bytes(self, data: bytes) -> Digest: ...
+    def put_file(self, path: Path) -> Digest: ...
+    def put_tree(self, folder: Path) -> Digest: ...
+    def get_bytes(self, digest: Digest) -> bytes: ...
+    def get_file(self, digest: Digest, into: Path) -> Path:
+        """Write the bytes to the path `into`, in one step, and return it."""
+
+    def get_tree(self, digest: Digest, into: Path) -> Path:
+        """Recreate the folder at `into` (which must not exist), in one step, and return it."""
+
+    def has(self, digest: Digest) -> bool: ...
+    def digests(self) -> Iterator[Digest]: ...
+    def delete(self, digest: Digest) -> None:
+        """Remove the bytes; removing what is not there does nothing. A tree's files are left to the caller."""
