@@ -1,0 +1,51 @@
+# One Makefile: its targets are what people type, what the pre-commit hooks run, and what CI runs.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test test-extras check format bench soak docs lock clean
+
+demo: $(READY)  ## a year of real flights through the whole loop, on this machine
+	$(BIN)/modelyard demo $(ARGS)
+
+test: $(READY)  ## every test that needs nothing but wheels
+	$(BIN)/pytest -m "not extras and not soak" $(ARGS)
+
+test-extras: $(READY)  ## tests that need what only Debian has, or a virtual environment of their own
+	./tests/extras/install
+	$(BIN)/pytest -m extras $(ARGS)
+
+check: $(READY)  ## style, types, and the one-way imports between rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## measurements, each a ratio in one run
+	$(BIN)/python -m benchmarks
+
+soak: $(READY)  ## the long proofs: the full year, and hundreds of kills
+	$(BIN)/pytest -m soak --timeout 7200 $(ARGS)
+
+docs: $(READY)  ## run every example in the README and the docs, and check that all is documented
+	$(BIN)/pytest tests/docs tests/architecture $(ARGS)
+
+lock:  ## renew requirements.lock from pyproject.toml (needs uv)
+	uv lock --upgrade
+	uv export --no-emit-project --all-extras --all-groups --no-header -q -o requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Modelyard needs Python 3.11 or newer; this is $$($(PYTHON) --version). Set PYTHON=python3.12, say."; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing Modelyard into .venv (a few minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist site

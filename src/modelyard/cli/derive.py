@@ -1,0 +1,84 @@
+"""Click commands derived from operations: parameters from the input's fields, printing left to the noun's file."""
+
+import types
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import click
+
+from .edge import emit, open_project
+
+if TYPE_CHECKING:
+    from dataclasses import Field as DataclassField
+
+    from modelyard.operations import Operation, Option
+
+_PROJECT_HELP = "Folder with modelyard.yaml, or the file."
+
+Show = Callable[[Any], None]
+"""Prints a result for a person."""
+
+_TYPES: dict[type, click.ParamType] = {
+    str: click.STRING,
+    int: click.INT,
+    float: click.FLOAT,
+    Path: click.Path(path_type=Path),
+}
+
+
+def command(operation: "Operation[Any]", show: Show) -> click.Command:
+    """The click command of an operation; `--project` and `--json` come with every one."""
+    hints = get_type_hints(operation.input_type, include_extras=True)
+    parameters = [_parameter(field, hints[field.name]) for field in fields(operation.input_type)]
+    where = click.Path(path_type=Path)
+    parameters.append(click.Option(["--project", "project_folder"], type=where, default=Path(), help=_PROJECT_HELP))
+    parameters.append(click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."))
+
+    def callback(project_folder: Path, *, as_json: bool, **values: Any) -> None:
+        from modelyard.operations import carry_out  # noqa: PLC0415 - `--help` must not pay for it
+
+        with open_project(project_folder) as project:
+            result = carry_out(operation, project, operation.input_type(**values))
+        emit(result, as_json=as_json, show=show)
+
+    return click.Command(operation.verb or operation.noun, params=parameters, callback=callback, help=operation.summary)
+
+
+def _parameter(field: "DataclassField[Any]", hint: Any) -> click.Parameter:
+    kind, option = _annotated(hint)
+    required = field.default is MISSING and field.default_factory is MISSING
+    default = None if required else _default(field)
+    if option.positional:
+        return click.Argument([field.name], type=_click_type(kind), required=required, default=default)
+    spelling = option.flag or "--" + field.name.replace("_", "-")
+    if kind is bool:
+        return click.Option([spelling, field.name], is_flag=True, default=bool(default), help=option.help)
+    many = get_origin(kind) is tuple
+    return click.Option(
+        [spelling, field.name],
+        type=_click_type(get_args(kind)[0] if many else kind),
+        multiple=many,
+        required=required,
+        default=default,
+        show_default=default not in (None, ()),
+        help=option.help,
+    )
+
+
+def _annotated(hint: Any) -> "tuple[Any, Option]":
+    if get_origin(hint) is not Annotated:
+        raise TypeError(f"{hint!r} needs Annotated[..., Option(help)]")
+    kind, option = get_args(hint)
+    if get_origin(kind) in (Union, types.UnionType):
+        (kind,) = [each for each in get_args(kind) if each is not type(None)]
+    return kind, option
+
+
+def _click_type(kind: Any) -> click.ParamType:
+    return _TYPES[kind]
+
+
+def _default(field: "DataclassField[Any]") -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()

@@ -1,0 +1,59 @@
+"""The top of the command line. A noun's file is imported only when the noun is used."""
+
+from importlib import import_module
+
+import click
+
+NOUNS: dict[str, str] = {
+    "init": "Write a new project to start from.",
+    "demo": "Live a year of real flights through the whole loop, on this machine.",
+    "up": "Start the server and the control process, and keep them running.",
+    "down": "Stop what `up` started.",
+    "status": "What runs, what is live, what is on trial.",
+    "doctor": "Check stores, versions, ports, disk, clock and telemetry switches.",
+    "config": "The effective settings, and where each came from.",
+    "features": "Feature views: list, materialize, read.",
+    "pipeline": "Pipelines: run, show.",
+    "model": "Model versions: list, show, promote, roll back.",
+    "serve": "Serve a project's deployments over HTTP.",
+    "deploy": "Deploy a version: the short form of a rollout.",
+    "rollout": "Rollouts: start, status, roll back, history.",
+    "log": "The prediction log: statistics.",
+    "monitor": "Windows of drift and performance: run, status.",
+    "alert": "Alerts: list.",
+    "retrain": "The retraining loop: run, status, explain.",
+    "key": "API keys: create, list, revoke.",
+    "audit": "The audit record: list, verify.",
+}
+
+
+class LazyNouns(click.Group):
+    """A group that lists its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(NOUNS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in NOUNS:
+            return None
+        found: click.Command = import_module(f"modelyard.cli.{cmd_name}").command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in NOUNS and not args[0].startswith("-"):
+            from modelyard.core import did_you_mean  # noqa: PLC0415 - only on the way to an error
+
+            raise click.UsageError(f"No command {args[0]!r}. {did_you_mean(args[0], NOUNS, shown=30)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Commands"):
+            formatter.write_dl(list(NOUNS.items()))
+
+
+@click.command(cls=LazyNouns, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="modelyard", prog_name="modelyard")
+def root() -> None:
+    """Keeps machine-learning models running: train, gate, register, serve, roll out, watch, retrain."""

@@ -1,0 +1,24 @@
+"""The control process and its supervisor.
+
+Owns the processes of a workspace, their ports and their restarts, and the scheduler that ticks monitors, rollouts and
+retraining. Does not own what those do, and is never in the path of a request.
+"""
+
+from .errors import AlreadyRunning, PortInUse, StartFailed
+from .ports import free_port, port_owner, require_free_port
+from .supervisor import Part, RunningProcess, Supervisor, python_command, running, stop_running
+
+__all__ = [
+    "AlreadyRunning",
+    "Part",
+    "PortInUse",
+    "RunningProcess",
+    "StartFailed",
+    "Supervisor",
+    "free_port",
+    "port_owner",
+    "python_command",
+    "require_free_port",
+    "running",
+    "stop_running",
+]

@@ -1,0 +1,43 @@
+"""Ports: whether one is free, and if not, who has it."""
+
+import socket
+
+import psutil
+
+from .errors import PortInUse
+
+
+def require_free_port(host: str, port: int, *, setting: str) -> None:
+    """Raise PortInUse, with the owner and the setting that changes it, unless `host:port` can be bound now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            owner = port_owner(port)
+            raise PortInUse(
+                f"Port {port} on {host} is in use by {owner}.",
+                context={"port": port, "host": host, "owner": owner, "setting": setting},
+                remedy=f"Stop it, or choose another port: {setting} in modelyard.yaml.",
+            ) from error
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def port_owner(port: int) -> str:
+    """Name and pid of the process that listens on a port, as far as this user may see it."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:  # macOS shows other processes' sockets to root alone
+        return "another process"
+    pids = [each.pid for each in connections if each.status == psutil.CONN_LISTEN and each.laddr.port == port]
+    for pid in pids:
+        if pid is not None and psutil.pid_exists(pid):
+            return f"{psutil.Process(pid).name()} (pid {pid})"
+    return "another user's process"

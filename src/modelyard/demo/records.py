@@ -1,0 +1,48 @@
+"""What the demonstration reports: months, events, and the summary written to `summary.json`."""
+
+import msgspec
+
+
+class Month(msgspec.Struct, frozen=True):
+    """One month of predictions whose truth is known.
+
+    `auc_loop` is of the answers callers got, `auc_static` of the never-retrained model that rode along as a shadow;
+    both from logged predictions. None when one class is missing.
+    """
+
+    n: int
+    base_rate: float
+    auc_static: float | None
+    auc_loop: float | None
+    versions: tuple[str, ...]
+    drifted_features: tuple[str, ...]
+    drift_verdict: str
+    alerts: int
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened in event time (`at`: ISO 8601, UTC)."""
+
+    at: str
+    kind: str
+    detail: str
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The whole run. Durations are wall time."""
+
+    seed: int
+    share: float
+    months: dict[str, Month]
+    events: tuple[Event, ...]
+    requests_sent: int
+    requests_failed: int
+    predictions_logged: int
+    labels_posted: int
+    labels_joined: int
+    retrained: int
+    promoted: int
+    rolled_back: int
+    serve_p50_ms: float
+    serve_p99_ms: float
+    wall_s: float

@@ -1,0 +1,51 @@
+"""The sections of `modelyard.yaml` that belong to no single room."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from modelyard.core.settings import Section
+
+
+class StoresSettings(Section):
+    """Where things are kept. Each is a URL, or a path inside the workspace; each has a twin beyond one machine."""
+
+    workspace: Path = Field(Path(".modelyard"), description="Folder of every embedded store, beside the project file.")
+    records: SecretStr | None = Field(None, description="Record store: sqlite:///… or postgresql+psycopg://…")
+    artifacts: str | None = Field(None, description="Artifact store: a folder or s3://bucket/prefix.")
+    tracking: str | None = Field(None, description="MLflow tracking and registry URI.")
+
+
+class ServerSettings(Section):
+    """The HTTP data plane."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=1, le=65535, description="Port of /predict and the other endpoints.")
+    metrics_port: int = Field(8082, ge=1, le=65535, description="Port of /metrics.")
+
+
+class SecuritySettings(Section):
+    """Who may do what."""
+
+    authentication: bool = Field(default=False, description="Ask for an API key on every request to the data plane.")
+
+
+class RequestFieldSettings(Section):
+    """One value that a client sends."""
+
+    kind: Literal["number", "category"] = Field("number", description="Type of the value.")
+    required: bool = Field(default=True, description="Whether a request without it is refused.")
+
+
+class ModelSettings(Section):
+    """A model: what it learns, from which features, and how a request becomes its input."""
+
+    task: Literal["binary"] = Field("binary", description="What is predicted: one of two classes.")
+    label: str = Field(description="Column with the truth.")
+    request: dict[str, RequestFieldSettings | Literal["number", "category"]] = Field(
+        description="Fields the client sends, by name, with their kind."
+    )
+    features: tuple[str, ...] = Field(
+        min_length=1, description="Inputs in order: a request field, or view:feature from the feature definitions."
+    )
