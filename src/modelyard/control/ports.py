@@ -36,7 +36,8 @@ def port_owner(port: int) -> str:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:  # macOS shows other processes' sockets to root alone
         return "another process"
-    pids = [each.pid for each in connections if each.status == psutil.CONN_LISTEN and each.laddr.port == port]
+    listening = (each for each in connections if each.status == psutil.CONN_LISTEN)
+    pids = [each.pid for each in listening if getattr(each.laddr, "port", None) == port]
     for pid in pids:
         if pid is not None and psutil.pid_exists(pid):
             return f"{psutil.Process(pid).name()} (pid {pid})"

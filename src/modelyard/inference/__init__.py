@@ -1,0 +1,57 @@
+"""Bundles: the only thing the data plane loads.
+
+Owns the bundle's format, signature and encoding, verifying, loading through a closed list of runtimes, predicting, and
+the mergeable histogram. Does not own building bundles (`bundling`) or answering requests (`serving`).
+"""
+
+from .bundle import GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle
+from .encode import Encoded, Encoder
+from .errors import BundleDamaged, BundleTooNew, GoldenMismatch, InvalidRow, UnknownRuntime
+from .records import (
+    FORMAT_VERSION,
+    BundleInfo,
+    CategoryProfile,
+    ColumnProfile,
+    Field,
+    NumberProfile,
+    ReferenceProfile,
+    Signature,
+    Task,
+)
+from .runtimes import RUNTIMES, Runtime
+from .sketch import Counts, Sketch, merge
+from .verify import verify_bundle
+from .write import INFO_FILE, write_bundle
+
+__all__ = [
+    "FORMAT_VERSION",
+    "GOLDEN_FILE",
+    "INFO_FILE",
+    "PROFILE_FILE",
+    "RUNTIMES",
+    "Bundle",
+    "BundleDamaged",
+    "BundleInfo",
+    "BundleTooNew",
+    "CategoryProfile",
+    "ColumnProfile",
+    "Counts",
+    "Encoded",
+    "Encoder",
+    "Field",
+    "Golden",
+    "GoldenMismatch",
+    "InvalidRow",
+    "NumberProfile",
+    "Predictions",
+    "ReferenceProfile",
+    "Runtime",
+    "Signature",
+    "Sketch",
+    "Task",
+    "UnknownRuntime",
+    "load_bundle",
+    "merge",
+    "verify_bundle",
+    "write_bundle",
+]

@@ -1,0 +1,110 @@
+"""A loaded bundle: from raw rows to predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.core import Digest, Scalar
+
+from .encode import Encoder
+from .errors import GoldenMismatch, InvalidRow, UnknownRuntime
+from .records import BundleInfo, ReferenceProfile
+from .runtimes import RUNTIMES, Runtime
+from .verify import verify_bundle
+
+GOLDEN_FILE, PROFILE_FILE = "golden.json", "profile.json"
+
+
+class Golden(msgspec.Struct, frozen=True):
+    """Rows with the original model's scores for them."""
+
+    rows: tuple[tuple[Scalar, ...], ...]
+    scores: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model answers for n rows.
+
+    `scores`: float64; (n, 1) probability of the second class for a binary task, (n, classes) for multiclass, (n, 1)
+    the value for regression. `labels`: class names, or None for regression. `unknown`: unseen levels met, by field.
+    """
+
+    scores: NDArray[np.float64]
+    labels: tuple[str, ...] | None
+    unknown: Mapping[str, int]
+
+
+class Bundle:
+    """A verified and loaded bundle. Immutable; safe for any thread."""
+
+    def __init__(self, info: BundleInfo, digest: Digest, runtime: Runtime, profile: ReferenceProfile) -> None:
+        self.info = info
+        self.digest = digest
+        self.profile = profile
+        self.encode = Encoder(info.signature)
+        self._runtime = runtime
+        self._names = info.signature.names
+
+    def predict(self, rows: Sequence[Sequence[Scalar] | Mapping[str, Scalar]]) -> Predictions:
+        """Predict raw rows: sequences in the signature's order, or mappings by field name."""
+        encoded = self.encode([self._ordered(index, row) for index, row in enumerate(rows)])
+        scores = self.scores(encoded.matrix)
+        labels = None if self.info.task == "regression" else tuple(self.label_of(row) for row in scores)
+        return Predictions(scores, labels, encoded.unknown)
+
+    def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores of an encoded matrix; see `Predictions`."""
+        return self._runtime.scores(matrix)
+
+    def label_of(self, scores: Sequence[float] | NDArray[np.float64]) -> str:
+        """The class that one row of scores stands for: at least .5 for binary, the highest for multiclass."""
+        if self.info.task == "binary":
+            return self.info.classes[int(scores[0] >= 0.5)]
+        return self.info.classes[int(np.argmax(scores))]
+
+    def _ordered(self, index: int, row: Sequence[Scalar] | Mapping[str, Scalar]) -> Sequence[Scalar]:
+        if not isinstance(row, Mapping):
+            return row
+        if strangers := set(row) - set(self._names):
+            raise InvalidRow(
+                f"Row {index} has fields the model does not know: {', '.join(sorted(strangers))}.",
+                context={"row": index, "path": f"[{index}]"},
+                remedy=f"It takes: {', '.join(self._names)}.",
+            )
+        return [row.get(name) for name in self._names]
+
+
+def load_bundle(folder: Path | str, *, expect: Digest | None = None) -> Bundle:
+    """Verify a bundle, load it through the closed list of runtimes, and replay its golden rows.
+
+    Raises BundleDamaged, BundleTooNew, UnknownRuntime, or GoldenMismatch when it answers otherwise than the original.
+    """
+    folder = Path(folder)
+    info, digest = verify_bundle(folder, expect=expect)
+    if info.runtime not in RUNTIMES:
+        raise UnknownRuntime(
+            f"The bundle in {folder} wants the runtime '{info.runtime}'; there are {', '.join(RUNTIMES)}.",
+            remedy="Upgrade Modelyard, or build the bundle again.",
+        )
+    profile = msgspec.json.decode((folder / PROFILE_FILE).read_bytes(), type=ReferenceProfile)
+    bundle = Bundle(info, digest, RUNTIMES[info.runtime](folder), profile)
+    _replay(bundle, msgspec.json.decode((folder / GOLDEN_FILE).read_bytes(), type=Golden))
+    return bundle
+
+
+def _replay(bundle: Bundle, golden: Golden) -> None:
+    answers = bundle.predict(golden.rows).scores
+    expected = np.array(golden.scores)
+    error = float(np.max(np.abs(answers - expected) / np.maximum(np.abs(expected), 1e-12)))
+    if not error <= bundle.info.tolerance:
+        raise GoldenMismatch(
+            f"Bundle {bundle.digest[:12]}… answers its golden rows {error:.2g} off (relative), beyond "
+            f"{bundle.info.tolerance:g}.",
+            context={"digest": bundle.digest, "error": error},
+            remedy="Build the bundle on this kind of machine, or check the runtime's version.",
+        )

@@ -1,0 +1,33 @@
+"""What can be wrong with a row, or with a bundle."""
+
+from modelyard.core import Damaged, InvalidInput
+
+
+class InvalidRow(InvalidInput):
+    """A row is not what the model's signature asks for."""
+
+    code = "INVALID_ROW"
+
+
+class BundleDamaged(Damaged):
+    """The folder is not the bundle that was built: a file changed, is missing, was added, or is a link."""
+
+    code = "BUNDLE_DAMAGED"
+
+
+class BundleTooNew(InvalidInput):
+    """The bundle's format is newer than this code."""
+
+    code = "BUNDLE_TOO_NEW"
+
+
+class UnknownRuntime(InvalidInput):
+    """The bundle asks for a runtime that is not in the closed list."""
+
+    code = "UNKNOWN_RUNTIME"
+
+
+class GoldenMismatch(Damaged):
+    """Loaded here, the model does not answer its golden rows as the original did."""
+
+    code = "GOLDEN_MISMATCH"

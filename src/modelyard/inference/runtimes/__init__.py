@@ -1,0 +1,28 @@
+"""The closed list of runtimes: a bundle names one of these, and nothing else is ever loaded."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .treelite import load_treelite
+
+
+class Runtime(Protocol):
+    """A loaded model. Safe for several threads."""
+
+    def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n_rows, n_fields) float64 to (n_rows, n_scores) float64."""
+
+
+RUNTIMES: Mapping[str, Callable[[Path], Runtime]] = {
+    "treelite": load_treelite,
+    "treelite-float32": partial(load_treelite, single=True),
+}
+"""Loaders by the name in `bundle.json`; each takes the bundle's folder.
+
+`treelite-float32` marks models whose original casts its input to float32 first (scikit-learn's forests).
+"""

@@ -1,0 +1,26 @@
+"""Writing a bundle: files first, `bundle.json` last, its digest the bundle's name."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from modelyard.core import Digest, canonical_json, digest_of
+
+from .records import BundleInfo
+
+INFO_FILE = "bundle.json"
+
+
+def write_bundle(folder: Path, info: BundleInfo, files: Mapping[str, bytes]) -> Digest:
+    """Write a new bundle into `folder` (which must not exist) and return its digest.
+
+    `info.files` is filled in from `files` (flat names). Equal content gives an equal digest.
+    """
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    info = msgspec.structs.replace(info, files={name: digest_of(data) for name, data in sorted(files.items())})
+    document = canonical_json(msgspec.to_builtins(info))
+    (folder / INFO_FILE).write_bytes(document)
+    return digest_of(document)

@@ -1,0 +1,15 @@
+"""Why a feature row cannot be made."""
+
+from modelyard.core import InvalidInput, Unavailable
+
+
+class InvalidRequestField(InvalidInput):
+    """The request lacks a field, has one too many, or one of the wrong type."""
+
+    code = "INVALID_REQUEST_FIELD"
+
+
+class StaleFeatures(Unavailable):
+    """A view whose policy is `error` has no value that is fresh enough."""
+
+    code = "STALE_FEATURES"

@@ -1,0 +1,27 @@
+"""Routes: which arm answers for which key, and the feed that brings routes to servers.
+
+Owns the route as a value, assignment, the feed folder and server status. Does not own deciding on routes (`rollout`) or
+answering (`serving`).
+"""
+
+from .assign import assign, check_route, route_named, shadows
+from .errors import FeedDamaged, InvalidRoute, StaleFeed
+from .feed import FeedFolder
+from .records import Arm, ArmStatus, Feed, KeyEntry, Route, ServerStatus
+
+__all__ = [
+    "Arm",
+    "ArmStatus",
+    "Feed",
+    "FeedDamaged",
+    "FeedFolder",
+    "InvalidRoute",
+    "KeyEntry",
+    "Route",
+    "ServerStatus",
+    "StaleFeed",
+    "assign",
+    "check_route",
+    "route_named",
+    "shadows",
+]

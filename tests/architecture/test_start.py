@@ -1,0 +1,32 @@
+"""Starting costs little: help is instant and the root package imports nothing heavy."""
+
+import resource
+import subprocess
+import sys
+
+HEAVY = {"mlflow", "pandas", "pyarrow", "duckdb", "sklearn", "sqlalchemy", "pydantic", "numpy"}
+
+
+def cpu_seconds_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def test_help_takes_less_than_three_tenths_of_a_second_of_cpu() -> None:
+    """The best of three runs, so that a busy machine's noise does not decide."""
+    costs = []
+    for _ in range(3):
+        before = cpu_seconds_of_children()
+        subprocess.run([sys.executable, "-m", "modelyard", "--help"], check=True, capture_output=True)
+        costs.append(cpu_seconds_of_children() - before)
+    assert min(costs) < 0.3
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Listing the commands needs none of what they do."""
+    program = (
+        "import sys; from modelyard.cli import main; sys.argv = ['modelyard', '--help']; main();"
+        f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert result.stderr.strip() == "[]"
