@@ -83,7 +83,7 @@ class RecordStore(Protocol):
     """The database that decides what may serve.
 
     Write transactions are serializable: they happen one after another, across processes; a second writer waits (at
-    most 30 seconds, then `StoreBusy`). An exception inside the block rolls everything back and is passed on. After the
+    most 30 s, then `StoreUnavailable`). An exception inside the block rolls everything back and is passed on. After the
     block ends normally the writes survive `kill -9` and a power cut. Transactions must not be nested, and must not be
     held while doing slow work. A store may be used from several threads and is reopened by a forked or spawned child.
     """

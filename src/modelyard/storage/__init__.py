@@ -1,0 +1,27 @@
+"""Stores: where decisions are kept (records) and where bytes are kept (artifacts).
+
+Owns the two contracts, their drivers and the migrations. Does not own what is kept: each room has its own kinds of
+documents and its own streams.
+"""
+
+from .contract import ArtifactStore, Body, Document, Entry, RecordStore, Snapshot, Transaction
+from .errors import ArtifactDamaged, ArtifactMissing, RevisionConflict, StoreUnavailable, UnknownStore, UnsafeTree
+from .open import open_artifact_store, open_record_store
+
+__all__ = [
+    "ArtifactDamaged",
+    "ArtifactMissing",
+    "ArtifactStore",
+    "Body",
+    "Document",
+    "Entry",
+    "RecordStore",
+    "RevisionConflict",
+    "Snapshot",
+    "StoreUnavailable",
+    "Transaction",
+    "UnknownStore",
+    "UnsafeTree",
+    "open_artifact_store",
+    "open_record_store",
+]

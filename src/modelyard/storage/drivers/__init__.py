@@ -1,0 +1,1 @@
+"""Drivers behind the storage contracts; chosen by URL in `storage.open`."""

@@ -1,0 +1,75 @@
+"""What differs between databases: opening, and beginning a transaction that excludes other writers."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+BUSY_SECONDS = 30
+SAFE_WAL = (3, 51, 3)
+"""From this SQLite on, write-ahead logging cannot corrupt a database that two connections use."""
+
+_WRITERS_LOCK = 0x6D6F64656C79  # any constant: one advisory lock for all writers of a database
+
+
+class Dialect(Protocol):
+    """One kind of database."""
+
+    def open(self, url: URL) -> Engine: ...
+    def begin_write(self, connection: Connection) -> None: ...
+    def begin_read(self, connection: Connection) -> None: ...
+
+
+class Sqlite:
+    """SQLite in rollback-journal mode unless the library is new enough for WAL; transactions begin IMMEDIATE."""
+
+    def open(self, url: URL) -> Engine:
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        # A connection a transaction: nothing is shared between threads, or inherited by a forked child.
+        engine = create_engine(
+            url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS}, json_serializer=_compact
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+
+    def begin_write(self, connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def begin_read(self, connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+
+class PostgreSql:
+    """PostgreSQL: writers queue at one advisory lock, readers see one snapshot."""
+
+    def open(self, url: URL) -> Engine:
+        return create_engine(
+            url, poolclass=NullPool, connect_args={"connect_timeout": BUSY_SECONDS}, json_serializer=_compact
+        )
+
+    def begin_write(self, connection: Connection) -> None:
+        connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITERS_LOCK})
+
+    def begin_read(self, connection: Connection) -> None:
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+
+
+DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite(), "postgresql": PostgreSql()}
+
+
+def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # this driver must not begin transactions of its own
+    cursor = connection.cursor()
+    mode = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL else "DELETE"
+    cursor.execute(f"PRAGMA journal_mode = {mode}")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,119 @@
+"""The artifact store over any fsspec filesystem: a local folder, S3 and others."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+from uuid import uuid4
+
+from modelyard.core import Digest, atomic_write, canonical_json, digest_of
+
+from ..errors import ArtifactDamaged, ArtifactMissing, UnsafeTree
+
+
+class FilesystemArtifactStore:
+    """See `contract.ArtifactStore`. Bytes of digest `abcd…` stand at `<root>/ab/abcd…`."""
+
+    def __init__(self, filesystem: Any, root: str, url: str) -> None:
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+        self._url = url
+        self._local = "file" in (filesystem.protocol if isinstance(filesystem.protocol, tuple) else ())
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def put_bytes(self, data: bytes) -> Digest:
+        digest = digest_of(data)
+        if not self.has(digest):
+            self._write(self._path(digest), data)
+        return digest
+
+    def put_file(self, path: Path) -> Digest:
+        return self.put_bytes(path.read_bytes())
+
+    def put_tree(self, folder: Path) -> Digest:
+        files = {path.relative_to(folder).as_posix(): self.put_file(path) for path in _regular_files(folder)}
+        return self.put_bytes(canonical_json({"files": files}))
+
+    def get_bytes(self, digest: Digest) -> bytes:
+        try:
+            data = bytes(self._filesystem.cat_file(self._path(digest)))
+        except FileNotFoundError as error:
+            raise ArtifactMissing(
+                f"The artifact store {self.url} holds nothing under {digest}.",
+                context={"digest": digest, "store": self.url},
+                remedy="Was it written to another store? See: modelyard config show.",
+            ) from error
+        if digest_of(data) != digest:
+            raise ArtifactDamaged(
+                f"The bytes under {digest} in {self.url} have another digest now.",
+                context={"digest": digest, "store": self.url},
+                remedy="Restore them from a backup; nothing that is damaged will be used.",
+            )
+        return data
+
+    def get_file(self, digest: Digest, into: Path) -> Path:
+        temporary = into.with_name(f".{into.name}.{uuid4().hex}")
+        temporary.write_bytes(self.get_bytes(digest))
+        return temporary.replace(into)
+
+    def get_tree(self, digest: Digest, into: Path) -> Path:
+        files: dict[str, Digest] = json.loads(self.get_bytes(digest))["files"]
+        into.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=into.parent, prefix=f".{into.name}."))
+        try:
+            for name, each in files.items():
+                target = temporary / _inside(name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(self.get_bytes(each))
+            temporary.chmod(0o755)
+            return temporary.rename(into)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+    def has(self, digest: Digest) -> bool:
+        return bool(self._filesystem.exists(self._path(digest)))
+
+    def digests(self) -> Iterator[Digest]:
+        for path in sorted(self._filesystem.find(self._root)):
+            name = PurePosixPath(path).name
+            if len(name) == 64:
+                yield Digest(name)
+
+    def delete(self, digest: Digest) -> None:
+        if self.has(digest):
+            self._filesystem.rm_file(self._path(digest))
+
+    def _path(self, digest: Digest) -> str:
+        return f"{self._root}/{digest[:2]}/{digest}"
+
+    def _write(self, path: str, data: bytes) -> None:
+        if not self._local:
+            self._filesystem.pipe_file(path, data)  # object stores show an object whole or not at all
+            return
+        atomic_write(Path(path), data, mode=0o444)
+
+
+def _regular_files(folder: Path) -> list[Path]:
+    found = sorted(folder.rglob("*"))
+    for path in found:
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise UnsafeTree(
+                f"{path} is no regular file, so {folder} cannot be stored.",
+                context={"path": str(path)},
+                remedy="Replace links by the files they point to.",
+            )
+    return [path for path in found if path.is_file()]
+
+
+def _inside(name: str) -> PurePosixPath:
+    """A relative path that stays inside the folder, or UnsafeTree."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise UnsafeTree(f"A stored tree names the path {name!r}, which leaves its folder.", context={"path": name})
+    return path

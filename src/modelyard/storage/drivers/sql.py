@@ -1,0 +1,160 @@
+"""The record store on SQL: one implementation, with the few differences of each database in `dialects`."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
+from sqlalchemy.exc import DBAPIError
+
+from ..contract import Body, Document, Entry, Snapshot, Transaction
+from ..errors import RevisionConflict, StoreUnavailable
+from ..migrate import migrate
+from ..tables import documents, entries, labels
+from .dialects import Dialect
+
+
+class SqlRecordStore:
+    """See `contract.RecordStore`."""
+
+    def __init__(self, engine: Engine, dialect: Dialect) -> None:
+        self._engine = engine
+        self._dialect = dialect
+
+    @property
+    def url(self) -> str:
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with self._connected() as connection:
+            self._dialect.begin_write(connection)
+            try:
+                yield SqlTransaction(connection)
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        with self._connected() as connection:
+            self._dialect.begin_read(connection)
+            yield SqlSnapshot(connection)
+            connection.rollback()
+
+    def migrate(self) -> None:
+        with self._connected() as connection:
+            self._dialect.begin_write(connection)
+            migrate(connection)
+            connection.commit()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise StoreUnavailable(
+                f"The record store {self.url} failed: {str(error.orig).strip()}.",
+                context={"url": self.url},
+                remedy="Check that it runs and that nothing holds it for long: modelyard doctor.",
+            ) from error
+
+
+class SqlSnapshot:
+    """Reads on one open connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, kind: str, key: str) -> Document | None:
+        query = select(documents).where(documents.c.kind == kind, documents.c.key == key)
+        return next(iter(self._documents(query)), None)
+
+    def scan(
+        self, kind: str, *, prefix: str = "", after: str = "", limit: int | None = None, descending: bool = False
+    ) -> list[Document]:
+        key = documents.c.key
+        query = select(documents).where(documents.c.kind == kind).limit(limit)
+        query = query.order_by(key.desc() if descending else key)
+        if prefix:
+            query = query.where(key >= prefix, key < prefix + "\U0010ffff")
+        if after:
+            query = query.where(key < after if descending else key > after)
+        return self._documents(query)
+
+    def find(self, kind: str, label: str, value: str, *, limit: int | None = None) -> list[Document]:
+        query = (
+            select(documents)
+            .join(labels, (labels.c.kind == documents.c.kind) & (labels.c.key == documents.c.key))
+            .where(labels.c.kind == kind, labels.c.label == label, labels.c.value == value)
+            .order_by(documents.c.key)
+            .limit(limit)
+        )
+        return self._documents(query)
+
+    def entries(
+        self, stream: str, *, after: int = 0, limit: int | None = None, descending: bool = False
+    ) -> list[Entry]:
+        query = select(entries).where(entries.c.stream == stream, entries.c.seq > after).limit(limit)
+        query = query.order_by(entries.c.seq.desc() if descending else entries.c.seq)
+        return [Entry(row.stream, row.seq, row.body) for row in self._connection.execute(query)]
+
+    def _documents(self, query: Select[tuple[str, str, int, Body]]) -> list[Document]:
+        return [Document(row.kind, row.key, row.revision, row.body) for row in self._connection.execute(query)]
+
+
+class SqlTransaction(SqlSnapshot):
+    """Writes on one open connection, which no other writer shares."""
+
+    def put(
+        self,
+        kind: str,
+        key: str,
+        body: Body,
+        *,
+        expect: int | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> int:
+        revision = self._revision(kind, key, expect)
+        values = {"kind": kind, "key": key, "revision": revision + 1, "body": dict(body)}
+        if revision:
+            where = (documents.c.kind == kind, documents.c.key == key)
+            self._connection.execute(update(documents).where(*where).values(values))
+        else:
+            self._connection.execute(insert(documents).values(values))
+        self._relabel(kind, key, labels or {}, existed=bool(revision))
+        return revision + 1
+
+    def delete(self, kind: str, key: str, *, expect: int | None = None) -> None:
+        if self._revision(kind, key, expect):
+            self._relabel(kind, key, {}, existed=True)
+            self._connection.execute(delete(documents).where(documents.c.kind == kind, documents.c.key == key))
+
+    def append(self, stream: str, body: Body) -> int:
+        query = select(func.coalesce(func.max(entries.c.seq), 0)).where(entries.c.stream == stream)
+        seq = self._connection.execute(query).scalar_one() + 1
+        self._connection.execute(insert(entries).values(stream=stream, seq=seq, body=dict(body)))
+        return int(seq)
+
+    def _revision(self, kind: str, key: str, expect: int | None) -> int:
+        """The present revision (0 for none), once it is what the caller expects."""
+        query = select(documents.c.revision).where(documents.c.kind == kind, documents.c.key == key)
+        revision = self._connection.execute(query).scalar() or 0
+        if expect is None or expect == revision:
+            return revision
+        raise RevisionConflict(
+            f"{kind} '{key}' is at revision {revision}, not {expect}: someone changed it in the meantime.",
+            context={"kind": kind, "key": key, "revision": revision, "expected": expect},
+            remedy="Read it again and repeat the change if it is still wanted.",
+        )
+
+    def _relabel(self, kind: str, key: str, wanted: Mapping[str, str], *, existed: bool) -> None:
+        if existed:
+            self._connection.execute(delete(labels).where(labels.c.kind == kind, labels.c.key == key))
+        if wanted:
+            rows = [{"kind": kind, "key": key, "label": label, "value": value} for label, value in wanted.items()]
+            self._connection.execute(insert(labels), rows)

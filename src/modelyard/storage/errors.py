@@ -1,0 +1,39 @@
+"""What can go wrong with the stores."""
+
+from modelyard.core import Conflict, Damaged, InvalidInput, NotFound, Unavailable
+
+
+class UnknownStore(InvalidInput):
+    """The URL names no kind of store that exists."""
+
+    code = "UNKNOWN_STORE"
+
+
+class StoreUnavailable(Unavailable):
+    """The store does not answer, or stayed busy too long."""
+
+    code = "STORE_UNAVAILABLE"
+
+
+class RevisionConflict(Conflict):
+    """The document is not at the revision that was expected."""
+
+    code = "REVISION_CONFLICT"
+
+
+class ArtifactMissing(NotFound):
+    """No bytes are stored under this digest."""
+
+    code = "ARTIFACT_MISSING"
+
+
+class ArtifactDamaged(Damaged):
+    """The stored bytes do not have the digest they are stored under."""
+
+    code = "ARTIFACT_DAMAGED"
+
+
+class UnsafeTree(InvalidInput):
+    """A folder holds a link or something else that is no regular file."""
+
+    code = "UNSAFE_TREE"
