@@ -1,1 +1,48 @@
+"""Modelyard keeps machine-learning models running: train, gate, register, serve, roll out, watch, retrain.
+
+The public names are here, each imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from modelyard.data import check_leaks as check_leaks
+    from modelyard.data import check_table as check_table
+    from modelyard.data import read_table as read_table
+    from modelyard.data import split_by_time as split_by_time
+    from modelyard.features import Entity as Entity
+    from modelyard.features import FeatureView as FeatureView
+    from modelyard.features import point_in_time_join as point_in_time_join
+    from modelyard.inference import Encoder as Encoder
+    from modelyard.inference import Field as Field
+    from modelyard.inference import Signature as Signature
+    from modelyard.inference import load_bundle as load_bundle
+
+_HOMES = {
+    "Encoder": "inference",
+    "Entity": "features",
+    "FeatureView": "features",
+    "Field": "inference",
+    "Signature": "inference",
+    "check_leaks": "data",
+    "check_table": "data",
+    "load_bundle": "inference",
+    "point_in_time_join": "features",
+    "read_table": "data",
+    "split_by_time": "data",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - the names are the keys above
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'modelyard' has no attribute {name!r}")
+    return getattr(import_module(f"modelyard.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -66,7 +66,9 @@ class AuditLog:
             previous = entry.body["hash"]
         expected = (head.body["seq"], head.body["hash"]) if head is not None else (0, _GENESIS)
         if expected != (len(entries), previous):
-            return AuditReport(len(entries), intact=False, broken_at=len(entries) + 1, why=f"the record ended at entry {expected[0]}")
+            return AuditReport(
+                len(entries), intact=False, broken_at=len(entries) + 1, why=f"the record ended at entry {expected[0]}"
+            )
         return AuditReport(len(entries), intact=True)
 
 

@@ -1,0 +1,15 @@
+"""What can be wrong with data."""
+
+from modelyard.core import Failed, InvalidInput
+
+
+class UnreadableData(InvalidInput):
+    """A file cannot be read as a table."""
+
+    code = "UNREADABLE_DATA"
+
+
+class DataFailed(Failed):
+    """A declared check, or the leak check, says no."""
+
+    code = "DATA_FAILED"

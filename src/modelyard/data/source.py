@@ -1,0 +1,107 @@
+"""From a declared source to a table."""
+
+import importlib.util
+import sys
+import traceback
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+
+import fsspec
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.json as pa_json
+import pyarrow.parquet as pq
+
+from modelyard.core import did_you_mean
+
+from .errors import UnreadableData
+
+NULLS = ("", "NA")
+
+
+def read_table(source: str | Path) -> pa.Table:
+    """A file or fsspec URL as a table: .parquet, .csv (also .csv.gz, and .zip with one CSV), .jsonl.
+
+    In CSV an empty field and NA are missing. UnreadableData names the file and what is wrong.
+    """
+    text = str(source)
+    try:
+        with fsspec.open(text, "rb", compression="gzip" if text.endswith(".gz") else None) as stream:
+            return _parse(text.removesuffix(".gz"), stream.read())
+    except (OSError, pa.ArrowInvalid, zipfile.BadZipFile) as error:
+        raise UnreadableData(f"Cannot read {text}: {error}.", context={"source": text}) from error
+
+
+def load_function(reference: str, folder: Path) -> Callable[..., pa.Table]:
+    """The function of `file.py:function`, the file relative to the project's folder."""
+    file, _, name = reference.partition(":")
+    module = load_module(folder / file)
+    found = getattr(module, name, None)
+    if not callable(found):
+        raise UnreadableData(
+            f"{file} has no function '{name}'.",
+            context={"source": reference},
+            remedy=did_you_mean(name, [each for each in vars(module) if not each.startswith("_")]),
+        )
+    function: Callable[..., pa.Table] = found
+    return function
+
+
+def load_module(path: Path) -> ModuleType:
+    """Run a file of the user's project as a module of its own; its neighbours can be imported by their names.
+
+    UnreadableData names the file, and the line when its code fails.
+    """
+    name = f"modelyard_project_{abs(hash(str(path.resolve().parent)))}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    before = set(sys.modules)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise UnreadableData(f"There is no Python file {path}.", remedy="Correct the path in modelyard.yaml.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's code may raise anything
+        del sys.modules[name]
+        line = _line_in(error, path)
+        raise UnreadableData(
+            f"{path}{line} failed: {type(error).__name__}: {error}.", context={"file": str(path)}
+        ) from error
+    finally:
+        sys.path.remove(str(path.parent))
+        _forget_neighbours(path.parent, before)
+    return module
+
+
+def _forget_neighbours(folder: Path, before: set[str]) -> None:
+    """Neighbours were imported by short names, which another project may use for files of its own."""
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file is not None and Path(file).parent == folder and "." not in name and not name.startswith("modelyard_"):
+            del sys.modules[name]
+
+
+def _line_in(error: Exception, path: Path) -> str:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f":{lines[-1]}" if lines else ""
+
+
+def _parse(name: str, data: bytes) -> pa.Table:
+    if name.endswith(".parquet"):
+        return pq.read_table(BytesIO(data))
+    if name.endswith((".jsonl", ".ndjson")):
+        return pa_json.read_json(BytesIO(data))
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            (inner,) = archive.namelist()
+            return _parse(inner, archive.read(inner))
+    if name.endswith(".csv"):
+        options = pa_csv.ConvertOptions(null_values=list(NULLS), strings_can_be_null=True)
+        return pa_csv.read_csv(BytesIO(data), convert_options=options)
+    raise UnreadableData(f"{name} has no known ending.", remedy="Known: .csv, .csv.gz, .zip, .parquet, .jsonl.")
