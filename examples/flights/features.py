@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-import modelyard as my
 from loader import congestion, planes, weather
+
+import modelyard as my
 
 origin = my.Entity(name="origin")
 tailnum = my.Entity(name="tailnum")

@@ -54,7 +54,10 @@ def all_flights() -> pa.Table:
 
 def flights(as_of: datetime) -> pa.Table:
     """The flights whose label is known at `as_of`."""
-    return query(f"SELECT * FROM flights WHERE label_known_at <= TIMESTAMP '{as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S}'", flights=all_flights())
+    return query(
+        f"SELECT * FROM flights WHERE label_known_at <= TIMESTAMP '{as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S}'",
+        flights=all_flights(),
+    )
 
 
 def weather() -> pa.Table:

@@ -1,0 +1,33 @@
+"""Why a request cannot be answered."""
+
+from modelyard.core import InvalidInput, NotFound, Unavailable
+
+
+class NotServed(NotFound):
+    """No deployment, or no path, of this name."""
+
+    code = "NOT_SERVED"
+
+
+class NotReady(Unavailable):
+    """The deployment's live arm is not loaded."""
+
+    code = "NOT_READY"
+
+
+class BadRequest(InvalidInput):
+    """The body is not what the endpoint takes."""
+
+    code = "BAD_REQUEST"
+
+
+class TooLarge(InvalidInput):
+    """More bytes or rows than one request may have."""
+
+    code = "TOO_LARGE"
+
+
+class ModelFailed(Unavailable):
+    """The live arm itself failed."""
+
+    code = "MODEL_FAILED"

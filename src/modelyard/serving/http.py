@@ -1,0 +1,302 @@
+"""HTTP on raw ASGI: paths, bodies, statuses. What an answer is lives in `dataplane`."""
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from modelyard.access import KeyRing, NotAuthenticated, Permission, authorize
+from modelyard.core import (
+    Clock,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    ModelyardError,
+    NotFound,
+    Scalar,
+    Unavailable,
+    log_event,
+    to_micros,
+)
+from modelyard.journal import OutcomeRecord, TruthRecord
+
+from .arms import Input
+from .dataplane import Answer, DataPlane, parse_instant
+from .deployments import Deployment
+from .errors import BadRequest, NotServed, TooLarge
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Endpoint = Callable[["Request"], Any]
+
+_STATUSES: tuple[tuple[type[ModelyardError], int], ...] = (
+    (TooLarge, 413),
+    (NotAuthenticated, 401),
+    (Forbidden, 403),
+    (NotFound, 404),
+    (Conflict, 409),
+    (InvalidInput, 400),
+    (Unavailable, 503),
+)
+_LOOPBACK = ("127.", "::1")
+
+
+class _PredictBody(msgspec.Struct, forbid_unknown_fields=True):
+    features: list[Scalar] | list[list[Scalar]] | None = None
+    inputs: list[dict[str, Scalar]] | None = None
+
+
+class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
+    prediction_id: str | None = None
+    label: Scalar = None
+    entity: str | None = None
+    metric: str | None = None
+    value: float | None = None
+    at: str | None = None
+    event_at: str | None = None
+
+
+_PREDICT = msgspec.json.Decoder(_PredictBody, strict=True)
+_BATCH = msgspec.json.Decoder(list[_PredictBody], strict=True)
+_FEEDBACK = msgspec.json.Decoder(_Feedback | list[_Feedback], strict=True)  # type: ignore[arg-type]  # a union is a type
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class Request:
+    """One request: what the endpoint needs of it."""
+
+    def __init__(self, scope: Scope, body: bytes, deployment: str | None) -> None:
+        self.body = body
+        self.deployment = deployment
+        self._scope = scope
+
+    def header(self, name: bytes) -> str | None:
+        """A header by its lower-case name."""
+        for key, value in self._scope["headers"]:
+            if key == name:
+                return bytes(value).decode("latin-1")
+        return None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the client is on this machine."""
+        client = self._scope.get("client")
+        return client is not None and str(client[0]).startswith(_LOOPBACK)
+
+    @property
+    def user(self) -> str | None:
+        """The assignment key that the caller names, if any."""
+        for pair in self._scope["query_string"].split(b"&"):
+            if pair.startswith(b"user_id="):
+                return str(pair[8:].decode("latin-1"))
+        return self.header(b"x-entity-id")
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token."""
+        scheme, _, token = (self.header(b"authorization") or "").partition(" ")
+        return token if scheme.lower() == "bearer" else None
+
+
+class HttpServer:
+    """The ASGI application. Every path has a policy; one without stops the start."""
+
+    def __init__(
+        self, plane: DataPlane, clock: Clock, *, body_limit: int, rows_limit: int, pepper: bytes | None
+    ) -> None:
+        self._plane = plane
+        self._clock = clock
+        self._body_limit = body_limit
+        self._rows_limit = rows_limit
+        self._pepper = pepper
+        self.draining = False
+        self._routes: dict[tuple[str, str], tuple[Endpoint, Permission | None]] = {
+            ("POST", "/predict"): (self._predict, Permission.PREDICT),
+            ("POST", "/batch_predict"): (self._batch_predict, Permission.PREDICT),
+            ("POST", "/feedback"): (self._feedback, Permission.FEEDBACK),
+            ("GET", "/health"): (self._health, None),
+            ("GET", "/livez"): (self._alive, None),
+            ("GET", "/ping"): (self._alive, None),
+            ("GET", "/ready"): (self._ready, None),
+            ("GET", "/readyz"): (self._ready, None),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Only errors of ours become answers by name; anything else is a 500 with its log line."""
+        if scope["type"] != "http":
+            return
+        began = time.perf_counter()
+        try:
+            endpoint, permission, deployment = self._route(scope["method"], scope["path"])
+            request = Request(scope, await self._read(receive), deployment)
+            self._authorize(request, permission)
+            status, answer = 200, endpoint(request)
+            if isinstance(answer, tuple):
+                status, answer = answer
+            if isinstance(answer, dict) and permission is Permission.PREDICT:
+                answer["latency_ms"] = round((time.perf_counter() - began) * 1000, 3)
+        except ModelyardError as error:
+            status, answer = _status(error), _error(error)
+        except Exception as error:  # the process edge: the caller gets no traceback, the log does
+            log_event("serving", "request failed", path=scope["path"], error=repr(error))
+            status = 500
+            answer = {"error": {"code": "INTERNAL", "message": "The server failed.", "remedy": "See the server's log."}}
+        await _respond(send, status, _ENCODE(answer))
+
+    def _route(self, method: str, path: str) -> tuple[Endpoint, Permission | None, str | None]:
+        deployment, rest = None, path
+        if path.startswith("/deployments/"):
+            deployment, _, tail = path.removeprefix("/deployments/").partition("/")
+            rest = f"/{tail}"
+        found = self._routes.get((method, rest))
+        if found is None:
+            known = ", ".join(f"{method} {path}" for method, path in self._routes)
+            raise NotServed(f"There is no {method} {path[:80]}.", remedy=f"There are: {known}.")
+        return *found, deployment
+
+    async def _read(self, receive: Receive) -> bytes:
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        while message.get("more_body") and len(body) <= self._body_limit:
+            message = await receive()
+            body += message.get("body", b"")
+        if len(body) > self._body_limit:
+            raise TooLarge(
+                f"The body is larger than {self._body_limit} bytes.", remedy="Send fewer rows in each request."
+            )
+        return body
+
+    def _authorize(self, request: Request, permission: Permission | None) -> None:
+        feed = self._plane.deployments.feed
+        if permission is None or feed is None or not feed.authentication:
+            return
+        ring = KeyRing(feed.keys, self._pepper or b"")
+        principal = ring.authenticate(request.token, to_micros(self._clock.now()))
+        name = request.deployment or self._plane.deployments.find(None).route.deployment
+        authorize(principal, permission, deployment=name)
+
+    def _predict(self, request: Request) -> dict[str, Any]:
+        body = _decode(_PREDICT, request.body)
+        rows, single = self._rows(body, "")
+        return _shape(self._answers(request, rows), single=single)
+
+    def _batch_predict(self, request: Request) -> dict[str, Any]:
+        bodies = _decode(_BATCH, request.body)
+        rows = [row for index, body in enumerate(bodies) for row in self._rows(body, f"[{index}].")[0]]
+        return _shape(self._answers(request, rows), single=False)
+
+    def _answers(self, request: Request, rows: list[Input]) -> tuple[Deployment, list[Answer]]:
+        if len(rows) > self._rows_limit:
+            raise TooLarge(f"{len(rows)} rows are more than {self._rows_limit}.", remedy="Send several requests.")
+        deployment = self._plane.deployments.find(request.deployment)
+        at = self._plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
+        return deployment, self._plane.predict(deployment, rows, at=at, key=request.user)
+
+    def _rows(self, body: _PredictBody, path: str) -> tuple[list[Input], bool]:
+        """The rows of a body, and whether it was one bare row."""
+        if (body.features is None) == (body.inputs is None):
+            raise BadRequest(
+                "The body has neither or both of 'features' and 'inputs'.",
+                context={"path": path + "features"},
+                remedy='Send {"features": [1.0, …]} or {"inputs": [{"name": value, …}]}.',
+            )
+        if body.inputs is not None:
+            return [Input(row, None) for row in body.inputs], len(body.inputs) == 1
+        features = body.features or []
+        if not features:
+            raise BadRequest("'features' is empty.", context={"path": path + "features"}, remedy="Send a row.")
+        if isinstance(features[0], list):
+            return [Input(None, row) for row in features if isinstance(row, list)], False
+        return [Input(None, [value for value in features if not isinstance(value, list)])], True
+
+    def _feedback(self, request: Request) -> dict[str, Any]:
+        body = _decode(_FEEDBACK, request.body)
+        given = body if isinstance(body, list) else [body]
+        if len(given) > self._rows_limit:
+            raise TooLarge(f"{len(given)} items are more than {self._rows_limit}.", remedy="Send several requests.")
+        deployment = self._plane.deployments.find(request.deployment).route.deployment
+        self._plane.feedback([self._truth(each, deployment, f"[{index}].") for index, each in enumerate(given)])
+        return {"accepted": len(given)}
+
+    def _truth(self, given: _Feedback, deployment: str, path: str) -> TruthRecord | OutcomeRecord:
+        now = self._plane.now()
+        at = parse_instant(given.at, path + "at") if given.at is not None else now
+        event = parse_instant(given.event_at, path + "event_at") if given.event_at is not None else at
+        if given.prediction_id is not None and given.label is not None:
+            return TruthRecord(given.prediction_id, deployment, given.label, event, at, now)
+        if given.entity is not None and given.metric is not None and given.value is not None:
+            return OutcomeRecord(deployment, given.entity, given.metric, given.value, event, now)
+        raise BadRequest(
+            "An item is neither a truth nor an outcome.",
+            context={"path": path.rstrip(".")},
+            remedy='Send {"prediction_id", "label", "at"?} or {"entity", "metric", "value", "at"?}.',
+        )
+
+    def _health(self, _request: Request) -> dict[str, Any]:
+        ready = self._plane.deployments.ready()
+        whole = all(status.loaded for status in self._plane.deployments.statuses())
+        status = "unhealthy" if not ready else "healthy" if whole else "degraded"
+        versions = {name: each.route.live.version for name, each in self._plane.deployments.current.items()}
+        return {"status": status, "model_loaded": ready, "live": versions}
+
+    def _ready(self, _request: Request) -> tuple[int, dict[str, Any]]:
+        ready = self._plane.deployments.ready() and not self.draining
+        return (200 if ready else 503), {"ready": ready}
+
+    def _alive(self, _request: Request) -> dict[str, Any]:
+        return {"alive": True}
+
+
+def _shape(answered: tuple[Deployment, list[Answer]], *, single: bool) -> dict[str, Any]:
+    deployment, answers = answered
+    binary = deployment.live.bundle.info.task == "binary"
+    if single:
+        (answer,) = answers
+        facts = {"prediction": answer.prediction, "model_version": answer.model_version}
+        return facts | _probability(answer, binary=binary) | {"prediction_id": answer.prediction_id}
+    shaped: dict[str, Any] = {
+        "predictions": [each.prediction for each in answers],
+        "model_version": answers[0].model_version if answers else deployment.route.live.version,
+        "prediction_ids": [each.prediction_id for each in answers],
+    }
+    if binary:
+        shaped["probabilities"] = [each.scores[0] for each in answers]
+    return shaped
+
+
+def _probability(answer: Answer, *, binary: bool) -> dict[str, Any]:
+    if len(answer.scores) > 1:
+        return {"probability": list(answer.scores)}
+    return {"probability": answer.scores[0]} if binary else {}
+
+
+def _decode(decoder: Any, body: bytes) -> Any:
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        text = str(error)
+        path = text.rpartition("`$")[2].rstrip("`") if "`$" in text else ""
+        raise BadRequest(
+            f"The body is not what this path takes: {text[:300]}.",
+            context={"path": path.lstrip(".")},
+            remedy='Send {"inputs": [{"name": value, …}]} or {"features": [1.0, …]}, say.',
+        ) from error
+
+
+def _status(error: ModelyardError) -> int:
+    return next((status for branch, status in _STATUSES if isinstance(error, branch)), 500)
+
+
+def _error(error: ModelyardError) -> dict[str, Any]:
+    described = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    if path := error.context.get("path"):
+        described["path"] = str(path)
+    return {"error": described}
+
+
+async def _respond(send: Send, status: int, body: bytes) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,164 @@
+"""One server process: compose the data plane, follow the feed, answer until told to stop."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+
+import uvicorn
+
+from modelyard.access import load_pepper
+from modelyard.core import Clock, Forbidden, IdSource, Micros, log_event, to_micros
+from modelyard.journal import Durability, Journal
+from modelyard.online import LocalOnlineStore
+from modelyard.routing import FeedFolder, ServerStatus
+
+from .dataplane import DataPlane
+from .deployments import Deployments
+from .http import HttpServer
+from .metrics import Metrics
+from .settings import ServerOptions
+
+FOLLOW_SECONDS = 0.1
+HEARTBEAT_SECONDS = 1.0
+SKETCH_SECONDS = 60.0
+DRAIN_SECONDS = 3
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+class ServerProcess:
+    """The parts of one server and the tasks beside its requests."""
+
+    def __init__(self, options: ServerOptions, clock: Clock, ids: IdSource) -> None:
+        self._options = options
+        self._clock = clock
+        self._feed = FeedFolder(options.feed)
+        self._online = LocalOnlineStore(options.online, readonly=True)
+        durability: Durability = "power" if options.durability == "power" else "process"
+        self._journal = Journal(options.journal, options.server, clock, durability=durability)
+        self._metrics = Metrics()
+        self._deployments = Deployments(self._feed, self._online)
+        self._plane = DataPlane(self._deployments, self._journal, self._metrics, clock, ids, options.server)
+        self._pepper = load_pepper(options.pepper) if options.pepper else None
+        self._http = HttpServer(
+            self._plane,
+            clock,
+            body_limit=options.body_limit,
+            rows_limit=options.rows_limit,
+            pepper=self._pepper,
+        )
+        self._started = to_micros(clock.now())
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM, SIGINT or, when asked to, the end of standard input; then drain and close."""
+        self._deployments.load()
+        self._refuse_open_doors()
+        server = self._uvicorn()
+        self._metrics.serve(self._options.host, self._options.metrics_port)
+        tasks = [asyncio.create_task(each) for each in (self._follow(), self._beat(), self._shadow())]
+        self._listen_for_the_end(asyncio.get_running_loop())
+        serving = asyncio.create_task(server.serve())
+        await asyncio.wait([serving, asyncio.create_task(self._stopping.wait())], return_when="FIRST_COMPLETED")
+        self._http.draining = True
+        server.should_exit = True
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(serving, DRAIN_SECONDS)
+        for task in tasks:
+            task.cancel()
+        self._close()
+
+    def _uvicorn(self) -> uvicorn.Server:
+        config = uvicorn.Config(
+            self._http,
+            host=self._options.host,
+            port=self._options.port,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+            server_header=False,
+            date_header=False,
+        )
+        server = uvicorn.Server(config)
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # ours stop more than the listener
+        return server
+
+    async def _follow(self) -> None:
+        """Follow the feed; bundles are loaded in a thread while requests go on."""
+        while True:
+            if self._deployments.changed():
+                await asyncio.to_thread(self._deployments.load)
+                self._report()
+                log_event("serving", "route loaded", generations=self._generations())
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def _beat(self) -> None:
+        sketched = self._clock.monotonic()
+        while True:
+            self._report()
+            if self._clock.monotonic() - sketched >= SKETCH_SECONDS:
+                self._plane.journal_sketches()
+                sketched = self._clock.monotonic()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _shadow(self) -> None:
+        """Score copies for shadows whenever the loop has a moment between requests."""
+        while True:
+            waiting = self._plane.score_shadows(4)
+            await asyncio.sleep(0 if waiting else 0.002)
+
+    def _report(self) -> None:
+        now: Micros = to_micros(self._clock.now())
+        feed = self._deployments.feed
+        self._feed.write_status(
+            ServerStatus(
+                server=self._options.server,
+                pid=os.getpid(),
+                address=f"http://{self._options.host}:{self._options.port}",
+                started_us=self._started,
+                heartbeat_us=now,
+                feed_revision=feed.revision if feed is not None else 0,
+                generations=self._generations(),
+                arms=self._deployments.statuses(),
+            )
+        )
+        for name, deployment in self._deployments.current.items():
+            weights = {(arm.name, arm.version): arm.weight for arm in deployment.route.arms}
+            self._metrics.show_weights(name, weights)
+
+    def _generations(self) -> dict[str, int]:
+        return {name: each.route.generation for name, each in self._deployments.current.items()}
+
+    def _refuse_open_doors(self) -> None:
+        feed = self._deployments.feed
+        if self._options.host in _LOCAL or (feed is not None and feed.authentication):
+            return
+        raise Forbidden(
+            f"Listening on {self._options.host} without authentication is refused.",
+            code="OPEN_DOOR",
+            remedy="Set security.authentication: true in modelyard.yaml, or listen on 127.0.0.1.",
+        )
+
+    def _listen_for_the_end(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        if self._options.exit_with_parent:
+            watcher = threading.Thread(target=self._watch_parent, args=(loop,), daemon=True, name="parent-watch")
+            watcher.start()
+
+    def _watch_parent(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Standard input ends when the supervisor does, even when it is killed."""
+        sys.stdin.buffer.read()
+        with suppress(RuntimeError):  # the loop may have ended first
+            loop.call_soon_threadsafe(self._stopping.set)
+
+    def _close(self) -> None:
+        while self._plane.score_shadows(1000):
+            """Copies already taken are scored before the end."""
+        self._plane.journal_sketches()
+        self._journal.close()
+        self._feed.remove_status(self._options.server)
+        self._online.close()

@@ -1,0 +1,9 @@
+"""Tracking: runs, logged models and version numbers, in MLflow.
+
+Owns talking to MLflow. Does not own what may serve: that is `registry`'s, and MLflow shows it as a projection.
+"""
+
+from .errors import TrackingUnavailable
+from .tracker import Run, Tracker
+
+__all__ = ["Run", "Tracker", "TrackingUnavailable"]

@@ -1,0 +1,157 @@
+"""MLflow owns runs, version numbers and logged models; this is all of it that Modelyard asks for.
+
+MLflow is imported when it is first needed and never on the way of a rollback: its import alone takes seconds.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+from modelyard.core import Clock
+
+from .errors import TrackingUnavailable
+
+Result = TypeVar("Result")
+
+
+class Run:
+    """An MLflow run that is open."""
+
+    def __init__(self, tracker: "Tracker", run_id: str) -> None:
+        self._tracker = tracker
+        self.id = run_id
+
+    def log(self, *, params: Mapping[str, object] | None = None, metrics: Mapping[str, float] | None = None) -> None:
+        """Log parameters and metrics in one batch."""
+        from mlflow.entities import Metric, Param  # noqa: PLC0415 - see the module's docstring
+
+        at = self._tracker.now_ms()
+        numbers = [Metric(name, float(value), at, 0) for name, value in (metrics or {}).items()]
+        texts = [Param(name, str(value)[:6000]) for name, value in (params or {}).items()]
+        self._tracker.ask(lambda client: client.log_batch(self.id, metrics=numbers, params=texts))
+
+    def log_model(self, model: Any, sample: Any) -> str:
+        """Log a scikit-learn model with its signature and requirements; returns its URI."""
+        return self._tracker.log_sklearn(self.id, model, sample)
+
+
+class Tracker:
+    """Runs and versions in MLflow at a URI. Safe for one thread at a time."""
+
+    def __init__(self, uri: str, artifacts: str, clock: Clock) -> None:
+        self._uri = uri
+        self._artifacts = artifacts
+        self._clock = clock
+
+    def now_ms(self) -> int:
+        """The injected clock, in MLflow's milliseconds."""
+        return int(self._clock.now().timestamp() * 1000)
+
+    @contextmanager
+    def run(self, experiment: str, name: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
+        """A run that ends FINISHED, or FAILED when the block raises."""
+        experiment_id = self._experiment(experiment)
+        started = self.ask(
+            lambda client: client.create_run(
+                experiment_id, start_time=self.now_ms(), run_name=name, tags=dict(tags or {})
+            )
+        )
+        run = Run(self, started.info.run_id)
+        status = "FAILED"
+        try:
+            yield run
+            status = "FINISHED"
+        finally:
+            self.ask(lambda client: client.set_terminated(run.id, status, end_time=self.now_ms()))
+
+    def log_sklearn(self, run_id: str, model: Any, sample: Any) -> str:
+        """See `Run.log_model`. `sample`: a few rows as the model reads them, (n, f)."""
+        import mlflow  # noqa: PLC0415 - see the module's docstring
+        import sklearn  # noqa: PLC0415
+
+        with mlflow.start_run(run_id=run_id):
+            logged = mlflow.sklearn.log_model(
+                model,
+                name="model",
+                signature=mlflow.models.infer_signature(sample, model.predict(sample)),
+                pip_requirements=[f"scikit-learn=={sklearn.__version__}"],
+                serialization_format="cloudpickle",
+            )
+        uri: str = logged.model_uri
+        return uri
+
+    def create_version(self, model: str, source: str, run_id: str, tags: Mapping[str, str] | None = None) -> int:
+        """Register a logged model; returns the version number that MLflow gives."""
+        self._registered_model(model)
+        created = self.ask(lambda client: client.create_model_version(model, source, run_id, tags=dict(tags or {})))
+        return int(created.version)
+
+    def load_model(self, uri: str) -> Any:
+        """The original model behind a URI."""
+        import mlflow  # noqa: PLC0415 - see the module's docstring
+
+        self._client  # noqa: B018 - sets the URIs
+        return mlflow.sklearn.load_model(uri)
+
+    def project_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
+        """Make MLflow show these aliases of a model, and no others of these names."""
+        shown = self.aliases(model)
+        for alias, version in aliases.items():
+            if shown.get(alias) != version:
+                self.ask(partial(_set_alias, model, alias, version))
+        for alias in shown.keys() - aliases.keys():
+            self.ask(partial(_delete_alias, model, alias))
+
+    def aliases(self, model: str) -> dict[str, int]:
+        """The aliases MLflow shows now."""
+        found = self.ask(lambda client: client.get_registered_model(model))
+        return {alias: int(version) for alias, version in found.aliases.items()}
+
+    def ask(self, question: Callable[[Any], Result]) -> Result:
+        """Ask MLflow's client; its errors become TrackingUnavailable."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
+
+        try:
+            return question(self._client)
+        except MlflowException as error:
+            raise TrackingUnavailable(
+                f"MLflow at {self._uri} refused: {error.message}.", remedy="Check it: modelyard doctor."
+            ) from error
+
+    @cached_property
+    def _client(self) -> Any:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("DO_NOT_TRACK", "true")
+        import mlflow  # noqa: PLC0415 - see the module's docstring
+
+        for chatty in ("alembic", "mlflow"):
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(self._uri)
+        mlflow.set_registry_uri(self._uri)
+        return mlflow.MlflowClient(self._uri, self._uri)
+
+    def _experiment(self, name: str) -> str:
+        found = self.ask(lambda client: client.get_experiment_by_name(name))
+        if found is not None:
+            return str(found.experiment_id)
+        return str(self.ask(lambda client: client.create_experiment(name, artifact_location=self._artifacts)))
+
+    def _registered_model(self, name: str) -> None:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
+
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise TrackingUnavailable(f"MLflow at {self._uri} refused: {error.message}.") from error
+
+
+def _set_alias(model: str, alias: str, version: int, client: Any) -> None:
+    client.set_registered_model_alias(model, alias, str(version))
+
+
+def _delete_alias(model: str, alias: str, client: Any) -> None:
+    client.delete_registered_model_alias(model, alias)
