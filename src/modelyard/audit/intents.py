@@ -69,11 +69,14 @@ class Intents:
         payload: Mapping[str, Any],
         principal: Principal,
         decide: Callable[[Transaction], Mapping[str, Any] | None],
+        *,
+        project: bool = True,
     ) -> Intent:
         """Decide, record, apply and project one change.
 
         `decide` writes the decision within the transaction and may return more payload. Whatever it raises is raised,
-        and nothing has happened. IntentUndone when the change could not be applied.
+        and nothing has happened. IntentUndone when the change could not be applied. Without `project` the projection
+        is left to the reconciler: nothing on the way of a rollback waits for what only shows.
         """
         identity = self._ids.new(to_micros(self._clock.now()))
         with self._records.transaction() as tx:
@@ -82,14 +85,14 @@ class Intents:
             )
             self._audit.record(tx, principal, kind, subject, intent.payload)
             _put(tx, intent)
-        return self._continue(intent)
+        return self._continue(intent, project=project)
 
     def reconcile(self) -> list[Intent]:
         """Finish or undo what is not finished, oldest first; returns what was continued."""
         continued = []
         for intent in self.pending():
             try:
-                continued.append(self._continue(intent))
+                continued.append(self._continue(intent, project=True))
             except IntentUndone:
                 continued.append(_as(intent, "undone"))
         return continued
@@ -100,12 +103,12 @@ class Intents:
             found = [document for state in _PENDING for document in view.find(KIND, "state", state)]
         return sorted((_intent(each) for each in found), key=lambda intent: intent.id)
 
-    def _continue(self, intent: Intent) -> Intent:
+    def _continue(self, intent: Intent, *, project: bool) -> Intent:
         handler = self._handlers[intent.kind]
         if intent.state == "recorded":
             self._apply(handler, intent)
             intent = self._advance(intent, "applied")
-        if intent.state == "applied":
+        if project and intent.state == "applied":
             try:
                 handler.project(intent)
             except ModelyardError as error:

@@ -60,7 +60,7 @@ class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
 
 _PREDICT = msgspec.json.Decoder(_PredictBody, strict=True)
 _BATCH = msgspec.json.Decoder(list[_PredictBody], strict=True)
-_FEEDBACK = msgspec.json.Decoder(_Feedback | list[_Feedback], strict=True)  # type: ignore[arg-type]  # a union is a type
+_FEEDBACK = msgspec.json.Decoder(_Feedback | list[_Feedback], strict=True)
 _ENCODE = msgspec.json.Encoder().encode
 
 

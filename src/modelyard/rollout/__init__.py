@@ -1,0 +1,26 @@
+"""Rollout: deployments; bringing a version to one, watching it, promoting it, taking it back.
+
+Owns who serves what, with which evidence. Does not own answering (`serving`), the tests' arithmetic (`stats`) or when to
+retrain (`retraining`).
+"""
+
+from .analysis import Analysis, analyse
+from .errors import NoRollout, RolloutActive
+from .records import Rollout, RolloutEvent
+from .rollouts import Rollouts
+from .routes import INTENT, RoutePublisher
+from .settings import DeploymentSettings, Strategy
+
+__all__ = [
+    "INTENT",
+    "Analysis",
+    "DeploymentSettings",
+    "NoRollout",
+    "Rollout",
+    "RolloutActive",
+    "RolloutEvent",
+    "Rollouts",
+    "RoutePublisher",
+    "Strategy",
+    "analyse",
+]

@@ -1,0 +1,15 @@
+"""What can go wrong with a rollout."""
+
+from modelyard.core import Conflict, NotFound
+
+
+class RolloutActive(Conflict):
+    """The deployment has a rollout in progress."""
+
+    code = "ROLLOUT_ACTIVE"
+
+
+class NoRollout(NotFound):
+    """Nothing to act on: no such deployment, route, rollout or earlier version."""
+
+    code = "NO_ROLLOUT"

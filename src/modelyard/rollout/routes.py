@@ -1,0 +1,87 @@
+"""Routes as records: append-only generations, and publishing them to servers."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from modelyard.audit import Intent
+from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route, check_route
+from modelyard.storage import RecordStore, Snapshot, Transaction
+
+KIND = "route"
+INTENT = "route.change"
+
+
+def current_route(view: Snapshot, deployment: str) -> Route | None:
+    """The newest route of a deployment."""
+    document = view.get(KIND, deployment)
+    return msgspec.convert(document.body, Route) if document is not None else None
+
+
+def write_route(tx: Transaction, route: Route, arms: Sequence[Arm], reason: str) -> Route:
+    """Append the next generation of a route, within the caller's transaction."""
+    later = check_route(
+        msgspec.structs.replace(route, generation=route.generation + 1, arms=tuple(arms), reason=reason)
+    )
+    body = msgspec.to_builtins(later)
+    tx.put(KIND, later.deployment, body, expect=None if route.generation else 0)
+    tx.append(f"routes/{later.deployment}", body)
+    return later
+
+
+def generations(view: Snapshot, deployment: str, *, since: int) -> list[Route]:
+    """The generations of a deployment's route from `since` on."""
+    entries = view.entries(f"routes/{deployment}", after=since - 1)
+    return [msgspec.convert(entry.body, Route) for entry in entries]
+
+
+class RoutePublisher:
+    """The intent handler of route changes: apply publishes the feed, project shows aliases in MLflow.
+
+    Nothing here imports MLflow unless a projection is asked for; rollbacks leave it to the reconciler.
+    """
+
+    def __init__(
+        self,
+        records: RecordStore,
+        feed: FeedFolder,
+        keys: Callable[[Snapshot], tuple[KeyEntry, ...]],
+        project: Callable[[str], None],
+        *,
+        authentication: bool,
+    ) -> None:
+        self._records = records
+        self._feed = feed
+        self._keys = keys
+        self._project = project
+        self._authentication = authentication
+
+    def publish(self) -> Feed:
+        """Publish what the record store says now."""
+        with self._records.snapshot() as view:
+            routes = tuple(msgspec.convert(each.body, Route) for each in view.scan(KIND))
+            keys = self._keys(view)
+        published = self._feed.read()
+        feed = Feed(
+            revision=(published.revision if published is not None else 0) + 1,
+            routes=routes,
+            keys=keys,
+            authentication=self._authentication,
+        )
+        self._feed.publish(feed)
+        return feed
+
+    def apply(self, intent: Intent) -> None:  # noqa: ARG002 - the record store, not the intent, says what is published
+        """Publish the feed. Repeating it publishes the same routes again."""
+        self.publish()
+
+    def project(self, intent: Intent) -> None:
+        """Show the model's aliases in MLflow, unless the intent says that this must wait for the reconciler."""
+        self._project(str(intent.payload["model"]))
+
+    def undo(self, tx: Transaction, intent: Intent) -> None:
+        """Put the previous route back as a new generation."""
+        before: Mapping[str, object] | None = intent.payload.get("before")
+        now = current_route(tx, intent.subject)
+        if before is not None and now is not None:
+            write_route(tx, now, msgspec.convert(before, Route).arms, "the change could not be published")
