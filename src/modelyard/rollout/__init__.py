@@ -1,7 +1,7 @@
 """Rollout: deployments; bringing a version to one, watching it, promoting it, taking it back.
 
-Owns who serves what, with which evidence. Does not own answering (`serving`), the tests' arithmetic (`stats`) or when to
-retrain (`retraining`).
+Owns who serves what, with which evidence. Does not own answering (`serving`), the tests' arithmetic (`stats`)
+or when to retrain (`retraining`).
 """
 
 from .analysis import Analysis, analyse

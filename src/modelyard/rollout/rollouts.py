@@ -179,14 +179,27 @@ class Rollouts:
         analysis = self._analyse(rollout, settings)
         if analysis.rollback >= GUARDRAILS / settings.alpha:
             return self._roll_back_on_evidence(rollout, analysis)
-        if self._clock.now() < datetime.fromisoformat(rollout.step_at) + settings.dwell or analysis.requests == 0:
-            return self._hold(rollout, analysis, "the step's time has not passed, or nothing was asked")
+        if missing := self._missing(rollout, settings, analysis):
+            self._hold(rollout, analysis, missing)
+            return None
         if settings.steps[rollout.step + 1] < 100:
             return self._advance(rollout, settings, analysis)
-        if analysis.requests < settings.min_requests or analysis.promotion < PROMOTE_AT:
-            missing = max(0, settings.min_requests - analysis.requests)
-            return self._hold(rollout, analysis, f"the evidence is not enough yet; at least {missing} more requests")
         return self._promote(rollout, analysis)
+
+    def _missing(self, rollout: Rollout, settings: DeploymentSettings, analysis: Analysis) -> str:
+        """What the next step still needs, or nothing. No data is never a reason to go on."""
+        waited = self._clock.now() - datetime.fromisoformat(rollout.step_at)
+        if waited < settings.dwell:
+            return f"{settings.dwell - waited} of this step's time"
+        if analysis.requests == 0:
+            return "any canary request"
+        if settings.steps[rollout.step + 1] < 100:
+            return ""
+        if analysis.requests < settings.min_requests:
+            return f"{settings.min_requests - analysis.requests} more canary requests"
+        return (
+            "" if analysis.promotion >= PROMOTE_AT else f"an e-value of {PROMOTE_AT:g} (now {analysis.promotion:.3g})"
+        )
 
     def _analyse(self, rollout: Rollout, settings: DeploymentSettings) -> Analysis:
         with self._records.snapshot() as view:
@@ -245,10 +258,10 @@ class Rollouts:
 
         return self._change(rollout.deployment, SYSTEM, decide)
 
-    def _hold(self, rollout: Rollout, analysis: Analysis, reason: str) -> None:
-        """Keep what was seen for `status`; holding is no change."""
+    def _hold(self, rollout: Rollout, analysis: Analysis, missing: str) -> None:
+        """Keep what was seen, and what is missing, for `status`; holding is no change."""
         with self._records.transaction() as tx:
-            _put(tx, msgspec.structs.replace(rollout, evidence=analysis.evidence(), reason=reason))
+            _put(tx, msgspec.structs.replace(rollout, evidence=analysis.evidence(), reason=f"waits for {missing}"))
 
     def _take_back(
         self, tx: Transaction, route: Route, rollout: Rollout, reason: str, evidence: Mapping[str, Any]
@@ -309,12 +322,10 @@ class Rollouts:
         """Why some server could not load the canary, or nothing."""
         # Servers beat by the wall clock, whatever clock events follow.
         now = to_micros(SystemClock().now())
-        for status in self._feed.statuses(now):
-            for arm in status.arms:
-                if (arm.deployment, arm.arm, arm.version) == (rollout.deployment, CANARY, str(rollout.version)):
-                    if not arm.loaded and arm.why_not:
-                        return arm.why_not
-        return ""
+        wanted = (rollout.deployment, CANARY, str(rollout.version))
+        arms = [arm for status in self._feed.statuses(now) for arm in status.arms]
+        refused = [arm for arm in arms if (arm.deployment, arm.arm, arm.version) == wanted and not arm.loaded]
+        return next((arm.why_not for arm in refused if arm.why_not), "")
 
     def _move_alias(self, tx: Transaction, deployment: str, to: int, principal: Principal, reason: str) -> None:
         settings = self.settings(deployment)

@@ -1,0 +1,101 @@
+"""What a running step can reach: the project's data, features and models, through a contract that wiring fills."""
+
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from modelyard.core import Clock, Judgement, Scalar
+from modelyard.inference import Signature
+
+from .errors import InvalidPipeline
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows as a model reads them.
+
+    `rows`: raw values (n, f) in the signature's order; `matrix`: the same encoded, (n, f) float64; `labels` (n,) of 0
+    and 1.
+    """
+
+    signature: Signature
+    rows: Sequence[tuple[Scalar, ...]]
+    matrix: NDArray[np.float64]
+    labels: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained model on its way to the registry, with what it was trained on."""
+
+    model: Any
+    samples: Samples
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Services(Protocol):
+    """What the project gives to its steps."""
+
+    def dataset(self, name: str, as_of: datetime) -> pa.Table:
+        """The rows of a dataset whose label is known at `as_of`, by event time."""
+
+    def check(self, name: str, rows: pa.Table) -> Judgement:
+        """The dataset's declared checks, and the leak check over the model's features."""
+
+    def join(self, model: str, rows: pa.Table) -> pa.Table:
+        """`rows` with the model's features as they were known at each row's event time."""
+
+    def samples(
+        self, model: str, rows: pa.Table, *, signature: Signature | None = None, complete: bool = False
+    ) -> Samples:
+        """Joined rows in the order of a signature: the given one, or one inferred from these rows.
+
+        `complete` leaves out rows with a missing value; a signature inferred from complete rows requires every value.
+        """
+
+    def champion_metrics(self, model: str, rows: pa.Table) -> dict[str, float]:
+        """Metrics of the version in production on joined rows; empty when there is none."""
+
+    def register(
+        self, model: str, candidate: Candidate, metrics: Mapping[str, float], gates: Sequence[Judgement]
+    ) -> int:
+        """Build the bundle, log the model, create the version; returns its number."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One run: its id, its clock and seed, and the services of the project."""
+
+    run_id: str
+    clock: Clock
+    seed: int
+    services: Services
+
+
+_CURRENT: ContextVar[RunContext | None] = ContextVar("run", default=None)
+
+
+def context() -> RunContext:
+    """The run that the calling step belongs to."""
+    current = _CURRENT.get()
+    if current is None:
+        raise InvalidPipeline(
+            "This step asks for the project's services outside a run.", remedy="Run it: modelyard pipeline run NAME."
+        )
+    return current
+
+
+def enter(run: RunContext) -> Any:
+    """Make a run current; `leave` takes the token."""
+    return _CURRENT.set(run)
+
+
+def leave(token: Any) -> None:
+    """Undo `enter`."""
+    _CURRENT.reset(token)

@@ -1,0 +1,41 @@
+"""The gate: a candidate must be good enough, and better than the champion on the same rows."""
+
+from collections.abc import Mapping
+
+from modelyard.core import Judgement, Verdict, did_you_mean
+
+from .graph import Step
+
+
+def judge(
+    metrics: Mapping[str, float],
+    minimum: Mapping[str, float],
+    champion: Mapping[str, float] | None = None,
+    beat_champion_in: str | None = None,
+    margin: float = 0.0,
+) -> Judgement:
+    """Pass when every metric of `minimum` is reached and the champion is beaten by more than `margin` (may be < 0)."""
+    parts = [_reached(metrics, name, floor) for name, floor in minimum.items()]
+    if beat_champion_in is not None and champion:
+        parts.append(_beaten(metrics, champion, beat_champion_in, margin))
+    return Judgement.all_of(parts)
+
+
+def _reached(metrics: Mapping[str, float], name: str, floor: float) -> Judgement:
+    if name not in metrics:
+        reason = f"'{name}' was not measured. {did_you_mean(name, metrics)}"
+        return Judgement(Verdict.INCONCLUSIVE, (reason,))
+    verdict = Verdict.PASS if metrics[name] >= floor else Verdict.FAIL
+    return Judgement(verdict, (f"{name} {metrics[name]:.4f} (at least {floor:g})",), {name: metrics[name]})
+
+
+def _beaten(metrics: Mapping[str, float], champion: Mapping[str, float], name: str, margin: float) -> Judgement:
+    if name not in metrics or name not in champion:
+        return Judgement(Verdict.INCONCLUSIVE, (f"'{name}' is not known of candidate and champion.",))
+    verdict = Verdict.PASS if metrics[name] > champion[name] + margin else Verdict.FAIL
+    reason = f"{name} {metrics[name]:.4f} against the champion's {champion[name]:.4f}"
+    return Judgement(verdict, (reason,), {f"champion_{name}": champion[name]})
+
+
+gate = Step("gate", "gate", judge)
+"""`judge` as a step: inside a pipeline a node, elsewhere the function."""

@@ -1,0 +1,30 @@
+"""Finding a project's pipelines, and their section of the project file."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from modelyard.core import did_you_mean
+from modelyard.core.settings import Section
+from modelyard.data import load_module
+
+from .errors import PipelineNotFound
+from .graph import Pipeline
+
+
+class PipelineSettings(Section):
+    """A pipeline of the project."""
+
+    module: str = Field(description="Python file that defines it.")
+    function: str | None = Field(None, description="Its name in the file; by default the pipeline's own.")
+    params: dict[str, str | int | float | bool] = Field(default_factory=dict, description="Defaults of its parameters.")
+
+
+def load_pipeline(name: str, settings: PipelineSettings, folder: Path) -> Pipeline:
+    """The pipeline that a file of the project defines under a name."""
+    module = load_module(folder / settings.module)
+    found = {key: value for key, value in vars(module).items() if isinstance(value, Pipeline)}
+    wanted = settings.function or name
+    if wanted not in found:
+        raise PipelineNotFound(f"{settings.module} defines no pipeline '{wanted}'.", remedy=did_you_mean(wanted, found))
+    return found[wanted]
