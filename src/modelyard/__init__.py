@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from modelyard.core import Judgement as Judgement
     from modelyard.data import check_leaks as check_leaks
     from modelyard.data import check_table as check_table
     from modelyard.data import read_table as read_table
@@ -20,8 +21,29 @@ if TYPE_CHECKING:
     from modelyard.inference import Field as Field
     from modelyard.inference import Signature as Signature
     from modelyard.inference import load_bundle as load_bundle
+    from modelyard.monitoring import Alert as Alert
+    from modelyard.monitoring import AlertSeverity as AlertSeverity
+    from modelyard.monitoring import evaluate_alerts as evaluate_alerts
+    from modelyard.pipelines import Candidate as Candidate
+    from modelyard.pipelines import context as context
+    from modelyard.pipelines import gate as gate
+    from modelyard.pipelines import pipeline as pipeline
+    from modelyard.pipelines import step as step
+    from modelyard.stats import binary_metrics as binary_metrics
+    from modelyard.wiring import Project as Project
 
 _HOMES = {
+    "binary_metrics": "stats",
+    "Alert": "monitoring",
+    "AlertSeverity": "monitoring",
+    "evaluate_alerts": "monitoring",
+    "step": "pipelines",
+    "pipeline": "pipelines",
+    "gate": "pipelines",
+    "context": "pipelines",
+    "Project": "wiring",
+    "Judgement": "core",
+    "Candidate": "pipelines",
     "Encoder": "inference",
     "Entity": "features",
     "FeatureView": "features",

@@ -1,7 +1,7 @@
 """Pipelines: steps, their composition as a value, gates, and running them.
 
-Owns the graph and the run. Does not own what the steps reach (data, features, registry come through `Services`), or when
-a pipeline runs (`retraining`).
+Owns the graph and the run. Does not own what the steps reach (data, features, registry come through
+`Services`), or when a pipeline runs (`retraining`).
 """
 
 from .context import Candidate, RunContext, Samples, Services, context

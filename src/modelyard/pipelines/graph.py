@@ -1,7 +1,7 @@
 """Pipelines as values: typed functions under `@step`, composed under `@pipeline` into a graph."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -39,7 +39,7 @@ class Node:
     @property
     def needs(self) -> tuple[str, ...]:
         """The nodes it takes outputs from."""
-        return tuple(each.node for each in self.inputs.values() if isinstance(each, Output))
+        return tuple(_outputs_in(self.inputs))
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,18 @@ def step(*, kind: Kind) -> Callable[[Callable[..., Any]], Step]:
 def pipeline(function: Callable[..., Any]) -> Pipeline:
     """Mark a function that composes steps as a pipeline."""
     return Pipeline(function.__name__, function)
+
+
+def _outputs_in(value: Any) -> Iterator[str]:
+    """The nodes whose outputs stand in a value, also inside lists and mappings."""
+    if isinstance(value, Output):
+        yield value.node
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _outputs_in(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _outputs_in(each)
 
 
 def _spelled(each: Step) -> Sequence[str]:

@@ -112,6 +112,8 @@ def _resolve(value: Any, values: Mapping[str, Any], params: Mapping[str, Any]) -
         return params[value.name]
     if isinstance(value, list | tuple):
         return [_resolve(each, values, params) for each in value]
+    if isinstance(value, dict):
+        return {key: _resolve(each, values, params) for key, each in value.items()}
     return value
 
 

@@ -193,9 +193,10 @@ def _from_window(window: Window, policy: RetrainingSettings) -> str:
     if policy.drift_above is not None and window.drift_score > policy.drift_above:
         worst = max(window.features, key=lambda each: each.effect)
         return f"data drift score {window.drift_score:.2f} above {policy.drift_above:g}, most in {worst.name}"
-    for name, value in window.performance.items():
-        before = window.baseline.get(name)
-        if name in ("auc", "accuracy") and before is not None and policy.drop_above is not None:
-            if value < before - policy.drop_above:
-                return f"{name} {value:.3f} fell more than {policy.drop_above:g} below {before:.3f}"
+    for name in ("auc", "accuracy"):
+        value, before = window.performance.get(name), window.baseline.get(name)
+        if value is None or before is None or policy.drop_above is None:
+            continue
+        if value < before - policy.drop_above:
+            return f"{name} {value:.3f} fell more than {policy.drop_above:g} below {before:.3f}"
     return ""

@@ -1,0 +1,143 @@
+"""`modelyard demo`: prepare, train, serve, live the year, report."""
+
+import asyncio
+import shutil
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import msgspec
+from rich.console import Console
+
+from modelyard.control import Part, Supervisor, free_port
+from modelyard.core import Failed, InvalidInput, ManualClock, SeededIds, atomic_write
+from modelyard.operations import write_template
+from modelyard.wiring import Project, server_command
+
+from .live import DEPLOYMENT, MODEL, Year
+from .records import Summary
+from .report import write_report
+from .screen import Screen, show_summary
+from .summary import STATIC, summarise
+from .timeline import START, moments
+from .traffic import Clients
+
+DEFAULT_SHARE = 0.2
+_MARK = ".modelyard-demo"
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What can be chosen. `share` of the flights is replayed; 1 is every one of them."""
+
+    workspace: Path
+    share: float = DEFAULT_SHARE
+    seed: int = 0
+    keep_serving: bool = False
+
+
+def run_demo(options: DemoOptions) -> Summary:
+    """Live the year and return its summary; `summary.json` and `report.html` stand in the workspace afterwards."""
+    began = time.monotonic()
+    folder = _prepare(options.workspace)
+    clock = ManualClock(START)
+    project = Project.open(folder, clock=clock, ids=SeededIds(options.seed), seed=options.seed)
+    screen = Screen()
+    try:
+        screen.say(f"[bold]A year of real flights[/] in {folder}: training on January to March …")
+        _first_version(project)
+        port = free_port()
+        with Supervisor(project.run_folder) as supervisor:
+            supervisor.start(_server(project, port))
+            address = f"http://127.0.0.1:{port}"
+            screen.say(
+                f"v1 is live at {address}/deployments/{DEPLOYMENT}/predict; it also rides along, never retrained."
+            )
+            summary = asyncio.run(_live(project, clock, address, screen, options, began))
+            project.log.seal()
+            report = _finish(project, summary, folder)
+            show_summary(summary, Console())
+            screen.say(f"Report: {report}\nSummary: {folder / 'summary.json'}")
+            if options.keep_serving:
+                _keep_serving(screen, address, report)
+    finally:
+        project.close()
+    return summary
+
+
+def _prepare(workspace: Path) -> Path:
+    """A fresh project in the workspace; only a folder that an earlier demonstration made is cleared."""
+    if workspace.exists() and any(workspace.iterdir()):
+        if not (workspace / _MARK).exists():
+            raise InvalidInput(
+                f"{workspace} is not empty and was not made by the demonstration.",
+                code="WORKSPACE_IN_USE",
+                remedy="Choose another folder: modelyard demo --workspace DIR.",
+            )
+        shutil.rmtree(workspace)
+    write_template("flights", workspace)
+    (workspace / _MARK).touch()
+    return workspace.resolve()
+
+
+def _first_version(project: Project) -> None:
+    """Train on January to March, serve it, and let it ride along for ever as a shadow."""
+    run = project.run_pipeline("training", {"as_of": START}, run_id="first")
+    version = run.result("register")
+    if version is None:
+        raise Failed(f"The first training did not pass its gate: {'; '.join(run.reasons)}.", code="DEMO_FAILED")
+    project.rollouts.start(DEPLOYMENT, version, project.principal)
+    project.rollouts.shadow(DEPLOYMENT, version, project.principal, name=STATIC)
+    project.features.materializer.materialize(START)
+
+
+def _server(project: Project, port: int) -> Part:
+    command = server_command(project, port=port, metrics_port=free_port())
+    return Part("server", command, lambda: _is_ready(f"http://127.0.0.1:{port}/ready"))
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 - our own address
+            return int(response.status) == 200
+    except (URLError, OSError):
+        return False
+
+
+async def _live(
+    project: Project, clock: ManualClock, address: str, screen: Screen, options: DemoOptions, began: float
+) -> Summary:
+    async with Clients(address, DEPLOYMENT) as clients:
+        year = Year(project, clock, clients, screen)
+        with screen:
+            await year.live(moments(project.file.folder, share=options.share, seed=options.seed))
+        await _shadows_done(project, clients.tally.sent)
+        return summarise(
+            project,
+            year,
+            clients.tally,
+            share=options.share,
+            seed=options.seed,
+            wall_s=time.monotonic() - began,
+        )
+
+
+async def _shadows_done(project: Project, sent: int) -> None:
+    """The shadow scores copies after the answers; wait for the last ones."""
+    deadline = time.monotonic() + 30
+    while len(project.log.predictions(DEPLOYMENT, arm=STATIC)) < sent and time.monotonic() < deadline:
+        await asyncio.sleep(0.2)
+
+
+def _finish(project: Project, summary: Summary, folder: Path) -> Path:
+    document = msgspec.json.format(msgspec.json.encode(summary), indent=2)
+    atomic_write(folder / "summary.json", document)
+    return write_report(summary, project.monitors.windows(DEPLOYMENT), folder / "report.html")
+
+
+def _keep_serving(screen: Screen, address: str, report: Path) -> None:
+    screen.say(f"Still serving {MODEL} at {address}. Open {report.as_uri()}. Ctrl-C ends it.")
+    while True:
+        time.sleep(3600)

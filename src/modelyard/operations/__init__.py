@@ -1,0 +1,5 @@
+"""Operations."""
+
+from .templates import write_template
+
+__all__ = ["write_template"]

@@ -1,0 +1,23 @@
+"""Wiring: the composition root of training and control.
+
+Owns the project file as a whole and the choice of every driver; injects what pipeline steps reach. Does not own any
+behaviour of its own.
+"""
+
+from .project import Project
+from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
+from .server import server_command
+from .settings import ModelSettings, SecuritySettings, ServerSettings, StoresSettings
+
+__all__ = [
+    "FILE_NAME",
+    "LoadedFile",
+    "ModelSettings",
+    "Project",
+    "ProjectFile",
+    "SecuritySettings",
+    "ServerSettings",
+    "StoresSettings",
+    "load_project_file",
+    "server_command",
+]

@@ -1,0 +1,243 @@
+"""The composition root of training and control: from a project file to stores, drivers and services."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from modelyard.access import Principal, StoredKey, local_principal
+from modelyard.audit import AuditLog, Intents
+from modelyard.core import Clock, IdSource, SystemClock, SystemIds, did_you_mean, to_micros
+from modelyard.features import Definitions, FeatureStore, load_definitions
+from modelyard.history import PredictionLog
+from modelyard.inference import Bundle, load_bundle
+from modelyard.monitoring import Monitors
+from modelyard.online import LocalOnlineStore
+from modelyard.pipelines import PipelineNotFound, PipelineRun, RunContext, find_run, load_pipeline, run_pipeline
+from modelyard.registry import NotServable, Registry
+from modelyard.retraining import Retraining
+from modelyard.rollout import INTENT, Rollouts, RoutePublisher
+from modelyard.routing import FeedFolder, KeyEntry
+from modelyard.storage import ArtifactStore, RecordStore, Snapshot, open_artifact_store, open_record_store
+from modelyard.tracking import Tracker
+
+from .project_file import LoadedFile, ProjectFile, load_project_file
+from .services import ProjectServices
+
+
+class Project:
+    """Everything of one project, each part made when it is first used. Use from one thread; close when done."""
+
+    def __init__(self, file: LoadedFile, *, clock: Clock, ids: IdSource, principal: Principal, seed: int = 0) -> None:
+        self.file = file
+        self.clock = clock
+        self.ids = ids
+        self.principal = principal
+        self.seed = seed
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str = ".",
+        *,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        principal: Principal | None = None,
+        environment: Mapping[str, str] | None = None,
+        seed: int = 0,
+    ) -> "Project":
+        """The project whose `modelyard.yaml` stands at `path`. Nothing is created before it is needed."""
+        file = load_project_file(Path(path), environment)
+        return cls(
+            file,
+            clock=clock or SystemClock(),
+            ids=ids or SystemIds(),
+            principal=principal or local_principal(),
+            seed=seed,
+        )
+
+    @property
+    def settings(self) -> ProjectFile:
+        """The project file."""
+        return self.file.settings
+
+    @property
+    def workspace(self) -> Path:
+        """The folder of every embedded store."""
+        return self.file.folder / self.settings.stores.workspace
+
+    @property
+    def run_folder(self) -> Path:
+        """Pids, logs of processes, the pepper."""
+        return self.workspace / "run"
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where servers write."""
+        return self.workspace / "journal"
+
+    @property
+    def online_folder(self) -> Path:
+        """The embedded online store."""
+        return self.workspace / "online"
+
+    @cached_property
+    def records(self) -> RecordStore:
+        """The record store, at this version's schema."""
+        declared = self.settings.stores.records
+        url = declared.get_secret_value() if declared else f"sqlite:///{self.workspace / 'records.db'}"
+        store = open_record_store(url)
+        store.migrate()
+        return store
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """The artifact store."""
+        return open_artifact_store(self.settings.stores.artifacts or self.workspace / "artifacts")
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        """MLflow."""
+        self.workspace.mkdir(parents=True, exist_ok=True)
+        uri = self.settings.stores.tracking or f"sqlite:///{self.workspace / 'mlflow.db'}"
+        return Tracker(uri, (self.workspace / "mlartifacts").as_uri(), self.clock)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The audit record."""
+        return AuditLog(self.records, self.clock)
+
+    @cached_property
+    def feed(self) -> FeedFolder:
+        """The feed that servers follow."""
+        return FeedFolder(self.workspace / "feed")
+
+    @cached_property
+    def publisher(self) -> RoutePublisher:
+        """Publishes the feed."""
+        return RoutePublisher(
+            self.records,
+            self.feed,
+            _key_entries,
+            self._project_aliases,
+            authentication=self.settings.security.authentication,
+        )
+
+    def _project_aliases(self, model: str) -> None:
+        self.registry.project(model)  # the registry is made only when a projection is wanted
+
+    @cached_property
+    def intents(self) -> Intents:
+        """Changes on their way, and their reconciler."""
+        return Intents(self.records, self.audit, self.clock, self.ids, {INTENT: self.publisher})
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Model versions and aliases."""
+        return Registry(self.records, self.audit, self.artifacts, self.tracker, self.clock)
+
+    @cached_property
+    def log(self) -> PredictionLog:
+        """The prediction log."""
+        return PredictionLog(self.journal_folder, self.workspace / "log")
+
+    @cached_property
+    def online(self) -> LocalOnlineStore:
+        """The online store, for writing."""
+        return LocalOnlineStore(self.online_folder)
+
+    @cached_property
+    def features(self) -> FeatureStore:
+        """The project's features."""
+        section = self.settings.features
+        definitions = load_definitions(self.file.folder / section.module) if section else Definitions({})
+        return FeatureStore(definitions, self.online, self.records, self.clock)
+
+    @cached_property
+    def services(self) -> ProjectServices:
+        """What pipeline steps reach."""
+        scratch = self.workspace / "scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        return ProjectServices(
+            self.file, self.features, self.registry, self.tracker, self.clock, self.principal, scratch
+        )
+
+    @cached_property
+    def rollouts(self) -> Rollouts:
+        """Deployments."""
+        return Rollouts(
+            self.records,
+            self.intents,
+            self.registry,
+            self.feed,
+            self.log,
+            self.clock,
+            self.ids,
+            self.settings.deployments,
+        )
+
+    @cached_property
+    def monitors(self) -> Monitors:
+        """Windows and alerts."""
+        return Monitors(self.records, self.log, self.clock, self.bundle, self.settings.monitoring, self.settings.alerts)
+
+    @cached_property
+    def retraining(self) -> Retraining:
+        """The loop."""
+        return Retraining(
+            self.records,
+            self.audit,
+            self.monitors,
+            self.registry,
+            self.rollouts,
+            self.run_pipeline,
+            self.clock,
+            self.settings.retraining,
+        )
+
+    def run_pipeline(self, name: str, params: Mapping[str, Any], run_id: str | None = None) -> PipelineRun:
+        """Run a pipeline of the project; one that ended under this id already is only read."""
+        if name not in self.settings.pipelines:
+            raise PipelineNotFound(
+                f"There is no pipeline '{name}'.", remedy=did_you_mean(name, self.settings.pipelines)
+            )
+        identity = run_id or self.ids.new(to_micros(self.clock.now()))
+        before = find_run(self.records, identity)
+        if before is not None and before.state in ("done", "stopped"):
+            return before
+        settings = self.settings.pipelines[name]
+        context = RunContext(identity, self.clock, self.seed, self.services)
+        pipeline = load_pipeline(name, settings, self.file.folder)
+        return run_pipeline(pipeline, {**settings.params, **params}, context, self.records)
+
+    def bundle(self, deployment: str, version: str) -> Bundle:
+        """The bundle of a deployment's version, as servers have it."""
+        digest = self.registry.get(self.settings.deployments[deployment].model_name, version).bundle
+        if digest is None:
+            raise NotServable(f"Version {version} of '{deployment}' has no bundle.")
+        if digest not in self._bundles:
+            self._bundles[digest] = load_bundle(self.feed.bundle_path(digest), expect=digest)
+        return self._bundles[digest]
+
+    @cached_property
+    def _bundles(self) -> dict[str, Bundle]:
+        return {}
+
+    def close(self) -> None:
+        """Release what was opened."""
+        made = vars(self)
+        for name in ("records", "online"):
+            if name in made:
+                made.pop(name).close()
+
+
+def _key_entries(view: Snapshot) -> tuple[KeyEntry, ...]:
+    """The keys that servers accept."""
+    keys = [msgspec.convert(each.body, StoredKey) for each in view.scan("key")]
+    return tuple(
+        KeyEntry(each.key_id, each.digest, each.role.value, each.deployments, each.expires_us)
+        for each in keys
+        if each.revoked_us is None
+    )

@@ -1,0 +1,171 @@
+"""`modelyard.yaml`: every room's section in one file, judged whole before anything starts."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+
+from modelyard.core import ModelyardError, NotFound, nearest
+from modelyard.core.settings import (
+    Finding,
+    Keys,
+    LocatedYaml,
+    Origin,
+    Section,
+    findings_of,
+    overlay_environment,
+    read_yaml,
+    report,
+)
+from modelyard.data import DatasetSettings
+from modelyard.features import FeaturesSettings, load_definitions
+from modelyard.monitoring import AlertSettings, MonitorSettings
+from modelyard.pipelines import PipelineSettings
+from modelyard.retraining import RetrainingSettings
+from modelyard.rollout import DeploymentSettings
+
+from .settings import ModelSettings, SecuritySettings, ServerSettings, StoresSettings
+
+FILE_NAME = "modelyard.yaml"
+
+
+class ProjectFile(Section):
+    """The whole project file."""
+
+    project: str = Field(description="Name of the project.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+    stores: StoresSettings = StoresSettings()
+    server: ServerSettings = ServerSettings()
+    security: SecuritySettings = SecuritySettings()
+    features: FeaturesSettings | None = None
+    datasets: dict[str, DatasetSettings] = Field(default_factory=dict)
+    models: dict[str, ModelSettings] = Field(default_factory=dict)
+    pipelines: dict[str, PipelineSettings] = Field(default_factory=dict)
+    deployments: dict[str, DeploymentSettings] = Field(default_factory=dict)
+    monitoring: dict[str, MonitorSettings] = Field(default_factory=dict)
+    alerts: AlertSettings = AlertSettings()
+    retraining: dict[str, RetrainingSettings] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """A project file that was found right, and where each of its settings came from."""
+
+    folder: Path
+    settings: ProjectFile
+    origins: tuple[Origin, ...]
+
+
+def load_project_file(path: Path, environment: Mapping[str, str] | None = None) -> LoadedFile:
+    """Read the project file in a folder (or the file itself). Flag > environment > file > default.
+
+    Everything wrong is reported at once, each with its line: unknown keys and misspelt features with the nearest name,
+    wrong types, names that point at nothing.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    if not file.is_file():
+        raise NotFound(
+            f"There is no {FILE_NAME} in {path.resolve()}.",
+            code="NO_PROJECT",
+            remedy="Start one: modelyard init, or say where it is: --project FOLDER.",
+        )
+    document = read_yaml(file)
+    data = dict(document.data)
+    used = overlay_environment(data, os.environ if environment is None else environment, _scalar_paths())
+    findings = list(_cross_findings(document, file.parent))
+    try:
+        settings = ProjectFile.model_validate(data)
+    except ValidationError as error:
+        raise report(file, [*findings, *findings_of(error, document, ProjectFile)]) from error
+    if findings:
+        raise report(file, findings)
+    return LoadedFile(file.parent.resolve(), settings, tuple(_origins(settings, document, used)))
+
+
+def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
+    """Names that point at nothing: features, models, pipelines and deployments."""
+    data = document.data
+    yield from _feature_findings(document, folder)
+    for name, each in _items(data, "deployments"):
+        model = str(each.get("model", "")).partition("@")[0]
+        yield from _pointer(document, ("deployments", name, "model"), model, data, "models")
+    for name, each in _items(data, "retraining"):
+        yield from _pointer(document, ("retraining", name), name, data, "models")
+        for key, section in (("pipeline", "pipelines"), ("deployment", "deployments")):
+            yield from _pointer(document, ("retraining", name, key), each.get(key), data, section)
+    for name, _ in _items(data, "monitoring"):
+        yield from _pointer(document, ("monitoring", name), name, data, "deployments")
+
+
+def _feature_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
+    section = document.data.get("features")
+    known: list[str] = []
+    if section is not None:
+        file = section.get("module", "features.py") if isinstance(section, Mapping) else "features.py"
+        try:
+            known = load_definitions(folder / str(file)).names()
+        except ModelyardError as error:
+            yield document.finding(("features",), str(error))
+            return
+    for name, model in _items(document.data, "models"):
+        request = model.get("request")
+        fields = list(request) if isinstance(request, Mapping) else []
+        listed = model.get("features")
+        for index, feature in enumerate(listed if isinstance(listed, list) else []):
+            if feature not in fields and feature not in known:
+                close = nearest(str(feature), [*fields, *known])
+                hint = f"did you mean {close!r}?" if close else "no request field or view:feature has this name"
+                yield document.finding(("models", name, "features", index), f"unknown feature {feature!r}; {hint}")
+
+
+def _pointer(
+    document: LocatedYaml, keys: Keys, name: object, data: Mapping[str, Any], section: str
+) -> Iterator[Finding]:
+    known = [each for each, _ in _items(data, section)]
+    if not isinstance(name, str) or name in known:
+        return
+    close = nearest(name, known)
+    hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known) or 'none'}"
+    yield document.finding(keys, f"{section} has no {name!r}; {hint}")
+
+
+def _items(data: Mapping[str, Any], section: str) -> list[tuple[str, Mapping[str, Any]]]:
+    found = data.get(section)
+    if not isinstance(found, Mapping):
+        return []
+    return [(str(name), each) for name, each in found.items() if isinstance(each, Mapping)]
+
+
+def _scalar_paths() -> list[Keys]:
+    """Settings that the environment can set: the single-valued ones of the unnamed sections."""
+    paths: list[Keys] = [("project",)]
+    for section, field in ProjectFile.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            paths += [(section, name) for name in kind.model_fields]
+    return paths
+
+
+def _origins(settings: ProjectFile, document: LocatedYaml, used: Mapping[str, str]) -> Iterator[Origin]:
+    for keys, value in _leaves(settings, ()):
+        path = ".".join(str(key) for key in keys)
+        shown = "********" if isinstance(value, SecretStr) else value
+        if path in used:
+            yield Origin(path, shown, f"environment {used[path]}")
+        elif keys in document.lines:
+            yield Origin(path, shown, f"{document.file.name}:{document.lines[keys]}")
+        else:
+            yield Origin(path, shown, "default")
+
+
+def _leaves(value: Any, keys: Keys) -> Iterator[tuple[Keys, Any]]:
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _leaves(getattr(value, name), (*keys, name))
+    elif isinstance(value, Mapping) and value:
+        for name, each in value.items():
+            yield from _leaves(each, (*keys, name))
+    else:
+        yield keys, value

@@ -1,0 +1,183 @@
+"""What pipeline steps reach: the project's data, features and models behind the contract of `pipelines`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from modelyard.access import Principal
+from modelyard.bundling import Facts, Kind, build_bundle, build_profile, infer_signature, permutation_importance
+from modelyard.core import Clock, Judgement, Scalar, log_event, to_micros
+from modelyard.data import DatasetSettings, check_leaks, check_table, load_function, read_table, version_of
+from modelyard.features import FeatureStore
+from modelyard.inference import Encoder, Signature, load_bundle
+from modelyard.online import RequestField
+from modelyard.pipelines import Candidate, Samples
+from modelyard.registry import ModelVersionNotFound, Registry
+from modelyard.stats import binary_metrics
+from modelyard.tracking import Tracker
+
+from .project_file import LoadedFile
+from .settings import ModelSettings
+
+CLASSES = ("0", "1")
+_CHECKED_ROWS = 20_000
+"""The leak check looks at the newest rows: enough to see a leak, whatever the history's length."""
+
+
+class ProjectServices:
+    """See `pipelines.Services`."""
+
+    def __init__(
+        self,
+        file: LoadedFile,
+        features: FeatureStore,
+        registry: Registry,
+        tracker: Tracker,
+        clock: Clock,
+        principal: Principal,
+        scratch: Path,
+    ) -> None:
+        self._file = file
+        self._features = features
+        self._registry = registry
+        self._tracker = tracker
+        self._clock = clock
+        self._principal = principal
+        self._scratch = scratch
+
+    def dataset(self, name: str, as_of: datetime) -> pa.Table:
+        settings = self._file.settings.datasets[name]
+        if ".py:" in settings.source:
+            return load_function(settings.source, self._file.folder)(as_of)
+        return read_table(self._file.folder / settings.source)
+
+    def check(self, name: str, rows: pa.Table) -> Judgement:
+        settings = self._file.settings.datasets[name]
+        declared = check_table(rows, settings.checks, min_rows=settings.min_rows)
+        newest = rows.slice(max(0, len(rows) - _CHECKED_ROWS))
+        used = [feature for model in self._models_of(settings) for feature in _bare(model.features)]
+        columns = {each: newest.column(each).to_pylist() for each in used if each in newest.column_names}
+        leaks = check_leaks(columns, newest.column(settings.label).to_pylist())
+        return Judgement.all_of([declared, leaks])
+
+    def join(self, model: str, rows: pa.Table) -> pa.Table:
+        settings = self._file.settings.models[model]
+        return self._features.training_rows(rows, settings.features, event_time=self._dataset_of(settings).event_time)
+
+    def samples(
+        self, model: str, rows: pa.Table, *, signature: Signature | None = None, complete: bool = False
+    ) -> Samples:
+        settings = self._file.settings.models[model]
+        names = _bare(settings.features)
+        chosen = rows.select([*names, settings.label])
+        if complete:
+            chosen = chosen.drop_null()
+        columns: dict[str, list[Scalar]] = {name: _plain(chosen.column(name)) for name in names}
+        if signature is None:
+            required = names if complete else [name for name in names if name in settings.request]
+            signature = infer_signature(columns, self._kinds(settings, chosen), required=required)
+        raw = list(zip(*columns.values(), strict=True))
+        labels = np.asarray(chosen.column(settings.label).to_pylist(), dtype=np.float64)
+        return Samples(signature, raw, Encoder(signature)(raw).matrix, labels)
+
+    def champion_metrics(self, model: str, rows: pa.Table) -> dict[str, float]:
+        try:
+            version = self._registry.get(model, "production")
+        except ModelVersionNotFound:
+            return {}
+        with TemporaryDirectory(dir=self._scratch) as folder:
+            bundle = load_bundle(self._registry.fetch_bundle(version, Path(folder) / "bundle"))
+        samples = self.samples(model, rows, signature=bundle.info.signature)
+        return binary_metrics(bundle.scores(samples.matrix)[:, 0], samples.labels)
+
+    def register(
+        self, model: str, candidate: Candidate, metrics: Mapping[str, float], gates: Sequence[Judgement]
+    ) -> int:
+        settings, samples = self._file.settings.models[model], candidate.samples
+        with self._tracker.run(model, f"train {model}") as run:
+            run.log(params=candidate.params, metrics=metrics)
+            source = run.log_model(candidate.model, samples.matrix[:5])
+
+            def predict(matrix: np.ndarray) -> np.ndarray:
+                return np.asarray(candidate.model.predict_proba(matrix)[:, 1])
+
+            importance = permutation_importance(
+                predict, samples.matrix, samples.labels, samples.signature.names, seed=0
+            )
+            profile = build_profile(
+                samples.signature,
+                samples.rows,
+                samples.matrix,
+                predict(samples.matrix),
+                importance=importance,
+                performance=metrics,
+            )
+            with TemporaryDirectory(dir=self._scratch) as folder:
+                built = build_bundle(
+                    candidate.model,
+                    samples.rows,
+                    signature=samples.signature,
+                    task=settings.task,
+                    plan=self.plan(model),
+                    profile=profile,
+                    facts=Facts(
+                        model=model,
+                        version=run.id,
+                        classes=CLASSES,
+                        run=run.id,
+                        datasets={model: version_of(model, pa.table({"label": samples.labels})).digest},
+                        metrics=metrics,
+                        created=to_micros(self._clock.now()),
+                    ),
+                    into=Path(folder) / "bundle",
+                )
+                version = self._registry.register(
+                    model,
+                    principal=self._principal,
+                    source=source,
+                    run=run.id,
+                    bundle=built.path,
+                    digest=built.digest,
+                    metrics=metrics,
+                    params=candidate.params,
+                    gates=gates,
+                )
+        log_event("wiring", "registered", model=model, version=version.number, bundle=built.digest)
+        return version.number
+
+    def plan(self, model: str) -> dict[str, object]:
+        """The feature plan of a model, as its bundles carry it."""
+        settings = self._file.settings.models[model]
+        request = [
+            RequestField(name, each) if isinstance(each, str) else RequestField(name, each.kind, each.required)
+            for name, each in settings.request.items()
+        ]
+        plan: dict[str, object] = msgspec.to_builtins(self._features.plan(settings.features, request))
+        return plan
+
+    def _models_of(self, dataset: DatasetSettings) -> list[ModelSettings]:
+        return [each for each in self._file.settings.models.values() if each.label == dataset.label]
+
+    def _dataset_of(self, model: ModelSettings) -> DatasetSettings:
+        return next(each for each in self._file.settings.datasets.values() if each.label == model.label)
+
+    def _kinds(self, settings: ModelSettings, rows: pa.Table) -> dict[str, Kind]:
+        return {
+            name: "category" if pa.types.is_string(rows.schema.field(name).type) else "number"
+            for name in _bare(settings.features)
+        }
+
+
+def _bare(features: Sequence[str]) -> list[str]:
+    """Feature names as columns have them, without their views."""
+    return [each.rpartition(":")[2] for each in features]
+
+
+def _plain(column: pa.ChunkedArray) -> list[Scalar]:
+    """A column as values; NaN is no value."""
+    return [None if value != value else value for value in column.to_pylist()]  # noqa: PLR0124 - only NaN differs
