@@ -87,7 +87,10 @@ class PredictionLog:
         """Predictions without error whose truth is known at `as_of`, with a column `label`."""
         predictions = self.predictions(deployment, start=start, end=end, answered=answered, arm=arm)
         scored = predictions.filter(pc.field("error").is_null())
-        return scored.join(self.truths(deployment, as_of=as_of), "prediction_id", join_type="inner")
+        truths = self.truths(deployment, as_of=as_of)
+        at = pc.index_in(scored.column("prediction_id"), value_set=truths.column("prediction_id").combine_chunks())
+        joined = scored.append_column("label", truths.column("label").take(at))
+        return joined.filter(pc.is_valid(at))
 
     def stats(self, deployment: str) -> LogStats:
         """Counts over the whole log of a deployment."""

@@ -44,7 +44,7 @@ _LOOPBACK = ("127.", "::1")
 
 
 class _PredictBody(msgspec.Struct, forbid_unknown_fields=True):
-    features: list[Scalar] | list[list[Scalar]] | None = None
+    features: list[Scalar | list[Scalar]] | None = None
     inputs: list[dict[str, Scalar]] | None = None
 
 
@@ -207,8 +207,15 @@ class HttpServer:
         features = body.features or []
         if not features:
             raise BadRequest("'features' is empty.", context={"path": path + "features"}, remedy="Send a row.")
-        if isinstance(features[0], list):
-            return [Input(None, row) for row in features if isinstance(row, list)], False
+        rows = [each for each in features if isinstance(each, list)]
+        if rows and len(rows) < len(features):
+            raise BadRequest(
+                "'features' mixes values and rows.",
+                context={"path": path + "features"},
+                remedy="Send one row of values, or a list of rows.",
+            )
+        if rows:
+            return [Input(None, row) for row in rows], False
         return [Input(None, [value for value in features if not isinstance(value, list)])], True
 
     def _feedback(self, request: Request) -> dict[str, Any]:

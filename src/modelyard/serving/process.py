@@ -25,6 +25,7 @@ FOLLOW_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
 SKETCH_SECONDS = 60.0
 DRAIN_SECONDS = 3
+KEEP_ALIVE_SECONDS = 75  # what load balancers expect: the client side closes first
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -79,6 +80,7 @@ class ServerProcess:
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             server_header=False,
             date_header=False,
         )
