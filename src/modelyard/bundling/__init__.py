@@ -7,13 +7,12 @@ Owns converters, the proof of parity, and the reference profile. Does not own th
 from .build import Attempt, BuiltBundle, Facts, build_bundle
 from .errors import NoFaithfulRuntime
 from .profile import build_profile, permutation_importance
-from .signature import Kind, infer_signature
+from .signature import infer_signature
 
 __all__ = [
     "Attempt",
     "BuiltBundle",
     "Facts",
-    "Kind",
     "NoFaithfulRuntime",
     "build_bundle",
     "build_profile",

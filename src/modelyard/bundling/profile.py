@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.core import Scalar
 from modelyard.inference import CategoryProfile, ColumnProfile, Field, NumberProfile, ReferenceProfile, Signature
 from modelyard.stats import auc
 
@@ -17,22 +16,19 @@ _IMPORTANCE_ROWS = 2000
 
 def build_profile(
     signature: Signature,
-    rows: Sequence[Sequence[Scalar]],
     matrix: NDArray[np.float64],
     scores: NDArray[np.float64],
     *,
     importance: Mapping[str, float],
     performance: Mapping[str, float],
 ) -> ReferenceProfile:
-    """The profile of training rows: raw (n, f), encoded (n, f) float64, and the model's scores (n,)."""
+    """The profile of encoded training rows (n, f) float64 and the model's scores for them (n,)."""
     columns: list[ColumnProfile] = [
-        _number(field.name, matrix[:, index])
-        if field.kind == "number"
-        else _category(field, [row[index] for row in rows])
+        _number(field.name, matrix[:, index]) if field.kind == "number" else _category(field, matrix[:, index])
         for index, field in enumerate(signature.fields)
     ]
     return ReferenceProfile(
-        rows=len(rows),
+        rows=len(matrix),
         columns=tuple(columns),
         scores=_number("score", scores),
         importance=dict(importance),
@@ -81,14 +77,8 @@ def _number(name: str, values: NDArray[np.float64]) -> NumberProfile:
     )
 
 
-def _category(field: Field, values: Sequence[Scalar]) -> CategoryProfile:
-    known = dict.fromkeys(field.categories, 0)
-    unknown = nulls = 0
-    for value in values:
-        if value is None:
-            nulls += 1
-        elif value in known:
-            known[str(value)] += 1
-        else:
-            unknown += 1
-    return CategoryProfile(field.name, tuple(known), tuple(known.values()), unknown, nulls)
+def _category(field: Field, codes: NDArray[np.float64]) -> CategoryProfile:
+    """Counts by level; training rows have no unknown levels, so that every NaN is a missing value."""
+    known = codes[~np.isnan(codes)].astype(np.int64)
+    counts = np.bincount(known, minlength=len(field.categories))
+    return CategoryProfile(field.name, field.categories, tuple(counts.tolist()), 0, len(codes) - len(known))

@@ -1,29 +1,26 @@
-"""Inferring a signature from training columns."""
+"""Inferring a signature from training rows."""
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Collection
 
-from modelyard.core import Scalar
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from modelyard.inference import Field, Signature
 
-Kind = Literal["number", "category"]
 
-
-def infer_signature(
-    columns: Mapping[str, Sequence[Scalar]], kinds: Mapping[str, Kind], *, required: Sequence[str] = ()
-) -> Signature:
-    """The signature of training columns, in their order: levels of categories, ranges of numbers.
+def infer_signature(rows: pa.Table, *, required: Collection[str] = ()) -> Signature:
+    """The signature of training rows, a field for each column: levels of strings, ranges of numbers.
 
     `required` names the fields in which a missing value is an error; the others are nullable.
     """
-    return Signature(tuple(_field(name, kinds[name], values, name not in required) for name, values in columns.items()))
+    return Signature(
+        tuple(_field(name, rows.column(name), nullable=name not in required) for name in rows.column_names)
+    )
 
 
-def _field(name: str, kind: Kind, values: Sequence[Scalar], nullable: bool) -> Field:  # noqa: FBT001 - one caller
-    present = [value for value in values if value is not None]
-    if kind == "category":
-        return Field(name, "category", nullable, tuple(sorted({str(value) for value in present})))
-    numbers = [float(value) for value in present if value is not None]
-    if not numbers:
-        return Field(name, "number", nullable)
-    return Field(name, "number", nullable, minimum=min(numbers), maximum=max(numbers))
+def _field(name: str, column: pa.ChunkedArray, *, nullable: bool) -> Field:
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        levels = sorted(level for level in pc.unique(column).to_pylist() if level is not None)
+        return Field(name, "category", nullable, tuple(levels))
+    ends = pc.min_max(column.cast(pa.float64()))
+    return Field(name, "number", nullable, minimum=ends["min"].as_py(), maximum=ends["max"].as_py())

@@ -20,7 +20,7 @@ _PROJECT_HELP = "Folder with modelyard.yaml, or the file."
 Show = Callable[[Any], None]
 """Prints a result for a person."""
 
-_TYPES: dict[type, click.ParamType] = {
+_TYPES: dict[type, click.ParamType[Any]] = {
     str: click.STRING,
     int: click.INT,
     float: click.FLOAT,
@@ -76,7 +76,7 @@ def _annotated(hint: Any) -> "tuple[Any, Option]":
     return kind, option
 
 
-def _click_type(kind: Any) -> click.ParamType:
+def _click_type(kind: Any) -> click.ParamType[Any]:
     return _TYPES[kind]
 
 

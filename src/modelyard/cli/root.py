@@ -16,7 +16,6 @@ NOUNS: dict[str, str] = {
     "pipeline": "Pipelines: run, show.",
     "model": "Model versions: list, show, promote, roll back.",
     "serve": "Serve a project's deployments over HTTP.",
-    "deploy": "Deploy a version: the short form of a rollout.",
     "rollout": "Rollouts: start, status, roll back, history.",
     "log": "The prediction log: statistics.",
     "monitor": "Windows of drift and performance: run, status.",

@@ -6,19 +6,25 @@ retraining. Does not own what those do, and is never in the path of a request.
 
 from .errors import AlreadyRunning, PortInUse, StartFailed
 from .ports import free_port, port_owner, require_free_port
+from .scheduler import Happenings, look
 from .supervisor import Part, RunningProcess, Supervisor, python_command, running, stop_running
+from .up import server_part, up
 
 __all__ = [
     "AlreadyRunning",
+    "Happenings",
     "Part",
     "PortInUse",
     "RunningProcess",
     "StartFailed",
     "Supervisor",
     "free_port",
+    "look",
     "port_owner",
     "python_command",
     "require_free_port",
     "running",
+    "server_part",
     "stop_running",
+    "up",
 ]

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 
+from modelyard.control import look
 from modelyard.core import Failed, ManualClock, SystemClock, from_micros, to_micros
+from modelyard.rollout import RolloutEvent
 from modelyard.wiring import Project
 
 from .records import Event
@@ -70,29 +72,31 @@ class Year:
         while self._next_rollout_tick <= until:
             self._clock.set(max(self._next_rollout_tick, self._clock.now()))
             self._next_rollout_tick += ROLLOUT_EVERY
-            for event in self._project.rollouts.tick():
-                if event.kind != "promoted":  # the loop says it too
-                    self._note("canary" if event.kind in ("started", "advanced") else event.kind, event.detail)
+            if decided := self._project.rollouts.tick():
+                self._note_rollouts(decided)
                 await self._followed()
 
     async def _look(self) -> None:
-        """The daily look: monitors judge windows that closed, the loop acts on them."""
-        self._project.log.seal()
-        known = {(state.alert.name, state.since, state.until) for state in self._project.monitors.alerts.history()}
-        for window in self._project.monitors.run(DEPLOYMENT, since=START):
+        """The daily look of the control plane, told as it happens."""
+        self._maybe_send_bad_candidate()
+        happened = look(self._project, since=START)
+        self._alerts = len(self._project.monitors.alerts.firing(DEPLOYMENT))
+        self._note_rollouts(happened.rollouts)
+        for window in happened.windows:
             if window.drifted:
                 self._note("drift", f"score {window.drift_score:.2f}: {', '.join(window.drifted)}")
-        for state in self._project.monitors.alerts.history():
-            if (state.alert.name, state.since, state.until) not in known:
-                self._note("resolved" if state.until else "alert", state.alert.message)
-        self._alerts = len(self._project.monitors.alerts.firing(DEPLOYMENT))
-        self._maybe_send_bad_candidate()
-        for event in self._project.retraining.tick():
+        for state in happened.alerts:
+            self._note("resolved" if state.until else "alert", state.alert.message)
+        for event in happened.loops:
             self.progress.retrained += event.kind == "registered"
-            kind = {"triggered": "retraining", "rollout": "canary"}.get(event.kind, event.kind)
             if event.kind != "rolled_back":  # the rollout said why
-                self._note(kind, event.detail)
-            await self._followed()
+                self._note({"triggered": "retraining", "rollout": "canary"}.get(event.kind, event.kind), event.detail)
+        await self._followed()
+
+    def _note_rollouts(self, events: Sequence[RolloutEvent]) -> None:
+        for event in events:
+            if event.kind != "promoted":  # the loop says it too
+                self._note("canary" if event.kind in ("started", "advanced") else event.kind, event.detail)
 
     def _maybe_send_bad_candidate(self) -> None:
         """Once: a candidate that learned from complete rows only. Its gate passes; in serving it refuses real rows."""

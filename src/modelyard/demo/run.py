@@ -3,18 +3,16 @@
 import asyncio
 import shutil
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
 
 import msgspec
 from rich.console import Console
 
-from modelyard.control import Part, Supervisor, free_port
+from modelyard.control import Supervisor, free_port, server_part
 from modelyard.core import Failed, InvalidInput, ManualClock, SeededIds, atomic_write
 from modelyard.operations import write_template
-from modelyard.wiring import Project, server_command
+from modelyard.wiring import Project
 
 from .live import DEPLOYMENT, MODEL, Year
 from .records import Summary
@@ -36,6 +34,7 @@ class DemoOptions:
     share: float = DEFAULT_SHARE
     seed: int = 0
     keep_serving: bool = False
+    quiet: bool = False
 
 
 def run_demo(options: DemoOptions) -> Summary:
@@ -50,7 +49,7 @@ def run_demo(options: DemoOptions) -> Summary:
         _first_version(project)
         port = free_port()
         with Supervisor(project.run_folder) as supervisor:
-            supervisor.start(_server(project, port))
+            supervisor.start(server_part(project, port=port, metrics_port=free_port()))
             address = f"http://127.0.0.1:{port}"
             screen.say(
                 f"v1 is live at {address}/deployments/{DEPLOYMENT}/predict; it also rides along, never retrained."
@@ -58,7 +57,7 @@ def run_demo(options: DemoOptions) -> Summary:
             summary = asyncio.run(_live(project, clock, address, screen, options, began))
             project.log.seal()
             report = _finish(project, summary, folder)
-            show_summary(summary, Console())
+            show_summary(summary, Console(stderr=options.quiet))
             screen.say(f"Report: {report}\nSummary: {folder / 'summary.json'}")
             if options.keep_serving:
                 _keep_serving(screen, address, report)
@@ -91,19 +90,6 @@ def _first_version(project: Project) -> None:
     project.rollouts.start(DEPLOYMENT, version, project.principal)
     project.rollouts.shadow(DEPLOYMENT, version, project.principal, name=STATIC)
     project.features.materializer.materialize(START)
-
-
-def _server(project: Project, port: int) -> Part:
-    command = server_command(project, port=port, metrics_port=free_port())
-    return Part("server", command, lambda: _is_ready(f"http://127.0.0.1:{port}/ready"))
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 - our own address
-            return int(response.status) == 200
-    except (URLError, OSError):
-        return False
 
 
 async def _live(

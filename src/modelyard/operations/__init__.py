@@ -1,5 +1,9 @@
-"""Operations."""
+"""Operations: every command once, with its typed input, its policy and the function that does it.
 
+Owns what a command means. Does not own spelling or printing (`cli`), or the parts it asks (the rooms below).
+"""
+
+from .contract import Call, Nothing, Operation, Option, carry_out, operation
 from .templates import write_template
 
-__all__ = ["write_template"]
+__all__ = ["Call", "Nothing", "Operation", "Option", "carry_out", "operation", "write_template"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from modelyard.access import Permission, Principal
+from modelyard.access import Permission, Principal, authorize
 from modelyard.wiring import Project
 
 Input = TypeVar("Input")
@@ -68,3 +68,9 @@ def operation(
         return Operation(noun, verb, summary, permission, input_type, run, local)
 
     return make
+
+
+def carry_out(operation: Operation[Input], project: Project, given: Input) -> Any:
+    """Carry out an operation for the project's principal, when its policy allows."""
+    authorize(project.principal, operation.permission)
+    return operation.run(Call(project, given, project.principal))

@@ -20,8 +20,8 @@ from .errors import InvalidPipeline
 class Samples:
     """Rows as a model reads them.
 
-    `rows`: raw values (n, f) in the signature's order; `matrix`: the same encoded, (n, f) float64; `labels` (n,) of 0
-    and 1.
+    `rows`: the first few thousand as raw values in the signature's order; `matrix`: all of them encoded, (n, f)
+    float64; `labels` (n,) of 0 and 1.
     """
 
     signature: Signature

@@ -15,7 +15,15 @@ from modelyard.history import PredictionLog
 from modelyard.inference import Bundle, load_bundle
 from modelyard.monitoring import Monitors
 from modelyard.online import LocalOnlineStore
-from modelyard.pipelines import PipelineNotFound, PipelineRun, RunContext, find_run, load_pipeline, run_pipeline
+from modelyard.pipelines import (
+    PipelineNotFound,
+    PipelineRun,
+    PipelineSettings,
+    RunContext,
+    find_run,
+    load_pipeline,
+    run_pipeline,
+)
 from modelyard.registry import NotServable, Registry
 from modelyard.retraining import Retraining
 from modelyard.rollout import INTENT, Rollouts, RoutePublisher
@@ -197,17 +205,21 @@ class Project:
             self.settings.retraining,
         )
 
-    def run_pipeline(self, name: str, params: Mapping[str, Any], run_id: str | None = None) -> PipelineRun:
-        """Run a pipeline of the project; one that ended under this id already is only read."""
+    def pipeline_settings(self, name: str) -> PipelineSettings:
+        """What the project file says of a pipeline."""
         if name not in self.settings.pipelines:
             raise PipelineNotFound(
                 f"There is no pipeline '{name}'.", remedy=did_you_mean(name, self.settings.pipelines)
             )
+        return self.settings.pipelines[name]
+
+    def run_pipeline(self, name: str, params: Mapping[str, Any], run_id: str | None = None) -> PipelineRun:
+        """Run a pipeline of the project; one that ended under this id already is only read."""
+        settings = self.pipeline_settings(name)
         identity = run_id or self.ids.new(to_micros(self.clock.now()))
         before = find_run(self.records, identity)
         if before is not None and before.state in ("done", "stopped"):
             return before
-        settings = self.settings.pipelines[name]
         context = RunContext(identity, self.clock, self.seed, self.services)
         pipeline = load_pipeline(name, settings, self.file.folder)
         return run_pipeline(pipeline, {**settings.params, **params}, context, self.records)

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from modelyard.access import Principal
-from modelyard.bundling import Facts, Kind, build_bundle, build_profile, infer_signature, permutation_importance
+from modelyard.bundling import Facts, build_bundle, build_profile, infer_signature, permutation_importance
 from modelyard.core import Clock, Judgement, Scalar, log_event, to_micros
 from modelyard.data import DatasetSettings, check_leaks, check_table, load_function, read_table, version_of
 from modelyard.features import FeatureStore
@@ -25,6 +26,9 @@ from .project_file import LoadedFile
 from .settings import ModelSettings
 
 CLASSES = ("0", "1")
+_GOLDEN_SOURCE = 5_000
+"""So many training rows are kept raw, for a bundle's golden rows and its proof of parity."""
+
 _CHECKED_ROWS = 20_000
 """The leak check looks at the newest rows: enough to see a leak, whatever the history's length."""
 
@@ -77,13 +81,13 @@ class ProjectServices:
         chosen = rows.select([*names, settings.label])
         if complete:
             chosen = chosen.drop_null()
-        columns: dict[str, list[Scalar]] = {name: _plain(chosen.column(name)) for name in names}
+        inputs = chosen.select(names)
         if signature is None:
             required = names if complete else [name for name in names if name in settings.request]
-            signature = infer_signature(columns, self._kinds(settings, chosen), required=required)
-        raw = list(zip(*columns.values(), strict=True))
-        labels = np.asarray(chosen.column(settings.label).to_pylist(), dtype=np.float64)
-        return Samples(signature, raw, Encoder(signature)(raw).matrix, labels)
+            signature = infer_signature(inputs, required=required)
+        matrix = Encoder(signature).from_columns([_column(inputs.column(name)) for name in names]).matrix
+        labels = chosen.column(settings.label).cast(pa.float64()).to_numpy()
+        return Samples(signature, _raw(inputs.slice(0, _GOLDEN_SOURCE)), matrix, labels)
 
     def champion_metrics(self, model: str, rows: pa.Table) -> dict[str, float]:
         try:
@@ -111,7 +115,6 @@ class ProjectServices:
             )
             profile = build_profile(
                 samples.signature,
-                samples.rows,
                 samples.matrix,
                 predict(samples.matrix),
                 importance=importance,
@@ -166,18 +169,18 @@ class ProjectServices:
     def _dataset_of(self, model: ModelSettings) -> DatasetSettings:
         return next(each for each in self._file.settings.datasets.values() if each.label == model.label)
 
-    def _kinds(self, settings: ModelSettings, rows: pa.Table) -> dict[str, Kind]:
-        return {
-            name: "category" if pa.types.is_string(rows.schema.field(name).type) else "number"
-            for name in _bare(settings.features)
-        }
-
 
 def _bare(features: Sequence[str]) -> list[str]:
     """Feature names as columns have them, without their views."""
     return [each.rpartition(":")[2] for each in features]
 
 
-def _plain(column: pa.ChunkedArray) -> list[Scalar]:
-    """A column as values; NaN is no value."""
-    return [None if value != value else value for value in column.to_pylist()]  # noqa: PLR0124 - only NaN differs
+def _column(column: pa.ChunkedArray) -> Any:
+    """A column as the encoder reads it: strings with None, or float64 with NaN."""
+    return column.to_pylist() if pa.types.is_string(column.type) else column.cast(pa.float64()).to_numpy()
+
+
+def _raw(rows: pa.Table) -> list[tuple[Scalar, ...]]:
+    """Rows as a caller would send them; NaN is no value."""
+    columns = ([None if value != value else value for value in each.to_pylist()] for each in rows.columns)  # noqa: PLR0124
+    return list(zip(*columns, strict=True))

@@ -1,0 +1,29 @@
+"""`modelyard demo`."""
+
+import json
+from pathlib import Path
+
+import click
+import msgspec
+
+
+@click.command("demo")
+@click.option("--full", is_flag=True, help="Replay every flight instead of a sample.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample and of training.")
+@click.option("--keep-serving", is_flag=True, help="Leave server and report up at the end, until Ctrl-C.")
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path),
+    default=Path(".modelyard/demo"),
+    show_default=True,
+    help="Folder for the project, its stores, the summary and the report.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON document.")
+def command(workspace: Path, seed: int, *, full: bool, keep_serving: bool, as_json: bool) -> None:
+    """Live a year of real flights through the whole loop, on this machine."""
+    from modelyard.demo import DEFAULT_SHARE, DemoOptions, run_demo  # noqa: PLC0415 - `--help` must not pay for it
+
+    share = 1.0 if full else DEFAULT_SHARE
+    summary = run_demo(DemoOptions(workspace, share=share, seed=seed, keep_serving=keep_serving, quiet=as_json))
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(summary), indent=2))

@@ -1,0 +1,54 @@
+"""Printing results for a person: tables, fields, and lines."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_CONSOLE = Console()
+
+
+def table(*columns: str) -> Any:
+    """A printer of a list of objects as a table with these keys."""
+
+    def show(rows: Sequence[dict[str, Any]]) -> None:
+        if not rows:
+            _CONSOLE.print("Nothing yet.")
+            return
+        grid = Table(box=None, header_style="bold")
+        for column in columns:
+            grid.add_column(column.replace("_", " "))
+        for row in rows:
+            grid.add_row(*(_text(row.get(column)) for column in columns))
+        _CONSOLE.print(grid)
+
+    return show
+
+
+def fields(result: dict[str, Any] | None) -> None:
+    """Print an object, a line a field."""
+    if result is None:
+        _CONSOLE.print("Nothing yet.")
+        return
+    width = max(len(name) for name in result)
+    for name, value in result.items():
+        _CONSOLE.print(f"[bold]{name.replace('_', ' '):<{width}}[/]  {_text(value)}", highlight=False)
+
+
+def lines(result: Sequence[str]) -> None:
+    """Print strings, a line each."""
+    for each in result:
+        _CONSOLE.print(each, highlight=False)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_text(each)}" for name, each in value.items()) or "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(each) for each in value) or "-"
+    return str(value)

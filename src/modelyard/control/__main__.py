@@ -1,0 +1,59 @@
+"""`python -m modelyard.control`: the control process, looking every few seconds until told to stop."""
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from modelyard.core import ModelyardError, configure_logging, log_event
+from modelyard.wiring import Project
+
+from .scheduler import look
+
+
+def main() -> int:
+    """Look again and again; a part that is down is logged and tried again, never fatal."""
+    parser = argparse.ArgumentParser(prog="python -m modelyard.control", description=__doc__)
+    parser.add_argument("--project", type=Path, required=True)
+    parser.add_argument("--every", type=float, default=5.0, help="Seconds between two looks.")
+    options = parser.parse_args()
+    configure_logging("control")
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    threading.Thread(target=_watch_parent, args=(stopping,), daemon=True, name="parent-watch").start()
+    project = Project.open(options.project)
+    (project.run_folder / "control.ready").touch()
+    while not stopping.wait(options.every):
+        _look(project)
+    project.close()
+    return 0
+
+
+def _look(project: Project) -> None:
+    try:
+        project.features.materializer.materialize(project.clock.now())
+        happened = look(project)
+    except ModelyardError as error:
+        log_event("control", "look failed, will be tried again", code=error.code, error=str(error))
+        return
+    for rollout in happened.rollouts:
+        log_event("control", rollout.kind, detail=rollout.detail)
+    for loop in happened.loops:
+        log_event("control", loop.kind, detail=loop.detail)
+
+
+def _watch_parent(stopping: threading.Event) -> None:
+    """Standard input ends when the supervisor does, even when it is killed."""
+    sys.stdin.buffer.read()
+    stopping.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

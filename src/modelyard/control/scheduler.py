@@ -1,0 +1,33 @@
+"""What the control plane does again and again: look at what happened, and act on it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from modelyard.monitoring import AlertState, Window
+from modelyard.retraining import LoopEvent
+from modelyard.rollout import RolloutEvent
+from modelyard.wiring import Project
+
+
+@dataclass(frozen=True)
+class Happenings:
+    """What one look decided, in the order in which it was decided."""
+
+    rollouts: tuple[RolloutEvent, ...] = ()
+    windows: tuple[Window, ...] = ()
+    alerts: tuple[AlertState, ...] = ()
+    loops: tuple[LoopEvent, ...] = ()
+
+
+def look(project: Project, *, since: datetime | None = None) -> Happenings:
+    """Finish what a crash cut off, seal the log, judge closed windows, move rollouts and loops as far as they go.
+
+    Everything it does is recorded by the rooms that do it, and may be repeated: two looks in a row do no harm.
+    """
+    project.intents.reconcile()
+    project.log.seal()
+    rollouts = project.rollouts.tick()
+    before = len(project.monitors.alerts.history())
+    windows = [window for name in project.settings.monitoring for window in project.monitors.run(name, since=since)]
+    alerts = project.monitors.alerts.history()[before:]
+    return Happenings(tuple(rollouts), tuple(windows), tuple(alerts), tuple(project.retraining.tick()))

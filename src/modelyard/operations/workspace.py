@@ -1,0 +1,214 @@
+"""Operations on the project and its workspace as a whole."""
+
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import psutil
+
+from modelyard.access import Permission
+from modelyard.core import ModelyardError, SystemClock, to_micros
+from modelyard.wiring import Project
+
+from .contract import Call, Nothing, Option, operation
+
+TELEMETRY_SWITCHES = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing the doctor looked at."""
+
+    check: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """Which entries of the audit record."""
+
+    after: Annotated[int, Option("Only entries beyond this number.")] = 0
+    limit: Annotated[int, Option("At most so many.")] = 50
+
+
+@dataclass(frozen=True)
+class Materialize:
+    """Which views to bring up to now."""
+
+    feature_view: Annotated[str | None, Option("Only this view.")] = None
+
+
+@dataclass(frozen=True)
+class LogOf:
+    """Whose log."""
+
+    deployment: Annotated[str, Option("Deployment.", positional=True)]
+
+
+@operation("config", "show", Permission.READ)
+def show_config(call: Call[Nothing]) -> Any:
+    """The effective settings, and where each came from."""
+    return [asdict(origin) for origin in call.project.file.origins]
+
+
+@operation("status", "", Permission.READ)
+def status(call: Call[Nothing]) -> Any:
+    """What is live, what is on trial, which servers beat, what fires."""
+    project, deployments = call.project, {}
+    for name in project.settings.deployments:
+        route, rollout = project.rollouts.route(name), project.rollouts.state(name)
+        deployments[name] = {
+            "live": route.live.version if route is not None else None,
+            "generation": route.generation if route is not None else 0,
+            "arms": [{"name": arm.name, "version": arm.version, "weight": arm.weight} for arm in route.arms]
+            if route is not None
+            else [],
+            "rollout": rollout.state if rollout is not None else None,
+        }
+    now = to_micros(SystemClock().now())
+    servers = [{"server": each.server, "address": each.address, "pid": each.pid} for each in project.feed.statuses(now)]
+    firing = [state.alert.message for state in project.monitors.alerts.firing()]
+    return {"project": project.settings.project, "deployments": deployments, "servers": servers, "alerts": firing}
+
+
+@operation("doctor", "", Permission.READ, local=True)
+def doctor(call: Call[Nothing]) -> Any:
+    """Check stores, versions, ports, disk, clock and telemetry switches; each finding with its remedy."""
+    checks: tuple[Callable[[Project], Iterator[Finding]], ...] = (
+        _python, _sqlite, _records, _artifacts, _audit, _intents, _ports, _disk, _clock, _telemetry,
+    )  # fmt: skip
+    return [asdict(finding) for check in checks for finding in check(call.project)]
+
+
+@operation("audit", "list", Permission.READ)
+def audit_list(call: Call[AuditPage]) -> Any:
+    """Who did what, when."""
+    entries = call.project.audit.entries(after=call.input.after, limit=call.input.limit)
+    return [{"number": entry.seq, **entry.body} for entry in entries]
+
+
+@operation("audit", "verify", Permission.READ)
+def audit_verify(call: Call[Nothing]) -> Any:
+    """Check the whole audit record against its hashes."""
+    return asdict(call.project.audit.verify())
+
+
+@operation("features", "list", Permission.READ)
+def list_features(call: Call[Nothing]) -> Any:
+    """The feature views, and up to when each is materialized."""
+    store = call.project.features
+    fresh = store.materializer.freshness()
+    return [
+        {
+            "view": view.name,
+            "keys": list(view.keys),
+            "features": list(view.features),
+            "ttl": str(view.ttl) if view.ttl else None,
+            "materialized_until": fresh[name],
+            "description": view.description,
+        }
+        for name, view in store.definitions.views.items()
+    ]
+
+
+@operation("features", "materialize", Permission.DEVELOP)
+def materialize(call: Call[Materialize]) -> Any:
+    """Bring what has become known to the online store."""
+    project = call.project
+    done = project.features.materializer.materialize(project.clock.now(), call.input.feature_view)
+    return [asdict(each) for each in done]
+
+
+@operation("log", "stats", Permission.READ)
+def log_stats(call: Call[LogOf]) -> Any:
+    """How many predictions and truths are on record, and how many of them met."""
+    call.project.rollouts.settings(call.input.deployment)
+    return asdict(call.project.log.stats(call.input.deployment))
+
+
+def _python(_: Project) -> Iterator[Finding]:
+    yield Finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "Modelyard needs 3.11 or newer.")
+
+
+def _sqlite(_: Project) -> Iterator[Finding]:
+    yield Finding("sqlite", ok=True, found=f"{sqlite3.sqlite_version}, rollback journal before 3.51.3")
+
+
+def _records(project: Project) -> Iterator[Finding]:
+    remedy = "Check stores.records in modelyard.yaml, and that the database runs."
+    yield _tried("record store", lambda: project.records.url, remedy)
+
+
+def _artifacts(project: Project) -> Iterator[Finding]:
+    def ask() -> str:
+        digest = project.artifacts.put_bytes(b"modelyard doctor")
+        project.artifacts.get_bytes(digest)
+        return f"{project.artifacts.url} can be written and read"
+
+    yield _tried("artifact store", ask, "Check stores.artifacts in modelyard.yaml, and its credentials.")
+
+
+def _audit(project: Project) -> Iterator[Finding]:
+    report = project.audit.verify()
+    found = f"{report.entries} entries intact" if report.intact else f"broken at {report.broken_at}: {report.why}"
+    yield Finding(
+        "audit", report.intact, found, "Restore the record store from a backup, and find out who wrote to it."
+    )
+
+
+def _intents(project: Project) -> Iterator[Finding]:
+    waiting = project.intents.pending()
+    remedy = "They are finished by the control process: modelyard up."
+    yield Finding("unfinished changes", not waiting, f"{len(waiting)} changes wait to be finished", remedy)
+
+
+def _ports(project: Project) -> Iterator[Finding]:
+    """A port that something else holds; our own server's is as it should be."""
+    ours = {status.pid for status in project.feed.statuses(to_micros(SystemClock().now()))}
+    for setting in ("port", "metrics_port"):
+        port = getattr(project.settings.server, setting)
+        owners = _listeners(port) - ours
+        found = f"{port} is free" if not owners else f"{port} is held by pid {', '.join(map(str, sorted(owners)))}"
+        yield Finding(f"server.{setting}", not owners, found, f"Stop it, or change server.{setting}.")
+
+
+def _listeners(port: int) -> set[int]:
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:  # macOS shows other processes' sockets to root alone
+        return set()
+    listening = (each for each in connections if each.status == psutil.CONN_LISTEN)
+    return {each.pid for each in listening if each.pid and getattr(each.laddr, "port", None) == port}
+
+
+def _disk(project: Project) -> Iterator[Finding]:
+    free = shutil.disk_usage(project.file.folder).free / 2**30
+    yield Finding("disk", free > 1, f"{free:.1f} GiB free", "Free some space: the prediction log must be writable.")
+
+
+def _clock(project: Project) -> Iterator[Finding]:
+    last = project.audit.entries(limit=None)[-1:]
+    now = project.clock.now().isoformat()
+    behind = bool(last) and last[0].body["at"] > now
+    found = f"now is {now}" + (f", yet the audit record ends at {last[0].body['at']}" if behind else "")
+    yield Finding("clock", not behind, found, "Set the clock of this machine, or wait: a replay may have run ahead.")
+
+
+def _telemetry(_: Project) -> Iterator[Finding]:
+    for name in TELEMETRY_SWITCHES:
+        value = os.environ.get(name, "set by Modelyard when MLflow is loaded")
+        off = value.lower() not in ("0", "false", "no")
+        yield Finding(name, off, value, f"Unset {name}: nothing here calls home.")
+
+
+def _tried(check: str, ask: Callable[[], str], remedy: str) -> Finding:
+    try:
+        return Finding(check, ok=True, found=ask())
+    except ModelyardError as error:
+        return Finding(check, ok=False, found=error.message, remedy=error.remedy or remedy)
