@@ -124,7 +124,7 @@ def _try(
         row_us = (time.perf_counter() - began) / len(hard) * 1e6
     worst = worst_error(expected, answers)
     why_not = ""
-    if not same_classes(expected, answers, task):
+    if not same_classes(expected, answers, task, tolerance):
         why_not = "some rows get another class"
     elif worst > tolerance:
         why_not = f"scores differ by up to {worst:.2g} (relative), beyond {tolerance:g}"

@@ -6,6 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 _FLOAT32_FIRST = ("RandomForest", "ExtraTrees", "GradientBoosting", "DecisionTree")
 """scikit-learn's own trees cast their input to float32; its histogram trees do not."""
 
@@ -22,7 +24,9 @@ class Converter:
 def _to_treelite(model: Any) -> dict[str, bytes]:
     import treelite  # noqa: PLC0415 - only building needs the importer
 
-    converted = treelite.sklearn.import_model(model)
+    # The importer casts scikit-learn's category table, which lists 'missing' as NaN; that entry is never looked up.
+    with np.errstate(invalid="ignore"):
+        converted = treelite.sklearn.import_model(model)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "model"
         converted.serialize(str(file))

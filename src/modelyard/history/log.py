@@ -15,6 +15,8 @@ from .sealing import Sealed, parquet_path, seal
 from .tables import SCHEMAS, to_table
 
 _INSTANT = pa.timestamp("us", tz="UTC")
+_MANY_CHUNKS = 16
+"""More chunks than this make every filter slow; joining them costs a copy, and so is not done at each read."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class PredictionLog:
             return self._moved(segment, key)
         if found.records:
             table = pa.concat_tables([table, to_table(found.records, segment.family)])
+            if table.column(0).num_chunks > _MANY_CHUNKS:
+                table = table.combine_chunks()
             self._unsealed[key] = (found.valid_bytes, table)
         return table
 

@@ -29,6 +29,9 @@ CLASSES = ("0", "1")
 _GOLDEN_SOURCE = 5_000
 """So many training rows are kept raw, for a bundle's golden rows and its proof of parity."""
 
+_PROFILED_ROWS = 50_000
+"""The distribution of scores is taken from the newest rows."""
+
 _CHECKED_ROWS = 20_000
 """The leak check looks at the newest rows: enough to see a leak, whatever the history's length."""
 
@@ -113,10 +116,11 @@ class ProjectServices:
             importance = permutation_importance(
                 predict, samples.matrix, samples.labels, samples.signature.names, seed=0
             )
+            newest = samples.matrix[-_PROFILED_ROWS:]
             profile = build_profile(
                 samples.signature,
                 samples.matrix,
-                predict(samples.matrix),
+                predict(newest),
                 importance=importance,
                 performance=metrics,
             )

@@ -1,0 +1,94 @@
+"""What tests of several rooms share: a small real model as a bundle, and a clock that stands still."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from modelyard.bundling import BuiltBundle, Facts, build_bundle, build_profile, infer_signature
+from modelyard.core import ManualClock, Scalar
+from modelyard.inference import Encoder
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+PLAN = {
+    "request": [
+        {"name": "amount", "kind": "number", "required": True},
+        {"name": "country", "kind": "category", "required": False},
+        {"name": "customer", "kind": "category", "required": False},
+    ],
+    "views": [
+        {
+            "name": "stats",
+            "entity_keys": ["customer"],
+            "features": ["visits"],
+            "stored": ["visits"],
+            "ttl_s": 3600.0,
+        }
+    ],
+}
+"""Amount and country come with the request, visits from the online store."""
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands at noon."""
+    return ManualClock(NOON)
+
+
+def training_table(rows: int = 400, seed: int = 0) -> pa.Table:
+    """Rows with a number, a category with missing values, and a number with missing values."""
+    random = np.random.default_rng(seed)
+    country = random.choice(np.array(["de", "fr", "it", None], dtype=object), rows)
+    visits = np.where(random.random(rows) < 0.2, np.nan, random.poisson(3, rows).astype(float))
+    return pa.table(
+        {
+            "amount": random.gamma(2, 50, rows),
+            "country": pa.array(list(country), pa.string()),
+            "visits": pa.array([None if np.isnan(each) else float(each) for each in visits], pa.float64()),
+        }
+    )
+
+
+def make_bundle(into: Path, *, seed: int = 0, required: Sequence[str] = ("amount",)) -> BuiltBundle:
+    """Train a small model and build its bundle."""
+    table = training_table(seed=seed)
+    signature = infer_signature(table, required=required)
+    rows: list[tuple[Scalar, ...]] = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    if len(required) > 1:
+        rows = [row for row in rows if None not in row]
+    matrix = Encoder(signature)(rows).matrix
+    labels = (np.nan_to_num(matrix[:, 2], nan=2.0) * 20 + matrix[:, 0] > 130).astype(float)
+    model = HistGradientBoostingClassifier(categorical_features=[1], max_iter=10, random_state=seed)
+    model.fit(matrix, labels)
+    scores = model.predict_proba(matrix)[:, 1]
+    profile = build_profile(
+        signature, matrix, scores, importance={"amount": 0.7, "visits": 0.3}, performance={"auc": 0.9, "accuracy": 0.9}
+    )
+    return build_bundle(
+        model,
+        rows,
+        signature=signature,
+        task="binary",
+        plan=PLAN,
+        profile=profile,
+        facts=Facts(model="fraud", version=str(seed), classes=("0", "1")),
+        into=into,
+    )
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltBundle:
+    """A bundle, built once for the session."""
+    return make_bundle(tmp_path_factory.mktemp("bundles") / "one")
+
+
+@pytest.fixture(scope="session")
+def strict_bundle(tmp_path_factory: pytest.TempPathFactory) -> BuiltBundle:
+    """A bundle of a model that learned from complete rows only, and so requires every value."""
+    into = tmp_path_factory.mktemp("bundles") / "strict"
+    return make_bundle(into, seed=1, required=("amount", "country", "visits"))
