@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from modelyard.core import ModelyardError, configure_logging, log_event
+from modelyard.core.processes import when_parent_ends
 from modelyard.wiring import Project
 
 from .scheduler import look
@@ -27,7 +28,7 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    threading.Thread(target=_watch_parent, args=(stopping,), daemon=True, name="parent-watch").start()
+    when_parent_ends(stopping.set)
     project = Project.open(options.project)
     (project.run_folder / "control.ready").touch()
     while not stopping.wait(options.every):
@@ -47,12 +48,6 @@ def _look(project: Project) -> None:
         log_event("control", rollout.kind, detail=rollout.detail)
     for loop in happened.loops:
         log_event("control", loop.kind, detail=loop.detail)
-
-
-def _watch_parent(stopping: threading.Event) -> None:
-    """Standard input ends when the supervisor does, even when it is killed."""
-    sys.stdin.buffer.read()
-    stopping.set()
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import signal
-import sys
-import threading
+import socket
 from contextlib import suppress
 
 import uvicorn
 
 from modelyard.access import load_pepper
 from modelyard.core import Clock, Forbidden, IdSource, Micros, log_event, to_micros
+from modelyard.core.processes import when_parent_ends
 from modelyard.journal import Durability, Journal
 from modelyard.online import LocalOnlineStore
 from modelyard.routing import FeedFolder, ServerStatus
@@ -58,10 +58,11 @@ class ServerProcess:
         self._deployments.load()
         self._refuse_open_doors()
         server = self._uvicorn()
+        listening = socket.create_server((self._options.host, self._options.port), backlog=2048)
         self._metrics.serve(self._options.host, self._options.metrics_port)
         tasks = [asyncio.create_task(each) for each in (self._follow(), self._beat(), self._shadow())]
         self._listen_for_the_end(asyncio.get_running_loop())
-        serving = asyncio.create_task(server.serve())
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
         await asyncio.wait([serving, asyncio.create_task(self._stopping.wait())], return_when="FIRST_COMPLETED")
         self._http.draining = True
         server.should_exit = True
@@ -74,8 +75,6 @@ class ServerProcess:
     def _uvicorn(self) -> uvicorn.Server:
         config = uvicorn.Config(
             self._http,
-            host=self._options.host,
-            port=self._options.port,
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -148,12 +147,9 @@ class ServerProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         if self._options.exit_with_parent:
-            watcher = threading.Thread(target=self._watch_parent, args=(loop,), daemon=True, name="parent-watch")
-            watcher.start()
+            when_parent_ends(lambda: self._stop_from_thread(loop))
 
-    def _watch_parent(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Standard input ends when the supervisor does, even when it is killed."""
-        sys.stdin.buffer.read()
+    def _stop_from_thread(self, loop: asyncio.AbstractEventLoop) -> None:
         with suppress(RuntimeError):  # the loop may have ended first
             loop.call_soon_threadsafe(self._stopping.set)
 

@@ -23,7 +23,8 @@ class TreeliteRuntime:
         if self._single:
             matrix = matrix.astype(np.float32).astype(np.float64)
         answer = self._predict(self._model, matrix, nthread=1)
-        return np.asarray(answer, dtype=np.float64).reshape(len(matrix), -1)
+        scores = np.asarray(answer, dtype=np.float64).reshape(len(matrix), -1)
+        return scores[:, 1:] if scores.shape[1] == 2 else scores  # of two classes the second's score tells both
 
 
 def load_treelite(folder: Path, *, single: bool = False) -> TreeliteRuntime:

@@ -1,0 +1,377 @@
+"""The real server, as its own process: answers, falls back, follows routes, and loses nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelyard.access import Role, mint_key
+from modelyard.bundling import BuiltBundle
+from modelyard.control import free_port
+from modelyard.core import Micros
+from modelyard.history import PredictionLog
+from modelyard.online import LocalOnlineStore, StoredRow
+from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route
+
+AT = "2026-01-05T12:00:00+00:00"
+AT_US = 1_767_614_400_000_000
+
+
+class Server:
+    """A server process on free ports, fed from a folder."""
+
+    def __init__(self, folder: Path, *, wrapper: str | None = None, options: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        self.feed = FeedFolder(folder / "feed")
+        self.port, self.metrics_port = free_port(), free_port()
+        self._revision = 0
+        self._wrapper = wrapper
+        self._options = options
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def publish(self, *arms: Arm, keys: tuple[KeyEntry, ...] = (), authentication: bool = False) -> None:
+        """Publish a route of these arms as the next generation."""
+        self._revision += 1
+        route = Route("fraud", "fraud-model", self._revision, arms, "salt", assign_by="customer", clock="request")
+        self.feed.publish(Feed(self._revision, (route,), keys, authentication))
+
+    def start(self) -> None:
+        """Start and wait until it is ready."""
+        folders = [f"--{name}={self.folder / name}" for name in ("feed", "journal", "online")]
+        program = ["-c", self._wrapper] if self._wrapper else ["-m", "modelyard.serving"]
+        ports = [f"--port={self.port}", f"--metrics-port={self.metrics_port}", "--exit-with-parent"]
+        command = [sys.executable, *program, *folders, *ports, *self._options]
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
+        self.until(lambda: self.get("/ready")[0] == 200)
+
+    def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+        """Poll until a condition holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, (self.folder / "server.log").read_text()[-3000:]
+            time.sleep(0.02)
+
+    def until_generation(self) -> None:
+        """Wait until the newest route is served."""
+        now = Micros(time.time_ns() // 1000)
+        self.until(lambda: any(each.generations.get("fraud") == self._revision for each in self.feed.statuses(now)))
+
+    def get(self, path: str, *, port: int | None = None) -> tuple[int, str]:
+        """GET a path."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port or self.port}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        """POST JSON, or bytes as they are."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, data, {"X-Modelyard-At": AT, **(headers or {})})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def predict(self, **fields: object) -> tuple[int, Any]:
+        """Predict one row of named fields."""
+        return self.post("/predict", {"inputs": [fields]})
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End the process and return its exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
+        code = self.process.wait(10)
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return code
+
+    @property
+    def log(self) -> PredictionLog:
+        """What it wrote down."""
+        return PredictionLog(self.folder / "journal", self.folder / "log")
+
+
+@pytest.fixture
+def server(tmp_path: Path, built: BuiltBundle, strict_bundle: BuiltBundle) -> Iterator[Server]:
+    """A server that has not been started, with two bundles beside its feed and one customer in its online store."""
+    server = Server(tmp_path)
+    for bundle in (built, strict_bundle):
+        server.feed.put_bundle(bundle.path, bundle.digest)
+    online = LocalOnlineStore(tmp_path / "online")
+    online.write("stats", [(("anna",), StoredRow(AT_US - 60_000_000, AT_US - 60_000_000, (7.0,)))])
+    online.close()
+    yield server
+    if server.process is not None and server.process.poll() is None:
+        server.stop(signal.SIGKILL)
+
+
+def live(bundle: BuiltBundle, weight: float = 1.0, version: str = "1") -> Arm:
+    return Arm("live", "live", version, bundle.digest, weight)
+
+
+def canary(bundle: BuiltBundle, weight: float) -> Arm:
+    return Arm("canary", "canary", "2", bundle.digest, weight)
+
+
+def test_a_row_is_answered_recorded_and_met_by_its_truth(server: Server, built: BuiltBundle) -> None:
+    """Features come from the request and the online store; a later truth joins the record."""
+    server.publish(live(built))
+    server.start()
+    status, answer = server.predict(amount=120.0, country="de", customer="anna")
+    assert status == 200
+    assert set(answer) == {"prediction", "probability", "model_version", "prediction_id", "latency_ms"}
+    by_order = server.post("/predict", {"features": [120.0, "de", 7.0]})[1]
+    assert by_order["probability"] == answer["probability"]
+    truth = {"prediction_id": answer["prediction_id"], "label": 1, "at": "2026-01-05T15:00:00Z"}
+    assert server.post("/feedback", [truth]) == (200, {"accepted": 1})
+    assert server.stop() == 0
+    (row,) = server.log.labelled("fraud").to_pylist()
+    assert (row["prediction_id"], row["label"], row["answered"]) == (answer["prediction_id"], "1", True)
+    assert row["event_us"].isoformat() == AT
+    assert server.log.stats("fraud").predictions == 2
+
+
+def test_the_server_imports_nothing_heavy(server: Server, built: BuiltBundle) -> None:
+    """Asked of the process itself, after it has predicted."""
+    heavy = ["mlflow", "pandas", "pyarrow", "duckdb", "sklearn", "sqlalchemy", "feast", "ray"]
+    wrapper = (
+        "import runpy, sys, atexit; sys.argv[0] = 'server';"
+        f"atexit.register(lambda: open({str(server.folder / 'modules')!r}, 'w').write("
+        f"repr([m for m in {heavy!r} if m in sys.modules]) + str('treelite' in sys.modules)));"
+        "runpy.run_module('modelyard.serving', run_name='__main__')"
+    )
+    light = Server(server.folder, wrapper=wrapper)
+    light.publish(live(built))
+    light.start()
+    assert light.predict(amount=1.0, country="de", customer="anna")[0] == 200
+    light.stop()
+    assert (server.folder / "modules").read_text() == "[]True"
+
+
+def test_when_a_canary_fails_live_answers_and_the_canary_is_charged(
+    server: Server, built: BuiltBundle, strict_bundle: BuiltBundle
+) -> None:
+    """The strict model refuses a row with a missing value; the caller never notices."""
+    server.publish(live(built, 0.5), canary(strict_bundle, 0.5))
+    server.start()
+    for number in range(40):
+        status, answer = server.predict(amount=50.0, country=None, customer=f"c{number}")
+        assert status == 200
+        assert answer["model_version"] == "1"
+    server.stop()
+    records = server.log.predictions("fraud").to_pylist()
+    failed = [each for each in records if each["arm"] == "canary"]
+    assert 8 <= len(failed) <= 32
+    assert {(each["error"], each["answered"]) for each in failed} == {("input", False)}
+    assert sum(each["answered"] for each in records) == 40
+    answered_twice = [each["prediction_id"] for each in records if each["answered"]]
+    assert len(set(answered_twice)) == 40
+
+
+def test_a_shadow_scores_every_request_and_answers_none(
+    server: Server, built: BuiltBundle, strict_bundle: BuiltBundle
+) -> None:
+    """Its records stand beside the answers, under the same prediction ids."""
+    server.publish(live(built), Arm("watcher", "shadow", "2", strict_bundle.digest, 1.0))
+    server.start()
+    answers = [server.predict(amount=float(n), country="de", customer="anna")[1] for n in range(30)]
+    server.stop()
+    shadows = server.log.predictions("fraud", arm="watcher").to_pylist()
+    assert sorted(each["prediction_id"] for each in shadows) == sorted(each["prediction_id"] for each in answers)
+    assert {each["answered"] for each in shadows} == {False}
+    assert {each["model_version"] for each in answers} == {"1"}
+
+
+def test_routes_change_under_load_without_a_failed_request(
+    server: Server, built: BuiltBundle, strict_bundle: BuiltBundle
+) -> None:
+    """Ten swaps back and forth while a client asks: every answer is a 200 of one of the two versions."""
+    server.publish(live(built))
+    server.start()
+    statuses: list[int] = []
+    stopping = threading.Event()
+
+    def ask() -> None:
+        while not stopping.is_set():
+            statuses.append(server.predict(amount=10.0, country="de", customer="anna")[0])
+
+    client = threading.Thread(target=ask)
+    client.start()
+    for number in range(10):
+        server.publish(live((strict_bundle, built)[number % 2], version=str(number + 2)))
+        server.until_generation()
+    stopping.set()
+    client.join()
+    assert set(statuses) == {200}
+    assert json.loads(server.get("/health")[1]) == {"status": "healthy", "model_loaded": True, "live": {"fraud": "11"}}
+
+
+def test_a_damaged_bundle_or_feed_leaves_the_last_good_route(
+    server: Server, built: BuiltBundle, strict_bundle: BuiltBundle
+) -> None:
+    """Serving goes on unchanged, and the status says why the other arm is not loaded."""
+    server.publish(live(built))
+    server.start()
+    (server.feed.bundle_path(strict_bundle.digest) / "model.treelite").write_bytes(b"damaged")
+    server.publish(live(strict_bundle, version="2"))
+    now = Micros(time.time_ns() // 1000)
+    server.until(lambda: any(arm.why_not for each in server.feed.statuses(now) for arm in each.arms))
+    assert server.predict(amount=1.0, country="de", customer="anna")[1]["model_version"] == "1"
+    (server.folder / "feed" / "feed.json").write_text("{")
+    time_of_damage = time.monotonic()
+    server.until(lambda: time.monotonic() - time_of_damage > 0.5)
+    assert server.predict(amount=1.0, country="de", customer="anna")[0] == 200
+
+
+def test_every_answered_prediction_survives_kill_9_exactly_once(server: Server, built: BuiltBundle) -> None:
+    """Killed under load three times: what a client was told is on record, once."""
+    server.publish(live(built))
+    told: list[str] = []
+    for _ in range(3):
+        server.start()
+
+        def ask() -> None:
+            try:
+                while True:
+                    told.append(server.predict(amount=5.0, country="de", customer="anna")[1]["prediction_id"])
+            except OSError:
+                return
+
+        clients = [threading.Thread(target=ask) for _ in range(3)]
+        for client in clients:
+            client.start()
+        wanted = len(told) + 60
+        server.until(lambda wanted=wanted: len(told) > wanted)  # type: ignore[misc]  # bound here on purpose
+        server.stop(signal.SIGKILL)
+        for client in clients:
+            client.join()
+    log = server.log
+    log.seal()
+    logged = log.predictions("fraud", answered=True).column("prediction_id").to_pylist()
+    assert len(logged) == len(set(logged))
+    assert set(told) <= set(logged)
+    assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "truncated"),
+        (b'{"features": [1]}', "Row 0 has 1 values; the model takes 3"),
+        (b'{"features": [1, "de", NaN]}', "malformed"),
+        (b'{"features": []}', "'features' is empty"),
+        (b'{"features": [1, [2]]}', "mixes values and rows"),
+        (b'{"featurez": [1]}', "unknown field"),
+        (b"{}", "neither or both"),
+        (b'{"inputs": [{"amount": "1", "country": "de"}]}', "The field 'amount' is '1'; expected a number"),
+        (b'{"inputs": [{"country": "de"}]}', "lacks the field 'amount'"),
+        (b'{"inputs": [{"amount": 1, "contry": "de"}]}', "'contry' that the model does not take"),
+        (b'{"inputs": [{"amount": true}]}', "expected a number"),
+    ],
+)
+def test_a_bad_body_is_a_400_that_says_what_was_expected(
+    in_process: Callable[[bytes], tuple[int, Any]], body: bytes, message: str
+) -> None:
+    """The caller's fault, in a sentence, with a remedy."""
+    status, answer = in_process(body)
+    assert status == 400
+    assert message in answer["error"]["message"]
+    assert answer["error"]["remedy"]
+
+
+@pytest.fixture(scope="module")
+def in_process(
+    tmp_path_factory: pytest.TempPathFactory, built: BuiltBundle
+) -> Iterator[Callable[[bytes], tuple[int, Any]]]:
+    """One running server for all bad bodies."""
+    server = Server(tmp_path_factory.mktemp("bad"))
+    server.feed.put_bundle(built.path, built.digest)
+    LocalOnlineStore(server.folder / "online").close()
+    server.publish(live(built))
+    server.start()
+    yield lambda body: server.post("/predict", body)
+    server.stop()
+
+
+def test_metrics_have_the_names_that_dashboards_know(server: Server, built: BuiltBundle) -> None:
+    """Scraped from their own port."""
+    server.publish(live(built))
+    server.start()
+    server.predict(amount=1.0, country="de", customer="anna")
+    _, text = server.get("/metrics", port=server.metrics_port)
+    assert 'model_predictions_total{arm="live",model_name="fraud-model",model_version="1"} 1.0' in text
+    for name in ("model_prediction_latency_seconds_bucket", "model_infer_request_success_total", "rollout_arm_weight"):
+        assert name in text
+
+
+def test_with_authentication_only_a_right_key_gets_an_answer(server: Server, built: BuiltBundle) -> None:
+    """No key, a wrong one, one of another role or another deployment: refused, each with its status."""
+    pepper = b"p" * 32
+    (server.folder / "pepper").write_bytes(pepper)
+    tokens, entries = {}, []
+    for name, role, deployments in (
+        ("good", Role.SERVICE, ()),
+        ("viewer", Role.VIEWER, ()),
+        ("elsewhere", Role.SERVICE, ("other",)),
+    ):
+        tokens[name], key = mint_key(
+            name, role, pepper, now=Micros(0), created_by="test", deployments=tuple(deployments)
+        )
+        entries.append(KeyEntry(key.key_id, key.digest, key.role.value, key.deployments))
+    guarded = Server(server.folder, options=(f"--pepper={server.folder / 'pepper'}",))
+    guarded.publish(live(built), keys=tuple(entries), authentication=True)
+    guarded.start()
+    row = {"inputs": [{"amount": 1.0}]}
+    statuses = {
+        name: guarded.post("/predict", row, {"Authorization": f"Bearer {token}"})[0] for name, token in tokens.items()
+    }
+    assert statuses == {"good": 200, "viewer": 403, "elsewhere": 403}
+    assert guarded.post("/predict", row)[0] == 401
+    assert guarded.post("/predict", row, {"Authorization": "Bearer my_x_y"})[0] == 401
+    assert guarded.get("/health")[0] == 200
+    guarded.stop()
+
+
+def test_a_busy_port_and_an_open_door_stop_the_start(server: Server, built: BuiltBundle) -> None:
+    """Exit code 2 and one sentence: which port, or why not this address."""
+    server.publish(live(built))
+    server.start()
+    folders = [f"--{name}={server.folder / name}" for name in ("feed", "journal", "online")]
+    for options, message in (
+        ((f"--port={server.port}", f"--metrics-port={free_port()}"), f"Port {server.port}"),
+        (("--host=0.0.0.0", f"--port={free_port()}", f"--metrics-port={free_port()}"), "without authentication"),
+    ):
+        command = [sys.executable, "-m", "modelyard.serving", "--server=other", *folders, *options]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        assert result.returncode == 2, result.stderr
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_the_server_ends_when_its_supervisor_does(server: Server, built: BuiltBundle) -> None:
+    """Closing standard input is enough."""
+    server.publish(live(built))
+    server.start()
+    assert server.process is not None
+    assert server.process.stdin is not None
+    server.process.stdin.close()
+    assert server.process.wait(5) == 0
