@@ -1,0 +1,100 @@
+"""The log sees every acknowledged record once, and the truth that counts."""
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelyard.core import ManualClock, Micros, from_micros, to_micros
+from modelyard.history import PredictionLog, feature_columns
+from modelyard.journal import Journal, PredictionRecord, TruthRecord, segments
+
+HOUR = 3_600_000_000
+
+
+def prediction(identity: str, at: datetime, *, answered: bool = True, arm: str = "live") -> PredictionRecord:
+    """A prediction at an instant."""
+    return PredictionRecord(
+        identity, to_micros(at), "d", 1, "1", arm, "live", answered, "e", (1.0, "x"), "1", (0.5,), 10
+    )
+
+
+def test_sealed_or_not_every_record_is_seen_once(tmp_path: Path, clock: ManualClock) -> None:
+    """Open segment, closed segment, Parquet, and both at once after a crash in between."""
+    journal, log = Journal(tmp_path / "j", "s", clock), PredictionLog(tmp_path / "j", tmp_path / "log")
+    journal.append([prediction("a", clock.now())])
+    assert log.predictions("d").column("prediction_id").to_pylist() == ["a"]
+    journal.append([prediction("b", clock.now())])
+    assert log.predictions("d").column("prediction_id").to_pylist() == ["a", "b"]
+    journal.close()
+    (segment,) = segments(tmp_path / "j", "predictions")
+    kept = shutil.copy(segment.path, tmp_path / "kept")
+    assert log.seal().records == 2
+    assert segments(tmp_path / "j", "predictions") == ()
+    shutil.copy(kept, segment.path)  # as if the crash had come before the segment was deleted
+    for each in (log, PredictionLog(tmp_path / "j", tmp_path / "log")):
+        assert each.predictions("d").column("prediction_id").to_pylist() == ["a", "b"]
+    assert log.seal().segments == 1
+    assert log.stats("d").predictions == 2
+
+
+def test_a_damaged_segment_keeps_its_valid_part_and_is_reported(tmp_path: Path, clock: ManualClock) -> None:
+    """The damage is named, and the file is kept for whoever wants to look."""
+    journal = Journal(tmp_path / "j", "s", clock)
+    journal.append([prediction("a", clock.now()), prediction("b", clock.now())])
+    journal.close()
+    (segment,) = segments(tmp_path / "j", "predictions")
+    data = bytearray(segment.path.read_bytes())
+    data[-1] ^= 1
+    segment.path.write_bytes(bytes(data))
+    log = PredictionLog(tmp_path / "j", tmp_path / "log")
+    assert "checksum mismatch" in log.seal().damaged[0]
+    assert log.predictions("d").column("prediction_id").to_pylist() == ["a"]
+    assert list((tmp_path / "j" / "predictions").glob("*.damaged"))
+
+
+def test_windows_are_half_open_in_event_time(tmp_path: Path, clock: ManualClock) -> None:
+    """The start belongs to the window, the end to the next; deployments do not meet."""
+    journal = Journal(tmp_path / "j", "s", clock)
+    noon = clock.now()
+    journal.append([prediction(str(hours), noon + timedelta(hours=hours)) for hours in range(4)])
+    log = PredictionLog(tmp_path / "j", tmp_path / "log")
+    found = log.predictions("d", start=noon + timedelta(hours=1), end=noon + timedelta(hours=3))
+    assert found.column("prediction_id").to_pylist() == ["1", "2"]
+    assert len(log.predictions("elsewhere")) == 0
+    assert feature_columns(found, ("number", "text")) == {"number": [1.0, 1.0], "text": ["x", "x"]}
+    journal.close()
+
+
+truth = st.tuples(st.sampled_from("abcdef"), st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.integers(0, 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(truth, max_size=25), st.integers(0, 5), st.integers(0, 3))
+def test_of_many_truths_the_one_that_counts_wins(
+    tmp_path_factory: pytest.TempPathFactory, truths: list[tuple[str, int, int, int, int]], as_of: int, cut: int
+) -> None:
+    """Late, early, repeated and corrected truths, sealed in between: equal to a plain dictionary's answer."""
+    folder = tmp_path_factory.mktemp("log")
+    clock = ManualClock(from_micros(0))
+    journal, log = Journal(folder / "j", "s", clock), PredictionLog(folder / "j", folder / "log")
+    journal.append([prediction(each, from_micros(0)) for each in "abcd"])
+    best: dict[str, tuple[int, int, int]] = {}
+    for index, (identity, event, available, received, label) in enumerate(truths):
+        journal.append(
+            [TruthRecord(identity, "d", label, Micros(event * HOUR), Micros(available * HOUR), Micros(received * HOUR))]
+        )
+        if index == cut:
+            journal.rotate()
+            log.seal()
+        before = best.get(identity)
+        if available <= as_of and (before is None or (available, received) >= before[:2]):
+            best[identity] = (available, received, label)
+    found = log.labelled("d", as_of=from_micros(as_of * HOUR)).to_pylist()
+    expected = {identity: str(label) for identity, (_, _, label) in best.items() if identity in "abcd"}
+    assert {row["prediction_id"]: row["label"] for row in found} == expected
+    assert len(found) == len(expected)
+    journal.close()
