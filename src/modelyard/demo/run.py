@@ -22,7 +22,7 @@ from .summary import STATIC, summarise
 from .timeline import START, moments
 from .traffic import Clients
 
-DEFAULT_SHARE = 0.2
+DEFAULT_SHARE = 0.12
 _MARK = ".modelyard-demo"
 
 

@@ -7,8 +7,9 @@ import msgspec
 from modelyard.core import Clock
 from modelyard.storage import RecordStore
 
+from .performance import decline
 from .records import Alert, AlertSeverity, AlertState, Window
-from .settings import AlertSettings
+from .settings import AlertSettings, MonitorSettings
 
 KIND, STREAM = "alert", "alerts"
 
@@ -49,14 +50,19 @@ class AlertBook:
         self._clock = clock
         self._settings = settings
 
-    def update(self, window: Window, metric: str) -> list[AlertState]:
-        """Fire and resolve by one window; returns what changed."""
-        broken = {each.name: each for each in evaluate_alerts(_metrics(window, metric), window.deployment,
-                                                             settings=self._settings)}  # fmt: skip
+    def update(self, window: Window, monitor: MonitorSettings) -> list[AlertState]:
+        """Fire and resolve by one window; returns what changed. Doing it again with the same window changes nothing.
+
+        A rule whose metric the window cannot tell neither fires nor resolves: no data is no good news.
+        """
+        metrics = _metrics(window, monitor)
+        found = evaluate_alerts(metrics, window.deployment, settings=self._settings)
+        broken = {each.name: each for each in found}
         firing = {state.alert.name: state for state in self.firing(window.deployment)}
         at = self._clock.now().isoformat()
         fired = [AlertState(alert, window.deployment, at) for name, alert in broken.items() if name not in firing]
-        resolved = [msgspec.structs.replace(state, until=at) for name, state in firing.items() if name not in broken]
+        healthy = [state for name, state in firing.items() if name in metrics and name not in broken]
+        resolved = [msgspec.structs.replace(state, until=at) for state in healthy]
         with self._records.transaction() as tx:
             for state in (*fired, *resolved):
                 body = msgspec.to_builtins(state)
@@ -77,12 +83,13 @@ class AlertBook:
             return [msgspec.convert(each.body, AlertState) for each in view.entries(STREAM)]
 
 
-def _metrics(window: Window, metric: str) -> dict[str, float]:
-    metrics = {
-        "latency_p99": window.latency_p99_ms,
-        "error_rate": window.errors / window.requests,
-        "drift_score": window.drift_score,
-    }
-    if metric in window.performance and metric in window.baseline:
-        metrics["accuracy_drop"] = window.baseline[metric] - window.performance[metric]
+def _metrics(window: Window, monitor: MonitorSettings) -> dict[str, float]:
+    """What the window can tell of the rules' metrics; an error is one arm's failed try at a request."""
+    metrics = {"error_rate": window.errors / max(1, window.requests + window.errors)}
+    if window.requests:
+        metrics["latency_p99"] = window.latency_p99_ms
+    if any(each.verdict != "inconclusive" for each in window.features):
+        metrics["drift_score"] = window.drift_score
+    if (worse := decline(window, monitor)) is not None:
+        metrics["accuracy_drop"] = worse
     return metrics

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,22 +27,24 @@ def feature_drift(
 
     Drifted: PSI or the effect (KS, total variation) or the change of the missing share is beyond its threshold, and
     the effect also beyond what chance gives at these sizes, corrected over `columns`. Where chance alone could reach
-    the threshold the verdict is inconclusive, unless the effect is beyond that too.
+    the threshold the verdict is inconclusive, unless the effect is beyond that too. With values on one side only there
+    is nothing to compare but the missing share. Rows are taken as independent.
     """
     missing = _missing(reference, values)
+    chance = _chance_of_share(_rows(reference), len(values), columns)
     before, now = _counts(reference, values)
     is_number = isinstance(reference, NumberProfile)
     effect = ks_binned(before, now) if is_number else total_variation(before, now)
     stability = psi(before, now)
-    bound = _bound(tuple(before.tolist()), _rounded(int(now.sum())), columns, numeric=is_number)
+    bound = max(chance, _bound(tuple(before.tolist()), _rounded(int(now.sum())), columns, numeric=is_number))
     changed = effect > bound and (stability > settings.psi or effect > settings.distance)
     verdict, reason = "pass", f"effect {effect:.2f}"
-    if before.sum() == 0 or not values:
-        verdict, reason = "inconclusive", "no data to compare"
-    elif changed:
+    if changed:
         verdict, reason = "fail", f"PSI {stability:.2f}, effect {effect:.2f}"
-    elif _fell_out(missing, len(values), settings):
+    elif abs(missing[1] - missing[0]) > max(settings.missing, chance):
         verdict, reason = "fail", f"missing {missing[0]:.0%} → {missing[1]:.0%}"
+    elif before.sum() == 0 or now.sum() == 0:
+        verdict, reason = "inconclusive", "no data to compare"
     elif bound > settings.distance:
         verdict, reason = "inconclusive", f"{int(now.sum())} rows cannot show an effect of {settings.distance:g}"
     return FeatureDrift(
@@ -58,17 +61,22 @@ def feature_drift(
     )
 
 
-def _fell_out(missing: tuple[float, float], rows: int, settings: MonitorSettings) -> bool:
-    """Whether the missing share changed by more than its threshold and four standard errors."""
-    gap = abs(missing[1] - missing[0])
-    return gap > settings.missing and gap > 4 * float(np.sqrt(0.25 / rows))
+def _chance_of_share(reference: int, current: int, columns: int) -> float:
+    """How far apart chance puts two shares of so many rows, corrected; the variance is taken at its worst, 1/4."""
+    if reference == 0 or current == 0:
+        return float("inf")
+    return NormalDist().inv_cdf(1 - ALPHA / columns / 2) * (0.25 * (1 / reference + 1 / current)) ** 0.5
+
+
+def _rows(reference: ColumnProfile) -> int:
+    unknown = reference.unknown if isinstance(reference, CategoryProfile) else 0
+    return sum(reference.counts) + unknown + reference.nulls
 
 
 def _missing(reference: ColumnProfile, values: Sequence[Scalar]) -> tuple[float, float]:
     """The share of missing values in the reference and now."""
-    known = sum(reference.counts) + (reference.unknown if isinstance(reference, CategoryProfile) else 0)
-    before = reference.nulls / max(1, reference.nulls + known)
-    return before, sum(value is None for value in values) / max(1, len(values))
+    now = sum(value is None for value in values)
+    return reference.nulls / max(1, _rows(reference)), now / max(1, len(values))
 
 
 def _counts(reference: ColumnProfile, values: Sequence[Scalar]) -> tuple[Counts, Counts]:
@@ -76,6 +84,8 @@ def _counts(reference: ColumnProfile, values: Sequence[Scalar]) -> tuple[Counts,
     present = [value for value in values if value is not None]
     if isinstance(reference, NumberProfile):
         numbers = np.array([float(value) for value in present])
+        if _is_constant(reference):
+            return _around(reference.edges[0], sum(reference.counts), numbers)
         bins = np.searchsorted(np.array(reference.edges), numbers, side="left")
         return np.array(reference.counts, dtype=float), np.bincount(bins, minlength=len(reference.counts)).astype(float)
     index = {level: position for position, level in enumerate(reference.levels)}
@@ -83,6 +93,18 @@ def _counts(reference: ColumnProfile, values: Sequence[Scalar]) -> tuple[Counts,
     for value in present:
         now[index.get(str(value), len(index))] += 1
     return np.array([*reference.counts, reference.unknown], dtype=float), now
+
+
+def _is_constant(reference: NumberProfile) -> bool:
+    """Whether the reference holds one value, up to the rounding of its mean: its only edge."""
+    spread = abs(reference.mean or 0.0) * 1e-9
+    return len(reference.edges) == 1 and reference.deviation is not None and reference.deviation <= spread
+
+
+def _around(value: float, rows: int, numbers: Counts) -> tuple[Counts, Counts]:
+    """Counts below, at and above the one value of the reference, whose bin would hide what falls below."""
+    now = [np.sum(numbers < value), np.sum(numbers == value), np.sum(numbers > value)]
+    return np.array([0.0, rows, 0.0]), np.array(now, dtype=float)
 
 
 def _shift(reference: ColumnProfile, values: Sequence[Scalar]) -> float | None:

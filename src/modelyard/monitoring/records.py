@@ -37,8 +37,10 @@ class FeatureDrift(msgspec.Struct, frozen=True):
 class Window(msgspec.Struct, frozen=True):
     """What was seen of one deployment in [start, end) of event time, judged once when it closed.
 
-    `version` is the one live at the end; features are compared with its reference. `drift_score` is the
-    importance-weighted mean effect. `performance` is of the answers whose truth was known at the end.
+    `version` is the one live at the end; features are compared with its reference. `requests` were answered; `errors`
+    are tries of arms that failed, also when another arm answered. `latency_p99_ms` is of the answers, 0 without any.
+    `drift_score` is the importance-weighted mean effect of the features that are not inconclusive, 0 without any.
+    `performance` is of the answers whose truth was known at the end.
     """
 
     deployment: str

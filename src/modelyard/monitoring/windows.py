@@ -11,16 +11,19 @@ import pyarrow.compute as pc
 from modelyard.core import Clock, Verdict
 from modelyard.history import PredictionLog, feature_columns
 from modelyard.inference import Bundle
-from modelyard.stats import auc_deviation, binary_metrics
+from modelyard.stats import binary_metrics
 from modelyard.storage import RecordStore
 
 from .alerts import AlertBook
 from .drift import feature_drift
+from .performance import decline
 from .records import FeatureDrift, Window
 from .settings import AlertSettings, MonitorSettings
 
 KIND = "window"
 _EPOCH = datetime(1970, 1, 5, tzinfo=UTC)  # a Monday: weekly windows begin on Mondays
+
+_TOLERATED = 0.05  # of a metric below its baseline, as the alert `accuracy_drop` has it by default
 
 BundleOf = Callable[[str, str], Bundle]
 """The bundle of a deployment's version."""
@@ -54,8 +57,8 @@ class Monitors:
         while start + settings.window <= end:
             window = self.judge(deployment, start, start + settings.window)
             if window is not None:
+                self.alerts.update(window, settings)  # first: a crash in between repeats it, and repeating is harmless
                 self._save(window)
-                self.alerts.update(window, settings.metric)
                 judged.append(window)
             start += settings.window
         return judged
@@ -63,34 +66,35 @@ class Monitors:
     def judge(self, deployment: str, start: datetime, end: datetime) -> Window | None:
         """Look at one window as known at its end; None when nothing was asked in it."""
         settings = self._monitors[deployment]
-        answered = self._log.predictions(deployment, start=start, end=end, answered=True)
-        if len(answered) == 0:
+        asked = self._log.predictions(deployment, start=start, end=end).filter(pc.field("role") != "shadow")
+        if len(asked) == 0:
             return None
-        version = answered.sort_by("event_us").column("model_version")[-1].as_py()
+        answered = asked.filter(pc.field("answered"))
+        latest = answered if len(answered) else asked
+        version = latest.sort_by("event_us").column("model_version")[-1].as_py()
         bundle = self._bundle_of(deployment, version)
         features = _features(answered, bundle, settings)
         labelled = self._log.labelled(deployment, start=start, end=end, as_of=end, answered=True)
-        performance = _performance(labelled, bundle)
-        asked = self._log.predictions(deployment, start=start, end=end).filter(pc.field("role") != "shadow")
         latencies = answered.column("latency_us").to_numpy() / 1000
-        verdict, reasons = _verdict(features, performance, bundle.profile.performance, len(labelled), settings)
-        return Window(
+        window = Window(
             deployment=deployment,
             version=version,
             start=start.isoformat(),
             end=end.isoformat(),
             requests=len(answered),
             errors=_count(pc.is_valid(asked.column("error"))),
-            latency_p99_ms=float(np.quantile(latencies, 0.99)),
+            latency_p99_ms=float(np.quantile(latencies, 0.99)) if len(latencies) else 0.0,
             labels=len(labelled),
-            coverage=len(labelled) / len(answered),
+            coverage=len(labelled) / max(1, len(answered)),
             features=features,
             drift_score=_score(features, bundle.profile.importance),
-            performance=performance,
+            performance=_performance(labelled, bundle),
             baseline=dict(bundle.profile.performance),
-            verdict=verdict.value,
-            reasons=reasons,
+            verdict=Verdict.INCONCLUSIVE.value,
+            reasons=(),
         )
+        verdict, reasons = _verdict(window, settings)
+        return msgspec.structs.replace(window, verdict=verdict.value, reasons=reasons)
 
     def windows(self, deployment: str) -> list[Window]:
         """Every judged window, oldest first."""
@@ -131,32 +135,24 @@ def _performance(labelled: pa.Table, bundle: Bundle) -> dict[str, float]:
     return binary_metrics(scores, [label == positive for label in truths])
 
 
-def _verdict(
-    features: tuple[FeatureDrift, ...],
-    performance: Mapping[str, float],
-    baseline: Mapping[str, float],
-    labels: int,
-    settings: MonitorSettings,
-) -> tuple[Verdict, tuple[str, ...]]:
-    """Fails on drift or decay; passes only with labels enough to say so."""
-    reasons = [f"data drift in {each.name} ({each.reason})" for each in features if each.verdict == "fail"]
-    value, before = performance.get(settings.metric), baseline.get(settings.metric)
-    enough = labels >= settings.min_labels and value is not None and before is not None
-    if enough and value is not None and before is not None and value < before - _noise(value, labels):
-        reasons.append(f"{settings.metric} {value:.3f}, baseline {before:.3f}")
+def _verdict(window: Window, settings: MonitorSettings) -> tuple[Verdict, tuple[str, ...]]:
+    """Fails on drift or decay; passes only with labels enough to say so and at least one feature compared."""
+    reasons = [f"data drift in {each.name} ({each.reason})" for each in window.features if each.verdict == "fail"]
+    worse, metric = decline(window, settings), settings.metric
+    if worse is not None and worse > _TOLERATED:
+        reasons.append(f"{metric} {window.performance[metric]:.3f}, baseline {window.baseline[metric]:.3f}")
     if reasons:
         return Verdict.FAIL, tuple(reasons)
-    if not enough:
-        return Verdict.INCONCLUSIVE, (f"only {labels} labels are known",)
+    if worse is None:
+        return Verdict.INCONCLUSIVE, (f"only {window.labels} labels are known",)
+    if all(each.verdict == "inconclusive" for each in window.features):
+        return Verdict.INCONCLUSIVE, (f"{window.requests} answers cannot show drift in any feature",)
     return Verdict.PASS, ()
 
 
-def _noise(value: float, labels: int) -> float:
-    """Two standard errors of a metric on so many labels, at least five hundredths."""
-    return max(0.05, 2 * auc_deviation(value, max(1, labels // 4), max(1, labels - labels // 4)))
-
-
 def _score(features: tuple[FeatureDrift, ...], importance: Mapping[str, float]) -> float:
+    """Of the features that say something: at few rows the effect of the others is mostly chance."""
+    features = tuple(each for each in features if each.verdict != "inconclusive")
     weights = [importance.get(each.name, 0.0) for each in features]
     total = sum(weights)
     if total == 0:

@@ -67,6 +67,18 @@ class LoadedArm:
         label = scores[0] if self._regression else self.bundle.label_of(scores)
         return Outcome(features, scores, label, _micros_since(began))
 
+    def freeze(self, row: Input, at: Micros, other: "LoadedArm", features: tuple[Scalar, ...]) -> Input:
+        """The row with its features read now, to be scored later: the online store moves on in the meantime.
+
+        `features` are those that `other` has just read; they serve here too when both arms read the same.
+        """
+        if (self.plan, self._names) == (other.plan, other._names):
+            return Input(None, features)
+        try:
+            return Input(None, self._features(row, at))
+        except ModelyardError:
+            return row  # scoring it fails in the same way, and is recorded then
+
     def _features(self, row: Input, at: Micros) -> tuple[Scalar, ...]:
         if row.ordered is not None:
             return tuple(row.ordered)

@@ -136,7 +136,7 @@ class DataPlane:
         self._metrics.count(deployment.route.model, records, time.perf_counter() - began)
         if outcome.error is not None:
             raise self._failure(deployment, outcome, answering)
-        self._copy_to_shadows(here)
+        self._copy_to_shadows(here, answering, outcome)
         return Answer(identity, outcome.label, outcome.scores, answering.arm.version)
 
     def _answer(self, here: _Copy) -> tuple[list[PredictionRecord], LoadedArm, Outcome]:
@@ -171,13 +171,16 @@ class DataPlane:
             logged_us=self.now(),
         )
 
-    def _copy_to_shadows(self, here: _Copy) -> None:
+    def _copy_to_shadows(self, here: _Copy, answering: LoadedArm, outcome: Outcome) -> None:
         route = here.deployment.route
         for arm in shadows(route, here.entity if here.entity is not None else here.prediction_id):
             if len(self._copies) >= SHADOW_QUEUE:
                 self._metrics.shadow_dropped(route.model)
                 continue
-            self._copies.append(_Copy(here.prediction_id, here.at, here.deployment, arm, here.row, here.entity))
+            loaded = here.deployment.arms.get(arm.name)
+            if loaded is not None:
+                row = loaded.freeze(here.row, here.at, answering, outcome.features)
+                self._copies.append(_Copy(here.prediction_id, here.at, here.deployment, arm, row, here.entity))
 
     def _append(self, records: Sequence[PredictionRecord | TruthRecord | OutcomeRecord | SketchRecord]) -> None:
         try:

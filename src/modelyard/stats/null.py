@@ -1,6 +1,7 @@
 """What a statistic is when nothing changed: its upper quantile at these sample sizes, by resampling."""
 
 from collections.abc import Callable
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,9 +21,10 @@ def null_quantile(
 ) -> float:
     """The 1 - alpha/columns quantile (Bonferroni) of `statistic` between two samples of the reference's distribution.
 
-    Both sides are redrawn, `reference.sum()` and `n_current` rows of a multinomial with the reference's shares. When
-    the wanted quantile lies beyond what `rounds` draws can show, the tail is extrapolated by a normal fit of the log
-    statistic, which overstates rather than understates. No current rows: infinity.
+    Both sides are redrawn, `reference.sum()` and `n_current` rows of a multinomial with the reference's shares. The
+    greater of the draws' own quantile and that of a normal fit of the log statistic is taken: few draws show the tail
+    poorly, and the fit reaches beyond them. Rows must be independent: autocorrelated ones (weather by the hour) vary
+    more than this says. No rows on either side: infinity.
     """
     counts = np.asarray(reference, dtype=np.float64)
     if n_current <= 0 or counts.sum() <= 0:
@@ -33,10 +35,6 @@ def null_quantile(
     second = random.multinomial(n_current, shares, size=rounds)
     drawn = np.asarray(statistic(first, second))
     level = 1 - alpha / columns
-    empirical = float(np.quantile(drawn, min(level, 1 - 1 / rounds)))
-    if level <= 1 - 1 / rounds:
-        return empirical
-    from scipy.stats import norm  # noqa: PLC0415 - slow to import, needed for far tails only
-
     logs = np.log(np.maximum(drawn, 1e-12))
-    return max(empirical, float(np.exp(logs.mean() + logs.std() * norm.ppf(level))))
+    fitted = float(np.exp(logs.mean() + logs.std() * NormalDist().inv_cdf(level)))
+    return max(float(np.quantile(drawn, min(level, 1 - 1 / rounds))), fitted)
