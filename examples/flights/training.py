@@ -54,9 +54,9 @@ def evaluate(candidate: my.Candidate, parts: tuple[pa.Table, ...]) -> dict[str, 
 
 
 @my.step(kind="evaluate")
-def evaluate_champion(parts: tuple[pa.Table, ...]) -> dict[str, float]:
-    """How the version in production does on the same days."""
-    return my.context().services.champion_metrics(MODEL, parts[1])
+def evaluate_champion(parts: tuple[pa.Table, ...], complete_rows: bool) -> dict[str, float]:
+    """How the version in production does on the same days, and the same rows."""
+    return my.context().services.champion_metrics(MODEL, parts[1], complete=complete_rows)
 
 
 @my.step(kind="register")
@@ -74,7 +74,7 @@ def training(as_of: datetime, holdout_days: int = 7, min_auc: float = 0.58, comp
     rows = join(load(as_of))
     validate(rows)
     parts = split(rows, as_of, holdout_days)
-    champion = evaluate_champion(parts)
+    champion = evaluate_champion(parts, complete_rows)
     metrics = evaluate(train(parts, complete_rows), parts)
     judged = my.gate(metrics, {"auc": min_auc}, champion, "auc", -0.01)
     register(train([rows], complete_rows), metrics, [judged])  # the same recipe, the last days included

@@ -78,6 +78,7 @@ def test_every_attack_is_found(audit: AuditLog, tmp_path: Path, attack: Callable
 
 def test_an_entry_is_taken_back_with_its_transaction(audit: AuditLog, records: RecordStore) -> None:
     """What was not done is not on record."""
+
     def fail() -> None:
         with records.transaction() as tx:
             audit.record(tx, local_principal(), "promote", "model/x")

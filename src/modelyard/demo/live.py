@@ -29,7 +29,7 @@ class Progress:
 
     events: list[Event] = field(default_factory=list)
     retrained: int = 0
-    bad_candidate_sent: bool = False
+    bad_candidate_caught: bool = False
     truths: list[tuple[int, str, int]] = field(default_factory=list)
 
 
@@ -43,6 +43,7 @@ class Year:
         self._screen = screen
         self.progress = Progress()
         self._next_rollout_tick = START
+        self._next_bad_candidate = BAD_CANDIDATE_FROM
         self._route = project.rollouts.route(DEPLOYMENT)
         self._alerts = 0
 
@@ -95,18 +96,22 @@ class Year:
 
     def _note_rollouts(self, events: Sequence[RolloutEvent]) -> None:
         for event in events:
+            self.progress.bad_candidate_caught |= event.kind == "rolled_back"
             if event.kind != "promoted":  # the loop says it too
                 self._note("canary" if event.kind in ("started", "advanced") else event.kind, event.detail)
 
     def _maybe_send_bad_candidate(self) -> None:
-        """Once: a candidate that learned from complete rows only. Its gate passes; in serving it refuses real rows."""
+        """A candidate that learned from complete rows only: what its gate cannot see is that it refuses real rows.
+
+        Should the gate reject it for another reason, it is tried again a week later, until a canary has caught it.
+        """
         loop = self._project.retraining.state(MODEL)
-        if self.progress.bad_candidate_sent or self._clock.now() < BAD_CANDIDATE_FROM or loop.state != "idle":
+        if self.progress.bad_candidate_caught or self._clock.now() < self._next_bad_candidate or loop.state != "idle":
             return
+        self._next_bad_candidate = self._clock.now() + timedelta(days=7)
         reason = "a candidate trained on rows without missing values"
         self._project.retraining.trigger(MODEL, reason, self._project.principal, params={"complete_rows": True})
         self._note("retraining", reason)
-        self.progress.bad_candidate_sent = True
 
     def _remember_truths(self, requests: Sequence[Request], answers: Sequence[str | None]) -> None:
         for request, identity in zip(requests, answers, strict=True):

@@ -111,7 +111,7 @@ def _shift(reference: ColumnProfile, values: Sequence[Scalar]) -> float | None:
     present = [float(value) for value in values if isinstance(value, int | float)]
     if not isinstance(reference, NumberProfile) or not present or not reference.deviation or reference.mean is None:
         return None
-    return (float(np.mean(present)) - reference.mean) / reference.deviation
+    return float((np.mean(present) - reference.mean) / reference.deviation)
 
 
 def _rounded(rows: int) -> int:

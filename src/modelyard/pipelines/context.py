@@ -59,8 +59,8 @@ class Services(Protocol):
         `complete` leaves out rows with a missing value; a signature inferred from complete rows requires every value.
         """
 
-    def champion_metrics(self, model: str, rows: pa.Table) -> dict[str, float]:
-        """Metrics of the version in production on joined rows; empty when there is none."""
+    def champion_metrics(self, model: str, rows: pa.Table, *, complete: bool = False) -> dict[str, float]:
+        """Metrics of the version in production on joined rows, or the complete ones; empty when there is none."""
 
     def register(
         self, model: str, candidate: Candidate, metrics: Mapping[str, float], gates: Sequence[Judgement]

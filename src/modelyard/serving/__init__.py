@@ -6,6 +6,7 @@ on routes (`rollout`) or judging answers (`monitoring`); imports light rooms onl
 
 from .dataplane import Answer, DataPlane
 from .http import HttpServer
+from .metrics import Metrics
 from .settings import ServerOptions
 
-__all__ = ["Answer", "DataPlane", "HttpServer", "ServerOptions"]
+__all__ = ["Answer", "DataPlane", "HttpServer", "Metrics", "ServerOptions"]

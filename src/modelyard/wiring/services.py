@@ -92,14 +92,14 @@ class ProjectServices:
         labels = chosen.column(settings.label).cast(pa.float64()).to_numpy()
         return Samples(signature, _raw(inputs.slice(0, _GOLDEN_SOURCE)), matrix, labels)
 
-    def champion_metrics(self, model: str, rows: pa.Table) -> dict[str, float]:
+    def champion_metrics(self, model: str, rows: pa.Table, *, complete: bool = False) -> dict[str, float]:
         try:
             version = self._registry.get(model, "production")
         except ModelVersionNotFound:
             return {}
         with TemporaryDirectory(dir=self._scratch) as folder:
             bundle = load_bundle(self._registry.fetch_bundle(version, Path(folder) / "bundle"))
-        samples = self.samples(model, rows, signature=bundle.info.signature)
+        samples = self.samples(model, rows, signature=bundle.info.signature, complete=complete)
         return binary_metrics(bundle.scores(samples.matrix)[:, 0], samples.labels)
 
     def register(
