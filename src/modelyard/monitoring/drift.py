@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -65,7 +66,7 @@ def _chance_of_share(reference: int, current: int, columns: int) -> float:
     """How far apart chance puts two shares of so many rows, corrected; the variance is taken at its worst, 1/4."""
     if reference == 0 or current == 0:
         return float("inf")
-    return NormalDist().inv_cdf(1 - ALPHA / columns / 2) * (0.25 * (1 / reference + 1 / current)) ** 0.5
+    return NormalDist().inv_cdf(1 - ALPHA / columns / 2) * sqrt(0.25 * (1 / reference + 1 / current))
 
 
 def _rows(reference: ColumnProfile) -> int:

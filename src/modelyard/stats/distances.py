@@ -28,12 +28,13 @@ def ks_binned(reference: ArrayLike, current: ArrayLike) -> float:
     share that falls into one bin.
     """
     r, c = _shares(reference), _shares(current)
-    return _plain(np.max(np.abs(np.cumsum(r, axis=-1) - np.cumsum(c, axis=-1)), axis=-1))
+    gaps = np.abs(np.cumsum(r, axis=-1) - np.cumsum(c, axis=-1))
+    return _plain(np.minimum(np.max(gaps, axis=-1), 1.0))  # sums of shares may end an ulp above 1
 
 
 def total_variation(reference: ArrayLike, current: ArrayLike) -> float:
     """Half the summed absolute difference of shares, in [0, 1]: the largest change of any event's probability."""
-    return _plain(0.5 * np.sum(np.abs(_shares(reference) - _shares(current)), axis=-1))
+    return _plain(np.minimum(0.5 * np.sum(np.abs(_shares(reference) - _shares(current)), axis=-1), 1.0))
 
 
 def ks_two_sample(first: ArrayLike, second: ArrayLike) -> float:

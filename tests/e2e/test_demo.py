@@ -1,0 +1,54 @@
+"""The demonstration keeps its promises: a whole year, by default and in full."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NEVER_RETRAINED = {
+    "04": 0.695, "05": 0.748, "06": 0.736, "07": 0.726, "08": 0.688, "09": 0.673, "10": 0.659, "11": 0.674, "12": 0.714,
+}  # fmt: skip
+
+
+def lived(workspace: Path, *options: str) -> dict[str, Any]:
+    """Run the demonstration as a user does; returns its summary."""
+    command = [sys.executable, "-m", "modelyard", "demo", "--workspace", str(workspace), *options]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    summary: dict[str, Any] = json.loads((workspace / "summary.json").read_text())
+    assert (workspace / "report.html").stat().st_size > 1_000_000
+    return summary
+
+
+def check(summary: dict[str, Any], *, gain: float) -> None:
+    """What holds for every run."""
+    assert summary["requests_failed"] == 0
+    assert summary["predictions_logged"] == summary["requests_sent"]
+    assert summary["labels_joined"] == summary["labels_posted"] > 0
+    assert min(summary["retrained"], summary["promoted"], summary["rolled_back"]) >= 1
+    assert any(event["kind"] == "rolled_back" and "errors" in event["detail"] for event in summary["events"])
+    months = summary["months"]
+    assert {"temp", "dewp"} <= set(months["2013-06"]["drifted_features"])
+    assert not any({"distance", "seats"} & set(month["drifted_features"]) for month in months.values())
+    gains = [months[f"2013-{m:02d}"]["auc_loop"] - months[f"2013-{m:02d}"]["auc_static"] for m in range(5, 12)]
+    assert sum(gains) / len(gains) >= gain
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_the_sample_keeps_its_promises_under_two_seeds(tmp_path: Path) -> None:
+    """The default run, twice with different samples."""
+    for seed in ("0", "1"):
+        check(lived(tmp_path / seed, "--seed", seed), gain=0.012)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_every_flight_keeps_its_promises(tmp_path: Path) -> None:
+    """The full year: the never-retrained model scores what it should, month by month, and the loop beats it."""
+    summary = lived(tmp_path / "full", "--full")
+    check(summary, gain=0.02)
+    for month, expected in NEVER_RETRAINED.items():
+        assert summary["months"][f"2013-{month}"]["auc_static"] == pytest.approx(expected, abs=0.02)

@@ -1,0 +1,85 @@
+"""The project file is judged whole, and every setting says where it came from."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelyard.core import InvalidInput, NotFound
+from modelyard.operations import write_template
+from modelyard.wiring import load_project_file
+
+
+@pytest.fixture
+def flights(tmp_path: Path) -> Path:
+    """The flights project, fresh."""
+    write_template("flights", tmp_path / "flights")
+    return tmp_path / "flights"
+
+
+def test_everything_wrong_is_reported_together(flights: Path) -> None:
+    """An unknown key, a wrong type and a misspelt feature: line and nearest name, exit code 2, no traceback."""
+    file = flights / "modelyard.yaml"
+    text = file.read_text().replace("weather:temp", "weather:tmep").replace("min_requests: 500", "min_requests: many")
+    file.write_text(text.replace("strategy: canary", "stratgy: canary"))
+    result = subprocess.run(
+        [sys.executable, "-m", "modelyard", "config", "show", "--project", str(flights)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = file.read_text().splitlines()
+
+    def line(fragment: str) -> int:
+        return next(number for number, each in enumerate(lines, start=1) if fragment in each)
+
+    assert result.returncode == 2
+    assert "3 things are wrong" in result.stderr
+    assert (
+        f":{line('stratgy')}: deployments.flights.stratgy: unknown key 'stratgy'; did you mean 'strategy'?"
+        in result.stderr
+    )
+    assert f":{line('many')}: deployments.flights.min_requests: " in result.stderr
+    assert f":{line('tmep')}: " in result.stderr
+    assert "unknown feature 'weather:tmep'; did you mean 'weather:temp'?" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_names_that_point_at_nothing_are_found(flights: Path) -> None:
+    """A deployment of no model, a policy for no pipeline."""
+    file = flights / "modelyard.yaml"
+    text = file.read_text().replace("model: flight-delay@production", "model: flight-dealy@production")
+    file.write_text(text.replace("pipeline: training", "pipeline: trainig"))
+    with pytest.raises(InvalidInput) as caught:
+        load_project_file(flights, {})
+    assert "models has no 'flight-dealy'; did you mean 'flight-delay'?" in caught.value.message
+    assert "pipelines has no 'trainig'; did you mean 'training'?" in caught.value.message
+
+
+def test_every_setting_says_where_it_came_from(flights: Path) -> None:
+    """Environment over file over default; secrets are never shown."""
+    environment = {"MODELYARD_SERVER_PORT": "9090", "MODELYARD_STORES_RECORDS": "postgresql+psycopg://u:secret@h/d"}
+    loaded = load_project_file(flights, environment)
+    origins = {origin.path: origin for origin in loaded.origins}
+    assert loaded.settings.server.port == 9090
+    assert origins["server.port"].source == "environment MODELYARD_SERVER_PORT"
+    assert origins["server.host"].source == "default"
+    assert origins["project"].source == "modelyard.yaml:2"
+    assert origins["stores.records"].value == "********"
+    assert "secret" not in repr(loaded.origins)
+
+
+def test_a_folder_without_a_project_says_how_to_start_one(tmp_path: Path) -> None:
+    """Not found, with the command that helps."""
+    with pytest.raises(NotFound, match="modelyard init"):
+        load_project_file(tmp_path)
+
+
+@pytest.mark.parametrize("template", ["minimal", "flights"])
+def test_templates_are_right_as_written(template: str, tmp_path: Path) -> None:
+    """What `init` writes is a project without findings, and is never written over."""
+    write_template(template, tmp_path)
+    assert load_project_file(tmp_path, {}).settings.project == template
+    with pytest.raises(Exception, match="exists already"):
+        write_template(template, tmp_path)
