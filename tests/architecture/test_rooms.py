@@ -52,11 +52,11 @@ def test_an_unlisted_room_is_reported(checkout: Path) -> None:
 
 def test_a_heavy_import_inside_a_function_of_a_light_room_is_reported(checkout: Path) -> None:
     """Hiding pandas in a function of `inference` does not keep the data plane light."""
-    with (checkout / "src/modelyard/inference/load.py").open("a") as module:
+    with (checkout / "src/modelyard/inference/bundle.py").open("a") as module:
         module.write("\n\ndef spoiled() -> None:\n    import pandas\n")
     result = lint_imports(checkout)
     assert result.returncode == 1
-    assert "modelyard.inference.load -> pandas" in result.stdout
+    assert "modelyard.inference.bundle -> pandas" in result.stdout
 
 
 def test_no_contract_ignores_any_import() -> None:

@@ -82,7 +82,7 @@ class Monitors:
             start=start.isoformat(),
             end=end.isoformat(),
             requests=len(answered),
-            errors=_count(pc.is_valid(asked.column("error"))),
+            errors=len(asked) - asked.column("error").null_count,
             latency_p99_ms=float(np.quantile(latencies, 0.99)) if len(latencies) else 0.0,
             labels=len(labelled),
             coverage=len(labelled) / max(1, len(answered)),
@@ -158,7 +158,3 @@ def _score(features: tuple[FeatureDrift, ...], importance: Mapping[str, float]) 
     if total == 0:
         return float(np.mean([each.effect for each in features])) if features else 0.0
     return sum(weight * each.effect for weight, each in zip(weights, features, strict=True)) / total
-
-
-def _count(mask: pa.ChunkedArray) -> int:
-    return pc.sum(mask).as_py() or 0
