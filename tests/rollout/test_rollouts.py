@@ -1,230 +1,299 @@
-"""Rollouts decide by what was logged, survive crashes, and roll back without waiting for anything."""
+"""A canary goes on, or back, by what the log says of it."""
 
+import json
 import subprocess
 import sys
-from collections.abc import Sequence
-from datetime import timedelta
+import threading
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
-import msgspec
+import numpy as np
 import pytest
 
 from modelyard.access import local_principal
-from modelyard.audit import AuditLog, Intents
+from modelyard.audit import AuditLog, Intents, IntentUndone
 from modelyard.bundling import BuiltBundle
-from modelyard.core import Clock, Digest, ManualClock, SeededIds, to_micros
+from modelyard.core import Clock, Judgement, ManualClock, Micros, SeededIds, Unavailable, Verdict, to_micros
 from modelyard.history import PredictionLog
-from modelyard.journal import ErrorClass, Journal, PredictionRecord
-from modelyard.registry import ModelVersion, NotServable, Registry
+from modelyard.journal import Journal, PredictionRecord
+from modelyard.registry import NotServable, Registry
 from modelyard.rollout import INTENT, DeploymentSettings, NoRollout, RolloutActive, Rollouts, RoutePublisher
-from modelyard.routing import FeedFolder, assign
-from modelyard.storage import RecordStore, open_artifact_store, open_record_store
+from modelyard.routing import Feed, FeedFolder
+from modelyard.storage import open_artifact_store, open_record_store
 from modelyard.tracking import Tracker
 
-SETTINGS = DeploymentSettings(
-    model="fraud@production",
-    assign_by="customer",
-    strategy="canary",
-    steps=(10, 50, 100),
-    dwell=timedelta(hours=1),
-    min_requests=500,
-)
 ME = local_principal()
 
 
-class House:
-    """A workspace with three versions of one model, its rollouts, and a server that is only its log."""
+class Numbers(Tracker):
+    """Gives version numbers and shows aliases, without MLflow."""
 
-    def __init__(self, folder: Path, clock: ManualClock, bundle: BuiltBundle) -> None:
-        self.clock = clock
-        self.folder = folder
-        self.records: RecordStore = open_record_store(f"sqlite:///{folder / 'records.db'}")
+    def __init__(self) -> None:
+        self.count = 0
+        self.shown: dict[str, int] = {}
+
+    def create_version(self, model: str, source: str, run_id: str, tags: Mapping[str, str] | None = None) -> int:
+        self.count += 1
+        return self.count
+
+    def project_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
+        self.shown = dict(aliases)
+
+
+class Feeds(FeedFolder):
+    """A feed that refuses when told to."""
+
+    refuses = False
+
+    def publish(self, feed: Feed) -> None:
+        if self.refuses:
+            raise Unavailable("The disk is full.")
+        super().publish(feed)
+
+
+class Yard:
+    """A deployment with a canary strategy, over real stores."""
+
+    def __init__(self, folder: Path, clock: Clock, built: BuiltBundle) -> None:
+        self.records = open_record_store(f"sqlite:///{folder / 'records.db'}")
         self.records.migrate()
-        self.feed = FeedFolder(folder / "feed")
-        self.log = PredictionLog(folder / "journal", folder / "log")
-        self.journal = Journal(folder / "journal", "s", clock)
-        artifacts = open_artifact_store(folder / "artifacts")
         audit = AuditLog(self.records, clock)
-        tracker = Tracker(f"sqlite:///{folder / 'mlflow.db'}", str(folder / "mlartifacts"), clock)
-        self.registry = Registry(self.records, audit, artifacts, tracker, clock)
-        self.projected: list[str] = []
-        publisher = RoutePublisher(self.records, self.feed, lambda _: (), self.projected.append, authentication=False)
-        self.intents = Intents(self.records, audit, clock, SeededIds(0), {INTENT: publisher})
-        self.rollouts = Rollouts(
-            self.records, self.intents, self.registry, self.feed, self.log, clock, SeededIds(1), {"fraud": SETTINGS}
+        self.feed = Feeds(folder / "feed")
+        self.tracker = Numbers()
+        self.registry = Registry(
+            self.records, audit, open_artifact_store(str(folder / "artifacts")), self.tracker, clock
         )
-        artifact = artifacts.put_tree(bundle.path)
-        for number, verdict in ((1, "pass"), (2, "pass"), (3, "fail")):
-            self._add(number, verdict, bundle.digest, artifact, clock)
+        publisher = RoutePublisher(self.records, self.feed, lambda _: (), self.registry.project, authentication=False)
+        self.intents = Intents(self.records, audit, clock, SeededIds(0), {INTENT: publisher})
+        self.clock = clock
+        self.journal = Journal(folder / "journal", "s", clock)
+        settings = DeploymentSettings.model_validate(
+            {"model": "fraud@production", "strategy": "canary", "steps": (10, 50, 100), "dwell": "1h"}
+        )
+        self.rollouts = Rollouts(
+            self.records,
+            self.intents,
+            self.registry,
+            self.feed,
+            PredictionLog(folder / "journal", folder / "log"),
+            clock,
+            SeededIds(1),
+            {"d": settings},
+        )
+        self._built = built
         self._asked = 0
 
-    def _add(self, number: int, verdict: str, digest: Digest, artifact: Digest, clock: Clock) -> None:
-        """A version as the registry records it, without MLflow's part."""
-        gates = ({"verdict": verdict, "reasons": [], "evidence": {}},)
-        at = clock.now().isoformat()
-        version = ModelVersion("fraud", number, f"v{number}", at, "me", bundle=digest, artifact=artifact, gates=gates)
-        with self.records.transaction() as tx:
-            labels = {"model": "fraud", "label": f"fraud/v{number}"}
-            tx.put("model-version", f"fraud/{number:08d}", msgspec.to_builtins(version), labels=labels)
+    def version(self, verdict: Verdict = Verdict.PASS) -> int:
+        """Register one more version."""
+        registered = self.registry.register(
+            "fraud",
+            principal=ME,
+            source="models:/m",
+            run="r",
+            bundle=self._built.path,
+            digest=self._built.digest,
+            gates=(Judgement(verdict, (), {}),),
+        )
+        return registered.number
 
-    def ask(self, requests: int, *, failing: Sequence[str] = (), every: int = 1, slow: Sequence[str] = ()) -> None:
-        """Requests of as many customers, as a server would answer and log them under the present route."""
-        route = self.rollouts.route("fraud")
-        assert route is not None
-        records = []
-        for number in range(self._asked, self._asked + requests):
-            customer, now = f"c{number}", to_micros(self.clock.now())
-            arm = assign(route, customer)
-            error: ErrorClass | None = "model" if arm.name in failing and number % every == 0 else None
-            latency = 900_000 if arm.name in slow and number % every == 0 else 1000
-            answers = [(arm, error)] if error is None else [(arm, error), (route.live, None)]
-            records += [
-                PredictionRecord(
-                    str(number), now, "fraud", route.generation, each.version, each.name, each.role, why is None,
-                    customer, (), "1", (0.5,), latency, why, now,
-                )
-                for each, why in answers
-            ]  # fmt: skip
-        self._asked += requests
-        self.journal.append(records)
-
-    @property
     def live(self) -> str:
-        """The live version, as servers see it in the feed."""
+        """The live version that servers see."""
         feed = self.feed.read()
         assert feed is not None
         return feed.routes[0].live.version
 
-    def weights(self) -> dict[str, float]:
-        """The weight of each arm in the feed."""
-        feed = self.feed.read()
-        assert feed is not None
-        return {arm.name: arm.weight for arm in feed.routes[0].arms}
+    def canary(self) -> None:
+        """Version 1 live, version 2 as canary."""
+        self.rollouts.start("d", self.version(), ME)
+        self.rollouts.start("d", self.version(), ME)
+
+    def serve(self, requests: int, *, canary_errors: float = 0.0, seed: int = 0) -> None:
+        """Answer requests by the weights of the route; what a canary fails, the live arm answers."""
+        route = self.rollouts.route("d")
+        assert route is not None
+        share = sum(arm.weight for arm in route.arms if arm.role == "canary")
+        random = np.random.default_rng(seed)
+        records = []
+        for _ in range(requests):
+            self._asked += 1
+            canary = bool(random.random() < share)
+            failed = canary and bool(random.random() < canary_errors)
+            records.append(self._record(route.generation, "canary" if canary else "live", failed=failed))
+            if failed:
+                records.append(self._record(route.generation, "live", failed=False))
+        self.journal.append(records)
+
+    def _record(self, generation: int, arm: str, *, failed: bool) -> PredictionRecord:
+        at = to_micros(self.clock.now())
+        return PredictionRecord(
+            str(self._asked), at, "d", generation, "1", arm, "live" if arm == "live" else "canary", not failed, None,
+            (1.0,), None if failed else "1", (0.5,), 900, "model" if failed else None, Micros(at),
+        )  # fmt: skip
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: ManualClock, built: BuiltBundle) -> House:
-    """A workspace in which version 1 is live."""
-    house = House(tmp_path, clock, built)
-    assert house.rollouts.start("fraud", "1", ME).kind == "deployed"
-    return house
+def yard(tmp_path: Path, clock: ManualClock, built: BuiltBundle) -> Yard:
+    """An empty yard."""
+    return Yard(tmp_path, clock, built)
 
 
-def test_the_first_version_is_live_at_once_and_the_alias_follows(house: House) -> None:
-    """Feed, alias and history agree; the bundle stands beside the feed."""
-    assert house.live == "1"
-    assert house.registry.aliases("fraud") == {"production": 1}
-    assert [move["to"] for move in house.registry.history("fraud")] == [1]
-    feed = house.feed.read()
-    assert feed is not None
-    assert house.feed.bundle_path(feed.routes[0].live.bundle).is_dir()
+def test_a_healthy_canary_is_promoted_step_by_step(yard: Yard, clock: ManualClock) -> None:
+    """10%, 50%, live; the alias moves only at the end and MLflow is shown it."""
+    yard.canary()
+    kinds = []
+    for seed in range(4):
+        yard.serve(1500, seed=seed)
+        clock.advance(timedelta(hours=2))
+        kinds += [event.kind for event in yard.rollouts.tick()]
+        assert yard.registry.aliases("fraud") == {"production": 2 if "promoted" in kinds else 1}
+    assert kinds == ["advanced", "promoted"]
+    assert yard.live() == "2"
+    assert yard.tracker.shown == {"production": 2}
+    assert [event.kind for event in yard.rollouts.history("d")] == ["deployed", "started", "advanced", "promoted"]
 
 
-def test_a_healthy_canary_is_promoted_on_evidence_and_not_before(house: House) -> None:
-    """It holds without requests, without time and without enough of both; then it takes over, alias and all."""
-    house.rollouts.start("fraud", "2", ME)
-    assert house.weights() == {"live": 0.9, "canary": 0.1}
-    assert house.rollouts.tick() == []
-    house.clock.advance(timedelta(days=30))
-    assert house.rollouts.tick() == []
-    house.ask(1000)
-    (advanced,) = house.rollouts.tick()
-    assert (advanced.kind, house.weights()) == ("advanced", {"live": 0.5, "canary": 0.5})
-    house.clock.advance(timedelta(hours=2))
-    house.ask(200)
-    assert house.rollouts.tick() == []
-    state = house.rollouts.state("fraud")
-    assert state is not None
-    assert "more canary requests" in state.reason
-    house.ask(1000)
-    (promoted,) = house.rollouts.tick()
-    assert promoted.kind == "promoted"
-    assert promoted.evidence["promotion_e_value"] >= 20
-    assert (house.live, house.registry.aliases("fraud")) == ("2", {"production": 2})
-
-
-def test_a_failing_canary_is_taken_back_after_a_few_bad_answers(house: House) -> None:
-    """Live again for everyone; the reason and the evidence are on record; the alias never moved."""
-    house.rollouts.start("fraud", "2", ME)
-    house.ask(200, failing=["canary"])
-    (event,) = house.rollouts.tick()
+def test_a_canary_that_fails_is_taken_back_early(yard: Yard) -> None:
+    """30% errors: within 200 requests, of which the canary saw a tenth; the alias never moved."""
+    yard.canary()
+    yard.serve(200, canary_errors=0.3)
+    (event,) = yard.rollouts.tick()
     assert event.kind == "rolled_back"
-    assert event.detail.startswith("errors: ")
-    assert house.weights() == {"live": 1.0}
-    assert (house.live, house.registry.aliases("fraud")) == ("1", {"production": 1})
-    assert house.rollouts.tick() == []
+    assert event.evidence["rollback_e_value"] >= 200
+    assert event.evidence["canary_requests"] < 40
+    assert yard.live() == "1"
+    assert yard.registry.aliases("fraud") == {"production": 1}
 
 
-def test_a_slow_canary_is_taken_back_too(house: House) -> None:
-    """Latency beyond the objective is a bad event of its own kind."""
-    house.rollouts.start("fraud", "2", ME)
-    house.ask(400, slow=["canary"])
-    (event,) = house.rollouts.tick()
-    assert (event.kind, event.detail.split(":")[0]) == ("rolled_back", "latency")
+def test_no_data_is_no_reason_to_go_on(yard: Yard, clock: ManualClock) -> None:
+    """A week without requests: still at the first step, and what is missing is told."""
+    yard.canary()
+    clock.advance(timedelta(days=7))
+    assert yard.rollouts.tick() == []
+    state = yard.rollouts.state("d")
+    assert state is not None
+    assert (state.state, state.step, state.reason) == ("active", 0, "waits for any canary request")
 
 
-def test_trouble_that_both_arms_share_is_not_the_canarys(house: House) -> None:
-    """When everyone is slow alike, nobody is rolled back."""
-    house.rollouts.start("fraud", "2", ME)
-    house.ask(2000, slow=["canary", "live"], every=10)
-    assert not [event for event in house.rollouts.tick() if event.kind == "rolled_back"]
+def test_a_decision_on_what_has_moved_on_is_dropped(
+    yard: Yard, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator takes the canary back while the log is being read: it stays back, and live stays live."""
+    yard.canary()
+    yard.serve(200, canary_errors=0.3)
+    clock.advance(timedelta(hours=2))
+    read = PredictionLog.predictions
+
+    def meanwhile(self: PredictionLog, deployment: str, *, start: datetime | None = None) -> object:
+        yard.rollouts.rollback("d", ME, "an operator was quicker")
+        return read(self, deployment, start=start)
+
+    monkeypatch.setattr(PredictionLog, "predictions", meanwhile)
+    assert yard.rollouts.tick() == []
+    state = yard.rollouts.state("d")
+    assert state is not None
+    assert (state.state, state.reason) == ("rolled_back", "an operator was quicker")
+    assert yard.live() == "1"
 
 
-def test_a_shadow_stays_through_all_generations(house: House) -> None:
-    """Start, roll back, deploy: it goes on watching."""
-    house.rollouts.shadow("fraud", "1", ME, name="watcher")
-    house.rollouts.start("fraud", "2", ME)
-    assert house.weights() == {"live": 0.9, "canary": 0.1, "watcher": 1.0}
-    house.rollouts.rollback("fraud", ME, "by hand")
-    house.rollouts.start("fraud", "2", ME, strategy="all-at-once")
-    assert house.weights() == {"live": 1.0, "watcher": 1.0}
-    assert house.live == "2"
-
-
-def test_rolling_back_returns_to_what_was_live_before(house: House) -> None:
-    """Without an active rollout: the previous version, with its alias; once more there is nothing before."""
-    with pytest.raises(NoRollout, match="never had another live version"):
-        house.rollouts.rollback("fraud", ME, "by hand")
-    house.rollouts.start("fraud", "2", ME, strategy="all-at-once")
-    house.rollouts.rollback("fraud", ME, "it smells")
-    assert (house.live, house.registry.aliases("fraud")) == ("1", {"production": 1})
-    assert [(move["to"], move["reason"]) for move in house.registry.history("fraud")][-1] == (1, "it smells")
-
-
-def test_a_rollback_leaves_the_projection_to_the_reconciler(house: House) -> None:
-    """Nothing on its way waits for MLflow; the next reconciliation shows the aliases."""
-    house.rollouts.start("fraud", "2", ME, strategy="all-at-once")
-    shown = len(house.projected)
-    house.rollouts.rollback("fraud", ME, "by hand")
-    assert len(house.projected) == shown
-    assert [intent.state for intent in house.intents.reconcile()] == ["done"]
-    assert len(house.projected) == shown + 1
-
-
-def test_what_may_not_serve_is_refused(house: House) -> None:
-    """A version whose gate failed, and a second rollout beside an active one."""
+def test_one_rollout_at_a_time_and_only_of_what_passed_its_gate(yard: Yard) -> None:
+    """Refusals change nothing."""
+    yard.canary()
+    with pytest.raises(RolloutActive, match="version 2"):
+        yard.rollouts.start("d", yard.version(), ME)
     with pytest.raises(NotServable, match="gate did not pass"):
-        house.rollouts.start("fraud", "3", ME)
-    house.rollouts.start("fraud", "2", ME)
-    with pytest.raises(RolloutActive, match="in progress"):
-        house.rollouts.start("fraud", "1", ME)
-    with pytest.raises(NoRollout, match="Did you mean 'fraud'"):
-        house.rollouts.start("frued", "1", ME)
+        yard.rollouts.shadow("d", yard.version(Verdict.FAIL), ME)
+    with pytest.raises(NoRollout, match="no deployment"):
+        yard.rollouts.route("e")
 
 
-def test_a_rollback_never_imports_mlflow(house: House) -> None:
-    """In a process of its own, with the real stores: the module is not even loaded."""
-    house.rollouts.start("fraud", "2", ME)
-    (house.folder / "modelyard.yaml").write_text(
-        "project: p\nstores: {workspace: .}\n"
-        "models: {fraud: {label: y, request: {a: number}, features: [a]}}\n"
-        "deployments: {fraud: {model: fraud@production, strategy: canary}}\n"
-    )
-    program = (
-        "import sys; from modelyard.wiring import Project;"
-        f"p = Project.open({str(house.folder)!r}); p.rollouts.rollback('fraud', p.principal, 'test');"
-        "print('mlflow' in sys.modules)"
-    )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "False"
-    assert house.weights() == {"live": 1.0}
+def test_rolling_back_the_live_version_restores_the_one_before(yard: Yard) -> None:
+    """Route and alias go back together; a lasting shadow stays."""
+    yard.rollouts.start("d", yard.version(), ME)
+    with pytest.raises(NoRollout, match="never had another"):
+        yard.rollouts.rollback("d", ME, "nothing before")
+    yard.rollouts.shadow("d", yard.version(), ME)
+    yard.rollouts.start("d", yard.version(), ME, strategy="all-at-once")
+    assert yard.live() == "3"
+    yard.rollouts.rollback("d", ME, "worse")
+    assert yard.live() == "1"
+    assert yard.registry.aliases("fraud") == {"production": 1}
+    route = yard.rollouts.route("d")
+    assert route is not None
+    assert [arm.role for arm in route.arms] == ["live", "shadow"]
+    assert yard.tracker.shown == {"production": 3}  # what only shows waits for the reconciler
+    yard.intents.reconcile()
+    assert yard.tracker.shown == {"production": 1}
+
+
+def test_threads_that_deploy_at_once_leave_the_newest_route_published(yard: Yard) -> None:
+    """The feed ends with the generation of the record store, and no decision is lost."""
+    numbers = [yard.version() for _ in range(4)]
+    yard.rollouts.start("d", numbers[0], ME)
+    threads = [
+        threading.Thread(target=yard.rollouts.start, args=("d", number, ME), kwargs={"strategy": "all-at-once"})
+        for number in numbers
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    route, feed = yard.rollouts.route("d"), yard.feed.read()
+    assert route is not None
+    assert feed is not None
+    assert feed.routes == (route,)
+    assert route.generation == 5
+    assert yard.registry.aliases("fraud") == {"production": int(route.live.version)}
+    assert len(yard.rollouts.history("d")) == len(yard.registry.history("fraud")) == 5
+
+
+def test_a_rollback_never_imports_mlflow(tmp_path: Path, yard: Yard) -> None:
+    """Its import alone takes seconds; the projection is the reconciler's."""
+    yard.rollouts.start("d", yard.version(), ME)
+    yard.rollouts.start("d", yard.version(), ME, strategy="all-at-once")
+    program = f"""
+import json, sys, time
+from pathlib import Path
+from modelyard.access import local_principal
+from modelyard.audit import AuditLog, Intents
+from modelyard.core import SystemClock, SystemIds
+from modelyard.history import PredictionLog
+from modelyard.registry import Registry
+from modelyard.rollout import INTENT, DeploymentSettings, Rollouts, RoutePublisher
+from modelyard.routing import FeedFolder
+from modelyard.storage import open_artifact_store, open_record_store
+from modelyard.tracking import Tracker
+folder, clock = Path({str(tmp_path)!r}), SystemClock()
+records, feed = open_record_store(f"sqlite:///{{folder / 'records.db'}}"), FeedFolder(folder / "feed")
+audit = AuditLog(records, clock)
+tracker = Tracker(f"sqlite:///{{folder / 'mlflow.db'}}", (folder / "runs").as_uri(), clock)
+registry = Registry(records, audit, open_artifact_store(str(folder / "artifacts")), tracker, clock)
+publisher = RoutePublisher(records, feed, lambda _: (), registry.project, authentication=False)
+intents = Intents(records, audit, clock, SystemIds(), {{INTENT: publisher}})
+log = PredictionLog(folder / "journal", folder / "log")
+settings = {{"d": DeploymentSettings(model="fraud@production")}}
+rollouts = Rollouts(records, intents, registry, feed, log, clock, SystemIds(), settings)
+began = time.monotonic()
+rollouts.rollback("d", local_principal(), "worse")
+print(json.dumps([time.monotonic() - began, feed.read().routes[0].live.version, "mlflow" in sys.modules]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    seconds, live, imported = json.loads(done.stdout)
+    assert seconds < 2
+    assert (live, imported) == ("1", False)
+
+
+def test_a_change_that_cannot_be_published_leaves_route_alias_and_rollout_as_they_were(yard: Yard) -> None:
+    """What servers never saw has not happened."""
+    yard.rollouts.start("d", yard.version(), ME)
+    other = yard.version()
+    yard.feed.refuses = True
+    for strategy in ("all-at-once", "canary"):
+        with pytest.raises(IntentUndone, match="disk is full"):
+            yard.rollouts.start("d", other, ME, strategy=strategy)
+        assert yard.registry.aliases("fraud") == {"production": 1}
+        state = yard.rollouts.state("d")
+        assert state is None or state.state != "active"
+        route = yard.rollouts.route("d")
+        assert route is not None
+        assert [arm.version for arm in route.arms] == ["1"]

@@ -32,7 +32,7 @@ class Registry:
     def __init__(
         self, records: RecordStore, audit: AuditLog, artifacts: ArtifactStore, tracker: Tracker, clock: Clock
     ) -> None:
-        self._records = records
+        self.records = records
         self._audit = audit
         self._artifacts = artifacts
         self._tracker = tracker
@@ -80,7 +80,7 @@ class Registry:
             gates=tuple(_gate(each) for each in gates),
             description=description,
         )
-        with self._records.transaction() as tx:
+        with self.records.transaction() as tx:
             labels = {"model": name, "label": f"{name}/{version.label}"}
             tx.put(_VERSIONS, _key(name, number), msgspec.to_builtins(version), expect=0, labels=labels)
             self._audit.record(tx, principal, "model.register", f"{name}/{number}", {"bundle": digest, "run": run})
@@ -88,7 +88,7 @@ class Registry:
 
     def get(self, name: str, version: int | str) -> ModelVersion:
         """A version by number, label (`v2.3`), alias or stage; ModelVersionNotFound says what there is."""
-        with self._records.snapshot() as view:
+        with self.records.snapshot() as view:
             found = self._resolve(view, name, str(version))
             if found is not None:
                 return found
@@ -105,7 +105,7 @@ class Registry:
 
     def versions(self, name: str | None = None, *, stage: str | None = None) -> list[ModelVersion]:
         """Versions, by model and number; with `stage` those that hold its alias."""
-        with self._records.snapshot() as view:
+        with self.records.snapshot() as view:
             documents = view.find(_VERSIONS, "model", name) if name else view.scan(_VERSIONS)
             holders = {(each.key, each.body["version"]) for each in view.scan(_ALIASES)}
         versions = [_version(each.body) for each in documents]
@@ -115,7 +115,7 @@ class Registry:
 
     def aliases(self, name: str) -> dict[str, int]:
         """The aliases of a model and the version each points at."""
-        with self._records.snapshot() as view:
+        with self.records.snapshot() as view:
             found = view.scan(_ALIASES, prefix=f"{name}/")
         return {each.key.partition("/")[2]: int(each.body["version"]) for each in found}
 
@@ -136,7 +136,7 @@ class Registry:
 
     def history(self, name: str) -> list[Body]:
         """Every move of an alias of a model: when, from, to, by whom and why."""
-        with self._records.snapshot() as view:
+        with self.records.snapshot() as view:
             return [entry.body for entry in view.entries(f"aliases/{name}")]
 
     def project(self, name: str) -> None:
@@ -163,7 +163,7 @@ class Registry:
         return self._resolve(view, name, str(alias.body["version"])) if alias is not None else None
 
     def _refuse_taken(self, name: str, label: str) -> None:
-        with self._records.snapshot() as view:
+        with self.records.snapshot() as view:
             taken = view.find(_VERSIONS, "label", f"{name}/{label}", limit=1)
         if taken:
             raise AlreadyRegistered(

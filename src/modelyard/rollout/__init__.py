@@ -5,7 +5,7 @@ or when to retrain (`retraining`).
 """
 
 from .analysis import Analysis, analyse
-from .errors import NoRollout, RolloutActive
+from .errors import NoRollout, RolloutActive, RolloutMovedOn
 from .records import Rollout, RolloutEvent
 from .rollouts import Rollouts
 from .routes import INTENT, RoutePublisher
@@ -19,6 +19,7 @@ __all__ = [
     "Rollout",
     "RolloutActive",
     "RolloutEvent",
+    "RolloutMovedOn",
     "Rollouts",
     "RoutePublisher",
     "Strategy",

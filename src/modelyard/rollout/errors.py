@@ -9,6 +9,12 @@ class RolloutActive(Conflict):
     code = "ROLLOUT_ACTIVE"
 
 
+class RolloutMovedOn(Conflict):
+    """Someone else decided about the rollout between looking at it and acting."""
+
+    code = "ROLLOUT_MOVED_ON"
+
+
 class NoRollout(NotFound):
     """Nothing to act on: no such deployment, route, rollout or earlier version."""
 

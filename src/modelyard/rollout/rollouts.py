@@ -16,7 +16,7 @@ from modelyard.routing import Arm, FeedFolder, Route
 from modelyard.storage import RecordStore, Snapshot, Transaction
 
 from .analysis import GUARDRAILS, PROMOTE_AT, Analysis, analyse
-from .errors import NoRollout, RolloutActive
+from .errors import NoRollout, RolloutActive, RolloutMovedOn
 from .records import Rollout, RolloutEvent
 from .routes import INTENT, current_route, generations, write_route
 from .settings import DeploymentSettings, Strategy
@@ -114,7 +114,7 @@ class Rollouts:
 
     def tick(self) -> list[RolloutEvent]:
         """Look at every active rollout and act on what the log says; returns what was decided."""
-        decided = [self._tick(name) for name in self._deployments]
+        decided = [self._tick_unless_moved_on(name) for name in self._deployments]
         return [event for event in decided if event is not None]
 
     def rollback(self, deployment: str, principal: Principal, reason: str) -> RolloutEvent:
@@ -169,13 +169,20 @@ class Rollouts:
 
         return self._change(deployment, principal, decide)
 
+    def _tick_unless_moved_on(self, deployment: str) -> RolloutEvent | None:
+        """What was decided; nothing when someone else decided while the log was being read."""
+        try:
+            return self._tick(deployment)
+        except RolloutMovedOn:
+            return None
+
     def _tick(self, deployment: str) -> RolloutEvent | None:
         rollout = self.state(deployment)
         if rollout is None or rollout.state != "active":
             return None
         settings = self.settings(deployment)
         if why := self._failed_load(rollout):
-            return self.rollback(deployment, SYSTEM, f"the canary could not be loaded: {why}")
+            return self._abort(rollout, f"the canary could not be loaded: {why}", rollout.evidence)
         analysis = self._analyse(rollout, settings)
         if analysis.rollback >= GUARDRAILS / settings.alpha:
             return self._roll_back_on_evidence(rollout, analysis)
@@ -221,15 +228,24 @@ class Rollouts:
             f"{analysis.worst}: {analysis.bad} bad of {analysis.requests} canary answers against {analysis.live_bad} "
             f"of {analysis.live_requests} live (e-value {analysis.rollback:.3g})"
         )
-        with self._records.transaction() as tx:
-            _put(tx, msgspec.structs.replace(rollout, evidence=analysis.evidence()))
-        return self.rollback(rollout.deployment, SYSTEM, reason)
+        return self._abort(rollout, reason, analysis.evidence())
+
+    def _abort(self, rollout: Rollout, reason: str, evidence: Mapping[str, Any]) -> RolloutEvent:
+        """Take back this very rollout; RolloutMovedOn when it has ended or gone on meanwhile."""
+
+        def decide(tx: Transaction) -> RolloutEvent:
+            _require_unmoved(tx, rollout)
+            route = self._require_route(tx, rollout.deployment)
+            return self._take_back(tx, route, rollout, reason, evidence)
+
+        return self._change(rollout.deployment, SYSTEM, decide, project=False)
 
     def _advance(self, rollout: Rollout, settings: DeploymentSettings, analysis: Analysis) -> RolloutEvent:
         step = rollout.step + 1
         share = settings.steps[step] / 100
 
         def decide(tx: Transaction) -> RolloutEvent:
+            _require_unmoved(tx, rollout)
             route = self._require_route(tx, rollout.deployment)
             canary = next(arm for arm in route.arms if arm.name == CANARY)
             others = [arm for arm in route.arms if arm.name != CANARY]
@@ -243,6 +259,7 @@ class Rollouts:
 
     def _promote(self, rollout: Rollout, analysis: Analysis) -> RolloutEvent:
         def decide(tx: Transaction) -> RolloutEvent:
+            _require_unmoved(tx, rollout)
             route = self._require_route(tx, rollout.deployment)
             canary = next(arm for arm in route.arms if arm.name == CANARY)
             shadows = [arm for arm in route.arms if arm.role == "shadow"]
@@ -261,6 +278,7 @@ class Rollouts:
     def _hold(self, rollout: Rollout, analysis: Analysis, missing: str) -> None:
         """Keep what was seen, and what is missing, for `status`; holding is no change."""
         with self._records.transaction() as tx:
+            _require_unmoved(tx, rollout)
             _put(tx, msgspec.structs.replace(rollout, evidence=analysis.evidence(), reason=f"waits for {missing}"))
 
     def _take_back(
@@ -268,7 +286,7 @@ class Rollouts:
     ) -> RolloutEvent:
         arms = _weighted([arm for arm in route.arms if arm.name != CANARY], 1.0)
         write_route(tx, route, arms, reason)
-        _put(tx, msgspec.structs.replace(rollout, state="rolled_back", reason=reason))
+        _put(tx, msgspec.structs.replace(rollout, state="rolled_back", reason=reason, evidence=dict(evidence)))
         return self._event(route.deployment, rollout.version, "rolled_back", reason, evidence)
 
     def _restore_previous(self, tx: Transaction, route: Route, principal: Principal, reason: str) -> RolloutEvent:
@@ -390,6 +408,17 @@ def _share(route: Route) -> float:
 def _rollout(view: Snapshot, deployment: str) -> Rollout | None:
     document = view.get(KIND, deployment)
     return msgspec.convert(document.body, Rollout) if document is not None else None
+
+
+def _require_unmoved(tx: Transaction, rollout: Rollout) -> None:
+    """What was read outside the transaction must still stand: same rollout, still active, at the same step."""
+    now = _rollout(tx, rollout.deployment)
+    if now is None or (now.id, now.state, now.step) != (rollout.id, "active", rollout.step):
+        raise RolloutMovedOn(
+            f"The rollout of version {rollout.version} to '{rollout.deployment}' was decided by someone else.",
+            context={"deployment": rollout.deployment, "rollout": rollout.id},
+            remedy="See: modelyard rollout history.",
+        )
 
 
 def _put(tx: Transaction, rollout: Rollout) -> None:

@@ -57,18 +57,21 @@ class RoutePublisher:
         self._authentication = authentication
 
     def publish(self) -> Feed:
-        """Publish what the record store says now."""
-        with self._records.snapshot() as view:
-            routes = tuple(msgspec.convert(each.body, Route) for each in view.scan(KIND))
-            keys = self._keys(view)
-        published = self._feed.read()
-        feed = Feed(
-            revision=(published.revision if published is not None else 0) + 1,
-            routes=routes,
-            keys=keys,
-            authentication=self._authentication,
-        )
-        self._feed.publish(feed)
+        """Publish what the record store says now.
+
+        Reading and publishing happen within one write transaction: of two processes that publish at once the later
+        reads later, so that an older route never replaces a newer one.
+        """
+        with self._records.transaction() as tx:
+            routes = tuple(msgspec.convert(each.body, Route) for each in tx.scan(KIND))
+            published = self._feed.read()
+            feed = Feed(
+                revision=(published.revision if published is not None else 0) + 1,
+                routes=routes,
+                keys=self._keys(tx),
+                authentication=self._authentication,
+            )
+            self._feed.publish(feed)
         return feed
 
     def apply(self, intent: Intent) -> None:  # noqa: ARG002 - the record store, not the intent, says what is published

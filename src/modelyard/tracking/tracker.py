@@ -26,6 +26,7 @@ class Run:
 
     def log(self, *, params: Mapping[str, object] | None = None, metrics: Mapping[str, float] | None = None) -> None:
         """Log parameters and metrics in one batch."""
+        self._tracker.prepare()
         from mlflow.entities import Metric, Param  # noqa: PLC0415 - see the module's docstring
 
         at = self._tracker.now_ms()
@@ -69,6 +70,7 @@ class Tracker:
 
     def log_sklearn(self, run_id: str, model: Any, sample: Any) -> str:
         """See `Run.log_model`. `sample`: a few rows as the model reads them, (n, f)."""
+        self.prepare()
         import mlflow  # noqa: PLC0415 - see the module's docstring
         import sklearn  # noqa: PLC0415
 
@@ -91,9 +93,9 @@ class Tracker:
 
     def load_model(self, uri: str) -> Any:
         """The original model behind a URI."""
+        self.prepare()
         import mlflow  # noqa: PLC0415 - see the module's docstring
 
-        self._client  # noqa: B018 - sets the URIs
         return mlflow.sklearn.load_model(uri)
 
     def project_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
@@ -110,12 +112,17 @@ class Tracker:
         found = self.ask(lambda client: client.get_registered_model(model))
         return {alias: int(version) for alias, version in found.aliases.items()}
 
+    def prepare(self) -> None:
+        """Import MLflow with its telemetry off, and point it here. Must come before any other import of MLflow."""
+        self._client  # noqa: B018 - made once, on first use
+
     def ask(self, question: Callable[[Any], Result]) -> Result:
         """Ask MLflow's client; its errors become TrackingUnavailable."""
+        client = self._client  # before any other import of MLflow: it switches telemetry off
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
 
         try:
-            return question(self._client)
+            return question(client)
         except MlflowException as error:
             raise TrackingUnavailable(
                 f"MLflow at {self._uri} refused: {error.message}.", remedy="Check it: modelyard doctor."
@@ -140,10 +147,11 @@ class Tracker:
         return str(self.ask(lambda client: client.create_experiment(name, artifact_location=self._artifacts)))
 
     def _registered_model(self, name: str) -> None:
+        client = self._client
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
 
         try:
-            self._client.create_registered_model(name)
+            client.create_registered_model(name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise TrackingUnavailable(f"MLflow at {self._uri} refused: {error.message}.") from error
