@@ -154,9 +154,9 @@ def test_a_healthy_canary_is_promoted_step_by_step(yard: Yard, clock: ManualCloc
 
 
 def test_a_canary_that_fails_is_taken_back_early(yard: Yard) -> None:
-    """30% errors: within 200 requests, of which the canary saw a tenth; the alias never moved."""
+    """60% errors: within 200 requests, of which the canary saw a tenth; the alias never moved."""
     yard.canary()
-    yard.serve(200, canary_errors=0.3)
+    yard.serve(200, canary_errors=0.6)
     (event,) = yard.rollouts.tick()
     assert event.kind == "rolled_back"
     assert event.evidence["rollback_e_value"] >= 200
@@ -180,7 +180,7 @@ def test_a_decision_on_what_has_moved_on_is_dropped(
 ) -> None:
     """An operator takes the canary back while the log is being read: it stays back, and live stays live."""
     yard.canary()
-    yard.serve(200, canary_errors=0.3)
+    yard.serve(200, canary_errors=0.6)
     clock.advance(timedelta(hours=2))
     read = PredictionLog.predictions
 

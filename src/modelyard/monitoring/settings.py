@@ -4,13 +4,14 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from modelyard.core.durations import Duration
 from modelyard.core.settings import Section
 
 
 class MonitorSettings(Section):
     """How one deployment is watched."""
 
-    window: timedelta = Field(timedelta(days=7), description="Length of a window, in event time.")
+    window: Duration = Field(timedelta(days=7), description="Length of a window, in event time.")
     metric: str = Field("accuracy", description="Metric compared with the model's baseline.")
     min_labels: int = Field(100, ge=1, description="Fewer labels than this judge no performance.")
     psi: float = Field(0.2, gt=0, description="A feature with more population stability index than this drifted.")

@@ -6,7 +6,7 @@ Owns what exists and what is fully live. Does not own runs and numbers (`trackin
 
 from .errors import AlreadyRegistered, ModelVersionNotFound, NotServable
 from .records import ModelVersion
-from .registry import STAGES, Registry, alias_of
+from .registry import STAGES, Registry, alias_of, point_alias, pointed_at
 
 __all__ = [
     "STAGES",
@@ -16,4 +16,6 @@ __all__ = [
     "NotServable",
     "Registry",
     "alias_of",
+    "point_alias",
+    "pointed_at",
 ]

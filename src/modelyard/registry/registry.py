@@ -123,16 +123,8 @@ class Registry:
         self, tx: Transaction, name: str, alias: str, to: int | None, principal: Principal, reason: str
     ) -> int | None:
         """Point an alias at a version, or at nothing, within the caller's transaction; returns what it pointed at."""
-        document = tx.get(_ALIASES, f"{name}/{alias}")
-        before = int(document.body["version"]) if document is not None else None
         at = self._clock.now().isoformat()
-        if to is None:
-            tx.delete(_ALIASES, f"{name}/{alias}")
-        else:
-            tx.put(_ALIASES, f"{name}/{alias}", {"version": to, "at": at, "by": principal.name})
-        entry = {"at": at, "alias": alias, "from": before, "to": to, "by": principal.name, "reason": reason}
-        tx.append(f"aliases/{name}", entry)
-        return before
+        return point_alias(tx, name, alias, to, at=at, by=principal.name, reason=reason)
 
     def history(self, name: str) -> list[Body]:
         """Every move of an alias of a model: when, from, to, by whom and why."""
@@ -171,6 +163,24 @@ class Registry:
                 context={"model": name, "label": label},
                 remedy="Choose another --version; versions are never overwritten.",
             )
+
+
+def point_alias(tx: Transaction, name: str, alias: str, to: int | None, *, at: str, by: str, reason: str) -> int | None:
+    """Point an alias at a version, or at nothing, and note it in its history; returns what it pointed at."""
+    before = pointed_at(tx, name, alias)
+    if to is None:
+        tx.delete(_ALIASES, f"{name}/{alias}")
+    else:
+        tx.put(_ALIASES, f"{name}/{alias}", {"version": to, "at": at, "by": by})
+    entry = {"at": at, "alias": alias, "from": before, "to": to, "by": by, "reason": reason}
+    tx.append(f"aliases/{name}", entry)
+    return before
+
+
+def pointed_at(view: Snapshot, name: str, alias: str) -> int | None:
+    """The version an alias points at now."""
+    document = view.get(_ALIASES, f"{name}/{alias}")
+    return int(document.body["version"]) if document is not None else None
 
 
 def alias_of(stage: str) -> str | None:

@@ -10,18 +10,18 @@ import pyarrow.compute as pc
 from modelyard.access import SYSTEM, Principal
 from modelyard.audit import Intents
 from modelyard.core import Clock, IdSource, SystemClock, did_you_mean, to_micros
+from modelyard.core.durations import format_duration
 from modelyard.history import PredictionLog
-from modelyard.registry import ModelVersion, NotServable, Registry
+from modelyard.registry import ModelVersion, NotServable, Registry, pointed_at
 from modelyard.routing import Arm, FeedFolder, Route
 from modelyard.storage import RecordStore, Snapshot, Transaction
 
 from .analysis import GUARDRAILS, PROMOTE_AT, Analysis, analyse
 from .errors import NoRollout, RolloutActive, RolloutMovedOn
 from .records import Rollout, RolloutEvent
-from .routes import INTENT, current_route, generations, write_route
+from .routes import INTENT, ROLLOUT, current_route, generations, write_route
 from .settings import DeploymentSettings, Strategy
 
-KIND = "rollout"
 LIVE, CANARY = "live", "canary"
 Decide = Callable[[Transaction], RolloutEvent]
 
@@ -197,7 +197,7 @@ class Rollouts:
         """What the next step still needs, or nothing. No data is never a reason to go on."""
         waited = self._clock.now() - datetime.fromisoformat(rollout.step_at)
         if waited < settings.dwell:
-            return f"{settings.dwell - waited} of this step's time"
+            return f"{format_duration(settings.dwell - waited)} of this step's time"
         if analysis.requests == 0:
             return "any canary request"
         if settings.steps[rollout.step + 1] < 100:
@@ -307,13 +307,21 @@ class Rollouts:
         events: list[RolloutEvent] = []
 
         def decide_and_note(tx: Transaction) -> Mapping[str, Any]:
-            before = current_route(tx, deployment)
+            settings = self.settings(deployment)
+            route, rollout = current_route(tx, deployment), _rollout(tx, deployment)
+            before = {
+                "route": msgspec.to_builtins(route) if route is not None else None,
+                "rollout": msgspec.to_builtins(rollout) if rollout is not None else None,
+                "version": pointed_at(tx, settings.model_name, settings.alias),
+            }
             event = decide(tx)
             tx.append(f"rollouts/{deployment}", msgspec.to_builtins(event))
             events.append(event)
             return {
-                "model": self.settings(deployment).model_name,
-                "before": msgspec.to_builtins(before) if before is not None else None,
+                "model": settings.model_name,
+                "alias": settings.alias,
+                "at": event.at,
+                "before": before,
                 "detail": event.detail,
             }
 
@@ -406,7 +414,7 @@ def _share(route: Route) -> float:
 
 
 def _rollout(view: Snapshot, deployment: str) -> Rollout | None:
-    document = view.get(KIND, deployment)
+    document = view.get(ROLLOUT, deployment)
     return msgspec.convert(document.body, Rollout) if document is not None else None
 
 
@@ -422,4 +430,4 @@ def _require_unmoved(tx: Transaction, rollout: Rollout) -> None:
 
 
 def _put(tx: Transaction, rollout: Rollout) -> None:
-    tx.put(KIND, rollout.deployment, msgspec.to_builtins(rollout))
+    tx.put(ROLLOUT, rollout.deployment, msgspec.to_builtins(rollout))

@@ -1,14 +1,18 @@
 """Routes as records: append-only generations, and publishing them to servers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from modelyard.access import SYSTEM
 from modelyard.audit import Intent
+from modelyard.registry import point_alias, pointed_at
 from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route, check_route
 from modelyard.storage import RecordStore, Snapshot, Transaction
 
 KIND = "route"
+ROLLOUT = "rollout"
 INTENT = "route.change"
 
 
@@ -19,12 +23,15 @@ def current_route(view: Snapshot, deployment: str) -> Route | None:
 
 
 def write_route(tx: Transaction, route: Route, arms: Sequence[Arm], reason: str) -> Route:
-    """Append the next generation of a route, within the caller's transaction."""
-    later = check_route(
-        msgspec.structs.replace(route, generation=route.generation + 1, arms=tuple(arms), reason=reason)
-    )
+    """Append the next generation of a route, within the caller's transaction.
+
+    Generations count the stream's entries, so that not even a first route that was undone gives its number away.
+    """
+    last = tx.entries(f"routes/{route.deployment}", limit=1, descending=True)
+    generation = (last[0].seq if last else 0) + 1
+    later = check_route(msgspec.structs.replace(route, generation=generation, arms=tuple(arms), reason=reason))
     body = msgspec.to_builtins(later)
-    tx.put(KIND, later.deployment, body, expect=None if route.generation else 0)
+    tx.put(KIND, later.deployment, body)
     tx.append(f"routes/{later.deployment}", body)
     return later
 
@@ -83,8 +90,22 @@ class RoutePublisher:
         self._project(str(intent.payload["model"]))
 
     def undo(self, tx: Transaction, intent: Intent) -> None:
-        """Put the previous route back as a new generation."""
-        before: Mapping[str, object] | None = intent.payload.get("before")
-        now = current_route(tx, intent.subject)
-        if before is not None and now is not None:
-            write_route(tx, now, msgspec.convert(before, Route).arms, "the change could not be published")
+        """Put back route (as a new generation), rollout and alias; none of the change was ever served."""
+        before: Mapping[str, Any] = intent.payload["before"]
+        why = "the change could not be published"
+        _restore_route(tx, intent.subject, before["route"], why)
+        if before["rollout"] is None:
+            tx.delete(ROLLOUT, intent.subject)
+        else:
+            tx.put(ROLLOUT, intent.subject, before["rollout"])
+        model, alias, at = (str(intent.payload[name]) for name in ("model", "alias", "at"))
+        if pointed_at(tx, model, alias) != before["version"]:
+            point_alias(tx, model, alias, before["version"], at=at, by=SYSTEM.name, reason=why)
+
+
+def _restore_route(tx: Transaction, deployment: str, before: Mapping[str, Any] | None, why: str) -> None:
+    if before is None:
+        tx.delete(KIND, deployment)
+        return
+    route = msgspec.convert(before, Route)
+    write_route(tx, route, route.arms, why)
