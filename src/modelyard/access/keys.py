@@ -5,7 +5,9 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Protocol
 
 from modelyard.core import Micros, check_name
@@ -33,13 +35,12 @@ class KnownKey(Protocol):
 
 def load_pepper(file: Path) -> bytes:
     """The workspace's 32-byte pepper, made on first use with mode 0600. Two processes at once get the same one."""
-    try:
+    if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(secrets.token_bytes(32))
+        with NamedTemporaryFile(dir=file.parent) as fresh, suppress(FileExistsError):
+            fresh.write(secrets.token_bytes(32))
+            fresh.flush()
+            os.link(fresh.name, file)  # whole or not at all, and the first one wins
     return file.read_bytes()
 
 

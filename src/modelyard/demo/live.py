@@ -21,6 +21,7 @@ MODEL, DEPLOYMENT = "flight-delay", "flights"
 BAD_CANDIDATE_FROM = datetime(2013, 8, 20, tzinfo=START.tzinfo)
 ROLLOUT_EVERY = timedelta(hours=6)
 FOLLOW_SECONDS = 10.0
+NAMED = 4
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Year:
         self._note_rollouts(happened.rollouts)
         for window in happened.windows:
             if window.drifted:
-                self._note("drift", f"score {window.drift_score:.2f}: {', '.join(window.drifted)}")
+                self._note("drift", f"score {window.drift_score:.2f}: {_some(window.drifted)}")
         for state in happened.alerts:
             self._note("resolved" if state.until else "alert", state.alert.message)
         for event in happened.loops:
@@ -157,3 +158,9 @@ class Year:
             alerts=self._alerts,
             retrained=self.progress.retrained,
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of many names, as a sentence has them."""
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -66,6 +66,7 @@ def _traffic(windows: list[Window]) -> go.Figure:
         line={"color": _COLOURS["bad"]},
         secondary_y=True,
     )
+    figure.update_yaxes(rangemode="tozero")
     return _styled(figure, "Requests a week, and the share that some arm failed (live answered in its place)")
 
 

@@ -15,6 +15,7 @@ from modelyard.operations import write_template
 from modelyard.wiring import Project
 
 from .live import DEPLOYMENT, MODEL, Year
+from .pages import pages
 from .records import Summary
 from .report import write_report
 from .screen import Screen, show_summary
@@ -60,7 +61,7 @@ def run_demo(options: DemoOptions) -> Summary:
             show_summary(summary, Console(stderr=options.quiet))
             screen.say(f"Report: {report}\nSummary: {folder / 'summary.json'}")
             if options.keep_serving:
-                _keep_serving(screen, address, report)
+                _keep_serving(screen, supervisor, address, folder)
     finally:
         project.close()
     return summary
@@ -123,7 +124,9 @@ def _finish(project: Project, summary: Summary, folder: Path) -> Path:
     return write_report(summary, project.monitors.windows(DEPLOYMENT), folder / "report.html")
 
 
-def _keep_serving(screen: Screen, address: str, report: Path) -> None:
-    screen.say(f"Still serving {MODEL} at {address}. Open {report.as_uri()}. Ctrl-C ends it.")
-    while True:
-        time.sleep(3600)
+def _keep_serving(screen: Screen, supervisor: Supervisor, address: str, folder: Path) -> None:
+    with pages(folder) as page:
+        screen.say(f"Still serving {MODEL} at {address}, the report at {page} Ctrl-C ends both.")
+        while True:
+            time.sleep(0.5)
+            supervisor.restart_ended()

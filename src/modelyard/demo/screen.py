@@ -4,12 +4,13 @@ import time
 from datetime import datetime
 from types import TracebackType
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from .records import Event, Summary
+from .records import Event, Month, Summary
 
 _STYLES = {
     "retraining": "cyan",
@@ -87,30 +88,45 @@ class Screen:
 
 
 def show_summary(summary: Summary, console: Console) -> None:
-    """The table by month, and what it adds up to."""
-    table = Table(title="Nine months, answered by the running server", title_style="bold")
-    for heading, justify in (
-        ("month", "left"), ("n", "right"), ("base rate", "right"), ("AUC never retrained", "right"),
-        ("AUC loop", "right"), ("gain", "right"), ("live", "left"), ("drifted", "left"), ("alerts", "right"),
-    ):  # fmt: skip
-        table.add_column(heading, justify="left" if justify == "left" else "right")
+    """The table by month, in 80 columns, and what it adds up to."""
+    table = Table(
+        title="Nine months, answered by the running server", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    table.add_column("month")
+    for heading in ("flights", "late", "AUC v1", "AUC loop", "gain"):
+        table.add_column(heading, justify="right")
+    table.add_column("live")
+    for heading in ("drift", "alerts"):
+        table.add_column(heading, justify="right")
     for name, month in summary.months.items():
-        drifted = ", ".join(month.drifted_features[:3]) + (" …" if len(month.drifted_features) > 3 else "")
-        gain = None if month.auc_loop is None or month.auc_static is None else month.auc_loop - month.auc_static
         table.add_row(
             name, f"{month.n:,}", f"{month.base_rate:.3f}", _number(month.auc_static), _number(month.auc_loop),
-            "-" if gain is None else f"[{'green' if gain > 0 else 'red'}]{gain:+.3f}[/]",
-            " → ".join(month.versions), drifted or month.drift_verdict, str(month.alerts),
+            _gain(month), "→".join(month.versions), _drift(month), str(month.alerts),
         )  # fmt: skip
     console.print(table)
     console.print(
+        "[dim]late: share of late flights · v1: never retrained · drift: features that failed[/]",
+        highlight=False,
+    )
+    console.print(
         f"{summary.requests_sent:,} requests, {summary.requests_failed} failed, "
         f"{summary.predictions_logged:,} logged · "
-        f"{summary.labels_joined:,} of {summary.labels_posted:,} truths joined · retrained {summary.retrained}, "
-        f"promoted {summary.promoted}, rolled back {summary.rolled_back} · "
+        f"{summary.labels_joined:,} of {summary.labels_posted:,} truths joined\n"
+        f"retrained {summary.retrained}, promoted {summary.promoted}, rolled back {summary.rolled_back} · "
         f"p50 {summary.serve_p50_ms:.1f} ms, p99 {summary.serve_p99_ms:.1f} ms · {summary.wall_s:.0f} s",
         highlight=False,
     )
+
+
+def _gain(month: Month) -> str:
+    if month.auc_loop is None or month.auc_static is None:
+        return "-"
+    gain = month.auc_loop - month.auc_static
+    return f"[{'green' if gain > 0 else 'red'}]{gain:+.3f}[/]"
+
+
+def _drift(month: Month) -> str:
+    return f"{month.drift_verdict} ({count})" if (count := len(month.drifted_features)) else month.drift_verdict
 
 
 def _number(value: float | None) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from modelyard.core import Clock, Judgement, Scalar
+from modelyard.core import Clock, Judgement
 from modelyard.inference import Signature
 
 from .errors import InvalidPipeline
@@ -20,12 +20,12 @@ from .errors import InvalidPipeline
 class Samples:
     """Rows as a model reads them.
 
-    `rows`: the first few thousand as raw values in the signature's order; `matrix`: all of them encoded, (n, f)
-    float64; `labels` (n,) of 0 and 1.
+    `table`: the n rows themselves, features in the signature's order, then the label; `matrix`: the features encoded,
+    (n, f) float64; `labels` (n,) of 0 and 1.
     """
 
     signature: Signature
-    rows: Sequence[tuple[Scalar, ...]]
+    table: pa.Table
     matrix: NDArray[np.float64]
     labels: NDArray[np.float64]
 

@@ -90,7 +90,7 @@ class ProjectServices:
             signature = infer_signature(inputs, required=required)
         matrix = Encoder(signature).from_columns([_column(inputs.column(name)) for name in names]).matrix
         labels = chosen.column(settings.label).cast(pa.float64()).to_numpy()
-        return Samples(signature, _raw(inputs.slice(0, _GOLDEN_SOURCE)), matrix, labels)
+        return Samples(signature, chosen, matrix, labels)
 
     def champion_metrics(self, model: str, rows: pa.Table, *, complete: bool = False) -> dict[str, float]:
         try:
@@ -127,7 +127,7 @@ class ProjectServices:
             with TemporaryDirectory(dir=self._scratch) as folder:
                 built = build_bundle(
                     candidate.model,
-                    samples.rows,
+                    _raw(samples.table.select(samples.signature.names).slice(0, _GOLDEN_SOURCE)),
                     signature=samples.signature,
                     task=settings.task,
                     plan=self.plan(model),
@@ -137,7 +137,7 @@ class ProjectServices:
                         version=run.id,
                         classes=CLASSES,
                         run=run.id,
-                        datasets={model: version_of(model, pa.table({"label": samples.labels})).digest},
+                        datasets={model: version_of(model, samples.table).digest},
                         metrics=metrics,
                         created=to_micros(self._clock.now()),
                     ),
