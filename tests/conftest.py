@@ -1,5 +1,7 @@
 """What tests of several rooms share: a small real model as a bundle, and a clock that stands still."""
 
+import shutil
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +12,10 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from modelyard.bundling import BuiltBundle, Facts, build_bundle, build_profile, infer_signature
-from modelyard.core import ManualClock, Scalar
+from modelyard.core import ManualClock, Scalar, SeededIds
 from modelyard.inference import Encoder
+from modelyard.operations import write_template
+from modelyard.wiring import Project
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -92,3 +96,24 @@ def strict_bundle(tmp_path_factory: pytest.TempPathFactory) -> BuiltBundle:
     """A bundle of a model that learned from complete rows only, and so requires every value."""
     into = tmp_path_factory.mktemp("bundles") / "strict"
     return make_bundle(into, seed=1, required=("amount", "country", "visits"))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The minimal project with a retraining policy and one version, trained at noon; `shop` is a copy of it."""
+    folder = tmp_path_factory.mktemp("trained") / "shop"
+    write_template("minimal", folder)
+    with (folder / "modelyard.yaml").open("a") as file:
+        file.write("\nretraining:\n  purchase: {pipeline: training, deployment: shop, cooldown: 7d}\n")
+    project = Project(folder, clock=ManualClock(NOON), ids=SeededIds(0), environment={})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's and its dependencies' own
+        assert project.run_pipeline("training", {"as_of": NOON}).verdict == "pass"
+    project.close()
+    return folder
+
+
+@pytest.fixture
+def shop(trained: Path, tmp_path: Path) -> Path:
+    """A trained project of one's own."""
+    return Path(shutil.copytree(trained, tmp_path / "shop"))

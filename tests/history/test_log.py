@@ -1,25 +1,20 @@
 """The log sees every acknowledged record once, and the truth that counts."""
 
 import shutil
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelyard.core import ManualClock, Micros, from_micros, to_micros
+from modelyard.core import ManualClock, Micros, from_micros
 from modelyard.history import PredictionLog, feature_columns
-from modelyard.journal import Journal, PredictionRecord, TruthRecord, segments
+from modelyard.journal import Journal, TruthRecord, segments
+
+from .samples import prediction
 
 HOUR = 3_600_000_000
-
-
-def prediction(identity: str, at: datetime, *, answered: bool = True, arm: str = "live") -> PredictionRecord:
-    """A prediction at an instant."""
-    return PredictionRecord(
-        identity, to_micros(at), "d", 1, "1", arm, "live", answered, "e", (1.0, "x"), "1", (0.5,), 10
-    )
 
 
 def test_sealed_or_not_every_record_is_seen_once(tmp_path: Path, clock: ManualClock) -> None:
@@ -39,21 +34,6 @@ def test_sealed_or_not_every_record_is_seen_once(tmp_path: Path, clock: ManualCl
         assert each.predictions("d").column("prediction_id").to_pylist() == ["a", "b"]
     assert log.seal().segments == 1
     assert log.stats("d").predictions == 2
-
-
-def test_a_damaged_segment_keeps_its_valid_part_and_is_reported(tmp_path: Path, clock: ManualClock) -> None:
-    """The damage is named, and the file is kept for whoever wants to look."""
-    journal = Journal(tmp_path / "j", "s", clock)
-    journal.append([prediction("a", clock.now()), prediction("b", clock.now())])
-    journal.close()
-    (segment,) = segments(tmp_path / "j", "predictions")
-    data = bytearray(segment.path.read_bytes())
-    data[-1] ^= 1
-    segment.path.write_bytes(bytes(data))
-    log = PredictionLog(tmp_path / "j", tmp_path / "log")
-    assert "checksum mismatch" in log.seal().damaged[0]
-    assert log.predictions("d").column("prediction_id").to_pylist() == ["a"]
-    assert list((tmp_path / "j" / "predictions").glob("*.damaged"))
 
 
 def test_windows_are_half_open_in_event_time(tmp_path: Path, clock: ManualClock) -> None:

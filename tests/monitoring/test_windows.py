@@ -182,6 +182,14 @@ def test_shadows_count_for_nothing(traffic: Traffic, monday: datetime) -> None:
     assert (window.requests, window.errors, window.version) == (300, 0, "1")
 
 
+def test_a_window_is_of_the_version_that_was_live_at_its_end(traffic: Traffic, monday: datetime) -> None:
+    """A canary may have had the last word; it is not what the window is compared with."""
+    traffic.week(monday)
+    traffic.week(monday + timedelta(seconds=1), 50, role="canary", version="2")
+    (window,) = judged(traffic, monday + WEEK)
+    assert window.version == "1"
+
+
 def test_each_window_is_judged_once_whatever_restarts(traffic: Traffic, monday: datetime) -> None:
     """Three weeks: by one monitor at the end, or by a new one each day, the windows are equal."""
     for week in range(3):

@@ -35,9 +35,9 @@ def double(values: Sequence[int]) -> list[int]:
 
 
 @step(kind="evaluate")
-def total(parts: Sequence[Sequence[int]]) -> dict[str, float]:
-    """The sum over all parts."""
-    return {"total": float(sum(sum(part) for part in parts))}
+def total(parts: Sequence[Sequence[int]], scale: float) -> dict[str, float]:
+    """The sum over all parts, scaled."""
+    return {"total": scale * sum(sum(part) for part in parts)}
 
 
 @step(kind="register")
@@ -47,10 +47,10 @@ def register(metrics: dict[str, float], gates: list[Judgement]) -> str:
 
 
 @pipeline
-def adding(count: int, floor: float = 1.0) -> None:
+def adding(count: int, floor: float = 1.0, scale: float = 1.0) -> None:
     """Numbers, and their doubles, added up behind a gate."""
     values = numbers(count)
-    metrics = total([values, double(values)])
+    metrics = total([values, double(values)], scale)
     register(metrics, [gate(metrics, {"total": floor})])
 
 
@@ -89,7 +89,7 @@ def test_a_run_is_on_record_step_by_step(records: RecordStore, clock: ManualCloc
     assert (done.state, done.verdict) == ("done", "pass")
     assert done.result("evaluate") == {"total": 18.0}
     assert done.result("register") == "run-1"
-    assert done.params == {"count": 4, "floor": 1.0}
+    assert done.params == {"count": 4, "floor": 1.0, "scale": 1.0}
     assert find_run(records, "run-1") == done
 
 
@@ -99,6 +99,14 @@ def test_a_gate_that_fails_stops_the_run(records: RecordStore, clock: ManualCloc
     assert (stopped.state, stopped.verdict) == ("stopped", "fail")
     assert stopped.result("register") is None
     assert stopped.reasons == ("total 18.0000 (at least 99)",)
+
+
+def test_a_result_that_is_no_number_is_null_on_record(records: RecordStore, clock: ManualClock) -> None:
+    """A metric nobody could compute fails its gate, and does not spoil the record."""
+    stopped = run(records, clock, count=4, scale=float("nan"))
+    assert (stopped.state, stopped.verdict) == ("stopped", "fail")
+    assert stopped.result("evaluate") == {"total": None}
+    assert stopped.params["scale"] is None
 
 
 def test_a_step_that_raises_is_named_with_its_cause(records: RecordStore, clock: ManualClock) -> None:

@@ -1,5 +1,6 @@
 """The real server, as its own process: answers, falls back, follows routes, and loses nothing."""
 
+import http.client
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from modelyard.bundling import BuiltBundle
 from modelyard.control import free_port
 from modelyard.core import Micros
 from modelyard.history import PredictionLog
-from modelyard.online import LocalOnlineStore, StoredRow
+from modelyard.online import LocalOnlineStore, StoredRow, table_of
 from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route
 
 AT = "2026-01-05T12:00:00+00:00"
@@ -117,7 +118,10 @@ def server(tmp_path: Path, built: BuiltBundle, strict_bundle: BuiltBundle) -> It
     for bundle in (built, strict_bundle):
         server.feed.put_bundle(bundle.path, bundle.digest)
     online = LocalOnlineStore(tmp_path / "online")
-    online.write("stats", [(("anna",), StoredRow(AT_US - 60_000_000, AT_US - 60_000_000, (7.0,)))])
+    online.write(
+        table_of("stats", ["customer"], ["visits"]),
+        [(("anna",), StoredRow(AT_US - 60_000_000, AT_US - 60_000_000, (7.0,)))],
+    )
     online.close()
     yield server
     if server.process is not None and server.process.poll() is None:
@@ -253,7 +257,7 @@ def test_every_answered_prediction_survives_kill_9_exactly_once(server: Server, 
             try:
                 while True:
                     told.append(server.predict(amount=5.0, country="de", customer="anna")[1]["prediction_id"])
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 return
 
         clients = [threading.Thread(target=ask) for _ in range(3)]

@@ -23,7 +23,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The smallest project, with two versions trained on the same rows."""
     folder = tmp_path_factory.mktemp("shop")
     write_template("minimal", folder)
-    project = Project.open(folder, clock=ManualClock(AT), ids=SeededIds(0))
+    project = Project(folder, clock=ManualClock(AT), ids=SeededIds(0))
     for run_id in ("one", "two"):
         assert project.run_pipeline("training", {"as_of": AT}, run_id=run_id).verdict == "pass"
     yield project
@@ -50,6 +50,6 @@ def test_the_same_rows_and_seed_give_the_same_model(project: Project, tmp_path: 
 
 def bundle_of(project: Project, number: int, folder: Path) -> BundleInfo:
     """What the bundle of a version says of itself."""
-    version = project.registry.get("purchase", number)
-    info, _ = verify_bundle(project.registry.fetch_bundle(version, folder / "bundle"))
+    version = project.models.get("purchase", number)
+    info, _ = verify_bundle(project.models.fetch_bundle(version, folder / "bundle"))
     return info

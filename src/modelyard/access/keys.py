@@ -91,9 +91,11 @@ class KeyRing:
         expected = key.digest if key is not None else "0" * 64
         genuine = hmac.compare_digest(token_digest(token, self._pepper), expected)
         if key is None or not genuine:
-            raise NotAuthenticated("The API key is not known here.", remedy="Make one: modelyard key create.")
+            raise NotAuthenticated(
+                "The API key is not known here.", remedy="Make one: modelyard key create --name NAME."
+            )
         if key.expires_us is not None and now >= key.expires_us:
             raise NotAuthenticated(
-                f"The API key {key.key_id} has expired.", remedy="Make another: modelyard key create."
+                f"The API key {key.key_id} has expired.", remedy="Make another: modelyard key create --name NAME."
             )
         return Principal(key.key_id, (Role(key.role),), "key", key.deployments)

@@ -24,6 +24,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OPERATOR: frozenset(Permission),
     Role.SERVICE: frozenset({Permission.PREDICT, Permission.FEEDBACK}),
 }
+"""What each role may do."""
 
 
 def authorize(principal: Principal, permission: Permission, *, deployment: str | None = None) -> None:

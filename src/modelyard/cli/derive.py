@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, g
 
 import click
 
-from .edge import emit, open_project
+from modelyard.core import ModelyardError
+
+from .edge import emit, exit_code, open_project, talk
 
 if TYPE_CHECKING:
     from dataclasses import Field as DataclassField
@@ -28,8 +30,15 @@ _TYPES: dict[type, click.ParamType[Any]] = {
 }
 
 
-def command(operation: "Operation[Any]", show: Show) -> click.Command:
-    """The click command of an operation; `--project` and `--json` come with every one."""
+Ending = Callable[[Any], ModelyardError | None]
+"""What a result that was carried out well says against its subject: a gate that failed, a record that is broken."""
+
+
+def command(operation: "Operation[Any]", show: Show, ending: Ending | None = None) -> click.Command:
+    """The click command of an operation; `--project` and `--json` come with every one.
+
+    `ending` decides the exit code, whichever way the result is printed.
+    """
     hints = get_type_hints(operation.input_type, include_extras=True)
     parameters = [_parameter(field, hints[field.name]) for field in fields(operation.input_type)]
     where = click.Path(path_type=Path)
@@ -42,6 +51,9 @@ def command(operation: "Operation[Any]", show: Show) -> click.Command:
         with open_project(project_folder) as project:
             result = carry_out(operation, project, operation.input_type(**values))
         emit(result, as_json=as_json, show=show)
+        if ending is not None and (error := ending(result)) is not None:
+            talk(error)
+            raise click.exceptions.Exit(exit_code(error))
 
     return click.Command(operation.verb or operation.noun, params=parameters, callback=callback, help=operation.summary)
 
@@ -50,8 +62,10 @@ def _parameter(field: "DataclassField[Any]", hint: Any) -> click.Parameter:
     kind, option = _annotated(hint)
     required = field.default is MISSING and field.default_factory is MISSING
     default = None if required else _default(field)
+    # To click even None is a default, with which nothing would be lacking.
+    given: dict[str, Any] = {} if required else {"default": default}
     if option.positional:
-        return click.Argument([field.name], type=_click_type(kind), required=required, default=default)
+        return click.Argument([field.name], type=_click_type(kind), required=required, **given)
     spelling = option.flag or "--" + field.name.replace("_", "-")
     if kind is bool:
         return click.Option([spelling, field.name], is_flag=True, default=bool(default), help=option.help)
@@ -61,7 +75,7 @@ def _parameter(field: "DataclassField[Any]", hint: Any) -> click.Parameter:
         type=_click_type(get_args(kind)[0] if many else kind),
         multiple=many,
         required=required,
-        default=default,
+        **given,
         show_default=default not in (None, ()),
         help=option.help,
     )

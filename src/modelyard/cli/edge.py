@@ -2,14 +2,15 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.core import Conflict, Failed, Forbidden, InvalidInput, ModelyardError, NotFound
+from modelyard.core import Conflict, Failed, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from modelyard.wiring import Project
@@ -18,12 +19,20 @@ EXIT_FAILED, EXIT_USAGE, EXIT_DRIFT, EXIT_REFUSED, EXIT_NOT_FOUND, EXIT_INCONCLU
     1, 2, 3, 4, 5, 6, 130,
 )  # fmt: skip
 
+
+class Inconclusive(ModelyardError):
+    """A verdict that is neither pass nor fail: there was too little to tell."""
+
+    code = "INCONCLUSIVE"
+
+
 _EXIT_CODES: tuple[tuple[type[ModelyardError], int], ...] = (
     (InvalidInput, EXIT_USAGE),
     (NotFound, EXIT_NOT_FOUND),
     (Conflict, EXIT_REFUSED),
     (Forbidden, EXIT_REFUSED),
     (Failed, EXIT_FAILED),
+    (Inconclusive, EXIT_INCONCLUSIVE),
 )
 
 
@@ -35,39 +44,66 @@ def exit_code(error: ModelyardError) -> int:
 def run(command: click.Command) -> int:
     """Run the command line of this process and return its exit code. No error of ours ends in a traceback."""
     try:
-        command.main(prog_name="modelyard", standalone_mode=False)
+        ended = command.main(prog_name="modelyard", standalone_mode=False)
     except ModelyardError as error:
         return _report(error)
     except click.UsageError as error:
         error.show()
+        _print_error("USAGE", error.format_message(), {}, "")
         return EXIT_USAGE
-    except click.exceptions.Exit as ending:
-        return ending.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left, which is its right
         return 0
-    return 0
+    except OSError as error:
+        remedy = "Look at the file or folder it names, and at the disk: modelyard doctor."
+        return _report(Unavailable(f"The operating system refused: {error}.", code="OS_ERROR", remedy=remedy))
+    return ended if isinstance(ended, int) else 0  # the code of an early exit, which click returns
 
 
 def _report(error: ModelyardError) -> int:
+    _print_error(error.code, error.message, error.context, error.remedy)
+    talk(error)
+    return exit_code(error)
+
+
+def _print_error(code: str, message: str, context: Mapping[str, object], remedy: str) -> None:
+    """The error as the one document that `--json` promises."""
     if "--json" in sys.argv:
-        document = {"code": error.code, "message": error.message, "context": error.context, "remedy": error.remedy}
-        click.echo(json.dumps({"error": document}, default=str))
+        document = {"code": code, "message": message, "context": context, "remedy": remedy}
+        click.echo(_json({"error": document}))
+
+
+def talk(error: ModelyardError) -> None:
+    """An error as a sentence on stderr, with what to do about it."""
     click.echo(f"{click.style('Error', fg='red', bold=True)} [{error.code}]: {error.message}", err=True)
     if error.remedy.strip():
         click.echo(error.remedy.strip(), err=True)
-    return exit_code(error)
 
 
 def emit(result: Any, *, as_json: bool, show: Callable[[Any], None]) -> None:
     """Print a result for a person, or as one JSON document."""
     if as_json:
-        click.echo(json.dumps(result, indent=2, default=str, allow_nan=False))
+        click.echo(_json(result))
         return
     show(result)
+
+
+def _json(value: Any) -> str:
+    """A JSON document; NaN and infinities are null."""
+    return json.dumps(_finite(value), indent=2, default=str, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value
 
 
 @contextmanager
@@ -75,7 +111,7 @@ def open_project(folder: Path) -> Iterator["Project"]:
     """The project in a folder, closed again when the command ends."""
     from modelyard.wiring import Project  # noqa: PLC0415 - `--help` must not pay for it
 
-    project = Project.open(folder)
+    project = Project(folder)
     try:
         yield project
     finally:

@@ -9,5 +9,5 @@ from .show import fields, table
 
 command = click.Group("key", help="API keys: create, list, revoke.")
 command.add_command(derive(keys.create_key, fields))
-command.add_command(derive(keys.list_keys, table("key_id", "name", "role", "deployments", "created_by")))
+command.add_command(derive(keys.list_keys, table("key_id", "name", "role", "deployments", "created_by", "state")))
 command.add_command(derive(keys.revoke_key, fields))

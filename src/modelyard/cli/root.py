@@ -12,7 +12,7 @@ NOUNS: dict[str, str] = {
     "status": "What runs, what is live, what is on trial.",
     "doctor": "Check stores, versions, ports, disk, clock and telemetry switches.",
     "config": "The effective settings, and where each came from.",
-    "features": "Feature views: list, materialize, read.",
+    "features": "Feature views: list, materialize.",
     "pipeline": "Pipelines: run, show.",
     "model": "Model versions: list, show, promote, roll back.",
     "serve": "Serve a project's deployments over HTTP.",
@@ -20,7 +20,7 @@ NOUNS: dict[str, str] = {
     "log": "The prediction log: statistics.",
     "monitor": "Windows of drift and performance: run, status.",
     "alert": "Alerts: list.",
-    "retrain": "The retraining loop: run, status, explain.",
+    "retrain": "The retraining loop: run, tick, status, explain.",
     "key": "API keys: create, list, revoke.",
     "audit": "The audit record: list, verify.",
 }

@@ -12,8 +12,8 @@ from .edge import open_project
 @click.option(
     "--project", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder with modelyard.yaml."
 )
-@click.option("--port", type=int, help="Port instead of server.port.")
-@click.option("--metrics-port", type=int, help="Port instead of server.metrics_port.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port instead of server.port.")
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Port instead of server.metrics_port.")
 def command(folder: Path, port: int | None, metrics_port: int | None) -> None:
     """Serve a project's deployments over HTTP in this process, until Ctrl-C."""
     from modelyard.control import require_free_port  # noqa: PLC0415 - `--help` must not pay for it

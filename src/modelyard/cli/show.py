@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _CONSOLE = Console()
 
@@ -20,7 +21,7 @@ def table(*columns: str) -> Any:
         for column in columns:
             grid.add_column(column.replace("_", " "))
         for row in rows:
-            grid.add_row(*(_text(row.get(column)) for column in columns))
+            grid.add_row(*(Text(_text(row.get(column))) for column in columns))
         _CONSOLE.print(grid)
 
     return show
@@ -31,15 +32,16 @@ def fields(result: dict[str, Any] | None) -> None:
     if result is None:
         _CONSOLE.print("Nothing yet.")
         return
-    width = max(len(name) for name in result)
+    width = max((len(name) for name in result), default=0)
     for name, value in result.items():
-        _CONSOLE.print(f"[bold]{name.replace('_', ' '):<{width}}[/]  {_text(value)}", highlight=False)
+        line = Text.assemble((f"{name.replace('_', ' '):<{width}}", "bold"), f"  {_text(value)}")
+        _CONSOLE.print(line, highlight=False, soft_wrap=True)
 
 
 def lines(result: Sequence[str]) -> None:
-    """Print strings, a line each."""
+    """Print strings in rich's markup, a line each."""
     for each in result:
-        _CONSOLE.print(each, highlight=False)
+        _CONSOLE.print(each, highlight=False, soft_wrap=True)
 
 
 def _text(value: Any) -> str:

@@ -29,7 +29,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     when_parent_ends(stopping.set)
-    project = Project.open(options.project)
+    project = Project(options.project)
     (project.run_folder / "control.ready").touch()
     while not stopping.wait(options.every):
         _look(project)

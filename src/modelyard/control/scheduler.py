@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from modelyard.core import ModelyardError
 from modelyard.monitoring import AlertState, Window
 from modelyard.retraining import LoopEvent
 from modelyard.rollout import RolloutEvent
@@ -22,12 +23,22 @@ class Happenings:
 def look(project: Project, *, since: datetime | None = None) -> Happenings:
     """Finish what a crash cut off, seal the log, judge closed windows, move rollouts and loops as far as they go.
 
-    Everything it does is recorded by the rooms that do it, and may be repeated: two looks in a row do no harm.
+    Everything it does is recorded by the rooms that do it, and may be repeated: two looks in a row do no harm. What is
+    wrong with one deployment's windows keeps none of the others waiting; it is raised in the end.
     """
     project.intents.reconcile()
     project.log.seal()
     rollouts = project.rollouts.tick()
     before = len(project.monitors.alerts.history())
-    windows = [window for name in project.settings.monitoring for window in project.monitors.run(name, since=since)]
+    windows: list[Window] = []
+    troubles: list[ModelyardError] = []
+    for name in project.settings.monitoring:
+        try:
+            windows += project.monitors.run(name, since=since)
+        except ModelyardError as error:
+            troubles.append(error)
     alerts = project.monitors.alerts.history()[before:]
-    return Happenings(tuple(rollouts), tuple(windows), tuple(alerts), tuple(project.retraining.tick()))
+    loops = project.retraining.tick()
+    if troubles:
+        raise troubles[0]
+    return Happenings(tuple(rollouts), tuple(windows), tuple(alerts), tuple(loops))

@@ -36,10 +36,10 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """The shortest spelling that `parse_duration` reads back, exact to the millisecond."""
+    """A spelling that `parse_duration` reads back, exact to the millisecond: in days and less, as people count."""
     rest = round(duration / timedelta(milliseconds=1))
     parts = []
-    for unit, size in _UNITS.items():
+    for unit, size in list(_UNITS.items())[1:]:
         if amount := rest // size:
             parts.append(f"{amount}{unit}")
         rest %= size

@@ -9,7 +9,7 @@ from .errors import DataFailed, UnreadableData
 from .leaks import check_leaks
 from .settings import ColumnChecks, DatasetSettings
 from .source import load_function, load_module, read_table
-from .versions import DatasetVersion, split_by_time, version_of
+from .versions import DatasetVersion, known_by, split_by_time, version_of
 
 __all__ = [
     "ColumnChecks",
@@ -19,6 +19,7 @@ __all__ = [
     "UnreadableData",
     "check_leaks",
     "check_table",
+    "known_by",
     "load_function",
     "load_module",
     "read_table",

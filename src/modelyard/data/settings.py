@@ -1,6 +1,6 @@
 """The `datasets` section of the project file."""
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from modelyard.core.settings import Section
 
@@ -9,8 +9,8 @@ class ColumnChecks(Section):
     """What is promised of one column. A share of rows up to `tolerance` may break it."""
 
     not_null: bool = Field(default=False, description="No missing values.")
-    minimum: float | None = Field(None, description="No value below this.")
-    maximum: float | None = Field(None, description="No value above this.")
+    minimum: FiniteFloat | None = Field(None, description="No value below this.")
+    maximum: FiniteFloat | None = Field(None, description="No value above this.")
     allowed: tuple[str, ...] | None = Field(None, description="No level but these.")
     unique: bool = Field(default=False, description="No value twice.")
     tolerance: float = Field(0.0, ge=0, le=1, description="Share of rows that may break the promise.")

@@ -4,6 +4,7 @@ import importlib.util
 import sys
 import traceback
 import zipfile
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +21,7 @@ from modelyard.core import did_you_mean
 from .errors import UnreadableData
 
 NULLS = ("", "NA")
+_DRIVERS = "Install the driver it names; for s3://: pip install 'modelyard[s3]'."
 
 
 def read_table(source: str | Path) -> pa.Table:
@@ -30,9 +32,14 @@ def read_table(source: str | Path) -> pa.Table:
     text = str(source)
     try:
         with fsspec.open(text, "rb", compression="gzip" if text.endswith(".gz") else None) as stream:
-            return _parse(text.removesuffix(".gz"), stream.read())
-    except (OSError, pa.ArrowInvalid, zipfile.BadZipFile) as error:
+            table = _parse(text.removesuffix(".gz"), stream.read())
+    except ImportError as error:
+        raise UnreadableData(f"Cannot read {text}: {error}.", context={"source": text}, remedy=_DRIVERS) from error
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, pa.ArrowException, zipfile.BadZipFile) as error:
         raise UnreadableData(f"Cannot read {text}: {error}.", context={"source": text}) from error
+    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
+        raise UnreadableData(f"{text} has columns of the same name: {', '.join(twice)}.", remedy="Rename them.")
+    return table
 
 
 def load_function(reference: str, folder: Path) -> Callable[..., pa.Table]:
@@ -55,7 +62,8 @@ def load_module(path: Path) -> ModuleType:
 
     UnreadableData names the file, and the line when its code fails.
     """
-    name = f"modelyard_project_{abs(hash(str(path.resolve().parent)))}_{path.stem}"
+    path = path.absolute()  # as the import system has it: neighbours and lines are found by it
+    name = f"modelyard_project_{abs(hash(str(path.resolve())))}_{path.stem}"
     if name in sys.modules:
         return sys.modules[name]
     before = set(sys.modules)
@@ -67,7 +75,7 @@ def load_module(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything, and must not end this process
         del sys.modules[name]
         line = _line_in(error, path)
         raise UnreadableData(
@@ -87,7 +95,7 @@ def _forget_neighbours(folder: Path, before: set[str]) -> None:
             del sys.modules[name]
 
 
-def _line_in(error: Exception, path: Path) -> str:
+def _line_in(error: BaseException, path: Path) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return f":{lines[-1]}" if lines else ""
 
@@ -99,8 +107,10 @@ def _parse(name: str, data: bytes) -> pa.Table:
         return pa_json.read_json(BytesIO(data))
     if name.endswith(".zip"):
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            (inner,) = archive.namelist()
-            return _parse(inner, archive.read(inner))
+            inside = [each for each in archive.namelist() if not each.endswith("/")]
+            if len(inside) != 1:
+                raise UnreadableData(f"{name} holds {len(inside)} files; one was expected.", remedy="Unpack it.")
+            return _parse(inside[0], archive.read(inside[0]))
     if name.endswith(".csv"):
         options = pa_csv.ConvertOptions(null_values=list(NULLS), strings_can_be_null=True)
         return pa_csv.read_csv(BytesIO(data), convert_options=options)

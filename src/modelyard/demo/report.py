@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader
 from plotly.subplots import make_subplots
 
 from modelyard.monitoring import Window
@@ -20,7 +20,7 @@ def write_report(summary: Summary, windows: list[Window], target: Path) -> Path:
         figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"displayModeBar": False})
         for index, figure in enumerate(figures)
     ]
-    environment = Environment(loader=PackageLoader("modelyard.demo"), autoescape=select_autoescape())
+    environment = Environment(loader=PackageLoader("modelyard.demo"), autoescape=True)
     page = environment.get_template("report.html.j2").render(summary=summary, pictures=pictures)
     target.write_text(page, encoding="utf-8")
     return target
@@ -58,7 +58,7 @@ def _traffic(windows: list[Window]) -> go.Figure:
     starts = [window.start[:10] for window in windows]
     figure = make_subplots(specs=[[{"secondary_y": True}]])
     figure.add_bar(x=starts, y=[each.requests for each in windows], name="requests", marker={"color": "#d0d7de"})
-    shares = [100 * each.errors / each.requests for each in windows]
+    shares = [100 * each.errors / max(1, each.requests) for each in windows]
     figure.add_scatter(
         x=starts,
         y=shares,

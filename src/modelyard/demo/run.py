@@ -24,6 +24,8 @@ from .timeline import START, moments
 from .traffic import Clients
 
 DEFAULT_SHARE = 0.12
+"""The share of flights that is replayed by default: the year then passes in about two minutes."""
+
 _MARK = ".modelyard-demo"
 
 
@@ -43,7 +45,7 @@ def run_demo(options: DemoOptions) -> Summary:
     began = time.monotonic()
     folder = _prepare(options.workspace)
     clock = ManualClock(START)
-    project = Project.open(folder, clock=clock, ids=SeededIds(options.seed), seed=options.seed)
+    project = Project(folder, clock=clock, ids=SeededIds(options.seed), seed=options.seed)
     screen = Screen()
     try:
         screen.say(f"[bold]A year of real flights[/] in {folder}: training on January to March …")

@@ -126,7 +126,7 @@ def _gain(month: Month) -> str:
 
 
 def _drift(month: Month) -> str:
-    return f"{month.drift_verdict} ({count})" if (count := len(month.drifted_features)) else month.drift_verdict
+    return f"{month.drift_verdict} {count}" if (count := len(month.drifted_features)) else month.drift_verdict
 
 
 def _number(value: float | None) -> str:

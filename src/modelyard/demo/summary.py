@@ -54,7 +54,7 @@ def _month(log: PredictionLog, month: int, windows: list[Window], alerts: list[A
     inside = [window for window in windows if window.start.startswith(prefix)]
     drifted = sorted({name for window in inside for name in window.drifted})
     verdicts = {each.verdict for window in inside for each in window.features}
-    versions = pc.unique(answered.sort_by("event_us").column("model_version")).to_pylist()
+    versions = sorted(pc.unique(answered.column("model_version")).to_pylist(), key=int)
     return Month(
         n=len(answered),
         base_rate=float(np.mean(_labels(answered))) if len(answered) else 0.0,

@@ -93,7 +93,10 @@ class Clients:
     async def _predict(self, request: Request) -> str | None:
         body = msgspec.json.encode({"inputs": [request.fields]})
         began = time.perf_counter()
-        status, answer = await self._post("/predict", body, {"X-Modelyard-At": str(request.at_us)})
+        try:
+            status, answer = await self._post("/predict", body, {"X-Modelyard-At": str(request.at_us)})
+        except (aiohttp.ClientError, TimeoutError) as error:
+            status, answer = 0, repr(error).encode()
         self.tally.sent += 1
         self.tally.latencies_ms.append((time.perf_counter() - began) * 1000)
         if status != 200:

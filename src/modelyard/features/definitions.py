@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from modelyard.core import Scalar, check_name, did_you_mean
 from modelyard.core.settings import Section
@@ -19,9 +20,9 @@ Source: TypeAlias = str | Path | pa.Table | Callable[[], pa.Table]
 
 
 class FeaturesSettings(Section):
-    """The `features` section of the project file."""
+    """Where the project's feature views are defined."""
 
-    module: str = "features.py"
+    module: str = Field("features.py", description="Python file with entities and feature views, beside this one.")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from modelyard.core import Clock, Micros, Scalar, from_micros, to_micros
-from modelyard.online import EntityKey, OnlineStore, StoredRow
+from modelyard.online import EntityKey, OnlineStore, StoredRow, table_of
 from modelyard.storage import RecordStore
 
 from .definitions import Definitions, FeatureView
@@ -82,33 +82,38 @@ class Materializer:
     def save_positions(self) -> None:
         """Write the position of each view to the record store."""
         with self._records.transaction() as tx:
-            for name, position in self._positions.items():
-                tx.put(KIND, name, {"until_us": position, "at": self._clock.now().isoformat()})
+            for table, position in self._positions.items():
+                tx.put(KIND, table, {"until_us": position, "at": self._clock.now().isoformat()})
 
     def freshness(self) -> Mapping[str, datetime | None]:
         """Up to when each view is materialized."""
         return {
-            name: from_micros(position) if (position := self._position(name)) is not None else None
-            for name in self._definitions.views
+            name: from_micros(position) if (position := self._position(_table(view))) is not None else None
+            for name, view in self._definitions.views.items()
         }
 
     def _step_view(self, view: FeatureView, until: datetime) -> Materialized:
         source = self._sources.get(view.name) or self._sources.setdefault(view.name, _OrderedSource(view))
-        position, target = self._position(view.name), to_micros(until)
+        table = _table(view)
+        position, target = self._position(table), to_micros(until)
         start = 0 if position is None else int(np.searchsorted(source.available, position, side="right"))
         stop = int(np.searchsorted(source.available, target, side="right"))
-        stored = self._online.write(view.name, source.rows(start, stop)) if stop > start else 0
-        self._positions[view.name] = max(target, position or target)
+        stored = self._online.write(table, source.rows(start, stop)) if stop > start else 0
+        self._positions[table] = max(target, position or target)
         return Materialized(view.name, until, max(0, stop - start), stored)
 
-    def _position(self, view: str) -> Micros | None:
-        if view not in self._positions:
+    def _position(self, table: str) -> Micros | None:
+        if table not in self._positions:
             with self._records.snapshot() as records:
-                document = records.get(KIND, view)
+                document = records.get(KIND, table)
             if document is None:
                 return None
-            self._positions[view] = Micros(document.body["until_us"])
-        return self._positions[view]
+            self._positions[table] = Micros(document.body["until_us"])
+        return self._positions[table]
+
+
+def _table(view: FeatureView) -> str:
+    return table_of(view.name, view.keys, view.features)
 
 
 def _plain(row: tuple[Scalar, ...]) -> tuple[Scalar, ...]:

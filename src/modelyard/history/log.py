@@ -1,49 +1,59 @@
 """The prediction log: what was answered, what turned out to be true, and both together."""
 
+import threading
 from dataclasses import dataclass
 from datetime import datetime
+from logging import WARNING
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from modelyard.core import to_micros
-from modelyard.journal import Family, Segment, read_segment, segments
+from modelyard.core import log_event, to_micros
+from modelyard.journal import FAMILIES, Family, NotASegment, Segment, quarantined, read_segment, segments
 
 from .sealing import Sealed, parquet_path, seal
-from .tables import SCHEMAS, to_table
+from .tables import SCHEMAS
+from .unsealed import Unsealed
 
 _INSTANT = pa.timestamp("us", tz="UTC")
-_MANY_CHUNKS = 16
-"""More chunks than this make every filter slow; joining them costs a copy, and so is not done at each read."""
 
 
 @dataclass(frozen=True)
 class LogStats:
-    """How much is in the log of a deployment. `predictions` and `joined` count distinct prediction ids."""
+    """How much is in the log of a deployment. `predictions` and `joined` count distinct prediction ids.
+
+    `damaged` counts files with bytes that are no record, and `lost_bytes` those bytes, in the whole log: damaged bytes
+    name no deployment.
+    """
 
     records: int
     predictions: int
     truths: int
     joined: int
+    damaged: int = 0
+    lost_bytes: int = 0
 
 
 class PredictionLog:
     """Reads what servers wrote, sealed or not. What a server acknowledged is seen by the next call.
 
-    Every record is seen exactly once, also while another process seals. Not safe for several threads (it remembers
-    what it decoded).
+    Every record is seen exactly once, also while another process seals. Damage hides no other record and is no error:
+    it is logged and counted in `stats`. A record whose `append` is under way may be seen, and be gone when it fails.
+    Safe for several threads.
     """
 
     def __init__(self, journal: Path, folder: Path) -> None:
         self._journal = journal
         self._folder = folder
-        self._unsealed: dict[Path, tuple[int, pa.Table]] = {}
-        self._files: dict[Path, pa.Table] = {}
+        self._lock = threading.Lock()
+        self._unsealed = {family: Unsealed() for family in FAMILIES}
+        self._files: dict[Path, tuple[tuple[int, int, int], pa.Table | None]] = {}
+        self._quarantined: dict[Path, int] = {}
 
     def seal(self) -> Sealed:
-        """Turn closed segments into Parquet; see `sealing.seal`."""
+        """Turn finished segments into Parquet; see `sealing.seal`."""
         return seal(self._journal, self._folder)
 
     def predictions(
@@ -100,45 +110,84 @@ class PredictionLog:
         answered = pc.unique(predictions.filter(pc.field("answered")).column("prediction_id"))
         truths = self.truths(deployment)
         joined = pc.sum(pc.is_in(truths.column("prediction_id"), value_set=answered)).as_py() or 0
-        return LogStats(len(predictions), len(answered), len(truths), joined)
+        with self._lock:
+            lost = [size for family in FAMILIES for size in self._damaged(family).values()]
+        return LogStats(len(predictions), len(answered), len(truths), joined, len(lost), sum(lost))
 
     def _read(self, family: Family, start: datetime | None, end: datetime | None) -> pa.Table:
-        """All records of a family that may lie between start and end."""
-        unsealed = segments(self._journal, family)
-        sealed = sorted((self._folder / family).glob("*.parquet"))
-        parts = [self._file(path) for path in sealed]
-        parts += [self._segment(each) for each in unsealed if parquet_path(self._folder, each) not in sealed]
+        """All records of a family that may lie between start and end, oldest segment first."""
+        with self._lock:
+            parts = self._parts(family)
         return pa.concat_tables(
             [SCHEMAS[family].empty_table(), *(each for each in parts if _overlaps(each, start, end))]
         )
 
-    def _file(self, path: Path) -> pa.Table:
-        """A sealed file, memory-mapped once: it never changes."""
-        if path not in self._files:
-            self._files[path] = pq.read_table(path, memory_map=True)
-        return self._files[path]
+    def _parts(self, family: Family) -> list[pa.Table]:
+        """Each segment's records once, sealed or not.
 
-    def _segment(self, segment: Segment) -> pa.Table:
-        """A segment still being written: only what was added since the last call is decoded."""
-        key = segment.path.with_suffix("")
-        after, table = self._unsealed.get(key, (0, SCHEMAS[segment.family].empty_table()))
-        try:
-            found = read_segment(segment, after=after)
-        except FileNotFoundError:  # closed, or sealed, since it was listed
-            return self._moved(segment, key)
-        if found.records:
-            table = pa.concat_tables([table, to_table(found.records, segment.family)])
-            if table.column(0).num_chunks > _MANY_CHUNKS:
-                table = table.combine_chunks()
-            self._unsealed[key] = (found.valid_bytes, table)
+        Segments are listed first: one that is sealed meanwhile has its Parquet file before it is deleted.
+        """
+        unsealed = {each.path.stem: each for each in segments(self._journal, family)}
+        sealed = {path.stem: path for path in (self._folder / family).glob("*.parquet")}
+        self._unsealed[family].keep(unsealed.values())
+        tables = (self._part(sealed.get(stem), unsealed.get(stem)) for stem in sorted(unsealed.keys() | sealed.keys()))
+        return [each for each in tables if each is not None]
+
+    def _part(self, sealed: Path | None, unsealed: Segment | None) -> pa.Table | None:
+        """One segment's records: from its Parquet file if that can be read, else from the segment itself."""
+        table = None if sealed is None else self._file(sealed)
+        if table is None and unsealed is not None:
+            table = self._unsealed[unsealed.family].table(unsealed)
+            if table is None:  # sealed, or found to be empty, since it was listed
+                table = self._file(parquet_path(self._folder, unsealed))
         return table
 
-    def _moved(self, segment: Segment, key: Path) -> pa.Table:
-        sealed = parquet_path(self._folder, segment)
-        if sealed.exists():
-            self._unsealed.pop(key, None)
-            return self._file(sealed)
-        return self._segment(Segment(key.with_suffix(".seg"), segment.family))
+    def _file(self, path: Path) -> pa.Table | None:
+        """A sealed file, memory-mapped once; None when it is not there, or damaged."""
+        try:
+            status = path.stat()
+            version = (status.st_ino, status.st_size, status.st_mtime_ns)
+            known = self._files.get(path)
+            if known is None or known[0] != version:
+                known = self._files[path] = (version, _load(path))
+        except FileNotFoundError:
+            self._files.pop(path, None)
+            return None
+        return known[1]
+
+    def _damaged(self, family: Family) -> dict[Path, int]:
+        """The damaged files of a family, and how many of their bytes are no record."""
+        self._parts(family)
+        segments_lost = {each.path: self._unsealed[family].lost_bytes(each) for each in segments(self._journal, family)}
+        lost = {path: size for path, size in segments_lost.items() if size}
+        for segment in quarantined(self._journal, family):
+            if segment.path not in self._quarantined:
+                self._quarantined[segment.path] = _lost_bytes(segment)
+            lost[segment.path] = self._quarantined[segment.path]
+        sealed = (self._folder / family).glob("*.parquet")
+        unreadable = (path for path in sealed if path in self._files and self._files[path][1] is None)
+        return lost | {path: self._files[path][0][1] for path in unreadable}
+
+
+def _load(path: Path) -> pa.Table | None:
+    """The table in a Parquet file; None, and an event, when its bytes are not what was written."""
+    try:
+        return pq.read_table(path, memory_map=True)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        log_event("history", "sealed file damaged", level=WARNING, file=str(path), damage=str(error))
+        return None
+
+
+def _lost_bytes(segment: Segment) -> int:
+    """How many bytes of a quarantined segment are no record."""
+    try:
+        return read_segment(segment).lost_bytes
+    except FileNotFoundError:
+        return 0
+    except (NotASegment, OSError):
+        return segment.path.stat().st_size
 
 
 def _between(column: str, start: datetime | None, end: datetime | None) -> pc.Expression:

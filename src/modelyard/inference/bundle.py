@@ -17,6 +17,7 @@ from .runtimes import RUNTIMES, Runtime
 from .verify import verify_bundle
 
 GOLDEN_FILE, PROFILE_FILE = "golden.json", "profile.json"
+"""Golden rows with the original model's scores, and the reference profile for monitoring."""
 
 
 class Golden(msgspec.Struct, frozen=True):

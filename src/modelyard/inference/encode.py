@@ -113,7 +113,7 @@ def _refused(index: int, spec: Field, value: object, expected: str) -> InvalidRo
     return InvalidRow(
         f"Field '{spec.name}' of row {index} is {shown}; expected {expected}.",
         context={"row": index, "field": spec.name, "path": f"[{index}].{spec.name}"},
-        remedy="See the model's signature: modelyard model show.",
+        remedy="See the model's signature: modelyard model show NAME VERSION.",
     )
 
 

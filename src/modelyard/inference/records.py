@@ -14,6 +14,8 @@ To change the format: raise this number, keep reading the older shape in `load.p
 """
 
 Task = Literal["binary", "multiclass", "regression"]
+"""What a model answers; see `Predictions` for the shape of its scores."""
+
 UnknownLevel = Literal["null", "error", "other"]
 
 
@@ -70,6 +72,7 @@ class CategoryProfile(msgspec.Struct, frozen=True, tag="category"):
 
 
 ColumnProfile = NumberProfile | CategoryProfile
+"""The reference distribution of one column."""
 
 
 class ReferenceProfile(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from modelyard.core import Digest, canonical_json, digest_of
 from .records import BundleInfo
 
 INFO_FILE = "bundle.json"
+"""The file whose SHA-256 is the bundle's digest; it pins all the others."""
 
 
 def write_bundle(folder: Path, info: BundleInfo, files: Mapping[str, bytes]) -> Digest:

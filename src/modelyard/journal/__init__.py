@@ -4,13 +4,17 @@ Owns the records, their segments and appending. Does not own reading over time, 
 """
 
 from .append import Durability, Journal
-from .errors import JournalUnavailable, NotASegment
-from .frames import FAMILIES, SegmentRead, decode_segment, encode_frames, family_of
+from .errors import JournalUnavailable, NotASegment, Unrecordable
+from .frames import FAMILIES, MAX_RECORD, Damage, SegmentRead, decode_segment, family_of
 from .records import ErrorClass, Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
-from .segments import Segment, adopt_orphans, read_segment, segments
+from .segments import DAMAGED, Segment, claimed, quarantined, read_segment, segments, unlock
+from .writing import make_folder
 
 __all__ = [
+    "DAMAGED",
     "FAMILIES",
+    "MAX_RECORD",
+    "Damage",
     "Durability",
     "ErrorClass",
     "Family",
@@ -24,10 +28,13 @@ __all__ = [
     "SegmentRead",
     "SketchRecord",
     "TruthRecord",
-    "adopt_orphans",
+    "Unrecordable",
+    "claimed",
     "decode_segment",
-    "encode_frames",
     "family_of",
+    "make_folder",
+    "quarantined",
     "read_segment",
     "segments",
+    "unlock",
 ]

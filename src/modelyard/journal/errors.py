@@ -1,6 +1,6 @@
 """What can go wrong with the journal."""
 
-from modelyard.core import Damaged, Unavailable
+from modelyard.core import Damaged, InvalidInput, Unavailable
 
 
 class JournalUnavailable(Unavailable):
@@ -9,7 +9,13 @@ class JournalUnavailable(Unavailable):
     code = "JOURNAL_UNAVAILABLE"
 
 
+class Unrecordable(InvalidInput):
+    """A record holds a value that the log could not give back, so it is refused before anything is written."""
+
+    code = "UNRECORDABLE"
+
+
 class NotASegment(Damaged):
-    """The file does not begin like a segment of this format."""
+    """The file does not begin like a segment of this format, and no whole frame of one is in it."""
 
     code = "NOT_A_SEGMENT"

@@ -76,5 +76,7 @@ class SketchRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 Record = PredictionRecord | TruthRecord | OutcomeRecord | SketchRecord
+"""Anything that is written down."""
+
 Family = Literal["predictions", "truths", "outcomes", "sketches"]
 """Each record type has its own segments, in a folder of this name."""

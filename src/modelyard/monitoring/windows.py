@@ -45,12 +45,12 @@ class Monitors:
         self._log = log
         self._clock = clock
         self._bundle_of = bundle_of
-        self._monitors = monitors
+        self.watched = monitors
         self.alerts = AlertBook(records, clock, alerts)
 
     def run(self, deployment: str, *, since: datetime | None = None) -> list[Window]:
         """Judge every window that has closed and was not judged yet, oldest first; `since` bounds the first run."""
-        settings = self._monitors[deployment]
+        settings = self.watched[deployment]
         end = _aligned(self._clock.now(), settings.window)
         start = self._judged_until(deployment) or _aligned(since or end - settings.window, settings.window)
         judged = []
@@ -65,13 +65,12 @@ class Monitors:
 
     def judge(self, deployment: str, start: datetime, end: datetime) -> Window | None:
         """Look at one window as known at its end; None when nothing was asked in it."""
-        settings = self._monitors[deployment]
+        settings = self.watched[deployment]
         asked = self._log.predictions(deployment, start=start, end=end).filter(pc.field("role") != "shadow")
         if len(asked) == 0:
             return None
         answered = asked.filter(pc.field("answered"))
-        latest = answered if len(answered) else asked
-        version = latest.sort_by("event_us").column("model_version")[-1].as_py()
+        version = _last_live(asked)
         bundle = self._bundle_of(deployment, version)
         features = _features(answered, bundle, settings)
         labelled = self._log.labelled(deployment, start=start, end=end, as_of=end, answered=True)
@@ -118,6 +117,13 @@ class Monitors:
 
 def _aligned(at: datetime, window: timedelta) -> datetime:
     return _EPOCH + (at - _EPOCH) // window * window
+
+
+def _last_live(asked: pa.Table) -> str:
+    """The version that was live at the window's end, as far as the log tells."""
+    live = asked.filter(pc.field("role") == "live")
+    version: str = (live if len(live) else asked).sort_by("event_us").column("model_version")[-1].as_py()
+    return version
 
 
 def _features(answered: pa.Table, bundle: Bundle, settings: MonitorSettings) -> tuple[FeatureDrift, ...]:

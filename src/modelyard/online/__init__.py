@@ -5,10 +5,10 @@ definitions, joins or materializing: that is `features`.
 """
 
 from .contract import EntityKey, OnlineStore
-from .errors import InvalidRequestField, StaleFeatures
+from .errors import InvalidRequestField, OnlineUnavailable, StaleFeatures
 from .local import LocalOnlineStore
 from .reader import FeatureReader, FeatureRow
-from .records import FeaturePlan, Presence, RequestField, StoredRow, ViewPlan
+from .records import FeaturePlan, Presence, RequestField, StoredRow, ViewPlan, table_of
 
 __all__ = [
     "EntityKey",
@@ -18,9 +18,11 @@ __all__ = [
     "InvalidRequestField",
     "LocalOnlineStore",
     "OnlineStore",
+    "OnlineUnavailable",
     "Presence",
     "RequestField",
     "StaleFeatures",
     "StoredRow",
     "ViewPlan",
+    "table_of",
 ]

@@ -8,6 +8,7 @@ from modelyard.core import Scalar
 from .records import StoredRow
 
 EntityKey = tuple[Scalar, ...]
+"""The values of a view's join keys, in their order."""
 
 
 class OnlineStore(Protocol):
@@ -15,7 +16,8 @@ class OnlineStore(Protocol):
 
     Many processes may read while one writes. A `write` is atomic for its view: a reader sees all of it or nothing.
     Rows never replace newer ones: a row whose (event_us, available_us) is less than the stored row's is left out.
-    Writing the same rows twice changes nothing. Reads return copies. What was written survives `kill -9` of the writer.
+    Writing the same rows twice changes nothing. Keys have types: 7 and "7" are two entities, 7 and 7.0 are one. Reads
+    return copies. What was written survives `kill -9` of the writer.
     """
 
     def write(self, view: str, rows: Iterable[tuple[EntityKey, StoredRow]]) -> int:

@@ -13,3 +13,9 @@ class StaleFeatures(Unavailable):
     """A view whose policy is `error` has no value that is fresh enough."""
 
     code = "STALE_FEATURES"
+
+
+class OnlineUnavailable(Unavailable):
+    """The online store cannot be opened, or takes no more."""
+
+    code = "ONLINE_UNAVAILABLE"

@@ -1,14 +1,17 @@
 """Evaluating a feature plan: request fields as sent, the rest from the online store as of an instant."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 
 from modelyard.core import Micros, Scalar, did_you_mean
 
 from .contract import OnlineStore
 from .errors import InvalidRequestField, StaleFeatures
 from .records import FeaturePlan, Presence, RequestField, StoredRow, ViewPlan
+
+_LARGEST = sys.float_info.max
+"""No number beyond this is one to a model; a comparison also tells infinities and NaN from numbers."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class FeatureReader:
         self._store = store
         self._plan = plan
         self._fields = {field.name: field for field in plan.request}
+        self._tables = [(view, view.table) for view in plan.views]
 
     def row(self, request: Mapping[str, Scalar], at: Micros) -> FeatureRow:
         """The features of one request as known at `at`.
@@ -36,9 +40,9 @@ class FeatureReader:
         """
         values = self._checked(request)
         presence: dict[str, Presence] = {}
-        for view in self._plan.views:
+        for view, table in self._tables:
             key = tuple(request.get(name) for name in view.entity_keys)
-            stored = self._store.read(view.name, [key])[0]
+            stored = self._store.read(table, [key])[0]
             self._add_view(view, stored, at, values, presence)
         return FeatureRow(values, presence)
 
@@ -98,7 +102,7 @@ def _typed(field: RequestField, value: Scalar) -> Scalar:
     if field.kind == "category":
         fits = isinstance(value, str)
     else:
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
     if fits:
         return value
     raise InvalidRequestField(

@@ -1,11 +1,12 @@
 """The feature plan a bundle carries, and what an online read answers."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
-from modelyard.core import Scalar
+from modelyard.core import Scalar, canonical_json, digest_of
 
 
 class RequestField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +32,16 @@ class ViewPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ttl_s: float | None = None
     stale: Literal["null", "default", "error"] = "null"
     defaults: dict[str, Scalar] = {}
+
+    @property
+    def table(self) -> str:
+        """Where the view's rows are stored."""
+        return table_of(self.name, self.entity_keys, self.stored)
+
+
+def table_of(view: str, keys: Sequence[str], columns: Sequence[str]) -> str:
+    """The name under which a view's rows are stored: rows of other columns are never taken for them."""
+    return f"{view}@{digest_of(canonical_json([list(keys), list(columns)]))[:12]}"
 
 
 class FeaturePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

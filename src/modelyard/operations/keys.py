@@ -9,11 +9,11 @@ import msgspec
 from modelyard.access import Permission, Role, StoredKey, load_pepper, mint_key
 from modelyard.core import InvalidInput, Micros, NotFound, did_you_mean, to_micros
 from modelyard.storage import Transaction
-from modelyard.wiring import Project
+from modelyard.wiring import KEYS, Project
 
 from .contract import Call, Nothing, Option, operation
 
-KIND = "key"
+LONGEST_DAYS = 3650
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ def create_key(call: Call[CreateKey]) -> Any:
     for name in call.input.deployment:
         call.project.rollouts.settings(name)
     now, days = call.project.clock.now(), call.input.expires_days
+    if days is not None and not 1 <= days <= LONGEST_DAYS:
+        raise InvalidInput(f"A key cannot expire in {days} days.", remedy=f"Choose 1 to {LONGEST_DAYS}.")
     token, stored = mint_key(
         call.input.name,
         Role(call.input.role),
@@ -60,8 +62,10 @@ def create_key(call: Call[CreateKey]) -> Any:
 @operation("key", "list", Permission.OPERATE)
 def list_keys(call: Call[Nothing]) -> Any:
     """The API keys, without their secrets."""
+    now = to_micros(call.project.clock.now())
     return [
         {name: value for name, value in msgspec.to_builtins(each).items() if name != "digest"}
+        | {"state": _state(each, now)}
         for each in _keys(call.project)
     ]
 
@@ -80,11 +84,17 @@ def revoke_key(call: Call[RevokeKey]) -> Any:
     return {"key_id": revoked.key_id, "revoked": True}
 
 
+def _state(key: StoredKey, now: Micros) -> str:
+    if key.revoked_us is not None:
+        return "revoked"
+    return "expired" if key.expires_us is not None and key.expires_us <= now else "active"
+
+
 def _keys(project: Project) -> list[StoredKey]:
     with project.records.snapshot() as view:
-        return [msgspec.convert(each.body, StoredKey) for each in view.scan(KIND)]
+        return [msgspec.convert(each.body, StoredKey) for each in view.scan(KEYS)]
 
 
 def _write(call: Call[Any], tx: Transaction, key: StoredKey, action: str) -> None:
-    tx.put(KIND, key.key_id, msgspec.to_builtins(key))
+    tx.put(KEYS, key.key_id, msgspec.to_builtins(key))
     call.project.audit.record(tx, call.principal, action, key.key_id, {"name": key.name, "role": key.role.value})

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Annotated, Any
 
 import msgspec
 import yaml
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput
+from modelyard.core import InvalidInput, NotFound, did_you_mean, from_micros, to_micros
 from modelyard.pipelines import load_pipeline
 
 from .contract import Call, Nothing, Option, operation
@@ -73,13 +74,13 @@ def show_pipeline(call: Call[ShowPipeline]) -> Any:
 @operation("monitor", "run", Permission.DEVELOP)
 def run_monitor(call: Call[Watch]) -> Any:
     """Judge the windows that have closed since the last time."""
-    return [msgspec.to_builtins(each) for each in call.project.monitors.run(call.input.deployment)]
+    return [msgspec.to_builtins(each) for each in call.project.monitors.run(_watched(call))]
 
 
 @operation("monitor", "status", Permission.READ)
 def monitor_status(call: Call[Watch]) -> Any:
     """The newest window of a deployment: drift, performance, verdict."""
-    window = call.project.monitors.latest(call.input.deployment)
+    window = call.project.monitors.latest(_watched(call))
     return msgspec.to_builtins(window) if window is not None else None
 
 
@@ -119,9 +120,37 @@ def explain(call: Call[Model]) -> Any:
     return {"model": call.input.name, "explanation": call.project.retraining.explain(call.input.name)}
 
 
+def _watched(call: Call[Watch]) -> str:
+    """The deployment, if it is one that a monitor watches."""
+    name, monitors = call.input.deployment, call.project.settings.monitoring
+    if name not in monitors:
+        raise NotFound(
+            f"No monitor watches a deployment '{name}'.",
+            code="NOT_MONITORED",
+            remedy=f"{did_you_mean(name, monitors)} Declare one under monitoring in modelyard.yaml.",
+        )
+    return name
+
+
 def _parameter(text: str) -> tuple[str, Any]:
+    """`name=value` with the value in YAML's spelling, so that 3 is a number and true a truth; `as_of` is an instant."""
     name, equals, value = text.partition("=")
-    if not equals:
+    if not equals or not name:
         raise InvalidInput(f"'{text}' is no parameter.", remedy="Write -p name=value.")
-    parsed = yaml.safe_load(value)
-    return name, datetime.fromisoformat(value) if name == "as_of" else parsed
+    try:
+        return name, _instant(value) if name == "as_of" else _value(value)
+    except (ValueError, yaml.YAMLError) as error:
+        remedy = "Write -p as_of=2026-01-31T12:00:00+00:00." if name == "as_of" else "Put it in quotes, say."
+        raise InvalidInput(f"'{value}' is no value for '{name}'.", context={"path": name}, remedy=remedy) from error
+
+
+def _value(text: str) -> Any:
+    value = yaml.safe_load(text)
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{text} is no number")  # no record could hold it
+    return value
+
+
+def _instant(text: str) -> datetime:
+    """An ISO 8601 time, aware; without a zone it is UTC."""
+    return from_micros(to_micros(datetime.fromisoformat(text)))

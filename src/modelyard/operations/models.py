@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import Conflict
-from modelyard.registry import ModelVersion, alias_of
+from modelyard.core import Conflict, check_name, did_you_mean
+from modelyard.registry import ModelVersion, ModelVersionNotFound, NotServable, alias_of
+from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
 
@@ -55,28 +56,28 @@ class OneModel:
 @operation("model", "list", Permission.READ)
 def list_models(call: Call[ListModels]) -> Any:
     """List model versions."""
-    found = call.project.registry.versions(call.input.name, stage=call.input.stage)
-    aliases = {name: call.project.registry.aliases(name) for name in {each.name for each in found}}
+    found = call.project.models.versions(call.input.name, stage=call.input.stage)
+    aliases = {name: call.project.models.aliases(name) for name in {each.name for each in found}}
     return [_shown(each, aliases[each.name]) for each in found]
 
 
 @operation("model", "show", Permission.READ)
 def show_model(call: Call[OneVersion]) -> Any:
     """Show a version: metrics, parameters, gates, bundle."""
-    version = call.project.registry.get(call.input.name, call.input.version)
-    return _shown(version, call.project.registry.aliases(version.name))
+    version = call.project.models.get(call.input.name, call.input.version)
+    return _shown(version, call.project.models.aliases(version.name))
 
 
 @operation("model", "history", Permission.READ)
 def model_history(call: Call[OneModel]) -> Any:
     """Every move of an alias: when, from, to, by whom and why."""
-    call.project.registry.aliases(call.input.name)
-    return call.project.registry.history(call.input.name)
+    _require_model(call.project, call.input.name)
+    return call.project.models.history(call.input.name)
 
 
 @operation("model", "promote", Permission.OPERATE)
 def promote(call: Call[Promote]) -> Any:
-    """Bring a version to a stage: starts the rollout of deployments that follow it."""
+    """Bring a version to a stage: starts the rollout of deployments that follow it; without any, moves the alias."""
     project, alias = call.project, alias_of(call.input.stage)
     if alias is None:
         raise Conflict(
@@ -86,11 +87,7 @@ def promote(call: Call[Promote]) -> Any:
         )
     following = project.rollouts.following(call.input.name, alias)
     if not following:
-        raise Conflict(
-            f"No deployment follows {call.input.name}@{alias}.",
-            code="NOTHING_FOLLOWS",
-            remedy="Declare one under deployments in modelyard.yaml.",
-        )
+        return [_move(call, check_name("alias", alias))]
     events = [project.rollouts.start(name, call.input.version, call.principal) for name in following]
     return [msgspec.to_builtins(event) for event in events]
 
@@ -98,9 +95,41 @@ def promote(call: Call[Promote]) -> Any:
 @operation("model", "rollback", Permission.OPERATE)
 def roll_back_model(call: Call[RollBack]) -> Any:
     """Roll back every deployment of a model to what was live before."""
+    _require_model(call.project, call.input.name)
     deployments = call.project.rollouts.following(call.input.name, "production")
+    if not deployments:
+        raise Conflict(
+            f"No deployment follows {call.input.name}@production, so there is nothing to roll back.",
+            code="NOTHING_FOLLOWS",
+            remedy=f"Move the alias back: modelyard model promote --name {call.input.name} --version VERSION.",
+        )
     events = [call.project.rollouts.rollback(name, call.principal, call.input.reason) for name in deployments]
     return [msgspec.to_builtins(event) for event in events]
+
+
+def _move(call: Call[Promote], alias: str) -> dict[str, Any]:
+    """Point an alias that nothing follows at a version; MLflow is shown it."""
+    project, version = call.project, call.project.models.get(call.input.name, call.input.version)
+    if not version.gate_passed:
+        raise NotServable(
+            f"{version.name} {version.label} may not become {alias}: its gate did not pass.",
+            context={"model": version.name, "version": version.number},
+            remedy=f"See why: modelyard model show {version.name} {version.number}",
+        )
+    detail = f"{version.label} is {alias}; no deployment follows it"
+    with project.records.transaction() as tx:
+        project.models.move_alias(tx, version.name, alias, version.number, call.principal, detail)
+        moved = {"alias": alias, "version": version.number}
+        project.audit.record(tx, call.principal, "model.promote", version.name, moved)
+    project.models.project(version.name)
+    at = project.clock.now().isoformat()
+    return {"at": at, "deployment": None, "version": version.number, "kind": "promoted", "detail": detail}
+
+
+def _require_model(project: Project, name: str) -> None:
+    names = {each.name for each in project.models.versions()}
+    if name not in names:
+        raise ModelVersionNotFound(f"There is no model '{name}'.", remedy=did_you_mean(name, names))
 
 
 def _shown(version: ModelVersion, aliases: dict[str, int]) -> dict[str, Any]:

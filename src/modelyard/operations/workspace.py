@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import psutil
 
 from modelyard.access import Permission
-from modelyard.core import ModelyardError, SystemClock, to_micros
+from modelyard.core import InvalidInput, ModelyardError, SystemClock, to_micros
 from modelyard.wiring import Project
 
 from .contract import Call, Nothing, Option, operation
 
+_REMEDY = "Make well what is wrong above, then look again: modelyard doctor."
 TELEMETRY_SWITCHES = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
 
 
@@ -83,12 +84,14 @@ def doctor(call: Call[Nothing]) -> Any:
     checks: tuple[Callable[[Project], Iterator[Finding]], ...] = (
         _python, _sqlite, _records, _artifacts, _audit, _intents, _ports, _disk, _clock, _telemetry,
     )  # fmt: skip
-    return [asdict(finding) for check in checks for finding in check(call.project)]
+    return [asdict(finding) for check in checks for finding in _findings(check, call.project)]
 
 
 @operation("audit", "list", Permission.READ)
 def audit_list(call: Call[AuditPage]) -> Any:
     """Who did what, when."""
+    if call.input.after < 0 or call.input.limit < 1:
+        raise InvalidInput("--after counts from 0 and --limit from 1.", remedy="modelyard audit list --limit 50")
     entries = call.project.audit.entries(after=call.input.after, limit=call.input.limit)
     return [{"number": entry.seq, **entry.body} for entry in entries]
 
@@ -132,6 +135,15 @@ def log_stats(call: Call[LogOf]) -> Any:
     return asdict(call.project.log.stats(call.input.deployment))
 
 
+def _findings(check: Callable[[Project], Iterator[Finding]], project: Project) -> list[Finding]:
+    """What a check found; one that cannot be made is a finding too, so that the others are made."""
+    try:
+        return list(check(project))
+    except (ModelyardError, OSError) as error:
+        remedy = error.remedy if isinstance(error, ModelyardError) else ""
+        return [Finding(check.__name__.strip("_"), ok=False, found=str(error), remedy=remedy or _REMEDY)]
+
+
 def _python(_: Project) -> Iterator[Finding]:
     yield Finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "Modelyard needs 3.11 or newer.")
 
@@ -141,8 +153,11 @@ def _sqlite(_: Project) -> Iterator[Finding]:
 
 
 def _records(project: Project) -> Iterator[Finding]:
-    remedy = "Check stores.records in modelyard.yaml, and that the database runs."
-    yield _tried("record store", lambda: project.records.url, remedy)
+    def ask() -> str:
+        with project.records.snapshot():
+            return f"{project.records.url} answers"
+
+    yield _tried("record store", ask, "Check stores.records in modelyard.yaml, and that the database runs.")
 
 
 def _artifacts(project: Project) -> Iterator[Finding]:
@@ -193,22 +208,21 @@ def _disk(project: Project) -> Iterator[Finding]:
 
 
 def _clock(project: Project) -> Iterator[Finding]:
-    last = project.audit.entries(limit=None)[-1:]
+    last = max((str(each.body.get("at", "")) for each in project.audit.entries()[-1:]), default="")
     now = project.clock.now().isoformat()
-    behind = bool(last) and last[0].body["at"] > now
-    found = f"now is {now}" + (f", yet the audit record ends at {last[0].body['at']}" if behind else "")
-    yield Finding("clock", not behind, found, "Set the clock of this machine, or wait: a replay may have run ahead.")
+    found = f"now is {now}" + (f", yet the audit record ends at {last}" if last > now else "")
+    yield Finding("clock", last <= now, found, "Set the clock of this machine, or wait: a replay may have run ahead.")
 
 
 def _telemetry(_: Project) -> Iterator[Finding]:
     for name in TELEMETRY_SWITCHES:
         value = os.environ.get(name, "set by Modelyard when MLflow is loaded")
-        off = value.lower() not in ("0", "false", "no")
+        off = value.strip().lower() not in ("", "0", "false", "no")
         yield Finding(name, off, value, f"Unset {name}: nothing here calls home.")
 
 
 def _tried(check: str, ask: Callable[[], str], remedy: str) -> Finding:
     try:
         return Finding(check, ok=True, found=ask())
-    except ModelyardError as error:
-        return Finding(check, ok=False, found=error.message, remedy=error.remedy or remedy)
+    except (ModelyardError, OSError) as error:
+        return Finding(check, ok=False, found=str(error), remedy=remedy)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Literal
 
 import msgspec
@@ -131,13 +132,15 @@ def _detail(value: Any) -> str:
 
 
 def _json(value: Any) -> Any:
-    """A value for the record: JSON as it is, a judgement in full, anything else by the name of its type."""
+    """A value for the record: JSON as it is (without NaN and infinities), a judgement in full, else its type's name."""
     if isinstance(value, Judgement):
         return {"verdict": value.verdict.value, "reasons": list(value.reasons)}
+    if isinstance(value, float) and not isfinite(value):
+        return None
     if isinstance(value, str | int | float | bool | None):
         return value
     if isinstance(value, Mapping) and all(isinstance(each, str | int | float | bool) for each in value.values()):
-        return dict(value)
+        return {str(name): _json(each) for name, each in value.items()}
     return str(value) if hasattr(value, "isoformat") else type(value).__name__
 
 

@@ -4,8 +4,9 @@ Owns when a model is retrained and following it to its end. Does not own trainin
 (`rollout`).
 """
 
+from .errors import LoopBusy, LoopMovedOn, NoPolicy
 from .loop import Retraining
 from .records import Loop, LoopEvent
 from .settings import RetrainingSettings
 
-__all__ = ["Loop", "LoopEvent", "Retraining", "RetrainingSettings"]
+__all__ = ["Loop", "LoopBusy", "LoopEvent", "LoopMovedOn", "NoPolicy", "Retraining", "RetrainingSettings"]

@@ -32,5 +32,5 @@ class LoopEvent(msgspec.Struct, frozen=True):
     at: str
     model: str
     cycle: int
-    kind: Literal["triggered", "registered", "rejected", "failed", "rollout", "promoted", "rolled_back"]
+    kind: Literal["triggered", "registered", "rejected", "failed", "rollout", "promoted", "shadow", "rolled_back"]
     detail: str

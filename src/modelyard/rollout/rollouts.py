@@ -295,7 +295,7 @@ class Rollouts:
         if before is None:
             raise NoRollout(
                 f"'{route.deployment}' never had another live version than {route.live.version}.",
-                remedy="Deploy another version: modelyard deploy.",
+                remedy=f"Deploy another version: modelyard rollout start {route.deployment} --to VERSION.",
             )
         shadows = [arm for arm in route.arms if arm.role == "shadow"]
         write_route(tx, route, [msgspec.structs.replace(before.live, weight=1.0), *shadows], reason)
@@ -373,7 +373,10 @@ class Rollouts:
     def _require_route(self, view: Snapshot, deployment: str) -> Route:
         route = current_route(view, deployment)
         if route is None:
-            raise NoRollout(f"Nothing is deployed to '{deployment}' yet.", remedy="Deploy a version: modelyard deploy.")
+            raise NoRollout(
+                f"Nothing is deployed to '{deployment}' yet.",
+                remedy=f"Deploy a version: modelyard rollout start {deployment} --to VERSION.",
+            )
         return route
 
     def _refuse_active(self, view: Snapshot, deployment: str) -> None:
@@ -381,7 +384,7 @@ class Rollouts:
         if rollout is not None and rollout.state == "active":
             raise RolloutActive(
                 f"'{deployment}' has a rollout of version {rollout.version} in progress since {rollout.started_at}.",
-                remedy="Wait for it, or take it back: modelyard rollout rollback.",
+                remedy=f"Wait for it, or take it back: modelyard rollout rollback {deployment}.",
             )
 
     def _event(
@@ -425,7 +428,7 @@ def _require_unmoved(tx: Transaction, rollout: Rollout) -> None:
         raise RolloutMovedOn(
             f"The rollout of version {rollout.version} to '{rollout.deployment}' was decided by someone else.",
             context={"deployment": rollout.deployment, "rollout": rollout.id},
-            remedy="See: modelyard rollout history.",
+            remedy=f"See: modelyard rollout history {rollout.deployment}.",
         )
 
 

@@ -14,6 +14,7 @@ from modelyard.storage import RecordStore, Snapshot, Transaction
 KIND = "route"
 ROLLOUT = "rollout"
 INTENT = "route.change"
+"""The kind of intent that `RoutePublisher` carries out."""
 
 
 def current_route(view: Snapshot, deployment: str) -> Route | None:

@@ -9,6 +9,7 @@ from modelyard.core.durations import Duration
 from modelyard.core.settings import Section
 
 Strategy = Literal["all-at-once", "canary", "shadow"]
+"""How a new version takes over; a shadow never does."""
 
 
 class DeploymentSettings(Section):

@@ -41,7 +41,8 @@ class FeedFolder:
             return None
         except msgspec.MsgspecError as error:
             raise FeedDamaged(
-                f"{self._file} is no feed: {error}.", remedy="Publish it again: modelyard doctor --repair."
+                f"{self._file} is no feed: {error}.",
+                remedy="It is written anew by the next change of a route, and by: modelyard up.",
             ) from error
 
     def stamp(self) -> tuple[int, int] | None:

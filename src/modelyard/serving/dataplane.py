@@ -196,7 +196,7 @@ class DataPlane:
         return ModelFailed(
             f"Version {arm.arm.version} of '{deployment.route.deployment}' failed ({outcome.error}): {why(outcome)}",
             context={"kind": outcome.error},
-            remedy="See the server's log; roll back: modelyard rollout rollback.",
+            remedy=f"See the server's log; roll back: modelyard rollout rollback {deployment.route.deployment}.",
         )
 
 

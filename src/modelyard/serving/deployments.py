@@ -28,7 +28,7 @@ class Deployment:
             raise NotReady(
                 f"The live version {self.route.live.version} of '{self.route.deployment}' is not loaded: "
                 f"{self.refused.get(self.route.live.name, 'loading')}.",
-                remedy="See the server's log; roll back: modelyard rollout rollback.",
+                remedy=f"See the server's log; roll back: modelyard rollout rollback {self.route.deployment}.",
             )
         return arm
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 Statistic = Callable[[ArrayLike, ArrayLike], float]
+"""A distance of two samples: reference and current to one number."""
 
 
 def null_quantile(

@@ -5,6 +5,7 @@ MLflow is imported when it is first needed and never on the way of a rollback: i
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -25,7 +26,7 @@ class Run:
         self.id = run_id
 
     def log(self, *, params: Mapping[str, object] | None = None, metrics: Mapping[str, float] | None = None) -> None:
-        """Log parameters and metrics in one batch."""
+        """Log parameters and metrics in one batch; a parameter keeps its first value, and 6000 characters of it."""
         self._tracker.prepare()
         from mlflow.entities import Metric, Param  # noqa: PLC0415 - see the module's docstring
 
@@ -74,7 +75,7 @@ class Tracker:
         import mlflow  # noqa: PLC0415 - see the module's docstring
         import sklearn  # noqa: PLC0415
 
-        with mlflow.start_run(run_id=run_id):
+        with self._translated(), mlflow.start_run(run_id=run_id):
             logged = mlflow.sklearn.log_model(
                 model,
                 name="model",
@@ -96,10 +97,11 @@ class Tracker:
         self.prepare()
         import mlflow  # noqa: PLC0415 - see the module's docstring
 
-        return mlflow.sklearn.load_model(uri)
+        with self._translated():
+            return mlflow.sklearn.load_model(uri)
 
     def project_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
-        """Make MLflow show these aliases of a model, and no others of these names."""
+        """Make MLflow show these aliases of a model, and no others."""
         shown = self.aliases(model)
         for alias, version in aliases.items():
             if shown.get(alias) != version:
@@ -115,17 +117,29 @@ class Tracker:
     def prepare(self) -> None:
         """Import MLflow with its telemetry off, and point it here. Must come before any other import of MLflow."""
         self._client  # noqa: B018 - made once, on first use
+        import mlflow  # noqa: PLC0415 - see the module's docstring
+
+        mlflow.set_tracking_uri(self._uri)  # again, for another project of this process may have pointed it elsewhere
+        mlflow.set_registry_uri(self._uri)
 
     def ask(self, question: Callable[[Any], Result]) -> Result:
         """Ask MLflow's client; its errors become TrackingUnavailable."""
         client = self._client  # before any other import of MLflow: it switches telemetry off
+        with self._translated():
+            return question(client)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """MLflow's errors become ours."""
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
 
         try:
-            return question(client)
+            yield
         except MlflowException as error:
             raise TrackingUnavailable(
-                f"MLflow at {self._uri} refused: {error.message}.", remedy="Check it: modelyard doctor."
+                f"MLflow at {_masked(self._uri)} refused: {_masked(error.message.strip().rstrip('.'))}.",
+                context={"mlflow": error.error_code},
+                remedy="If it should not, check stores.tracking in modelyard.yaml, and that MLflow runs there.",
             ) from error
 
     @cached_property
@@ -136,9 +150,8 @@ class Tracker:
 
         for chatty in ("alembic", "mlflow"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(self._uri)
-        mlflow.set_registry_uri(self._uri)
-        return mlflow.MlflowClient(self._uri, self._uri)
+        with self._translated():
+            return mlflow.MlflowClient(self._uri, self._uri)
 
     def _experiment(self, name: str) -> str:
         found = self.ask(lambda client: client.get_experiment_by_name(name))
@@ -147,14 +160,16 @@ class Tracker:
         return str(self.ask(lambda client: client.create_experiment(name, artifact_location=self._artifacts)))
 
     def _registered_model(self, name: str) -> None:
-        client = self._client
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
-
         try:
-            client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise TrackingUnavailable(f"MLflow at {self._uri} refused: {error.message}.") from error
+            self.ask(lambda client: client.create_registered_model(name))
+        except TrackingUnavailable as error:
+            if error.context["mlflow"] != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+
+def _masked(text: str) -> str:
+    """Text without the passwords of the URIs in it."""
+    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
 
 
 def _set_alias(model: str, alias: str, version: int, client: Any) -> None:

@@ -4,13 +4,14 @@ Owns the project file as a whole and the choice of every driver; injects what pi
 behaviour of its own.
 """
 
-from .project import Project
+from .project import KEYS, Project
 from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
 from .server import server_command
 from .settings import ModelSettings, SecuritySettings, ServerSettings, StoresSettings
 
 __all__ = [
     "FILE_NAME",
+    "KEYS",
     "LoadedFile",
     "ModelSettings",
     "Project",

@@ -31,23 +31,18 @@ from modelyard.routing import FeedFolder, KeyEntry
 from modelyard.storage import ArtifactStore, RecordStore, Snapshot, open_artifact_store, open_record_store
 from modelyard.tracking import Tracker
 
-from .project_file import LoadedFile, ProjectFile, load_project_file
+from .project_file import ProjectFile, load_project_file
 from .services import ProjectServices
+
+KEYS = "key"
+"""The kind of the documents that API keys are stored as."""
 
 
 class Project:
     """Everything of one project, each part made when it is first used. Use from one thread; close when done."""
 
-    def __init__(self, file: LoadedFile, *, clock: Clock, ids: IdSource, principal: Principal, seed: int = 0) -> None:
-        self.file = file
-        self.clock = clock
-        self.ids = ids
-        self.principal = principal
-        self.seed = seed
-
-    @classmethod
-    def open(
-        cls,
+    def __init__(
+        self,
         path: Path | str = ".",
         *,
         clock: Clock | None = None,
@@ -55,16 +50,13 @@ class Project:
         principal: Principal | None = None,
         environment: Mapping[str, str] | None = None,
         seed: int = 0,
-    ) -> "Project":
+    ) -> None:
         """The project whose `modelyard.yaml` stands at `path`. Nothing is created before it is needed."""
-        file = load_project_file(Path(path), environment)
-        return cls(
-            file,
-            clock=clock or SystemClock(),
-            ids=ids or SystemIds(),
-            principal=principal or local_principal(),
-            seed=seed,
-        )
+        self.file = load_project_file(Path(path), environment)
+        self.clock = clock or SystemClock()
+        self.ids = ids or SystemIds()
+        self.principal = principal or local_principal()
+        self.seed = seed
 
     @property
     def settings(self) -> ProjectFile:
@@ -109,7 +101,8 @@ class Project:
     def tracker(self) -> Tracker:
         """MLflow."""
         self.workspace.mkdir(parents=True, exist_ok=True)
-        uri = self.settings.stores.tracking or f"sqlite:///{self.workspace / 'mlflow.db'}"
+        declared = self.settings.stores.tracking
+        uri = declared.get_secret_value() if declared else f"sqlite:///{self.workspace / 'mlflow.db'}"
         return Tracker(uri, (self.workspace / "mlartifacts").as_uri(), self.clock)
 
     @cached_property
@@ -134,7 +127,7 @@ class Project:
         )
 
     def _project_aliases(self, model: str) -> None:
-        self.registry.project(model)  # the registry is made only when a projection is wanted
+        self.models.project(model)  # the registry is made only when a projection is wanted
 
     @cached_property
     def intents(self) -> Intents:
@@ -142,7 +135,7 @@ class Project:
         return Intents(self.records, self.audit, self.clock, self.ids, {INTENT: self.publisher})
 
     @cached_property
-    def registry(self) -> Registry:
+    def models(self) -> Registry:
         """Model versions and aliases."""
         return Registry(self.records, self.audit, self.artifacts, self.tracker, self.clock)
 
@@ -168,9 +161,7 @@ class Project:
         """What pipeline steps reach."""
         scratch = self.workspace / "scratch"
         scratch.mkdir(parents=True, exist_ok=True)
-        return ProjectServices(
-            self.file, self.features, self.registry, self.tracker, self.clock, self.principal, scratch
-        )
+        return ProjectServices(self.file, self.features, self.models, self.tracker, self.clock, self.principal, scratch)
 
     @cached_property
     def rollouts(self) -> Rollouts:
@@ -178,7 +169,7 @@ class Project:
         return Rollouts(
             self.records,
             self.intents,
-            self.registry,
+            self.models,
             self.feed,
             self.log,
             self.clock,
@@ -198,7 +189,7 @@ class Project:
             self.records,
             self.audit,
             self.monitors,
-            self.registry,
+            self.models,
             self.rollouts,
             self.run_pipeline,
             self.clock,
@@ -226,7 +217,7 @@ class Project:
 
     def bundle(self, deployment: str, version: str) -> Bundle:
         """The bundle of a deployment's version, as servers have it."""
-        digest = self.registry.get(self.settings.deployments[deployment].model_name, version).bundle
+        digest = self.models.get(self.settings.deployments[deployment].model_name, version).bundle
         if digest is None:
             raise NotServable(f"Version {version} of '{deployment}' has no bundle.")
         if digest not in self._bundles:
@@ -247,7 +238,7 @@ class Project:
 
 def _key_entries(view: Snapshot) -> tuple[KeyEntry, ...]:
     """The keys that servers accept."""
-    keys = [msgspec.convert(each.body, StoredKey) for each in view.scan("key")]
+    keys = [msgspec.convert(each.body, StoredKey) for each in view.scan(KEYS)]
     return tuple(
         KeyEntry(each.key_id, each.digest, each.role.value, each.deployments, each.expires_us)
         for each in keys

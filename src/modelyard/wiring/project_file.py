@@ -30,6 +30,7 @@ from modelyard.rollout import DeploymentSettings
 from .settings import ModelSettings, SecuritySettings, ServerSettings, StoresSettings
 
 FILE_NAME = "modelyard.yaml"
+"""What a project file is called."""
 
 
 class ProjectFile(Section):

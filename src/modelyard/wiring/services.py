@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from modelyard.access import Principal
 from modelyard.bundling import Facts, build_bundle, build_profile, infer_signature, permutation_importance
-from modelyard.core import Clock, Judgement, Scalar, log_event, to_micros
-from modelyard.data import DatasetSettings, check_leaks, check_table, load_function, read_table, version_of
+from modelyard.core import Clock, InvalidInput, Judgement, Scalar, did_you_mean, log_event, to_micros
+from modelyard.data import DatasetSettings, check_leaks, check_table, known_by, load_function, read_table, version_of
 from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle
 from modelyard.online import RequestField
@@ -58,13 +58,14 @@ class ProjectServices:
         self._scratch = scratch
 
     def dataset(self, name: str, as_of: datetime) -> pa.Table:
-        settings = self._file.settings.datasets[name]
+        settings = self._dataset(name)
         if ".py:" in settings.source:
             return load_function(settings.source, self._file.folder)(as_of)
-        return read_table(self._file.folder / settings.source)
+        source = settings.source if "://" in settings.source else self._file.folder / settings.source
+        return known_by(read_table(source), settings.known_at, as_of)
 
     def check(self, name: str, rows: pa.Table) -> Judgement:
-        settings = self._file.settings.datasets[name]
+        settings = self._dataset(name)
         declared = check_table(rows, settings.checks, min_rows=settings.min_rows)
         newest = rows.slice(max(0, len(rows) - _CHECKED_ROWS))
         used = [feature for model in self._models_of(settings) for feature in _bare(model.features)]
@@ -166,6 +167,12 @@ class ProjectServices:
         ]
         plan: dict[str, object] = msgspec.to_builtins(self._features.plan(settings.features, request))
         return plan
+
+    def _dataset(self, name: str) -> DatasetSettings:
+        declared = self._file.settings.datasets
+        if name not in declared:
+            raise InvalidInput(f"There is no dataset '{name}'.", remedy=did_you_mean(name, declared))
+        return declared[name]
 
     def _models_of(self, dataset: DatasetSettings) -> list[ModelSettings]:
         return [each for each in self._file.settings.models.values() if each.label == dataset.label]

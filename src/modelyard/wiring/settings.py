@@ -14,7 +14,7 @@ class StoresSettings(Section):
     workspace: Path = Field(Path(".modelyard"), description="Folder of every embedded store, beside the project file.")
     records: SecretStr | None = Field(None, description="Record store: sqlite:///… or postgresql+psycopg://…")
     artifacts: str | None = Field(None, description="Artifact store: a folder or s3://bucket/prefix.")
-    tracking: str | None = Field(None, description="MLflow tracking and registry URI.")
+    tracking: SecretStr | None = Field(None, description="MLflow tracking and registry URI.")
 
 
 class ServerSettings(Section):

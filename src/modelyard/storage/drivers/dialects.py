@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from ..errors import StoreUnavailable
+
 BUSY_SECONDS = 30
 SAFE_WAL = (3, 51, 3)
 """From this SQLite on, write-ahead logging cannot corrupt a database that two connections use."""
@@ -28,7 +30,7 @@ class Sqlite:
 
     def open(self, url: URL) -> Engine:
         if url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(url.database).parent)
         # A connection a transaction: nothing is shared between threads, or inherited by a forked child.
         engine = create_engine(
             url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS}, json_serializer=_compact
@@ -69,6 +71,15 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
     cursor.execute(f"PRAGMA journal_mode = {mode}")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The folder {folder} of the record store cannot be made: {error}.", remedy="Correct stores.records."
+        ) from error
 
 
 def _compact(value: object) -> str:

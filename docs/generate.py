@@ -1,0 +1,252 @@
+"""Writes the reference pages that follow from the code: `.venv/bin/python docs/generate.py [FOLDER]`.
+
+`cli.md` comes from the command line and the operations table, `project-file.md` from the settings models. The same code
+gives the same bytes, so a test can compare the committed pages with fresh ones.
+"""
+
+import pkgutil
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from importlib import import_module
+from inspect import cleandoc
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+import click
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+import modelyard.operations
+from modelyard.cli.root import root
+from modelyard.core.durations import format_duration
+from modelyard.operations import Operation
+from modelyard.wiring import FILE_NAME, ProjectFile
+
+PAGES = Path(__file__).with_name("reference")
+MADE = "<!-- Made by docs/generate.py. Do not edit: change the code's descriptions, then run it. -->"
+
+_KINDS: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    Path: "path",
+    SecretStr: "text, kept secret",
+    timedelta: "duration",
+    type(None): "null",
+}
+
+
+def main() -> None:
+    """Write both pages into the folder given, or into the docs."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGES
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, lines in (("cli.md", cli_page()), ("project-file.md", project_file_page())):
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def cli_page() -> Iterator[str]:
+    """Every command, with its parameters, defaults, and the permission it asks for."""
+    yield from (
+        MADE,
+        "",
+        "# The command line",
+        "",
+        "Every command takes `--help`. Results go to standard output, talk and errors to standard error. With `--json`",
+        "the result is one JSON document. [Exit codes](contracts.md#exit-codes) say how a command ended.",
+    )
+    context = click.Context(root, info_name="modelyard")
+    for noun in root.list_commands(context):
+        command = root.get_command(context, noun)
+        if command is not None:
+            yield from _noun(noun, command)
+
+
+def _noun(noun: str, command: click.Command) -> Iterator[str]:
+    yield from ("", f"## `modelyard {noun}`", "", *_prose(command.help))
+    if not isinstance(command, click.Group):
+        yield from _command(noun, "", command)
+        return
+    for verb, each in command.commands.items():
+        yield from ("", f"### `modelyard {noun} {verb}`", "", *_prose(each.help))
+        yield from _command(noun, verb, each)
+
+
+def _command(noun: str, verb: str, command: click.Command) -> Iterator[str]:
+    spelled = f"modelyard {noun} {verb}".strip()
+    with click.Context(command, info_name=spelled) as context:
+        pieces = " ".join([spelled, *command.collect_usage_pieces(context)])
+        yield from ("", "```text", pieces, "```", "")
+        if (found := _operations().get((noun, verb))) is not None:
+            here = " Only on this machine." if found.local else ""
+            yield from (f"Asks for the permission `{found.permission.value}`.{here}", "")
+        yield from ("| parameter | value | default | |", "|---|---|---|---|")
+        for parameter in command.params:
+            yield _row(_spelling(parameter), _accepted(parameter), _given(parameter, context), _said(parameter))
+
+
+def _operations() -> dict[tuple[str, str], Operation[Any]]:
+    package = modelyard.operations
+    modules = [import_module(f"{package.__name__}.{each.name}") for each in pkgutil.iter_modules(package.__path__)]
+    found = [each for module in modules for each in vars(module).values() if isinstance(each, Operation)]
+    return {(each.noun, each.verb): each for each in found}
+
+
+def _spelling(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Argument):
+        return f"`{parameter.human_readable_name}`"
+    return ", ".join(f"`{each}`" for each in (*parameter.opts, *parameter.secondary_opts))
+
+
+def _accepted(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Option) and parameter.is_flag:
+        return "flag"
+    if isinstance(parameter.type, click.Choice):
+        return " or ".join(f"`{each}`" for each in parameter.type.choices)
+    if isinstance(parameter.type, click.IntRange):
+        return f"whole number, {parameter.type.min} to {parameter.type.max}"
+    names = {"integer": "whole number", "float": "number", "file": "path", "directory": "path"}
+    named = names.get(parameter.type.name, parameter.type.name)
+    return f"{named}, repeated" if parameter.multiple or parameter.nargs == -1 else named
+
+
+def _given(parameter: click.Parameter, context: click.Context) -> str:
+    if parameter.required:
+        return "required"
+    default = parameter.get_default(context)
+    if default is None or default is False or default == () or type(default).__name__ == "Sentinel":
+        return ""
+    return f"`{default}`"
+
+
+def _said(parameter: click.Parameter) -> str:
+    return (getattr(parameter, "help", None) or "").strip()
+
+
+def project_file_page() -> Iterator[str]:
+    """Every setting, with what it takes, its default and its description."""
+    yield from (
+        MADE,
+        "",
+        "# The project file",
+        "",
+        f"`{FILE_NAME}` holds everything a project declares. Unknown keys are errors, and all errors are reported at",
+        "once, each with its line. `NAME` stands for a name of your choice. A duration is written `90s`, `10m`, `7d`",
+        "or `1h30m`.",
+        "",
+        "A flag wins over the environment, the environment over the file, the file over the default. The environment",
+        "reaches the settings of sections without names: `server.port` is `MODELYARD_SERVER_PORT`.",
+        "`modelyard config show` prints every effective value and where it came from.",
+    )
+    for section, field in ProjectFile.model_fields.items():
+        yield from ("", f"## `{section}`", "", *_prose(_description(field)))
+        rows = list(_settings(section, field))
+        if rows:
+            yield from ("", "| setting | value | default | |", "|---|---|---|---|", *rows)
+
+
+def _settings(path: str, field: FieldInfo) -> Iterator[str]:
+    models = list(_models(field.annotation))
+    if not models:
+        yield _row(f"`{path}`", _value(field), _default(field), _description(field))
+    for named, model in models:
+        for name, each in model.model_fields.items():
+            inner = f"{path}.NAME.{name}" if named else f"{path}.{name}"
+            if list(_models(each.annotation)):
+                yield _row(f"`{inner}`", _value(each), _default(each), _description(each))
+            yield from _settings(inner, each)
+
+
+def _models(annotation: Any, *, named: bool = False) -> Iterator[tuple[bool, type[BaseModel]]]:
+    """The settings models in an annotation, and whether each stands under a name."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield named, annotation
+    for argument in get_args(annotation):
+        yield from _models(argument, named=named or get_origin(annotation) is dict)
+
+
+def _description(field: FieldInfo) -> str:
+    """What the field says of itself, or else what its model does."""
+    if field.description:
+        return field.description
+    documented = [cleandoc(model.__doc__ or "") for _, model in _models(field.annotation)]
+    return documented[0] if documented else ""
+
+
+def _value(field: FieldInfo) -> str:
+    bounds = [said for each in field.metadata if (said := _bound(each))]
+    return ", ".join([_kind(field.annotation), *bounds])
+
+
+def _bound(metadata: object) -> str:
+    if isinstance(metadata, annotated_types.Ge):
+        return f"at least {metadata.ge}"
+    if isinstance(metadata, annotated_types.Gt):
+        return f"above {metadata.gt}"
+    if isinstance(metadata, annotated_types.Le):
+        return f"at most {metadata.le}"
+    if isinstance(metadata, annotated_types.Lt):
+        return f"below {metadata.lt}"
+    if isinstance(metadata, annotated_types.MinLen):
+        return f"at least {metadata.min_length}"
+    return ""
+
+
+def _kind(annotation: Any) -> str:
+    """What a value of a type looks like in the file."""
+    if annotation in _KINDS:
+        return _KINDS[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(arguments[0])
+    if origin is Literal:
+        return " or ".join(f"`{each}`" for each in arguments)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_kind(each) for each in arguments)
+    return _collection(annotation)
+
+
+def _collection(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is tuple:
+        return f"list of {_kind(arguments[0])}"
+    if origin is dict:
+        return f"names, each with {_kind(arguments[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "a section"
+    raise TypeError(f"{annotation!r} needs words of its own in docs/generate.py")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True)
+    if default is None or isinstance(default, BaseModel) or default in ((), {}):
+        return ""
+    return f"`{_written(default)}`"
+
+
+def _written(value: object) -> str:
+    """A value as the file spells it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(_written(each) for each in value) + "]"
+    return str(value)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _prose(text: str | None) -> tuple[str, ...]:
+    return tuple(cleandoc(text or "").splitlines())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Whether a command that someone wrote down exists."""
+
+import re
+from functools import lru_cache
+
+import click
+from click.testing import CliRunner
+
+from modelyard.cli.root import NOUNS, root
+
+
+def missing(written: str) -> list[str]:
+    """What `modelyard NOUN [VERB] [--flag ...]` needs and does not have: the noun, the verb, or flags."""
+    words = written.split()[1:]
+    flags = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]
+    if not words or words[0] not in NOUNS:
+        return words[:1] or ["a noun"]
+    path = words[:1]
+    if verbs := _verbs(words[0]):
+        if len(words) < 2 or words[1] not in verbs:
+            return [" ".join(words[:2])]
+        path = words[:2]
+    shown = _flags_in_help(tuple(path))
+    return [flag for flag in flags if flag not in shown]
+
+
+def _verbs(noun: str) -> list[str]:
+    command = root.get_command(click.Context(root), noun)
+    return list(command.commands) if isinstance(command, click.Group) else []
+
+
+@lru_cache(maxsize=256)
+def _flags_in_help(path: tuple[str, ...]) -> frozenset[str]:
+    """The flags that `--help` of a command lists; it must end with 0."""
+    result = CliRunner().invoke(root, [*path, "--help"])
+    assert result.exit_code == 0, result.output
+    return frozenset(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", result.output))
