@@ -23,7 +23,7 @@ from .summary import STATIC, summarise
 from .timeline import START, moments
 from .traffic import Clients
 
-DEFAULT_SHARE = 0.12
+DEFAULT_SHARE = 0.1
 """The share of flights that is replayed by default: the year then passes in about two minutes."""
 
 _MARK = ".modelyard-demo"

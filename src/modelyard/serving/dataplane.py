@@ -1,5 +1,6 @@
 """The data plane, whatever the transport: rows in, answers out, everything on record before the answer leaves."""
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ class DataPlane:
         self._ids = ids
         self._server = server
         self._copies: deque[_Copy] = deque()
+        self.copied = asyncio.Event()
         self._sketched = to_micros(clock.now())
 
     def now(self) -> Micros:
@@ -87,6 +89,8 @@ class DataPlane:
                 records.append(self._record(copy.deployment, arm, outcome, copy, answered=False))
         if records:
             self._append(records)
+        if not self._copies:
+            self.copied.clear()
         return len(self._copies)
 
     def journal_sketches(self) -> None:
@@ -180,6 +184,7 @@ class DataPlane:
             loaded = here.deployment.arms.get(arm.name)
             if loaded is not None:
                 row = loaded.freeze(here.row, here.at, answering, outcome.features)
+                self.copied.set()
                 self._copies.append(_Copy(here.prediction_id, here.at, here.deployment, arm, row, here.entity))
 
     def _append(self, records: Sequence[PredictionRecord | TruthRecord | OutcomeRecord | SketchRecord]) -> None:

@@ -108,8 +108,9 @@ class ServerProcess:
     async def _shadow(self) -> None:
         """Score copies for shadows whenever the loop has a moment between requests."""
         while True:
-            waiting = self._plane.score_shadows(4)
-            await asyncio.sleep(0 if waiting else 0.002)
+            await self._plane.copied.wait()
+            self._plane.score_shadows(4)
+            await asyncio.sleep(0)
 
     def _report(self) -> None:
         now: Micros = to_micros(self._clock.now())
