@@ -19,7 +19,7 @@ from pydantic import create_model
 import modelyard as my
 from modelyard.bundling import BuiltBundle
 from modelyard.cli import edge
-from modelyard.core import ManualClock, Micros, ModelyardError, SystemIds
+from modelyard.core import Digest, ManualClock, Micros, ModelyardError, SystemIds
 from modelyard.journal import Journal, PredictionRecord
 from modelyard.online import LocalOnlineStore
 from modelyard.registry import STAGES, alias_of
@@ -219,14 +219,18 @@ def test_no_path_of_the_server_is_missing_from_the_table(service: Service) -> No
 
 def exported() -> dict[str, Metric]:
     """The metric families of a server, by name, after every kind of event."""
-    metrics = Metrics()
+    arms = (Arm("live", "live", "1", Digest("a" * 64), 1.0),)
+    metrics = Metrics(lambda: [Route("d", "fraud", 1, arms, "salt")])
     answered = PredictionRecord("a", Micros(0), "d", 1, "1", "live", "live", True, None, (), "1", (0.7,), 10)
     refused = PredictionRecord("a", Micros(0), "d", 1, "2", "canary", "canary", False, None, (), None, (), 10, "input")
-    metrics.count("fraud", [refused, answered], 0.001)
+    metrics.count(["fraud"] * 2, [refused, answered])
+    metrics.took("fraud", [0.001])
     metrics.failed("fraud", "1")
     metrics.shadow_dropped("fraud")
     metrics.refused_records(1)
-    metrics.show_weights("d", {("live", "1"): 1.0})
+    metrics.refused("fraud")
+    metrics.unknown("fraud", "country", 1)
+    metrics.waiting(3)
     return {family.name: family for family in metrics.registry.collect()}
 
 

@@ -26,7 +26,7 @@ from modelyard.core import (
     Unavailable,
 )
 from modelyard.serving import DataPlane, HttpServer
-from modelyard.serving.errors import TooLarge
+from modelyard.serving.errors import TooLarge, UnsupportedEncoding
 
 from .commands import missing
 from .modules import every_module, given_codes, modules_of, trees
@@ -36,6 +36,7 @@ LIGHT_ROOMS = ("access", "core", "inference", "journal", "online", "routing", "s
 
 STATUSES: dict[type[ModelyardError], int] = {
     TooLarge: 413,
+    UnsupportedEncoding: 415,
     NotAuthenticated: 401,
     Forbidden: 403,
     NotFound: 404,

@@ -16,13 +16,24 @@ def descendants(pid: int) -> list[psutil.Process]:
     return [each for each in psutil.Process(pid).children(recursive=True) if each.is_running()]
 
 
+def heed_interrupts() -> None:
+    """As a terminal has it: what a shell starts in the background ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("text", ["training on January", "v1 is live", "registered"])
 def test_ctrl_c_ends_the_demonstration_within_five_seconds(text: str, tmp_path: Path) -> None:
     """While it trains, as it begins to serve, and in the middle of the year; twice in one workspace."""
     for _ in range(2 if text == "v1 is live" else 1):
         command = [sys.executable, "-m", "modelyard", "demo", "--workspace", str(tmp_path / "demo")]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
+        process = subprocess.Popen(
+            command,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "200"},
+            preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads here
+        )
         assert process.stderr is not None
         while text not in (line := process.stderr.readline()):
             assert line or process.poll() is None

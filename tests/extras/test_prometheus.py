@@ -5,20 +5,22 @@ import subprocess
 import pytest
 from prometheus_client import generate_latest
 
-from modelyard.core import Micros
+from modelyard.core import Digest, Micros
 from modelyard.journal import PredictionRecord
+from modelyard.routing import Arm, Route
 from modelyard.serving import Metrics
 
 
 @pytest.mark.extras
 def test_promtool_accepts_the_metrics() -> None:
     """Names, types and labels, after some answers and a failure."""
-    metrics = Metrics()
+    arms = (Arm("live", "live", "1", Digest("a" * 64), 0.9), Arm("canary", "canary", "2", Digest("b" * 64), 0.1))
+    metrics = Metrics(lambda: [Route("d", "fraud", 1, arms, "salt")])
     answered = PredictionRecord("a", Micros(0), "d", 1, "1", "live", "live", True, None, (), "1", (0.7,), 10)
     refused = PredictionRecord("a", Micros(0), "d", 1, "2", "canary", "canary", False, None, (), None, (), 10, "input")
-    metrics.count("fraud", [refused, answered], 0.001)
+    metrics.count(["fraud"] * 2, [refused, answered])
+    metrics.took("fraud", [0.001, 0.5])
     metrics.failed("fraud", "1")
-    metrics.show_weights("d", {("live", "1"): 0.9, ("canary", "2"): 0.1})
     text = generate_latest(metrics.registry)
     assert b'model_predictions_total{arm="canary",model_name="fraud",model_version="2"} 1.0' in text
     checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)

@@ -2,14 +2,11 @@
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,95 +17,10 @@ from modelyard.access import Role, mint_key
 from modelyard.bundling import BuiltBundle
 from modelyard.control import free_port
 from modelyard.core import Micros
-from modelyard.history import PredictionLog
 from modelyard.online import LocalOnlineStore, StoredRow, table_of
-from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route
+from modelyard.routing import Arm, KeyEntry
 
-AT = "2026-01-05T12:00:00+00:00"
-AT_US = 1_767_614_400_000_000
-
-
-class Server:
-    """A server process on free ports, fed from a folder."""
-
-    def __init__(self, folder: Path, *, wrapper: str | None = None, options: tuple[str, ...] = ()) -> None:
-        self.folder = folder
-        self.feed = FeedFolder(folder / "feed")
-        self.port, self.metrics_port = free_port(), free_port()
-        self._revision = 0
-        self._wrapper = wrapper
-        self._options = options
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def publish(self, *arms: Arm, keys: tuple[KeyEntry, ...] = (), authentication: bool = False) -> None:
-        """Publish a route of these arms as the next generation."""
-        self._revision += 1
-        route = Route("fraud", "fraud-model", self._revision, arms, "salt", assign_by="customer", clock="request")
-        self.feed.publish(Feed(self._revision, (route,), keys, authentication))
-
-    def start(self) -> None:
-        """Start and wait until it is ready."""
-        folders = [f"--{name}={self.folder / name}" for name in ("feed", "journal", "online")]
-        program = ["-c", self._wrapper] if self._wrapper else ["-m", "modelyard.serving"]
-        ports = [f"--port={self.port}", f"--metrics-port={self.metrics_port}", "--exit-with-parent"]
-        command = [sys.executable, *program, *folders, *ports, *self._options]
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
-        self.until(lambda: self.get("/ready")[0] == 200)
-
-    def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
-        """Poll until a condition holds."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, (self.folder / "server.log").read_text()[-3000:]
-            time.sleep(0.02)
-
-    def until_generation(self) -> None:
-        """Wait until the newest route is served."""
-        now = Micros(time.time_ns() // 1000)
-        self.until(lambda: any(each.generations.get("fraud") == self._revision for each in self.feed.statuses(now)))
-
-    def get(self, path: str, *, port: int | None = None) -> tuple[int, str]:
-        """GET a path."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port or self.port}{path}", timeout=5) as response:
-                return response.status, response.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
-
-    def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, Any]:
-        """POST JSON, or bytes as they are."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        url = f"http://127.0.0.1:{self.port}{path}"
-        request = urllib.request.Request(url, data, {"X-Modelyard-At": AT, **(headers or {})})
-        try:
-            with urllib.request.urlopen(request, timeout=5) as response:
-                return response.status, json.load(response)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
-
-    def predict(self, **fields: object) -> tuple[int, Any]:
-        """Predict one row of named fields."""
-        return self.post("/predict", {"inputs": [fields]})
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """End the process and return its exit code."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            os.kill(self.process.pid, number)
-        code = self.process.wait(10)
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        return code
-
-    @property
-    def log(self) -> PredictionLog:
-        """What it wrote down."""
-        return PredictionLog(self.folder / "journal", self.folder / "log")
+from .harness import AT, AT_US, Server, canary, live
 
 
 @pytest.fixture
@@ -126,14 +38,6 @@ def server(tmp_path: Path, built: BuiltBundle, strict_bundle: BuiltBundle) -> It
     yield server
     if server.process is not None and server.process.poll() is None:
         server.stop(signal.SIGKILL)
-
-
-def live(bundle: BuiltBundle, weight: float = 1.0, version: str = "1") -> Arm:
-    return Arm("live", "live", version, bundle.digest, weight)
-
-
-def canary(bundle: BuiltBundle, weight: float) -> Arm:
-    return Arm("canary", "canary", "2", bundle.digest, weight)
 
 
 def test_a_row_is_answered_recorded_and_met_by_its_truth(server: Server, built: BuiltBundle) -> None:

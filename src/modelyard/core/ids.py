@@ -3,9 +3,10 @@
 import os
 import random
 from typing import Protocol
-from uuid import UUID
 
 from .clock import Micros
+
+_WHOLE = (1 << 128) - 1
 
 
 class IdSource(Protocol):
@@ -38,4 +39,5 @@ def uuid7(at: Micros, randomness: bytes) -> str:
     value = (milliseconds << 80) | int.from_bytes(randomness, "big")
     value &= ~(0xF << 76) & ~(0x3 << 62)
     value |= (0x7 << 76) | (0x2 << 62)
-    return str(UUID(int=value & ((1 << 128) - 1)))
+    text = f"{value & _WHOLE:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

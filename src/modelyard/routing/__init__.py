@@ -4,7 +4,7 @@ Owns the route as a value, assignment, the feed folder and server status. Does n
 answering (`serving`).
 """
 
-from .assign import assign, check_route, route_named, shadows
+from .assign import assign, check_route, shadows
 from .errors import FeedDamaged, InvalidRoute, StaleFeed
 from .feed import FeedFolder
 from .records import Arm, ArmStatus, Feed, KeyEntry, Route, ServerStatus
@@ -22,6 +22,5 @@ __all__ = [
     "StaleFeed",
     "assign",
     "check_route",
-    "route_named",
     "shadows",
 ]

@@ -1,8 +1,7 @@
 """Which arm a key belongs to: a stable hash, so that growing an arm moves only new keys onto it."""
 
+from functools import lru_cache
 from hashlib import blake2b
-
-from modelyard.core import nearest
 
 from .errors import InvalidRoute
 from .records import Arm, Route
@@ -58,12 +57,10 @@ def check_route(route: Route) -> Route:
     return route
 
 
-def route_named(routes: tuple[Route, ...], deployment: str) -> tuple[Route | None, str | None]:
-    """The route of a deployment, or None and the nearest name there is."""
-    by_name = {route.deployment: route for route in routes}
-    return by_name.get(deployment), nearest(deployment, by_name)
-
-
 def _point(salt: str, key: str) -> float:
-    digest = blake2b(key.encode(), digest_size=8, key=blake2b(salt.encode(), digest_size=32).digest()).digest()
-    return int.from_bytes(digest, "big") / _SPAN
+    return int.from_bytes(blake2b(key.encode(), digest_size=8, key=_hash_key(salt)).digest(), "big") / _SPAN
+
+
+@lru_cache(maxsize=1024)
+def _hash_key(salt: str) -> bytes:
+    return blake2b(salt.encode(), digest_size=32).digest()

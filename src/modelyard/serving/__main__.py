@@ -10,6 +10,7 @@ import uvloop
 
 from modelyard.core import ModelyardError, SystemClock, SystemIds, configure_logging
 
+from .fleet import serve_with_workers
 from .process import ServerProcess
 from .settings import ServerOptions
 
@@ -17,8 +18,10 @@ from .settings import ServerOptions
 def main() -> int:
     """Serve until told to stop; exit code 2 for what the operator has to change."""
     options = _options()
-    configure_logging(options.server)
+    configure_logging(options.name)
     try:
+        if options.workers > 1 and options.worker is None:
+            return serve_with_workers(options)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(options))
     except ModelyardError as error:
@@ -48,9 +51,13 @@ def _options() -> ServerOptions:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--metrics-port", type=int, default=8082)
+    parser.add_argument("--only")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--pepper", type=Path)
     parser.add_argument("--durability", choices=("process", "power"), default="process")
     parser.add_argument("--exit-with-parent", action="store_true")
+    parser.add_argument("--receive-seconds", type=float, default=10.0)
     return ServerOptions(**vars(parser.parse_args()))
 
 

@@ -1,29 +1,36 @@
-"""An arm that is loaded: one row in, one answer or one classified failure out."""
+"""An arm that is loaded: rows in, for each an answer or a classified failure out."""
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from modelyard.core import Micros, ModelyardError, Scalar, log_event
-from modelyard.inference import Bundle, InvalidRow, Sketch
+from modelyard.inference import Bundle, InvalidRow, NumberProfile, Sketch
 from modelyard.journal import ErrorClass
 from modelyard.online import FeaturePlan, FeatureReader, InvalidRequestField, OnlineStore, StaleFeatures
 from modelyard.routing import Arm
 
+OFF_LOOP_US = 2_000.0
+"""A model whose single row costs more is run in a thread: the loop must go on admitting, answering and refusing."""
 
-@dataclass(frozen=True)
-class Input:
+BATCH_US = 20_000.0
+"""A batch is at most so many rows as this buys: nobody waits long for having arrived together with others."""
+
+_SKETCHED_TOGETHER = 1024
+_MEASURED = (1, 32)
+
+
+class Input(msgspec.Struct, frozen=True, gc=False):
     """One row as it came: named request fields, or values in the signature's order."""
 
     named: Mapping[str, Scalar] | None
     ordered: Sequence[Scalar] | None
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What an arm made of one row. `error` is None when `scores` answer it; `cause` is then None too."""
 
     features: tuple[Scalar, ...]
@@ -34,38 +41,47 @@ class Outcome:
     cause: Exception | None = None
 
 
+class _NotFinite(ValueError):
+    """A score is no number."""
+
+
 class LoadedArm:
-    """A bundle behind one arm of a deployment."""
+    """A bundle behind one arm of a deployment. Scores on one thread at a time."""
 
     def __init__(self, arm: Arm, bundle: Bundle, online: OnlineStore) -> None:
         self.arm = arm
         self.bundle = bundle
         self.plan = msgspec.convert(bundle.info.plan, FeaturePlan)
-        self.sketch = Sketch(bundle.profile)
+        self.unknown: dict[str, int] = {}
+        self._sketch = Sketch(bundle.profile)
+        self._seen: list[NDArray[np.float64]] = []
         self._reader = FeatureReader(online, self.plan)
         self._names = bundle.info.signature.names
         self._regression = bundle.info.task == "regression"
+        self.row_us, self.off_loop, self.most_rows = self._measure()
 
-    def answer(self, row: Input, at: Micros) -> Outcome:
-        """Score one row as of an instant. Never raises: a failure is part of the outcome, and is charged to the arm."""
+    def answer(self, rows: Sequence[tuple[Input, Micros]]) -> list[Outcome]:
+        """Score rows as of an instant each, together. Never raises: a failure is part of the row's outcome.
+
+        A row that cannot be scored does not spoil the others; each then runs by itself. `latency_us` is the batch's.
+        """
         began = time.perf_counter_ns()
-        features: tuple[Scalar, ...] = ()
-        try:
-            features = self._features(row, at)
-            matrix = self.bundle.encode([features]).matrix
-            scores = tuple(self.bundle.scores(matrix)[0].tolist())
-        except (InvalidRow, InvalidRequestField) as error:
-            return _failed(features, began, "input", error)
-        except StaleFeatures as error:
-            return _failed(features, began, "features", error)
-        except Exception as error:  # a model may raise anything, and another arm still has to answer
-            log_event("serving", "model failed", arm=self.arm.name, version=self.arm.version, error=repr(error))
-            return _failed(features, began, "model", error)
-        if not all(isfinite(score) for score in scores):
-            return _failed(features, began, "invalid_output", ValueError(f"scores {scores}"))
-        self.sketch.update(matrix)
-        label = scores[0] if self._regression else self.bundle.label_of(scores)
-        return Outcome(features, scores, label, _micros_since(began))
+        features: list[tuple[Scalar, ...]] = []
+        failed: dict[int, Outcome] = {}
+        for index, (row, at) in enumerate(rows):
+            try:
+                features.append(self._features(row, at))
+            except InvalidRequestField as error:
+                failed[index] = _failed((), began, "input", error)
+            except StaleFeatures as error:
+                failed[index] = _failed((), began, "features", error)
+            except Exception as error:  # see `_score`
+                failed[index] = self._model_failed((), began, error)
+        scored = self._score(features, began) if features else []
+        if not failed:
+            return scored
+        left = iter(scored)
+        return [failed[index] if index in failed else next(left) for index in range(len(rows))]
 
     def freeze(self, row: Input, at: Micros, other: "LoadedArm", features: tuple[Scalar, ...]) -> Input:
         """The row with its features read now, to be scored later: the online store moves on in the meantime.
@@ -79,11 +95,66 @@ class LoadedArm:
         except ModelyardError:
             return row  # scoring it fails in the same way, and is recorded then
 
+    def sketch(self) -> Sketch:
+        """The histograms of all rows scored so far; counted in bulk, for a column costs as much as many rows."""
+        seen, self._seen = self._seen, []
+        if seen:
+            self._sketch.update(np.concatenate(seen))
+        return self._sketch
+
     def _features(self, row: Input, at: Micros) -> tuple[Scalar, ...]:
         if row.ordered is not None:
             return tuple(row.ordered)
         values = self._reader.row(row.named or {}, at).values
-        return tuple(values[name] for name in self._names)
+        return tuple([values[name] for name in self._names])
+
+    def _score(self, rows: list[tuple[Scalar, ...]], began: int) -> list[Outcome]:
+        try:
+            return self._score_together(rows, began)
+        except Exception as error:  # a model may raise anything, and another arm still has to answer
+            if len(rows) > 1:
+                return [self._score([row], began)[0] for row in rows]
+            if isinstance(error, InvalidRow):
+                return [_failed(rows[0], began, "input", error)]
+            if isinstance(error, _NotFinite):
+                return [_failed(rows[0], began, "invalid_output", error)]
+            return [self._model_failed(rows[0], began, error)]
+
+    def _score_together(self, rows: list[tuple[Scalar, ...]], began: int) -> list[Outcome]:
+        encoded = self.bundle.encode(rows)
+        scores = self.bundle.scores(encoded.matrix)
+        if not np.isfinite(scores).all():
+            raise _NotFinite(f"scores {scores[0].tolist()}")
+        self._remember(encoded.matrix, encoded.unknown)
+        spent = _micros_since(began)
+        return [
+            Outcome(row, tuple(each), each[0] if self._regression else self.bundle.label_of(each), spent)
+            for row, each in zip(rows, scores.tolist(), strict=True)
+        ]
+
+    def _remember(self, matrix: NDArray[np.float64], unknown: Mapping[str, int]) -> None:
+        self._seen.append(matrix)
+        for name, count in unknown.items():
+            self.unknown[name] = self.unknown.get(name, 0) + count
+        if len(self._seen) >= _SKETCHED_TOGETHER:
+            self.sketch()
+
+    def _model_failed(self, features: tuple[Scalar, ...], began: int, error: Exception) -> Outcome:
+        log_event("serving", "model failed", arm=self.arm.name, version=self.arm.version, error=repr(error))
+        return _failed(features, began, "model", error)
+
+    def _measure(self) -> tuple[float, bool, int]:
+        """What a row costs in µs when many run together, whether one alone is too long for the loop, rows a batch."""
+        typical = [each.mean or 0.0 if isinstance(each, NumberProfile) else 0.0 for each in self.bundle.profile.columns]
+        costs = []
+        for rows in _MEASURED:
+            matrix = np.tile(np.array(typical), (rows, 1))
+            self.bundle.scores(matrix)  # the first run pays for what is made once
+            began = time.perf_counter_ns()
+            self.bundle.scores(matrix)
+            costs.append((time.perf_counter_ns() - began) / 1000)
+        alone, together = costs[0], max(0.05, costs[1] / _MEASURED[1])
+        return together, alone > OFF_LOOP_US, max(1, int(BATCH_US / together))
 
 
 def why(outcome: Outcome) -> str:

@@ -4,24 +4,29 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from modelyard.core import Clock, IdSource, InvalidInput, Micros, Scalar, to_micros
 from modelyard.journal import Journal, JournalUnavailable, OutcomeRecord, PredictionRecord, SketchRecord, TruthRecord
 from modelyard.routing import Arm, assign, shadows
 
 from .arms import Input, LoadedArm, Outcome, why
+from .batching import Answered, Ask, Batcher
 from .deployments import Deployment, Deployments
-from .errors import BadRequest, ModelFailed
+from .errors import BadRequest, ModelFailed, Overloaded
 from .metrics import Metrics
 
 SHADOW_QUEUE = 10_000
 """Copies that may wait for shadows; beyond it they are dropped and counted."""
 
+LONGEST_WAIT_US = 150_000.0
+"""Who would wait longer for his turn is sent away at once: a late answer costs as much as a good one."""
 
-@dataclass(frozen=True)
-class Answer:
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """The answer to one row."""
 
     prediction_id: str
@@ -34,12 +39,19 @@ class Answer:
 class _Copy:
     """A row that waits for a shadow arm."""
 
-    prediction_id: str
-    at: Micros
-    deployment: Deployment
-    arm: Arm
+    ask: Ask
+    arm: LoadedArm
     row: Input
-    entity: str | None
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """The rows of one request, and what became of them so far."""
+
+    done: asyncio.Future[None]
+    began: float
+    answers: dict[str, Answer | Exception] = field(default_factory=dict)
+    left: int = 0
 
 
 class DataPlane:
@@ -49,30 +61,57 @@ class DataPlane:
         self, deployments: Deployments, journal: Journal, metrics: Metrics, clock: Clock, ids: IdSource, server: str
     ) -> None:
         self.deployments = deployments
+        self.copied = asyncio.Event()
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
         self._ids = ids
         self._server = server
+        self._batcher = Batcher(self._settle)
+        self._requests: dict[str, _Request] = {}
         self._copies: deque[_Copy] = deque()
-        self.copied = asyncio.Event()
         self._sketched = to_micros(clock.now())
 
     def now(self) -> Micros:
         """This instant."""
         return to_micros(self._clock.now())
 
-    def predict(
+    def admit(self, deployment: Deployment) -> None:
+        """Overloaded when who comes now would wait too long; asked before a body is read: refusing must be cheap."""
+        wait_us = self._batcher.wait_us(deployment.live)
+        if wait_us > LONGEST_WAIT_US:
+            self._metrics.refused(deployment.route.model)
+            raise Overloaded(
+                f"'{deployment.route.deployment}' has {wait_us / 1000:.0f} ms of work waiting.",
+                remedy="Try again in a second; more workers: modelyard serve --workers N.",
+            )
+
+    async def predict(
         self, deployment: Deployment, rows: Sequence[Input], *, at: Micros | None, key: str | None
     ) -> list[Answer]:
-        """Answer rows of one request.
+        """Answer rows of one request, together with whatever else waits at this moment.
 
         `at` is the event time (now without it); `key` assigns all rows to one arm, else the route's `assign_by` field
         of each row does, else its prediction id. When an arm other than live fails, live answers the same row and both
-        are recorded. Raises the live arm's error: the caller's fault as it is, the model's own as ModelFailed.
+        are recorded. Raises the live arm's error: the caller's fault as it is, the model's own as ModelFailed; and
+        JournalUnavailable when an answer could not be put on record.
         """
-        instant = self.now() if at is None else at
-        return [self._predict_row(deployment, row, instant, key) for row in rows]
+        if not rows:
+            return []
+        began, instant = time.perf_counter(), self.now() if at is None else at
+        asks = [self._ask(deployment, row, instant, key) for row in rows]
+        request = _Request(asyncio.get_running_loop().create_future(), began, left=len(asks))
+        for ask in asks:
+            self._requests[ask.identity] = request
+        self._batcher.submit(asks)
+        await request.done
+        answers = []
+        for ask in asks:
+            answer = request.answers[ask.identity]
+            if isinstance(answer, Exception):
+                raise answer
+            answers.append(answer)
+        return answers
 
     def feedback(self, records: Sequence[TruthRecord | OutcomeRecord]) -> None:
         """Put ground truth or business outcomes on record."""
@@ -80,13 +119,17 @@ class DataPlane:
 
     def score_shadows(self, limit: int = 64) -> int:
         """Score some of the copies that wait, off the path of any answer; returns how many still wait."""
-        records: list[PredictionRecord] = []
+        by_arm: dict[LoadedArm, list[_Copy]] = {}
         for _ in range(min(limit, len(self._copies))):
             copy = self._copies.popleft()
-            arm = copy.deployment.arms.get(copy.arm.name)
-            if arm is not None:
-                outcome = arm.answer(copy.row, copy.at)
-                records.append(self._record(copy.deployment, arm, outcome, copy, answered=False))
+            by_arm.setdefault(copy.arm, []).append(copy)
+        now, records = self.now(), []
+        for arm, copies in by_arm.items():
+            outcomes = arm.answer([(copy.row, copy.ask.at) for copy in copies])
+            records += [
+                _record(copy.ask, arm, outcome, now, answered=False)
+                for copy, outcome in zip(copies, outcomes, strict=True)
+            ]
         if records:
             self._append(records)
         if not self._copies:
@@ -98,7 +141,8 @@ class DataPlane:
         now, records = self.now(), []
 
         def take(deployment: Deployment, arm: LoadedArm) -> None:
-            if rows := arm.sketch.rows:
+            sketch = arm.sketch()
+            if rows := sketch.rows:
                 records.append(
                     SketchRecord(
                         deployment=deployment.route.deployment,
@@ -109,7 +153,7 @@ class DataPlane:
                         from_us=self._sketched,
                         to_us=now,
                         rows=rows,
-                        columns=arm.sketch.take(),
+                        columns=sketch.take(),
                     )
                 )
 
@@ -129,63 +173,83 @@ class DataPlane:
             )
         return parse_instant(header, "X-Modelyard-At")
 
-    def _predict_row(self, deployment: Deployment, row: Input, at: Micros, key: str | None) -> Answer:
-        began = time.perf_counter()
+    def report(self) -> None:
+        """Show what is counted between requests: rows that wait, levels never seen in training."""
+        self._metrics.waiting(self._batcher.waiting())
+
+        def show(deployment: Deployment, arm: LoadedArm) -> None:
+            unknown, arm.unknown = arm.unknown, {}
+            for feature, count in unknown.items():
+                self._metrics.unknown(deployment.route.model, feature, count)
+
+        self.deployments.each_arm(show)
+
+    def close(self) -> None:
+        """Score the copies already taken, and put the last histograms on record."""
+        while self.score_shadows(1000):
+            """Until none waits."""
+        self.journal_sketches()
+        self._batcher.close()
+
+    def _ask(self, deployment: Deployment, row: Input, at: Micros, key: str | None) -> Ask:
         identity = self._ids.new(at)
         entity = key if key is not None else _entity(deployment, row)
-        assigned = assign(deployment.route, entity if entity is not None else identity)
-        here = _Copy(identity, at, deployment, assigned, row, entity)
-        records, answering, outcome = self._answer(here)
-        self._append(records)
-        self._metrics.count(deployment.route.model, records, time.perf_counter() - began)
+        live = deployment.live
+        if deployment.split:
+            assigned: Arm = assign(deployment.route, entity if entity is not None else identity)
+            return Ask(identity, at, deployment, row, entity, deployment.arms.get(assigned.name, live))
+        return Ask(identity, at, deployment, row, entity, live)
+
+    def _settle(self, answered: Answered) -> list[Ask]:
+        """Put a round on record, answer whom it answers, and give what live has to be asked in another arm's place."""
+        now, records, again, final = self.now(), [], [], []
+        for ask, outcome in answered:
+            falls_back = outcome.error is not None and ask.arm is not ask.deployment.live
+            records.append(_record(ask, ask.arm, outcome, now, answered=outcome.error is None))
+            if falls_back:
+                ask.arm = ask.deployment.live
+                again.append(ask)
+            else:
+                final.append((ask, outcome))
+        try:
+            self._append(records)
+        except (JournalUnavailable, InvalidInput) as error:
+            self._finish([(ask, error) for ask, _ in final])
+            return again
+        self._finish([(ask, self._told(ask, outcome)) for ask, outcome in final])
+        self._metrics.count([ask.deployment.route.model for ask, _ in answered], records)
+        return again
+
+    def _told(self, ask: Ask, outcome: Outcome) -> Answer | Exception:
         if outcome.error is not None:
-            raise self._failure(deployment, outcome, answering)
-        self._copy_to_shadows(here, answering, outcome)
-        return Answer(identity, outcome.label, outcome.scores, answering.arm.version)
+            return self._failure(ask, outcome)
+        if ask.deployment.shadowed:
+            self._copy_to_shadows(ask, outcome)
+        return Answer(ask.identity, outcome.label, outcome.scores, ask.arm.arm.version)
 
-    def _answer(self, here: _Copy) -> tuple[list[PredictionRecord], LoadedArm, Outcome]:
-        """Ask the assigned arm, and live when that fails; every arm asked is on record."""
-        deployment, live, records = here.deployment, here.deployment.live, []
-        arm = deployment.arms.get(here.arm.name, live)
-        outcome = arm.answer(here.row, here.at)
-        if outcome.error is not None and arm is not live:
-            records.append(self._record(deployment, arm, outcome, here, answered=False))
-            arm, outcome = live, live.answer(here.row, here.at)
-        records.append(self._record(deployment, arm, outcome, here, answered=outcome.error is None))
-        return records, arm, outcome
+    def _finish(self, told: Sequence[tuple[Ask, Answer | Exception]]) -> None:
+        now, took = time.perf_counter(), dict[str, list[float]]()
+        for ask, answer in told:
+            request = self._requests.pop(ask.identity)
+            request.answers[ask.identity] = answer
+            request.left -= 1
+            if request.left == 0:
+                took.setdefault(ask.deployment.route.model, []).append(now - request.began)
+                if not request.done.done():  # its caller may have gone
+                    request.done.set_result(None)
+        for model, seconds in took.items():
+            self._metrics.took(model, seconds)
 
-    def _record(
-        self, deployment: Deployment, arm: LoadedArm, outcome: Outcome, here: _Copy, *, answered: bool
-    ) -> PredictionRecord:
-        return PredictionRecord(
-            prediction_id=here.prediction_id,
-            event_us=here.at,
-            deployment=deployment.route.deployment,
-            generation=deployment.route.generation,
-            model_version=arm.arm.version,
-            arm=arm.arm.name,
-            role=arm.arm.role,
-            answered=answered,
-            entity=here.entity,
-            features=outcome.features,
-            prediction=outcome.label,
-            scores=outcome.scores,
-            latency_us=outcome.latency_us,
-            error=outcome.error,
-            logged_us=self.now(),
-        )
-
-    def _copy_to_shadows(self, here: _Copy, answering: LoadedArm, outcome: Outcome) -> None:
-        route = here.deployment.route
-        for arm in shadows(route, here.entity if here.entity is not None else here.prediction_id):
+    def _copy_to_shadows(self, ask: Ask, outcome: Outcome) -> None:
+        route = ask.deployment.route
+        for arm in shadows(route, ask.entity if ask.entity is not None else ask.identity):
             if len(self._copies) >= SHADOW_QUEUE:
                 self._metrics.shadow_dropped(route.model)
                 continue
-            loaded = here.deployment.arms.get(arm.name)
+            loaded = ask.deployment.arms.get(arm.name)
             if loaded is not None:
-                row = loaded.freeze(here.row, here.at, answering, outcome.features)
+                self._copies.append(_Copy(ask, loaded, loaded.freeze(ask.row, ask.at, ask.arm, outcome.features)))
                 self.copied.set()
-                self._copies.append(_Copy(here.prediction_id, here.at, here.deployment, arm, row, here.entity))
 
     def _append(self, records: Sequence[PredictionRecord | TruthRecord | OutcomeRecord | SketchRecord]) -> None:
         try:
@@ -194,14 +258,15 @@ class DataPlane:
             self._metrics.refused_records(len(records))
             raise
 
-    def _failure(self, deployment: Deployment, outcome: Outcome, arm: LoadedArm) -> Exception:
-        self._metrics.failed(deployment.route.model, arm.arm.version)
+    def _failure(self, ask: Ask, outcome: Outcome) -> Exception:
+        deployment, version = ask.deployment.route.deployment, ask.arm.arm.version
+        self._metrics.failed(ask.deployment.route.model, version)
         if isinstance(outcome.cause, InvalidInput):
             return outcome.cause
         return ModelFailed(
-            f"Version {arm.arm.version} of '{deployment.route.deployment}' failed ({outcome.error}): {why(outcome)}",
+            f"Version {version} of '{deployment}' failed ({outcome.error}): {why(outcome)}",
             context={"kind": outcome.error},
-            remedy=f"See the server's log; roll back: modelyard rollout rollback {deployment.route.deployment}.",
+            remedy=f"See the server's log; roll back: modelyard rollout rollback {deployment}.",
         )
 
 
@@ -215,6 +280,27 @@ def parse_instant(text: str, path: str) -> Micros:
         raise BadRequest(
             f"{text[:40]!r} is no instant.", context={"path": path}, remedy="Write 2013-04-01T12:00:00Z, say."
         ) from error
+
+
+def _record(ask: Ask, arm: LoadedArm, outcome: Outcome, now: Micros, *, answered: bool) -> PredictionRecord:
+    route = ask.deployment.route
+    return PredictionRecord(
+        prediction_id=ask.identity,
+        event_us=ask.at,
+        deployment=route.deployment,
+        generation=route.generation,
+        model_version=arm.arm.version,
+        arm=arm.arm.name,
+        role=arm.arm.role,
+        answered=answered,
+        entity=ask.entity,
+        features=outcome.features,
+        prediction=outcome.label,
+        scores=outcome.scores,
+        latency_us=outcome.latency_us,
+        error=outcome.error,
+        logged_us=now,
+    )
 
 
 def _entity(deployment: Deployment, row: Input) -> str | None:

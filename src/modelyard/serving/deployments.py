@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from modelyard.core import Digest, ModelyardError, did_you_mean, log_event
 from modelyard.inference import Bundle, load_bundle
@@ -20,7 +21,17 @@ class Deployment:
     arms: Mapping[str, LoadedArm]
     refused: Mapping[str, str]
 
-    @property
+    @cached_property
+    def split(self) -> bool:
+        """Whether others than the live arm answer."""
+        return any(arm.role not in ("live", "shadow") for arm in self.route.arms)
+
+    @cached_property
+    def shadowed(self) -> bool:
+        """Whether shadows get copies."""
+        return any(arm.role == "shadow" for arm in self.route.arms)
+
+    @cached_property
     def live(self) -> LoadedArm:
         """The live arm; NotReady when it could not be loaded."""
         arm = self.arms.get(self.route.live.name)
@@ -40,9 +51,10 @@ class Deployments:
     deployment as it was: serving goes on with the last good route.
     """
 
-    def __init__(self, feed: FeedFolder, online: OnlineStore) -> None:
+    def __init__(self, feed: FeedFolder, online: OnlineStore, *, only: str | None = None) -> None:
         self._feed = feed
         self._online = online
+        self._only = only
         self._bundles: dict[Digest, Bundle] = {}
         self._stamp: tuple[int, int] | None = None
         self.current: Mapping[str, Deployment] = {}
@@ -62,9 +74,10 @@ class Deployments:
             self._stamp = stamp
             return False
         if feed is not None:
-            self.current = {route.deployment: self._deployment(route) for route in feed.routes}
+            routes = [route for route in feed.routes if self._only in (None, route.deployment)]
+            self.current = {route.deployment: self._deployment(route) for route in routes}
             self.feed = feed
-            wanted = {arm.bundle for route in feed.routes for arm in route.arms}
+            wanted = {arm.bundle for route in routes for arm in route.arms}
             self._bundles = {digest: bundle for digest, bundle in self._bundles.items() if digest in wanted}
         self._stamp = stamp
         return True
@@ -87,6 +100,10 @@ class Deployments:
         for deployment in self.current.values():
             for arm in deployment.arms.values():
                 visit(deployment, arm)
+
+    def routes(self) -> list[Route]:
+        """The routes that are served."""
+        return [each.route for each in self.current.values()]
 
     def statuses(self) -> tuple[ArmStatus, ...]:
         """Whether each arm of each route is loaded, or why not."""

@@ -27,6 +27,18 @@ class TooLarge(InvalidInput):
     code = "TOO_LARGE"
 
 
+class UnsupportedEncoding(InvalidInput):
+    """A compressed body: what it unpacks to nobody has bounded."""
+
+    code = "UNSUPPORTED_ENCODING"
+
+
+class Overloaded(Unavailable):
+    """More work waits than can be done in time."""
+
+    code = "OVERLOADED"
+
+
 class ModelFailed(Unavailable):
     """The live arm itself failed."""
 

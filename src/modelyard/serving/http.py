@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -20,19 +21,22 @@ from modelyard.core import (
     to_micros,
 )
 from modelyard.journal import OutcomeRecord, TruthRecord
+from modelyard.routing import Feed
 
 from .arms import Input
 from .dataplane import Answer, DataPlane, parse_instant
 from .deployments import Deployment
-from .errors import BadRequest, NotServed, TooLarge
+from .errors import BadRequest, NotServed, TooLarge, UnsupportedEncoding
+from .strict import refuse_repeated_names
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Endpoint = Callable[["Request"], Any]
+Endpoint = Callable[["Request"], Awaitable[Any]]
 
 _STATUSES: tuple[tuple[type[ModelyardError], int], ...] = (
     (TooLarge, 413),
+    (UnsupportedEncoding, 415),
     (NotAuthenticated, 401),
     (Forbidden, 403),
     (NotFound, 404),
@@ -41,6 +45,8 @@ _STATUSES: tuple[tuple[type[ModelyardError], int], ...] = (
     (Unavailable, 503),
 )
 _LOOPBACK = ("127.", "::1")
+_JSON = (b"content-type", b"application/json")
+_RETRY = (b"retry-after", b"1")
 
 
 class _PredictBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,17 +73,16 @@ _ENCODE = msgspec.json.Encoder().encode
 class Request:
     """One request: what the endpoint needs of it."""
 
-    def __init__(self, scope: Scope, body: bytes, deployment: str | None) -> None:
-        self.body = body
+    def __init__(self, scope: Scope, deployment: str | None) -> None:
         self.deployment = deployment
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.body = b""
         self._scope = scope
 
     def header(self, name: bytes) -> str | None:
         """A header by its lower-case name."""
-        for key, value in self._scope["headers"]:
-            if key == name:
-                return bytes(value).decode("latin-1")
-        return None
+        value = self.headers.get(name)
+        return None if value is None else str(value, "latin-1")
 
     @property
     def loopback(self) -> bool:
@@ -88,9 +93,10 @@ class Request:
     @property
     def user(self) -> str | None:
         """The assignment key that the caller names, if any."""
-        for pair in self._scope["query_string"].split(b"&"):
-            if pair.startswith(b"user_id="):
-                return str(pair[8:].decode("latin-1"))
+        if query := self._scope["query_string"]:
+            for name, value in parse_qsl(query.decode("latin-1")):
+                if name == "user_id":
+                    return value
         return self.header(b"x-entity-id")
 
     @property
@@ -111,6 +117,7 @@ class HttpServer:
         self._body_limit = body_limit
         self._rows_limit = rows_limit
         self._pepper = pepper
+        self._ring: tuple[Feed, KeyRing] | None = None
         self.draining = False
         self._routes: dict[tuple[str, str], tuple[Endpoint, Permission | None]] = {
             ("POST", "/predict"): (self._predict, Permission.PREDICT),
@@ -130,12 +137,16 @@ class HttpServer:
         began = time.perf_counter()
         try:
             endpoint, permission, deployment = self._route(scope["method"], scope["path"])
-            request = Request(scope, await self._read(receive), deployment)
-            self._authorize(request, permission)
-            status, answer = 200, endpoint(request)
+            request = Request(scope, deployment)
+            if permission is not None:
+                self._authorize(request, permission)
+            if permission is Permission.PREDICT:
+                self._plane.admit(self._plane.deployments.find(deployment))
+            request.body = await self._read(request, receive)
+            status, answer = 200, await endpoint(request)
             if isinstance(answer, tuple):
                 status, answer = answer
-            if isinstance(answer, dict) and permission is Permission.PREDICT:
+            if permission is Permission.PREDICT:
                 answer["latency_ms"] = round((time.perf_counter() - began) * 1000, 3)
         except ModelyardError as error:
             status, answer = _status(error), _error(error)
@@ -156,43 +167,57 @@ class HttpServer:
             raise NotServed(f"There is no {method} {path[:80]}.", remedy=f"There are: {known}.")
         return *found, deployment
 
-    async def _read(self, receive: Receive) -> bytes:
+    async def _read(self, request: Request, receive: Receive) -> bytes:
+        if (encoding := request.header(b"content-encoding")) not in (None, "identity"):
+            raise UnsupportedEncoding(
+                f"The body is encoded as {encoding!r:.40}.", remedy="Send it as it is, without Content-Encoding."
+            )
+        if (told := request.headers.get(b"content-length", b"")).isdigit() and int(told) > self._body_limit:
+            raise self._too_large()
         message = await receive()
         body: bytes = message.get("body", b"")
-        while message.get("more_body") and len(body) <= self._body_limit:
-            message = await receive()
-            body += message.get("body", b"")
+        if message.get("more_body"):
+            parts, size = [body], len(body)
+            while message.get("more_body") and size <= self._body_limit:
+                message = await receive()
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+            body = b"".join(parts)
         if len(body) > self._body_limit:
-            raise TooLarge(
-                f"The body is larger than {self._body_limit} bytes.", remedy="Send fewer rows in each request."
-            )
+            raise self._too_large()
         return body
 
-    def _authorize(self, request: Request, permission: Permission | None) -> None:
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is larger than {self._body_limit} bytes.", remedy="Send fewer rows in each request.")
+
+    def _authorize(self, request: Request, permission: Permission) -> None:
         feed = self._plane.deployments.feed
-        if permission is None or feed is None or not feed.authentication:
+        if feed is None or not feed.authentication:
             return
-        ring = KeyRing(feed.keys, self._pepper or b"")
-        principal = ring.authenticate(request.token, to_micros(self._clock.now()))
+        if self._ring is None or self._ring[0] is not feed:
+            self._ring = feed, KeyRing(feed.keys, self._pepper or b"")
+        principal = self._ring[1].authenticate(request.token, to_micros(self._clock.now()))
         name = request.deployment or self._plane.deployments.find(None).route.deployment
         authorize(principal, permission, deployment=name)
 
-    def _predict(self, request: Request) -> dict[str, Any]:
-        body = _decode(_PREDICT, request.body)
+    async def _predict(self, request: Request) -> dict[str, Any]:
+        body: _PredictBody = _decode(_PREDICT, request.body)
+        refuse_repeated_names(request.body, _names_in(body))
         rows, single = self._rows(body, "")
-        return _shape(self._answers(request, rows), single=single)
+        return _shape(await self._answers(request, rows), single=single)
 
-    def _batch_predict(self, request: Request) -> dict[str, Any]:
-        bodies = _decode(_BATCH, request.body)
+    async def _batch_predict(self, request: Request) -> dict[str, Any]:
+        bodies: list[_PredictBody] = _decode(_BATCH, request.body)
+        refuse_repeated_names(request.body, sum(map(_names_in, bodies)))
         rows = [row for index, body in enumerate(bodies) for row in self._rows(body, f"[{index}].")[0]]
-        return _shape(self._answers(request, rows), single=False)
+        return _shape(await self._answers(request, rows), single=False)
 
-    def _answers(self, request: Request, rows: list[Input]) -> tuple[Deployment, list[Answer]]:
+    async def _answers(self, request: Request, rows: list[Input]) -> tuple[Deployment, list[Answer]]:
         if len(rows) > self._rows_limit:
             raise TooLarge(f"{len(rows)} rows are more than {self._rows_limit}.", remedy="Send several requests.")
         deployment = self._plane.deployments.find(request.deployment)
         at = self._plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
-        return deployment, self._plane.predict(deployment, rows, at=at, key=request.user)
+        return deployment, await self._plane.predict(deployment, rows, at=at, key=request.user)
 
     def _rows(self, body: _PredictBody, path: str) -> tuple[list[Input], bool]:
         """The rows of a body, and whether it was one bare row."""
@@ -218,9 +243,9 @@ class HttpServer:
             return [Input(None, row) for row in rows], False
         return [Input(None, [value for value in features if not isinstance(value, list)])], True
 
-    def _feedback(self, request: Request) -> dict[str, Any]:
+    async def _feedback(self, request: Request) -> dict[str, Any]:
         body = _decode(_FEEDBACK, request.body)
-        given = body if isinstance(body, list) else [body]
+        given: list[_Feedback] = body if isinstance(body, list) else [body]
         if len(given) > self._rows_limit:
             raise TooLarge(f"{len(given)} items are more than {self._rows_limit}.", remedy="Send several requests.")
         deployment = self._plane.deployments.find(request.deployment).route.deployment
@@ -241,18 +266,18 @@ class HttpServer:
             remedy='Send {"prediction_id", "label", "at"?} or {"entity", "metric", "value", "at"?}.',
         )
 
-    def _health(self, _request: Request) -> dict[str, Any]:
+    async def _health(self, _request: Request) -> dict[str, Any]:
         ready = self._plane.deployments.ready()
         whole = all(status.loaded for status in self._plane.deployments.statuses())
         status = "unhealthy" if not ready else "healthy" if whole else "degraded"
         versions = {name: each.route.live.version for name, each in self._plane.deployments.current.items()}
         return {"status": status, "model_loaded": ready, "live": versions}
 
-    def _ready(self, _request: Request) -> tuple[int, dict[str, Any]]:
+    async def _ready(self, _request: Request) -> tuple[int, dict[str, Any]]:
         ready = self._plane.deployments.ready() and not self.draining
         return (200 if ready else 503), {"ready": ready}
 
-    def _alive(self, _request: Request) -> dict[str, Any]:
+    async def _alive(self, _request: Request) -> dict[str, Any]:
         return {"alive": True}
 
 
@@ -277,6 +302,11 @@ def _probability(answer: Answer, *, binary: bool) -> dict[str, Any]:
     if len(answer.scores) > 1:
         return {"probability": list(answer.scores)}
     return {"probability": answer.scores[0]} if binary else {}
+
+
+def _names_in(body: _PredictBody) -> int:
+    """How many names a body has when none is written twice."""
+    return 1 if body.inputs is None else 1 + sum(map(len, body.inputs))
 
 
 def _decode(decoder: Any, body: bytes) -> Any:
@@ -304,6 +334,8 @@ def _error(error: ModelyardError) -> dict[str, Any]:
 
 
 async def _respond(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [_JSON, (b"content-length", str(len(body)).encode())]
+    if status == 503:
+        headers.append(_RETRY)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -15,13 +15,15 @@ from modelyard.journal import Durability, Journal
 from modelyard.online import LocalOnlineStore
 from modelyard.routing import FeedFolder, ServerStatus
 
+from .connection import Connection, close_slow_senders
 from .dataplane import DataPlane
 from .deployments import Deployments
 from .http import HttpServer
-from .metrics import Metrics
+from .metrics import Metrics, answer_scrapes
 from .settings import ServerOptions
 
 FOLLOW_SECONDS = 0.1
+SHADOWS_TOGETHER = 16
 HEARTBEAT_SECONDS = 1.0
 SKETCH_SECONDS = 60.0
 DRAIN_SECONDS = 3
@@ -38,10 +40,10 @@ class ServerProcess:
         self._feed = FeedFolder(options.feed)
         self._online = LocalOnlineStore(options.online, readonly=True)
         durability: Durability = "power" if options.durability == "power" else "process"
-        self._journal = Journal(options.journal, options.server, clock, durability=durability)
-        self._metrics = Metrics()
-        self._deployments = Deployments(self._feed, self._online)
-        self._plane = DataPlane(self._deployments, self._journal, self._metrics, clock, ids, options.server)
+        self._journal = Journal(options.journal, options.name, clock, durability=durability)
+        self._deployments = Deployments(self._feed, self._online, only=options.only)
+        self._metrics = Metrics(self._deployments.routes)
+        self._plane = DataPlane(self._deployments, self._journal, self._metrics, clock, ids, options.name)
         self._pepper = load_pepper(options.pepper) if options.pepper else None
         self._http = HttpServer(
             self._plane,
@@ -58,9 +60,13 @@ class ServerProcess:
         self._deployments.load()
         self._refuse_open_doors()
         server = self._uvicorn()
-        listening = socket.create_server((self._options.host, self._options.port), backlog=2048)
-        self._metrics.serve(self._options.host, self._options.metrics_port)
-        tasks = [asyncio.create_task(each) for each in (self._follow(), self._beat(), self._shadow())]
+        address = (self._options.host, self._options.port)
+        listening = socket.create_server(address, backlog=2048, reuse_port=self._options.worker is not None)
+        if self._options.worker is None:
+            answer_scrapes(self._options.host, self._options.metrics_port, self._metrics.registry)
+        tasks = [
+            asyncio.create_task(each) for each in (self._follow(), self._beat(), self._shadow(), self._sweep(server))
+        ]
         self._listen_for_the_end(asyncio.get_running_loop())
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         await asyncio.wait([serving, asyncio.create_task(self._stopping.wait())], return_when="FIRST_COMPLETED")
@@ -75,6 +81,8 @@ class ServerProcess:
     def _uvicorn(self) -> uvicorn.Server:
         config = uvicorn.Config(
             self._http,
+            http=Connection,
+            proxy_headers=False,
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -109,15 +117,21 @@ class ServerProcess:
         """Score copies for shadows whenever the loop has a moment between requests."""
         while True:
             await self._plane.copied.wait()
-            self._plane.score_shadows(4)
+            self._plane.score_shadows(SHADOWS_TOGETHER)
             await asyncio.sleep(0)
+
+    async def _sweep(self, server: uvicorn.Server) -> None:
+        """End the connections of those who take too long to send what they began."""
+        while True:
+            await asyncio.sleep(1)
+            close_slow_senders(server.server_state.connections, self._options.receive_seconds)
 
     def _report(self) -> None:
         now: Micros = to_micros(self._clock.now())
         feed = self._deployments.feed
         self._feed.write_status(
             ServerStatus(
-                server=self._options.server,
+                server=self._options.name,
                 pid=os.getpid(),
                 address=f"http://{self._options.host}:{self._options.port}",
                 started_us=self._started,
@@ -127,9 +141,7 @@ class ServerProcess:
                 arms=self._deployments.statuses(),
             )
         )
-        for name, deployment in self._deployments.current.items():
-            weights = {(arm.name, arm.version): arm.weight for arm in deployment.route.arms}
-            self._metrics.show_weights(name, weights)
+        self._plane.report()
 
     def _generations(self) -> dict[str, int]:
         return {name: each.route.generation for name, each in self._deployments.current.items()}
@@ -155,9 +167,7 @@ class ServerProcess:
             loop.call_soon_threadsafe(self._stopping.set)
 
     def _close(self) -> None:
-        while self._plane.score_shadows(1000):
-            """Copies already taken are scored before the end."""
-        self._plane.journal_sketches()
+        self._plane.close()
         self._journal.close()
-        self._feed.remove_status(self._options.server)
+        self._feed.remove_status(self._options.name)
         self._online.close()

@@ -6,17 +6,31 @@ import msgspec
 
 
 class ServerOptions(msgspec.Struct, frozen=True):
-    """The options of `python -m modelyard.serving`."""
+    """The options of `python -m modelyard.serving`.
+
+    `only` names the one deployment that is served of those in the feed. `workers` processes share the port; a `worker`
+    is one of them, by its number. `receive_seconds` is how long a client may take to send a request once it has
+    connected or begun.
+    """
 
     feed: Path
     journal: Path
     online: Path
     server: str = "server-1"
+    only: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080
     metrics_port: int = 8082
+    workers: int = 1
+    worker: int | None = None
     pepper: Path | None = None
     exit_with_parent: bool = False
     durability: str = "process"
     body_limit: int = 1 << 20
     rows_limit: int = 1000
+    receive_seconds: float = 10.0
+
+    @property
+    def name(self) -> str:
+        """The name of this process in the log and beside the feed."""
+        return self.server if self.worker is None else f"{self.server}.{self.worker}"

@@ -6,7 +6,7 @@ behaviour of its own.
 
 from .project import KEYS, Project
 from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
-from .server import server_command
+from .server import bundle_command, model_command, server_command
 from .settings import ModelSettings, SecuritySettings, ServerSettings, StoresSettings
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "SecuritySettings",
     "ServerSettings",
     "StoresSettings",
+    "bundle_command",
     "load_project_file",
+    "model_command",
     "server_command",
 ]

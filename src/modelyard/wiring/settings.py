@@ -23,6 +23,7 @@ class ServerSettings(Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=1, le=65535, description="Port of /predict and the other endpoints.")
     metrics_port: int = Field(8082, ge=1, le=65535, description="Port of /metrics.")
+    workers: int = Field(1, ge=1, le=256, description="Processes that share the port.")
 
 
 class SecuritySettings(Section):

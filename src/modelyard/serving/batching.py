@@ -1,0 +1,99 @@
+"""What waits at the same moment runs together: one batch an arm, and no delay when nobody waits."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from modelyard.core import Micros
+
+from .arms import Input, LoadedArm, Outcome
+from .deployments import Deployment
+
+
+@dataclass(slots=True, eq=False)
+class Ask:
+    """One row, and the arm that is asked of it now."""
+
+    identity: str
+    at: Micros
+    deployment: Deployment
+    row: Input
+    entity: str | None
+    arm: LoadedArm
+
+
+Answered = Sequence[tuple[Ask, Outcome]]
+Settle = Callable[[Answered], Sequence[Ask]]
+"""Takes what was answered; gives what has to be asked of another arm."""
+
+
+class Batcher:
+    """Collects rows until the event loop has read all that has arrived, then runs them by arm.
+
+    Cheap models run on the loop. Expensive ones run in a thread, one batch an arm at a time, and what arrives in the
+    meantime is the next batch. Use inside one event loop.
+    """
+
+    def __init__(self, settle: Settle) -> None:
+        self._settle = settle
+        self._waiting: dict[LoadedArm, list[Ask]] = {}
+        self._running: dict[LoadedArm, asyncio.Task[None]] = {}
+        self._scheduled = False
+        self._threads = ThreadPoolExecutor(thread_name_prefix="model")
+
+    def submit(self, asks: Sequence[Ask]) -> None:
+        """Let rows wait for the end of this turn of the loop."""
+        for ask in asks:
+            self._waiting.setdefault(ask.arm, []).append(ask)
+        self._schedule()
+
+    def wait_us(self, arm: LoadedArm) -> float:
+        """What runs and waits for an arm, in µs of its time."""
+        running = arm.most_rows if arm in self._running else 0
+        return (len(self._waiting.get(arm, ())) + running) * arm.row_us
+
+    def waiting(self) -> int:
+        """How many rows wait."""
+        return sum(map(len, self._waiting.values()))
+
+    def close(self) -> None:
+        """End the threads once what runs in them has ended."""
+        self._threads.shutdown()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        self._scheduled = False
+        answered: list[tuple[Ask, Outcome]] = []
+        for arm in list(self._waiting):
+            if not arm.off_loop:
+                answered += _answer(arm, self._take(arm))
+            elif arm not in self._running:
+                self._running[arm] = asyncio.create_task(self._run_in_thread(arm))
+        if any(not arm.off_loop for arm in self._waiting):
+            self._schedule()  # more than one batch waited: let others be heard in between
+        self._settled(answered)
+
+    async def _run_in_thread(self, arm: LoadedArm) -> None:
+        loop = asyncio.get_running_loop()
+        while arm in self._waiting:
+            self._settled(await loop.run_in_executor(self._threads, _answer, arm, self._take(arm)))
+        del self._running[arm]
+
+    def _take(self, arm: LoadedArm) -> list[Ask]:
+        waiting = self._waiting.pop(arm)
+        if len(waiting) > arm.most_rows:
+            self._waiting[arm] = waiting[arm.most_rows :]
+        return waiting[: arm.most_rows]
+
+    def _settled(self, answered: Answered) -> None:
+        if answered and (again := self._settle(answered)):
+            self.submit(again)
+
+
+def _answer(arm: LoadedArm, asks: Sequence[Ask]) -> list[tuple[Ask, Outcome]]:
+    return list(zip(asks, arm.answer([(ask.row, ask.at) for ask in asks]), strict=True))

@@ -1,0 +1,42 @@
+"""One client's connection, with a deadline for what it sends."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's connection, which knows since when it waits for the rest of a request; None when it does not."""
+
+    receiving_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.receiving_since = time.monotonic()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.receiving_since = time.monotonic()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.receiving_since = None
+
+    def time_out(self) -> None:
+        """Say that it took too long, and hang up."""
+        self.transport.write(_TIMEOUT)
+        self.transport.close()
+
+
+def close_slow_senders(connections: Iterable[Any], seconds: float) -> None:
+    """Hang up on every connection that has been sending one request for longer than `seconds`."""
+    latest = time.monotonic() - seconds
+    for connection in list(connections):
+        since = connection.receiving_since
+        if since is not None and since < latest:
+            connection.time_out()
