@@ -1,5 +1,9 @@
-"""Run every benchmark and print its figures."""
+"""Run every benchmark and print its figures; arguments go to `benchmarks.serving`."""
 
-from .starting import main
+import sys
 
-main()
+from . import starting
+from .serving.run import main
+
+starting.main()
+sys.exit(main(sys.argv[1:]))

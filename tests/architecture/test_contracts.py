@@ -26,6 +26,7 @@ from modelyard.registry import STAGES, alias_of
 from modelyard.routing import Arm, Feed, FeedFolder, Route
 from modelyard.serving import DataPlane, HttpServer, Metrics
 from modelyard.serving.deployments import Deployments
+from modelyard.serving.protocols import ROUTES
 
 from .commands import missing
 from .modules import every_module, given_codes, trees
@@ -77,7 +78,8 @@ def rows(heading: str) -> pytest.MarkDecorator:
 def test_every_table_is_checked() -> None:
     """A table that no test reads would promise anything."""
     assert set(TABLES) == {
-        "Commands", "Exit codes", "Python", "HTTP", "Metrics", "Defaults", "Whole parts to come", "Troubleshooting",
+        "Commands", "Exit codes", "Python", "HTTP", "Protocols", "Metrics", "Defaults", "Whole parts to come",
+        "Troubleshooting",
     }  # fmt: skip
 
 
@@ -215,6 +217,14 @@ def test_no_path_of_the_server_is_missing_from_the_table(service: Service) -> No
     _, answer = service.ask("GET", "/nowhere")
     known = set(re.findall(r"(?:GET|POST) /[\w/]*", answer["error"]["remedy"]))
     assert known == {code(row["request"]) for row in TABLES["HTTP"] if row["status"] == "today"}
+
+
+def test_the_protocols_paths_are_those_of_the_table() -> None:
+    """TensorFlow Serving's versions and labels are told in words, as are the two verbs that are refused."""
+    told = {tuple(code(row["path"]).split()) for row in TABLES["Protocols"]}
+    served = {(route.method, route.template) for route in ROUTES}
+    below = re.compile(r"/v1/models/\{model\}/(versions|labels)/|:(classify|regress)$|^/health$|^/deployments/")
+    assert told == {(method, path) for method, path in served if not below.search(path)}
 
 
 def exported() -> dict[str, Metric]:

@@ -25,11 +25,16 @@ def settings(shop: Path, **server: int) -> None:
 
 def test_a_port_that_is_taken_is_named_before_anything_starts(shop: Path) -> None:
     """Also the port of the metrics, with the setting that changes it; no process, no state file."""
-    for setting in ("port", "metrics_port"):
+    for setting in ("port", "grpc_port", "metrics_port"):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
-            ports = {"port": free_port(), "metrics_port": free_port(), setting: taken.getsockname()[1]}
+            ports = {
+                "port": free_port(),
+                "grpc_port": free_port(),
+                "metrics_port": free_port(),
+                setting: taken.getsockname()[1],
+            }
             environment = {f"MODELYARD_SERVER_{name.upper()}": str(port) for name, port in ports.items()}
             project = Project(shop, environment=environment)
             with pytest.raises(PortInUse, match=rf"server\.{setting}"):
@@ -41,7 +46,7 @@ def test_a_port_that_is_taken_is_named_before_anything_starts(shop: Path) -> Non
 def test_the_server_is_ready_when_it_answers(shop: Path) -> None:
     """A part says no as long as nothing listens, and never raises."""
     project = Project(shop, environment={})
-    assert server_part(project, port=free_port(), metrics_port=free_port()).ready() is False
+    assert server_part(project, port=free_port()).ready() is False
     project.close()
 
 
@@ -49,7 +54,7 @@ def test_the_server_is_ready_when_it_answers(shop: Path) -> None:
 def test_up_serves_until_it_is_told_to_stop(shop: Path, only: bool) -> None:
     """Ready means that it answers; the signal ends every child, and no state is left."""
     port = free_port()
-    settings(shop, port=port, metrics_port=free_port())
+    settings(shop, port=port, grpc_port=free_port(), metrics_port=free_port())
     command = [sys.executable, "-m", "modelyard", "up", "--project", str(shop), *(["--only", "server"] if only else [])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     watchdog = threading.Timer(60, process.kill)

@@ -58,6 +58,7 @@ class Session:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    grpc_port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)
     answer: dict[str, Any] = field(default_factory=dict)
     lasting: list["subprocess.Popen[str]"] = field(default_factory=list)
@@ -111,7 +112,11 @@ class Session:
         self._compare(line, "".join(lines))
 
     def _environment(self) -> dict[str, str]:
-        ports = {"MODELYARD_SERVER_PORT": str(self.port), "MODELYARD_SERVER_METRICS_PORT": str(self.metrics_port)}
+        ports = {
+            "MODELYARD_SERVER_PORT": str(self.port),
+            "MODELYARD_SERVER_GRPC_PORT": str(self.grpc_port),
+            "MODELYARD_SERVER_METRICS_PORT": str(self.metrics_port),
+        }
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, **ports, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
 

@@ -36,7 +36,7 @@ def test_from_an_empty_folder_to_an_answer(tmp_path: Path) -> None:
     subprocess.run(init, check=True, capture_output=True)
     port, metrics = free_port(), free_port()
     with (shop / "modelyard.yaml").open("a") as file:
-        file.write(f"\nserver: {{port: {port}, metrics_port: {metrics}}}\n")
+        file.write(f"\nserver: {{port: {port}, grpc_port: null, metrics_port: {metrics}}}\n")
     assert modelyard("pipeline", "run", "training", project=shop)["verdict"] == "pass"
     assert modelyard("rollout", "start", "shop", "--to", "1", project=shop)["kind"] == "deployed"
     (version,) = modelyard("model", "list", "--stage", "production", project=shop)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from modelyard.bundling import BuiltBundle
 from modelyard.core import Scalar
 from modelyard.inference import (
+    LARGEST_SINGLE,
     BundleDamaged,
     BundleTooNew,
     Encoder,
@@ -50,7 +51,7 @@ def test_rows_by_name_and_by_order_get_the_same_answer(built: BuiltBundle) -> No
     assert by_order.labels == ("1", "0")
 
 
-@pytest.mark.parametrize("name", ["model.treelite", "golden.json", "profile.json", "build.json", "bundle.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "golden.json", "profile.json", "build.json", "bundle.json"])
 def test_a_changed_file_is_found(built: BuiltBundle, tmp_path: Path, name: str) -> None:
     """One flipped bit in any file, and the bundle is refused by the digest it should have."""
     folder = copy(built, tmp_path)
@@ -68,10 +69,10 @@ def test_a_missing_an_extra_and_a_linked_file_are_found(built: BuiltBundle, tmp_
     with pytest.raises(BundleDamaged, match="not built: extra"):
         verify_bundle(folder)
     (folder / "extra").unlink()
-    model = (folder / "model.treelite").rename(tmp_path / "elsewhere")
-    with pytest.raises(BundleDamaged, match=r"model\.treelite"):
+    model = (folder / "model.onnx").rename(tmp_path / "elsewhere")
+    with pytest.raises(BundleDamaged, match=r"model\.onnx"):
         verify_bundle(folder)
-    (folder / "model.treelite").symlink_to(model)
+    (folder / "model.onnx").symlink_to(model)
     with pytest.raises(BundleDamaged, match="is a link"):
         verify_bundle(folder)
 
@@ -116,6 +117,40 @@ def test_unknown_levels_follow_their_policy_and_are_counted() -> None:
     strict = Encoder(Signature((Field("country", "category", categories=("de",), unknown="error"),)))
     with pytest.raises(InvalidRow, match="one of the 1 levels"):
         strict([("fr",)])
+
+
+def test_an_unseen_level_may_become_the_level_called_other() -> None:
+    """Or null where there is no such level; counted either way."""
+    with_other = Encoder(Signature((Field("country", "category", categories=("de", "other"), unknown="other"),)))
+    encoded = with_other([("xx",), ("yy",), ("de",)])
+    assert encoded.matrix[:, 0].tolist() == [1.0, 1.0, 0.0]
+    assert encoded.unknown == {"country": 2}
+    without = Encoder(Signature((Field("country", "category", categories=("de",), unknown="other"),)))([("xx",)])
+    assert np.isnan(without.matrix[0, 0])
+    assert without.unknown == {"country": 1}
+
+
+def test_a_number_that_the_model_cannot_hold_is_refused() -> None:
+    """Beyond float32 for models that round first; beyond float64, as whole numbers can be, for all."""
+    single = Encoder(Signature((Field("amount", "number", largest=LARGEST_SINGLE),)))
+    assert single([(-1e38,), (None,)]).matrix[0, 0] == -1e38
+    for encoder, value in ((single, 1e39), (single, -1e39), (Encoder(SIGNATURE), 10**400)):
+        row = (value,) if encoder is single else (value, "de", 1.0)
+        with pytest.raises(InvalidRow, match="expected a finite number"):
+            encoder([row])
+
+
+def test_infinities_are_let_in_only_where_the_signature_says_so() -> None:
+    """As rows and as columns."""
+    loose = Encoder(Signature((Field("amount", "number", finite=False),)))
+    inf = float("inf")
+    assert loose([(inf,), (-inf,)]).matrix[:, 0].tolist() == [inf, -inf]
+    assert loose.from_columns([np.array([inf, 1.0])]).matrix[:, 0].tolist() == [inf, 1.0]
+    with pytest.raises(InvalidRow, match="float64 holds"):
+        loose([(10**400,)])
+    strict = Encoder(Signature((Field("amount", "number"),)))
+    with pytest.raises(InvalidRow, match="inf; expected a finite number"):
+        strict.from_columns([np.array([1.0, inf])])
 
 
 numbers = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False, width=64))

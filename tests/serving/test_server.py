@@ -64,7 +64,7 @@ def test_the_server_imports_nothing_heavy(server: Server, built: BuiltBundle) ->
     wrapper = (
         "import runpy, sys, atexit; sys.argv[0] = 'server';"
         f"atexit.register(lambda: open({str(server.folder / 'modules')!r}, 'w').write("
-        f"repr([m for m in {heavy!r} if m in sys.modules]) + str('treelite' in sys.modules)));"
+        f"repr([m for m in {heavy!r} if m in sys.modules]) + str('onnxruntime' in sys.modules)));"
         "runpy.run_module('modelyard.serving', run_name='__main__')"
     )
     light = Server(server.folder, wrapper=wrapper)

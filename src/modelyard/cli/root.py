@@ -15,6 +15,7 @@ NOUNS: dict[str, str] = {
     "features": "Feature views: list, materialize.",
     "pipeline": "Pipelines: run, show.",
     "model": "Model versions: list, show, promote, roll back.",
+    "bundle": "Bundles: build, verify, show.",
     "serve": "Serve a project's deployments over HTTP.",
     "rollout": "Rollouts: start, status, roll back, history.",
     "log": "The prediction log: statistics.",

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,39 +23,29 @@ PORT = click.IntRange(1, 65535)
 )
 @click.option("--host", help="Address instead of server.host.")
 @click.option("--port", type=PORT, help="Port instead of server.port.")
+@click.option("--grpc-port", type=PORT, help="Port instead of server.grpc_port.")
 @click.option("--metrics-port", type=PORT, help="Port instead of server.metrics_port.")
-def command(
-    folder: Path,
-    deployment: str | None,
-    bundle: Path | None,
-    reference: str | None,
-    workers: int | None,
-    host: str | None,
-    port: int | None,
-    metrics_port: int | None,
-) -> None:
-    """Serve a project's deployments, one of them, one version or one bundle over HTTP, until Ctrl-C."""
-    from modelyard.control import require_free_port  # noqa: PLC0415 - `--help` must not pay for it
+def command(folder: Path, deployment: str | None, bundle: Path | None, reference: str | None, **given: Any) -> None:
+    """Serve a project's deployments, one of them, one version or one bundle, until Ctrl-C."""
+    from modelyard.control import require_free_ports  # noqa: PLC0415 - `--help` must not pay for it
     from modelyard.wiring import ServerSettings, bundle_command, model_command, server_command  # noqa: PLC0415
 
     if sum(each is not None for each in (deployment, bundle, reference)) > 1:
         raise click.UsageError("Choose one of --deployment, --bundle and --model.")
-    given = {"workers": workers, "host": host, "port": port, "metrics_port": metrics_port}
     settings = ServerSettings()
     if bundle is not None:
-        arguments = bundle_command(bundle, Path(".modelyard") / "serve" / bundle.name, **given)
+        arguments = bundle_command(bundle, Path(".modelyard") / "serve" / bundle.name, given)
     else:
         with open_project(folder) as project:
             settings = project.settings.server
             if reference is not None:
-                arguments = model_command(project, reference, **given)
+                arguments = model_command(project, reference, given)
             else:
                 if deployment is not None:
                     project.rollouts.settings(deployment)
                 project.publisher.publish()
-                arguments = server_command(project, supervised=False, only=deployment, **given)  # type: ignore[arg-type]
-    at = (host or settings.host, port or settings.port)
-    require_free_port(*at, setting="server.port")
-    require_free_port(at[0], metrics_port or settings.metrics_port, setting="server.metrics_port")
-    click.echo(f"Serving at http://{at[0]}:{at[1]}. Ctrl-C ends it.", err=True)
+                arguments = server_command(project, given, supervised=False, only=deployment)
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    require_free_ports(settings.host, settings.ports)
+    click.echo(f"Serving at http://{settings.host}:{settings.port}. Ctrl-C ends it.", err=True)
     os.execv(arguments[0], arguments)  # noqa: S606 - this process becomes the server

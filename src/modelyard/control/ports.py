@@ -1,6 +1,7 @@
 """Ports: whether one is free, and if not, who has it."""
 
 import socket
+from collections.abc import Mapping
 
 import psutil
 
@@ -20,6 +21,12 @@ def require_free_port(host: str, port: int, *, setting: str) -> None:
                 context={"port": port, "host": host, "owner": owner, "setting": setting},
                 remedy=f"Stop it, or choose another port: {setting} in modelyard.yaml.",
             ) from error
+
+
+def require_free_ports(host: str, ports: Mapping[str, int]) -> None:
+    """`require_free_port` for each port, given by the setting that changes it."""
+    for setting, port in ports.items():
+        require_free_port(host, port, setting=setting)
 
 
 def free_port(host: str = "127.0.0.1") -> int:

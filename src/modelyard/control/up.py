@@ -9,7 +9,7 @@ from urllib.error import URLError
 
 from modelyard.wiring import Project, server_command
 
-from .ports import require_free_port
+from .ports import require_free_ports
 from .supervisor import Part, Supervisor, python_command
 
 WATCH_SECONDS = 0.5
@@ -21,8 +21,7 @@ def up(project: Project, started: Callable[[str], None], *, control: bool = True
     `started` is told the server's address once all of them are ready. PortInUse names the owner and the setting.
     """
     settings = project.settings.server
-    require_free_port(settings.host, settings.port, setting="server.port")
-    require_free_port(settings.host, settings.metrics_port, setting="server.metrics_port")
+    require_free_ports(settings.host, settings.ports)
     project.publisher.publish()
     project.features.materializer.materialize(project.clock.now())
     project.online.close()
@@ -36,10 +35,14 @@ def up(project: Project, started: Callable[[str], None], *, control: bool = True
             supervisor.restart_ended()
 
 
-def server_part(project: Project, *, port: int | None = None, metrics_port: int | None = None) -> Part:
-    """The server as a part to supervise; ready when it answers at all, for nothing may be deployed yet."""
-    address = f"http://{project.settings.server.host}:{port or project.settings.server.port}"
-    command = server_command(project, port=port, metrics_port=metrics_port)
+def server_part(project: Project, **ports: int) -> Part:
+    """The server as a part to supervise; ready when it answers at all, for nothing may be deployed yet.
+
+    `ports` instead of those of the project file: `port`, `grpc_port`, `metrics_port`.
+    """
+    settings = project.settings.server
+    address = f"http://{settings.host}:{ports.get('port', settings.port)}"
+    command = server_command(project, ports)
     return Part("server", command, lambda: _answers(f"{address}/livez"))
 
 

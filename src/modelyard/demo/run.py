@@ -52,7 +52,7 @@ def run_demo(options: DemoOptions) -> Summary:
         _first_version(project)
         port = free_port()
         with Supervisor(project.run_folder) as supervisor:
-            supervisor.start(server_part(project, port=port, metrics_port=free_port()))
+            supervisor.start(server_part(project, port=port, grpc_port=free_port(), metrics_port=free_port()))
             address = f"http://127.0.0.1:{port}"
             screen.say(
                 f"v1 is live at {address}/deployments/{DEPLOYMENT}/predict; it also rides along, never retrained."

@@ -1,14 +1,17 @@
 """Bundles: the only thing the data plane loads.
 
-Owns the bundle's format, signature and encoding, verifying, loading through a closed list of runtimes, predicting, and
-the mergeable histogram. Does not own building bundles (`bundling`) or answering requests (`serving`).
+Owns the bundle's format, signature and encoding, verifying, trying in a child process, loading through a closed list of
+runtimes, predicting, and the mergeable histogram. Does not own building bundles (`bundling`) or answering requests
+(`serving`).
 """
 
-from .bundle import GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle
+from .bundle import GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle, worst_error
 from .encode import Encoded, Encoder
-from .errors import BundleDamaged, BundleTooNew, GoldenMismatch, InvalidRow, UnknownRuntime
+from .errors import BundleDamaged, BundleRefused, BundleTooNew, GoldenMismatch, InvalidRow, UnknownRuntime
+from .probe import probe_bundle
 from .records import (
     FORMAT_VERSION,
+    LARGEST_SINGLE,
     BundleInfo,
     CategoryProfile,
     ColumnProfile,
@@ -27,11 +30,13 @@ __all__ = [
     "FORMAT_VERSION",
     "GOLDEN_FILE",
     "INFO_FILE",
+    "LARGEST_SINGLE",
     "PROFILE_FILE",
     "RUNTIMES",
     "Bundle",
     "BundleDamaged",
     "BundleInfo",
+    "BundleRefused",
     "BundleTooNew",
     "CategoryProfile",
     "ColumnProfile",
@@ -52,6 +57,8 @@ __all__ = [
     "UnknownRuntime",
     "load_bundle",
     "merge",
+    "probe_bundle",
     "verify_bundle",
+    "worst_error",
     "write_bundle",
 ]

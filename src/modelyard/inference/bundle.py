@@ -63,9 +63,12 @@ class Bundle:
         return self._runtime.scores(matrix)
 
     def label_of(self, scores: Sequence[float] | NDArray[np.float64]) -> str:
-        """The class that one row of scores stands for: at least .5 for binary, the highest for multiclass."""
+        """The class that one row of scores stands for: the second of two above .5, the highest of more.
+
+        At exactly one half it is the first, as scikit-learn, LightGBM and XGBoost have it.
+        """
         if self.info.task == "binary":
-            return self.info.classes[int(scores[0] >= 0.5)]
+            return self.info.classes[int(scores[0] > 0.5)]
         return self.info.classes[int(np.argmax(scores))]
 
     def _ordered(self, index: int, row: Sequence[Scalar] | Mapping[str, Scalar]) -> Sequence[Scalar]:
@@ -98,10 +101,22 @@ def load_bundle(folder: Path | str, *, expect: Digest | None = None) -> Bundle:
     return bundle
 
 
+def worst_error(expected: NDArray[np.float64], answers: NDArray[np.float64], floor: float) -> float:
+    """The largest difference of scores, relative to the expected score or, where that is smaller, to `floor`.
+
+    Infinite when shapes differ or an answer is not a number.
+    """
+    if expected.shape != answers.shape or not np.isfinite(answers).all():
+        return float("inf")
+    if not expected.size:
+        return 0.0
+    return float(np.max(np.abs(answers - expected) / np.maximum(np.abs(expected), floor)))
+
+
 def _replay(bundle: Bundle, golden: Golden) -> None:
     answers = bundle.predict(golden.rows).scores
     expected = np.array(golden.scores)
-    error = float(np.max(np.abs(answers - expected) / np.maximum(np.abs(expected), 1e-12)))
+    error = worst_error(expected, answers, bundle.info.floor)
     if not error <= bundle.info.tolerance:
         raise GoldenMismatch(
             f"Bundle {bundle.digest[:12]}… answers its golden rows {error:.2g} off (relative), beyond "

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from math import inf, isnan
+from sys import float_info
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ from .errors import InvalidRow
 from .records import Field, Signature
 
 NAN = float("nan")
+EXACT = 2.0**53
+"""Up to here every whole number is a float64; beyond, some are not."""
+
+_NUMBERS = frozenset({float, int})
 
 
 @dataclass(frozen=True)
@@ -31,23 +36,37 @@ class Encoder:
         self._codes: list[dict[str | None, float]] = [
             {level: float(code) for code, level in enumerate(each.categories)} for each in signature.fields
         ]
+        self._largest = [_largest(each) for each in signature.fields]
+        self._all_numbers = all(each.kind == "number" for each in signature.fields)
+        self._surely_fine = np.minimum(self._largest, EXACT - 1)
 
     def __call__(self, rows: Sequence[Sequence[Scalar]]) -> Encoded:
         """Encode raw rows, shape (n_rows, n_fields) in the signature's order.
 
         None and NaN are missing. InvalidRow names row and field for a wrong count of values, a wrong type, an infinite
-        number, a missing value in a field that is not nullable, and an unseen level where the signature refuses those.
+        or too large number where the model takes none, a missing value in a field that is not nullable, and an unseen
+        level where the signature refuses those. Unseen levels become what the field's policy says, and are counted.
         """
+        if self._all_numbers and (plain := self._numbers(rows)) is not None:
+            return Encoded(plain)
         matrix = np.empty((len(rows), len(self._fields)), dtype=np.float64)
         unknown: dict[str, int] = {}
         for index, row in enumerate(rows):
             if len(row) != len(self._fields):
                 raise _wrong_width(index, row, self._fields)
-            matrix[index] = [
-                self._number(index, spec, value) if spec.kind == "number" else self._code(index, at, value, unknown)
-                for at, (spec, value) in enumerate(zip(self._fields, row, strict=True))
-            ]
+            matrix[index] = [self._one(index, at, value, unknown) for at, value in enumerate(row)]
         return Encoded(matrix, unknown)
+
+    def _numbers(self, rows: Sequence[Sequence[Scalar]]) -> NDArray[np.float64] | None:
+        """Rows of nothing but ordinary numbers, taken at once; None when any of them needs a closer look."""
+        width = len(self._fields)
+        if not all(len(row) == width and _NUMBERS.issuperset(map(type, row)) for row in rows):
+            return None
+        try:
+            matrix = np.array(rows, dtype=np.float64).reshape(len(rows), width)
+        except OverflowError:  # a whole number beyond all floats
+            return None
+        return matrix if bool((np.abs(matrix) <= self._surely_fine).all()) else None
 
     def from_columns(self, columns: Sequence[NDArray[np.float64] | Sequence[str | None]]) -> Encoded:
         """Encode many rows at once, for training: one column a field, in the signature's order.
@@ -60,7 +79,7 @@ class Encoder:
         for at, (spec, column) in enumerate(zip(self._fields, columns, strict=True)):
             codes = self._codes[at]
             matrix[:, at] = column if spec.kind == "number" else [codes.get(value, NAN) for value in column]
-            fine = np.isfinite(matrix[:, at])
+            fine = np.abs(matrix[:, at]) <= self._largest[at]
             if spec.kind == "number" and spec.nullable:
                 fine |= np.isnan(matrix[:, at])
             for index in np.flatnonzero(~fine).tolist():  # the few that need a closer look go the way of single rows
@@ -71,15 +90,17 @@ class Encoder:
 
     def _one(self, index: int, at: int, value: Scalar, unknown: dict[str, int]) -> float:
         spec = self._fields[at]
-        return self._number(index, spec, value) if spec.kind == "number" else self._code(index, at, value, unknown)
+        return self._number(index, at, value) if spec.kind == "number" else self._code(index, at, value, unknown)
 
-    def _number(self, index: int, spec: Field, value: Scalar) -> float:
+    def _number(self, index: int, at: int, value: Scalar) -> float:
+        largest, spec = self._largest[at], self._fields[at]
         if type(value) is float or type(value) is int:
-            if value - value == 0:  # finite: infinities and NaN minus themselves are NaN
-                return float(value)
-            if isnan(value):
+            if -largest <= value <= largest:
+                return _exact(index, spec, value)
+            if value != value:  # noqa: PLR0124 - NaN; `isnan` would choke on a whole number of 400 digits
                 return _missing(index, spec)
-            raise _refused(index, spec, value, "a finite number")
+            wanted = "a finite number" if spec.largest is None else f"a finite number up to {largest:.3g}"
+            raise _refused(index, spec, value, wanted)
         if value is None:
             return _missing(index, spec)
         raise _refused(index, spec, value, "a number or null")
@@ -99,6 +120,24 @@ class Encoder:
             raise _refused(index, spec, value, f"one of the {len(spec.categories)} levels seen in training")
         unknown[spec.name] = unknown.get(spec.name, 0) + 1
         return self._codes[at].get("other", NAN) if spec.unknown == "other" else NAN
+
+
+def _exact(index: int, spec: Field, value: float) -> float:
+    """The number as float64; refused when it is a whole one that would lose digits."""
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond all floats, in a field that takes infinities
+        raise _refused(index, spec, value, "a number that float64 holds") from None
+    if type(value) is float or -EXACT <= value <= EXACT or int(number) == value:
+        return number
+    raise _refused(index, spec, value, f"a number that float64 holds exactly, such as {number:.17g}")
+
+
+def _largest(field: Field) -> float:
+    """The largest number that is let in."""
+    if not field.finite:
+        return inf
+    return float_info.max if field.largest is None else field.largest
 
 
 def _missing(index: int, spec: Field) -> float:

@@ -31,3 +31,9 @@ class GoldenMismatch(Damaged):
     """Loaded here, the model does not answer its golden rows as the original did."""
 
     code = "GOLDEN_MISMATCH"
+
+
+class BundleRefused(Damaged):
+    """Tried in a process of its own, the bundle crashed, hung, asked for too much memory, or could not be loaded."""
+
+    code = "BUNDLE_REFUSED"

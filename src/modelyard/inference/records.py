@@ -6,12 +6,17 @@ import msgspec
 
 from modelyard.core import Digest
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """The bundle format this code writes. It reads this version and every older one, and refuses newer ones.
 
-To change the format: raise this number, keep reading the older shape in `load.py`, add a bundle of the old version to
-`tests/inference/`, and say in the changelog which servers must be upgraded first.
+To change the format: raise this number, give every new field a default that means what older bundles did, add a bundle
+of the old version to `tests/inference/test_formats.py`, and say in the changelog which servers must be upgraded first.
+
+1: as first released. 2: `finite` and `largest` of fields, `floor` of the bundle, the ONNX runtimes.
 """
+
+LARGEST_SINGLE = 3.4028234663852886e38
+"""The largest float32: what models that round their input first can take."""
 
 Task = Literal["binary", "multiclass", "regression"]
 """What a model answers; see `Predictions` for the shape of its scores."""
@@ -24,7 +29,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `number`: float64; `minimum` and `maximum` are those seen in training, for information. `category`: a string, coded
     as its position in `categories` (float64), null as NaN; `unknown` says what an unseen level becomes.
-    `nullable` False makes a missing value an error of the caller.
+    `nullable` False makes a missing value an error of the caller; `finite` False lets infinities in. A number beyond
+    `largest`, either way, is refused (`LARGEST_SINGLE` for models that round to float32 first).
     """
 
     name: str
@@ -34,6 +40,15 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unknown: UnknownLevel = "null"
     minimum: float | None = None
     maximum: float | None = None
+    finite: bool = True
+    largest: float | None = None
+
+    @property
+    def may_miss(self) -> bool:
+        """Whether the model can meet NaN here: a missing value, or an unseen level that becomes one."""
+        if self.nullable or self.kind == "number" or self.unknown == "error":
+            return self.nullable
+        return self.unknown == "null" or "other" not in self.categories
 
 
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,7 +109,8 @@ class ReferenceProfile(msgspec.Struct, frozen=True):
 class BundleInfo(msgspec.Struct, frozen=True):
     """The contents of `bundle.json`. Its SHA-256 is the bundle's digest; `files` pins every other file.
 
-    `plan` is the feature plan as JSON; the room `online` gives it its meaning (`online.FeaturePlan`).
+    `plan` is the feature plan as JSON; the room `online` gives it its meaning (`online.FeaturePlan`). Scores may differ
+    from the original's by `tolerance`, relative to the original's score or, where that is smaller, to `floor`.
     """
 
     format: int
@@ -111,4 +127,5 @@ class BundleInfo(msgspec.Struct, frozen=True):
     code: Digest | None = None
     metrics: dict[str, float] = {}
     tolerance: float = 1e-6
+    floor: float = 1e-12
     created_us: int = 0

@@ -28,7 +28,7 @@ class Sketch:
             values = matrix[:, index]
             bins = np.searchsorted(edges, values, side="left")
             bins[np.isnan(values)] = len(edges) + 1
-            np.add.at(self._counts[index], bins, 1)
+            self._counts[index] += np.bincount(bins, minlength=len(edges) + 2)
         self.rows += len(matrix)
 
     def take(self) -> Counts:

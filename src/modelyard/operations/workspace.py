@@ -185,12 +185,12 @@ def _intents(project: Project) -> Iterator[Finding]:
 
 def _ports(project: Project) -> Iterator[Finding]:
     """A port that something else holds; our own server's is as it should be."""
-    ours = {status.pid for status in project.feed.statuses(to_micros(SystemClock().now()))}
-    for setting in ("port", "metrics_port"):
-        port = getattr(project.settings.server, setting)
+    workers = {status.pid for status in project.feed.statuses(to_micros(SystemClock().now()))}
+    ours = workers | {psutil.Process(pid).ppid() for pid in workers if psutil.pid_exists(pid)}
+    for setting, port in project.settings.server.ports.items():
         owners = _listeners(port) - ours
         found = f"{port} is free" if not owners else f"{port} is held by pid {', '.join(map(str, sorted(owners)))}"
-        yield Finding(f"server.{setting}", not owners, found, f"Stop it, or change server.{setting}.")
+        yield Finding(setting, not owners, found, f"Stop it, or change {setting}.")
 
 
 def _listeners(port: int) -> set[int]:

@@ -50,6 +50,7 @@ def _options() -> ServerOptions:
     parser.add_argument("--server", default="server-1")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--grpc-port", type=int)
     parser.add_argument("--metrics-port", type=int, default=8082)
     parser.add_argument("--only")
     parser.add_argument("--workers", type=int, default=1)

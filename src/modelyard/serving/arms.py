@@ -19,8 +19,9 @@ OFF_LOOP_US = 2_000.0
 BATCH_US = 20_000.0
 """A batch is at most so many rows as this buys: nobody waits long for having arrived together with others."""
 
-_SKETCHED_TOGETHER = 1024
+_SKETCHED_TOGETHER = 512
 _MEASURED = (1, 32)
+_LEARNED = 0.2
 
 
 class Input(msgspec.Struct, frozen=True, gc=False):
@@ -55,10 +56,12 @@ class LoadedArm:
         self.unknown: dict[str, int] = {}
         self._sketch = Sketch(bundle.profile)
         self._seen: list[NDArray[np.float64]] = []
+        self._seen_rows = 0
         self._reader = FeatureReader(online, self.plan)
         self._names = bundle.info.signature.names
         self._regression = bundle.info.task == "regression"
-        self.row_us, self.off_loop, self.most_rows = self._measure()
+        alone_us, self.row_us = self._measure()
+        self.off_loop = alone_us > OFF_LOOP_US
 
     def answer(self, rows: Sequence[tuple[Input, Micros]]) -> list[Outcome]:
         """Score rows as of an instant each, together. Never raises: a failure is part of the row's outcome.
@@ -83,6 +86,15 @@ class LoadedArm:
         left = iter(scored)
         return [failed[index] if index in failed else next(left) for index in range(len(rows))]
 
+    @property
+    def most_rows(self) -> int:
+        """How many rows may run together."""
+        return max(1, int(BATCH_US / self.row_us))
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Learn what a row costs by now: other work on the machine makes it dearer."""
+        self.row_us += _LEARNED * (seconds / rows * 1e6 - self.row_us)
+
     def freeze(self, row: Input, at: Micros, other: "LoadedArm", features: tuple[Scalar, ...]) -> Input:
         """The row with its features read now, to be scored later: the online store moves on in the meantime.
 
@@ -97,7 +109,7 @@ class LoadedArm:
 
     def sketch(self) -> Sketch:
         """The histograms of all rows scored so far; counted in bulk, for a column costs as much as many rows."""
-        seen, self._seen = self._seen, []
+        seen, self._seen, self._seen_rows = self._seen, [], 0
         if seen:
             self._sketch.update(np.concatenate(seen))
         return self._sketch
@@ -134,17 +146,18 @@ class LoadedArm:
 
     def _remember(self, matrix: NDArray[np.float64], unknown: Mapping[str, int]) -> None:
         self._seen.append(matrix)
+        self._seen_rows += len(matrix)
         for name, count in unknown.items():
             self.unknown[name] = self.unknown.get(name, 0) + count
-        if len(self._seen) >= _SKETCHED_TOGETHER:
+        if self._seen_rows >= _SKETCHED_TOGETHER:
             self.sketch()
 
     def _model_failed(self, features: tuple[Scalar, ...], began: int, error: Exception) -> Outcome:
         log_event("serving", "model failed", arm=self.arm.name, version=self.arm.version, error=repr(error))
         return _failed(features, began, "model", error)
 
-    def _measure(self) -> tuple[float, bool, int]:
-        """What a row costs in µs when many run together, whether one alone is too long for the loop, rows a batch."""
+    def _measure(self) -> tuple[float, float]:
+        """What a row costs in µs: alone, and when many run together."""
         typical = [each.mean or 0.0 if isinstance(each, NumberProfile) else 0.0 for each in self.bundle.profile.columns]
         costs = []
         for rows in _MEASURED:
@@ -153,8 +166,7 @@ class LoadedArm:
             began = time.perf_counter_ns()
             self.bundle.scores(matrix)
             costs.append((time.perf_counter_ns() - began) / 1000)
-        alone, together = costs[0], max(0.05, costs[1] / _MEASURED[1])
-        return together, alone > OFF_LOOP_US, max(1, int(BATCH_US / together))
+        return costs[0], max(0.05, costs[1] / _MEASURED[1])
 
 
 def why(outcome: Outcome) -> str:

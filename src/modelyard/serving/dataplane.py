@@ -1,6 +1,7 @@
 """The data plane, whatever the transport: rows in, answers out, everything on record before the answer leaves."""
 
 import asyncio
+import re
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from modelyard.core import Clock, IdSource, InvalidInput, Micros, Scalar, to_micros
+from modelyard.core import Clock, IdSource, InvalidInput, Micros, Scalar, from_micros, to_micros
 from modelyard.journal import Journal, JournalUnavailable, OutcomeRecord, PredictionRecord, SketchRecord, TruthRecord
 from modelyard.routing import Arm, assign, shadows
 
@@ -21,6 +22,8 @@ from .metrics import Metrics
 
 SHADOW_QUEUE = 10_000
 """Copies that may wait for shadows; beyond it they are dropped and counted."""
+
+_DIGITS = re.compile(r"[0-9]{1,18}")
 
 LONGEST_WAIT_US = 150_000.0
 """Who would wait longer for his turn is sent away at once: a late answer costs as much as a good one."""
@@ -272,11 +275,9 @@ class DataPlane:
 
 def parse_instant(text: str, path: str) -> Micros:
     """Microseconds since the epoch, or ISO 8601 (UTC without a zone)."""
-    if text.isdecimal():
-        return Micros(int(text))
     try:
-        return to_micros(datetime.fromisoformat(text))
-    except ValueError as error:
+        return to_micros(from_micros(int(text)) if _DIGITS.fullmatch(text) else datetime.fromisoformat(text))
+    except (ValueError, OverflowError) as error:
         raise BadRequest(
             f"{text[:40]!r} is no instant.", context={"path": path}, remedy="Write 2013-04-01T12:00:00Z, say."
         ) from error

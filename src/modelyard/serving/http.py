@@ -1,22 +1,17 @@
 """HTTP on raw ASGI: paths, bodies, statuses. What an answer is lives in `dataplane`."""
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
-from modelyard.access import KeyRing, NotAuthenticated, Permission, authorize
+from modelyard.access import KeyRing, Permission, authorize
 from modelyard.core import (
     Clock,
-    Conflict,
-    Forbidden,
-    InvalidInput,
+    Failed,
     ModelyardError,
-    NotFound,
     Scalar,
-    Unavailable,
     log_event,
     to_micros,
 )
@@ -27,24 +22,13 @@ from .arms import Input
 from .dataplane import Answer, DataPlane, parse_instant
 from .deployments import Deployment
 from .errors import BadRequest, NotServed, TooLarge, UnsupportedEncoding
+from .protocols import ROUTES, Call, RouteTable, status_of
+from .protocols import Route as ProtocolRoute
+from .requests import Receive, Request, Scope, Send
 from .strict import refuse_repeated_names
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Endpoint = Callable[["Request"], Awaitable[Any]]
+Endpoint = Callable[[Request], Awaitable[Any]]
 
-_STATUSES: tuple[tuple[type[ModelyardError], int], ...] = (
-    (TooLarge, 413),
-    (UnsupportedEncoding, 415),
-    (NotAuthenticated, 401),
-    (Forbidden, 403),
-    (NotFound, 404),
-    (Conflict, 409),
-    (InvalidInput, 400),
-    (Unavailable, 503),
-)
-_LOOPBACK = ("127.", "::1")
 _JSON = (b"content-type", b"application/json")
 _RETRY = (b"retry-after", b"1")
 
@@ -70,42 +54,6 @@ _FEEDBACK = msgspec.json.Decoder(_Feedback | list[_Feedback], strict=True)
 _ENCODE = msgspec.json.Encoder().encode
 
 
-class Request:
-    """One request: what the endpoint needs of it."""
-
-    def __init__(self, scope: Scope, deployment: str | None) -> None:
-        self.deployment = deployment
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.body = b""
-        self._scope = scope
-
-    def header(self, name: bytes) -> str | None:
-        """A header by its lower-case name."""
-        value = self.headers.get(name)
-        return None if value is None else str(value, "latin-1")
-
-    @property
-    def loopback(self) -> bool:
-        """Whether the client is on this machine."""
-        client = self._scope.get("client")
-        return client is not None and str(client[0]).startswith(_LOOPBACK)
-
-    @property
-    def user(self) -> str | None:
-        """The assignment key that the caller names, if any."""
-        if query := self._scope["query_string"]:
-            for name, value in parse_qsl(query.decode("latin-1")):
-                if name == "user_id":
-                    return value
-        return self.header(b"x-entity-id")
-
-    @property
-    def token(self) -> str | None:
-        """The bearer token."""
-        scheme, _, token = (self.header(b"authorization") or "").partition(" ")
-        return token if scheme.lower() == "bearer" else None
-
-
 class HttpServer:
     """The ASGI application. Every path has a policy; one without stops the start."""
 
@@ -119,29 +67,41 @@ class HttpServer:
         self._pepper = pepper
         self._ring: tuple[Feed, KeyRing] | None = None
         self.draining = False
+        self._protocols = RouteTable(ROUTES)
         self._routes: dict[tuple[str, str], tuple[Endpoint, Permission | None]] = {
             ("POST", "/predict"): (self._predict, Permission.PREDICT),
             ("POST", "/batch_predict"): (self._batch_predict, Permission.PREDICT),
             ("POST", "/feedback"): (self._feedback, Permission.FEEDBACK),
             ("GET", "/health"): (self._health, None),
             ("GET", "/livez"): (self._alive, None),
-            ("GET", "/ping"): (self._alive, None),
             ("GET", "/ready"): (self._ready, None),
             ("GET", "/readyz"): (self._ready, None),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Only errors of ours become answers by name; anything else is a 500 with its log line."""
+        """Answer one request, in its own protocol's words."""
         if scope["type"] != "http":
             return
+        try:
+            native = self._native(scope["method"], scope["path"])
+            foreign = self._protocols.find(scope["method"], scope["path"]) if native is None else None
+            if native is None and foreign is None:
+                raise self._not_served(scope)
+        except ModelyardError as error:
+            await _respond(send, status_of(error), _ENCODE(_error(error)), _JSON)
+            return
+        if native is not None:
+            await self._answer(Request(scope, native[2]), native[0], native[1], receive, send)
+        elif foreign is not None:
+            await self._answer_foreign(scope, *foreign, receive, send)
+
+    async def _answer(
+        self, request: Request, endpoint: Endpoint, permission: Permission | None, receive: Receive, send: Send
+    ) -> None:
+        """Only errors of ours become answers by name; anything else is a 500 with its log line."""
         began = time.perf_counter()
         try:
-            endpoint, permission, deployment = self._route(scope["method"], scope["path"])
-            request = Request(scope, deployment)
-            if permission is not None:
-                self._authorize(request, permission)
-            if permission is Permission.PREDICT:
-                self._plane.admit(self._plane.deployments.find(deployment))
+            self._admit(request, permission)
             request.body = await self._read(request, receive)
             status, answer = 200, await endpoint(request)
             if isinstance(answer, tuple):
@@ -149,23 +109,78 @@ class HttpServer:
             if permission is Permission.PREDICT:
                 answer["latency_ms"] = round((time.perf_counter() - began) * 1000, 3)
         except ModelyardError as error:
-            status, answer = _status(error), _error(error)
+            status, answer = status_of(error), _error(error)
         except Exception as error:  # the process edge: the caller gets no traceback, the log does
-            log_event("serving", "request failed", path=scope["path"], error=repr(error))
-            status = 500
-            answer = {"error": {"code": "INTERNAL", "message": "The server failed.", "remedy": "See the server's log."}}
-        await _respond(send, status, _ENCODE(answer))
+            status, answer = 500, _error(_internal(request.path, error))
+        await _respond(send, status, _ENCODE(answer), _JSON)
 
-    def _route(self, method: str, path: str) -> tuple[Endpoint, Permission | None, str | None]:
-        deployment, rest = None, path
+    async def _answer_foreign(
+        self, scope: Scope, route: ProtocolRoute, parts: Mapping[str, str], receive: Receive, send: Send
+    ) -> None:
+        request = Request(scope, parts.get("model"))
+        try:
+            self._admit(request, route.permission)
+            reply = await route.handler(self._plane, await self._call(request, parts, receive))
+        except ModelyardError as error:
+            reply = route.error_reply(error)
+        except Exception as error:  # the process edge, as above
+            reply = route.error_reply(_internal(request.path, error))
+        kind = (b"content-type", reply.headers.get("content-type", "application/json").encode())
+        more = [(name.encode(), value.encode()) for name, value in reply.headers.items() if name != "content-type"]
+        await _respond(send, reply.status, reply.body, kind, *more)
+
+    async def _call(self, request: Request, parts: Mapping[str, str], receive: Receive) -> Call:
+        return Call(
+            method=request.method,
+            parts=parts,
+            query=request.query,
+            headers={str(name, "latin-1"): str(value, "latin-1") for name, value in request.headers.items()},
+            body=await self._read(request, receive),
+            loopback=request.loopback,
+            draining=self.draining,
+            rows_limit=self._rows_limit,
+        )
+
+    def _native(self, method: str, path: str) -> tuple[Endpoint, Permission | None, str | None] | None:
+        """Our own endpoint of a path, which may stand below a deployment's name."""
+        deployment = None
         if path.startswith("/deployments/"):
             deployment, _, tail = path.removeprefix("/deployments/").partition("/")
-            rest = f"/{tail}"
-        found = self._routes.get((method, rest))
-        if found is None:
-            known = ", ".join(f"{method} {path}" for method, path in self._routes)
-            raise NotServed(f"There is no {method} {path[:80]}.", remedy=f"There are: {known}.")
-        return *found, deployment
+            path = f"/{tail}"
+        found = self._routes.get((method, path))
+        return (*found, deployment) if found is not None else None
+
+    def _not_served(self, scope: Scope) -> NotServed:
+        known = ", ".join(f"{method} {path}" for method, path in self._routes)
+        return NotServed(
+            f"There is no {scope['method']} {scope['path'][:80]}.",
+            remedy=f"There are: {known}; and the paths of the Open Inference, TensorFlow Serving and MLflow protocols.",
+        )
+
+    def _admit(self, request: Request, permission: Permission | None) -> None:
+        """Whoever may not, or comes when too much waits, is sent away before his body is read."""
+        if permission is None:
+            return
+        if self._guarded():
+            self.authorize(request.token, permission, request.deployment)
+        if permission is Permission.PREDICT and request.method == "POST":
+            self._plane.admit(self._plane.deployments.find(request.deployment))
+
+    def _guarded(self) -> Feed | None:
+        """The feed, when it asks for keys."""
+        feed = self._plane.deployments.feed
+        return feed if feed is not None and feed.authentication else None
+
+    def authorize(self, token: str | None, permission: Permission, deployment: str | None) -> None:
+        """Whether the bearer of a token may do something to a deployment: returns, or raises Forbidden's children."""
+        feed = self._guarded()
+        if feed is None:
+            return
+        if self._ring is None or self._ring[0] is not feed:
+            self._ring = feed, KeyRing(feed.keys, self._pepper or b"")
+        principal = self._ring[1].authenticate(token, to_micros(self._clock.now()))
+        name = deployment or self._plane.deployments.find(None).route.deployment
+        authorize(principal, permission, deployment=name)
 
     async def _read(self, request: Request, receive: Receive) -> bytes:
         if (encoding := request.header(b"content-encoding")) not in (None, "identity"):
@@ -189,16 +204,6 @@ class HttpServer:
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The body is larger than {self._body_limit} bytes.", remedy="Send fewer rows in each request.")
-
-    def _authorize(self, request: Request, permission: Permission) -> None:
-        feed = self._plane.deployments.feed
-        if feed is None or not feed.authentication:
-            return
-        if self._ring is None or self._ring[0] is not feed:
-            self._ring = feed, KeyRing(feed.keys, self._pepper or b"")
-        principal = self._ring[1].authenticate(request.token, to_micros(self._clock.now()))
-        name = request.deployment or self._plane.deployments.find(None).route.deployment
-        authorize(principal, permission, deployment=name)
 
     async def _predict(self, request: Request) -> dict[str, Any]:
         body: _PredictBody = _decode(_PREDICT, request.body)
@@ -229,19 +234,19 @@ class HttpServer:
             )
         if body.inputs is not None:
             return [Input(row, None) for row in body.inputs], len(body.inputs) == 1
-        features = body.features or []
+        features: Any = body.features  # its shape is told by its first look, not by its type
         if not features:
             raise BadRequest("'features' is empty.", context={"path": path + "features"}, remedy="Send a row.")
-        rows = [each for each in features if isinstance(each, list)]
-        if rows and len(rows) < len(features):
+        kinds = set(map(type, features))
+        if list not in kinds:
+            return [Input(None, features)], True
+        if len(kinds) > 1:
             raise BadRequest(
                 "'features' mixes values and rows.",
                 context={"path": path + "features"},
                 remedy="Send one row of values, or a list of rows.",
             )
-        if rows:
-            return [Input(None, row) for row in rows], False
-        return [Input(None, [value for value in features if not isinstance(value, list)])], True
+        return [Input(None, row) for row in features], False
 
     async def _feedback(self, request: Request) -> dict[str, Any]:
         body = _decode(_FEEDBACK, request.body)
@@ -322,8 +327,9 @@ def _decode(decoder: Any, body: bytes) -> Any:
         ) from error
 
 
-def _status(error: ModelyardError) -> int:
-    return next((status for branch, status in _STATUSES if isinstance(error, branch)), 500)
+def _internal(path: str, error: Exception) -> ModelyardError:
+    log_event("serving", "request failed", path=path, error=repr(error))
+    return Failed("The server failed.", code="INTERNAL", remedy="See the server's log.")
 
 
 def _error(error: ModelyardError) -> dict[str, Any]:
@@ -333,9 +339,9 @@ def _error(error: ModelyardError) -> dict[str, Any]:
     return {"error": described}
 
 
-async def _respond(send: Send, status: int, body: bytes) -> None:
-    headers = [_JSON, (b"content-length", str(len(body)).encode())]
+async def _respond(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    given = [*headers, (b"content-length", str(len(body)).encode())]
     if status == 503:
-        headers.append(_RETRY)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+        given.append(_RETRY)
+    await send({"type": "http.response.start", "status": status, "headers": given})
     await send({"type": "http.response.body", "body": body})

@@ -20,6 +20,7 @@ class ServerOptions(msgspec.Struct, frozen=True):
     only: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080
+    grpc_port: int | None = None
     metrics_port: int = 8082
     workers: int = 1
     worker: int | None = None

@@ -3,56 +3,51 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from modelyard.core import Digest
 from modelyard.inference import verify_bundle
 from modelyard.routing import Arm, Feed, FeedFolder, Route
 
 from .project import Project
+from .settings import ServerSettings
+
+Given: TypeAlias = Mapping[str, Any]
+"""Settings of the section `server` that are given on the spot; None stands for those of the file."""
 
 
 def server_command(
-    project: Project,
-    *,
-    supervised: bool = True,
-    only: str | None = None,
-    host: str | None = None,
-    port: int | None = None,
-    metrics_port: int | None = None,
-    workers: int | None = None,
+    project: Project, given: Given = MappingProxyType({}), *, supervised: bool = True, only: str | None = None
 ) -> list[str]:
-    """The command of a project's server; what is not given is as in the project file.
+    """The command of a project's server; what is not `given` is as in the project file's section `server`.
 
     A supervised server ends when its standard input does. `only` names the one deployment it serves.
     """
-    settings = project.settings.server
+    settings = project.settings.server.model_copy(update=_told(given))
     command = _command(
         {
-            "--feed": project.workspace / "feed",
-            "--journal": project.journal_folder,
-            "--online": project.online_folder,
-            "--pepper": project.run_folder / "pepper",
-            "--host": host or settings.host,
-            "--port": port or settings.port,
-            "--metrics-port": metrics_port or settings.metrics_port,
-            "--workers": workers or settings.workers,
-            "--only": only,
+            "feed": project.workspace / "feed",
+            "journal": project.journal_folder,
+            "online": project.online_folder,
+            "pepper": project.run_folder / "pepper",
+            "only": only,
+            **settings.model_dump(),
         }
     )
     return [*command, "--exit-with-parent"] if supervised else command
 
 
-def bundle_command(bundle: Path, workspace: Path, **options: Any) -> list[str]:
+def bundle_command(bundle: Path, workspace: Path, given: Given) -> list[str]:
     """The command of a server of one bundle, which needs no project: its deployment has the model's name.
 
-    `options` as `--host`, `--port`, `--metrics-port` and `--workers` with underscores; None leaves the default.
+    `given` as in the section `server` of a project file; None leaves the default.
     """
     info, digest = verify_bundle(bundle)
-    return _alone(bundle, digest, info.model, info.version, workspace, options)
+    return _alone(bundle, digest, info.model, info.version, workspace, ServerSettings(**_told(given)), {})
 
 
-def model_command(project: Project, reference: str, **options: Any) -> list[str]:
+def model_command(project: Project, reference: str, given: Given) -> list[str]:
     """The command of a server of one version, `name@alias` or `name/version`, apart from all deployments."""
     name, _, which = reference.replace("/", "@").partition("@")
     version = project.models.get(name, which or "production")
@@ -61,21 +56,32 @@ def model_command(project: Project, reference: str, **options: Any) -> list[str]
     if not folder.exists():
         project.models.fetch_bundle(version, folder)
     _, digest = verify_bundle(folder, expect=version.bundle)
-    return _alone(folder, digest, name, str(version.number), workspace, {"online": project.online_folder, **options})
+    settings = project.settings.server.model_copy(update=_told(given))
+    online = {"online": project.online_folder}
+    return _alone(folder, digest, name, str(version.number), workspace, settings, online)
 
 
 def _alone(
-    bundle: Path, digest: Digest, model: str, version: str, workspace: Path, options: Mapping[str, Any]
+    bundle: Path,
+    digest: Digest,
+    model: str,
+    version: str,
+    workspace: Path,
+    settings: ServerSettings,
+    folders: Mapping[str, Path],
 ) -> list[str]:
     feed = FeedFolder(workspace / "feed")
     feed.put_bundle(bundle, digest)
     arm = Arm("live", "live", version, digest, 1.0)
     feed.publish(Feed(1, (Route(model, model, 1, (arm,), model, reason="served by itself"),)))
-    folders = {name: workspace / name for name in ("feed", "journal", "online")}
-    given = {name: value for name, value in options.items() if value is not None}
-    return _command({f"--{name.replace('_', '-')}": value for name, value in {**folders, **given}.items()})
+    own = {name: workspace / name for name in ("feed", "journal", "online")}
+    return _command({**own, **folders, **settings.model_dump()})
+
+
+def _told(given: Given) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _command(options: Mapping[str, object]) -> list[str]:
-    words = [word for name, value in options.items() if value is not None for word in (name, str(value))]
-    return [sys.executable, "-m", "modelyard.serving", *words]
+    told = {f"--{name.replace('_', '-')}": str(value) for name, value in options.items() if value is not None}
+    return [sys.executable, "-m", "modelyard.serving", *(word for option in told.items() for word in option)]

@@ -22,8 +22,15 @@ class ServerSettings(Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=1, le=65535, description="Port of /predict and the other endpoints.")
+    grpc_port: int | None = Field(8081, ge=1, le=65535, description="Port of the gRPC protocols; null: none.")
     metrics_port: int = Field(8082, ge=1, le=65535, description="Port of /metrics.")
     workers: int = Field(1, ge=1, le=256, description="Processes that share the port.")
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports that are wanted, by the setting that changes each."""
+        named = {"server.port": self.port, "server.grpc_port": self.grpc_port, "server.metrics_port": self.metrics_port}
+        return {setting: port for setting, port in named.items() if port is not None}
 
 
 class SecuritySettings(Section):

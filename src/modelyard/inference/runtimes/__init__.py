@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .onnx import load_onnx
 from .treelite import load_treelite
 
 
@@ -19,10 +20,12 @@ class Runtime(Protocol):
 
 
 RUNTIMES: Mapping[str, Callable[[Path], Runtime]] = {
+    "onnx": load_onnx,
+    "onnx-float32": partial(load_onnx, single=True),
     "treelite": load_treelite,
     "treelite-float32": partial(load_treelite, single=True),
 }
 """Loaders by the name in `bundle.json`; each takes the bundle's folder.
 
-`treelite-float32` marks models whose original casts its input to float32 first (scikit-learn's forests).
+`-float32` marks models whose input is rounded to float32 first, as scikit-learn's forests and XGBoost do.
 """

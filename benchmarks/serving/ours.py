@@ -1,0 +1,113 @@
+"""Our server, as it is started in earnest: its own process, a feed, a journal, an online store."""
+
+import functools
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from modelyard.bundling import BuiltBundle
+from modelyard.control import free_port
+from modelyard.core import Micros
+from modelyard.online import LocalOnlineStore
+from modelyard.routing import Arm, Feed, FeedFolder, Route
+
+from .models import NAMES, sample
+from .processes import NotStarted, Running
+from .records import Endpoint
+
+OFF_FLAGS: tuple[str, ...] = ()
+"""The flags that switch prediction log, metrics and routing off, once the server has them; or give `--off-flags`."""
+
+
+ALL_SECONDS = 30.0
+
+
+@functools.cache
+def help_text() -> str:
+    """What our server says of its flags."""
+    command = [sys.executable, "-m", "modelyard.serving", "--help"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def has_flag(name: str) -> bool:
+    """Whether our server knows a flag."""
+    return name in help_text()
+
+
+def body(rows: Sequence[Sequence[float]], *, named: bool = False) -> bytes:
+    """A request of rows as our server takes it: by order, or by name."""
+    if named:
+        return json.dumps({"inputs": [dict(zip(NAMES, row, strict=True)) for row in rows]}).encode()
+    return json.dumps({"features": rows[0] if len(rows) == 1 else rows}).encode()
+
+
+class Ours:
+    """A server of ours with one deployment. A context manager."""
+
+    def __init__(self, folder: Path, *bundles: BuiltBundle, workers: int = 1, flags: Sequence[str] = ()) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._flags = list(flags)
+        self._bundles = bundles
+        self._revision = 0
+        self.port, self._metrics_port = free_port(), free_port()
+        self.workers = workers if workers > 1 and has_flag("--workers") else 1
+        self.feed = FeedFolder(folder / "feed")
+        for bundle in bundles:
+            self.feed.put_bundle(bundle.path, bundle.digest)
+        LocalOnlineStore(folder / "online").close()
+        self.publish(0)
+        self.took_s = 0.0
+        self.running: Running
+
+    def __enter__(self) -> Self:
+        folders = [f"--{name}={self._folder / name}" for name in ("feed", "journal", "online")]
+        ports = [f"--port={self.port}", f"--metrics-port={self._metrics_port}"]
+        workers = [f"--workers={self.workers}"] if self.workers > 1 else []
+        command = [sys.executable, "-m", "modelyard.serving", *folders, *ports, *workers, *self._flags]
+        self.running = Running(command, log=self._folder / "server.log", cwd=Path.cwd())
+        try:
+            self.took_s = self.running.until_ready(f"http://127.0.0.1:{self.port}/ready")
+            self._until_all_follow()
+        except BaseException:
+            self.running.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.running.stop()
+
+    def endpoint(self, rows: int) -> Endpoint:
+        """Where to POST requests of so many rows."""
+        return Endpoint(self.port, "/predict", tuple(body(each) for each in sample(rows)))
+
+    def publish(self, which: int) -> int:
+        """Route all traffic to one of the bundles, as the next generation; returns that."""
+        self._revision += 1
+        arm = Arm("live", "live", str(which + 1), self._bundles[which].digest, 1.0)
+        route = Route("bench", "bench", self._revision, (arm,), "salt")
+        self.feed.publish(Feed(self._revision, (route,)))
+        return self._revision
+
+    def follows(self, generation: int) -> bool:
+        """Whether every worker says that it serves a generation."""
+        with suppress(OSError, ValueError):  # a status is replaced under our eyes
+            statuses = self.feed.statuses(Micros(time.time_ns() // 1000))
+            return len(statuses) >= self.workers and all(
+                each.generations.get("bench", 0) >= generation for each in statuses
+            )
+        return False
+
+    def _until_all_follow(self) -> None:
+        """One worker is ready before the others; loads wait for all. NotStarted when they take too long."""
+        deadline = time.monotonic() + ALL_SECONDS
+        while not self.follows(self._revision):
+            if time.monotonic() > deadline:
+                raise NotStarted(f"not all of {self.workers} worker(s) were there after {ALL_SECONDS:g} s")
+            time.sleep(0.02)
+        self.running.tree()

@@ -1,0 +1,188 @@
+"""From a model file to a model, and what it says of itself: its columns, levels, task and classes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from modelyard.core import InvalidInput, NotFound
+from modelyard.data import read_table
+from modelyard.inference import Task
+
+from .original import OnnxFile, library_of
+
+_KINDS = ".joblib, .pkl, .pickle (scikit-learn, LightGBM, XGBoost), .onnx, .json, .ubj (XGBoost), .txt, .lgb (LightGBM)"
+
+_MISSING_LIBRARY = "Install its library: pip install 'modelyard[lightgbm,xgboost]'."
+
+
+def read_model(path: Path) -> Any:
+    """The model in a file. A pickle runs its author's code: only for files that the caller trusts."""
+    if not path.is_file():
+        raise NotFound(
+            f"There is no model file {path}.", code="NO_MODEL_FILE", remedy=f"Files that can be read: {_KINDS}."
+        )
+    readers = {
+        ".joblib": _pickled, ".pkl": _pickled, ".pickle": _pickled, ".onnx": _onnx,
+        ".json": _xgboost, ".ubj": _xgboost, ".txt": _lightgbm, ".lgb": _lightgbm,
+    }  # fmt: skip
+    if path.suffix not in readers:
+        raise InvalidInput(
+            f"{path} is no kind of model file that is known.", code="UNREADABLE_MODEL", remedy=f"There are {_KINDS}."
+        )
+    try:
+        return readers[path.suffix](path)
+    except ImportError as error:
+        raise InvalidInput(
+            f"{path} needs a library that is not installed: {error}.",
+            code="UNREADABLE_MODEL",
+            remedy=_MISSING_LIBRARY,
+        ) from error
+    except Exception as error:  # an unpickled class, or a library's parser, may raise anything
+        raise InvalidInput(
+            f"{path} cannot be read as a model: {type(error).__name__}: {str(error)[:300]}",
+            code="UNREADABLE_MODEL",
+            remedy="Save it again with the versions of libraries that are installed here.",
+        ) from error
+
+
+def read_sample(path: Path) -> pa.Table:
+    """Rows in a Parquet, CSV or .npy file; columns of a .npy are called f0, f1, ..."""
+    if path.suffix != ".npy":
+        return read_table(path)
+    try:
+        matrix = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"Cannot read {path}: {error}.", code="UNREADABLE_SAMPLE") from error
+    if matrix.ndim != 2:
+        raise InvalidInput(
+            f"{path} holds an array of {matrix.ndim} dimensions.",
+            code="UNREADABLE_SAMPLE",
+            remedy="Save rows and columns: (n_rows, n_features).",
+        )
+    return pa.table({f"f{index}": matrix[:, index].astype(np.float64) for index in range(matrix.shape[1])})
+
+
+def columns_of(model: Any) -> list[str] | None:
+    """The names of the columns that a model was trained on, in order; None when it does not know any."""
+    booster = _booster(model)
+    if library_of(model) == "lightgbm":
+        names = list(booster.feature_name())
+        return None if names[:1] == ["Column_0"] else names
+    known = booster.feature_names if library_of(model) == "xgboost" else getattr(model, "feature_names_in_", None)
+    return None if known is None else [str(each) for each in known]
+
+
+def levels_of(model: Any) -> dict[str, list[str]]:
+    """The levels that a model itself knows, by column, in its own order; columns that it treats otherwise are left out.
+
+    A sample may lack a level that training had, which would then be treated as unseen.
+    """
+    if library_of(model) == "lightgbm":
+        return _lightgbm_levels(model)
+    found: dict[str, list[str]] = {}
+    for name, encoder, columns in _transformers(model):
+        steps = [each for _, each in getattr(encoder, "steps", [(name, encoder)])]
+        for step in steps:
+            if hasattr(step, "categories_") and len(step.categories_) == len(columns):
+                for column, levels in zip(columns, step.categories_, strict=True):
+                    found[str(column)] = [each for each in levels.tolist() if isinstance(each, str)]
+    return {column: levels for column, levels in found.items() if levels}
+
+
+def task_of(model: Any) -> Task | None:
+    """The task, as the model shows it; None when it does not."""
+    library = library_of(model)
+    if isinstance(model, OnnxFile):
+        return None
+    if type(model).__name__ == "Booster":
+        return _objective_task(_objective(model, library))
+    if hasattr(model, "classes_") and hasattr(model, "predict_proba"):
+        return "binary" if len(model.classes_) == 2 else "multiclass"
+    return "regression" if getattr(model, "_estimator_type", None) == "regressor" or _regressor(model) else None
+
+
+def classes_of(model: Any, task: Task, outputs: int) -> tuple[str, ...]:
+    """The names of the classes, in the order of scores."""
+    if task == "regression":
+        return ()
+    known: Sequence[Any] | None = getattr(model, "classes_", None)
+    return tuple(str(each) for each in (range(max(outputs, 2)) if known is None else known))
+
+
+def _regressor(model: Any) -> bool:
+    from sklearn.base import is_regressor  # noqa: PLC0415 - only when a model is read
+
+    return bool(is_regressor(model))
+
+
+def _objective(booster: Any, library: str) -> str:
+    if library == "lightgbm":
+        objective = booster.dump_model(num_iteration=1).get("objective", "")
+        return str(objective).partition(" ")[0]
+    return str(json.loads(booster.save_config())["learner"]["objective"]["name"])
+
+
+def _objective_task(objective: str) -> Task | None:
+    kinds: Mapping[str, Task] = {
+        "binary": "binary", "binary:logistic": "binary", "multiclass": "multiclass", "multi:softprob": "multiclass",
+    }  # fmt: skip
+    if objective in kinds:
+        return kinds[objective]
+    return "regression" if objective.startswith(("reg", "poisson", "huber", "quantile", "count:")) else None
+
+
+def _booster(model: Any) -> Any:
+    if library_of(model) == "lightgbm":
+        return getattr(model, "booster_", model)
+    return model.get_booster() if hasattr(model, "get_booster") else model
+
+
+def _lightgbm_levels(model: Any) -> dict[str, list[str]]:
+    booster = _booster(model)
+    known = booster.pandas_categorical or []
+    infos = booster.dump_model(num_iteration=1)["feature_infos"]
+    coded = [name for name in booster.feature_name() if infos.get(name, {}).get("values")]
+    if len(coded) != len(known):
+        return {}
+    return {name: [str(each) for each in levels] for name, levels in zip(coded, known, strict=True)}
+
+
+def _transformers(model: Any) -> list[tuple[str, Any, Sequence[Any]]]:
+    found: list[tuple[str, Any, Sequence[Any]]] = []
+    for part in (model, *(each for _, each in getattr(model, "steps", []))):
+        found += [each for each in getattr(part, "transformers_", []) if not isinstance(each[1], str)]
+    return found
+
+
+def _pickled(path: Path) -> Any:
+    import joblib  # noqa: PLC0415 - reads plain pickles too
+
+    return joblib.load(path)
+
+
+def _onnx(path: Path) -> OnnxFile:
+    import onnx  # noqa: PLC0415 - only such files need it
+
+    model = onnx.load(path)  # with weights in files beside it
+    for tensor in model.graph.initializer:
+        tensor.ClearField("external_data")
+        tensor.data_location = onnx.TensorProto.DEFAULT
+    return OnnxFile(model.SerializeToString())
+
+
+def _xgboost(path: Path) -> Any:
+    import xgboost  # noqa: PLC0415 - an extra
+
+    booster = xgboost.Booster()
+    booster.load_model(path)
+    return booster
+
+
+def _lightgbm(path: Path) -> Any:
+    import lightgbm  # noqa: PLC0415 - an extra
+
+    return lightgbm.Booster(model_file=str(path))

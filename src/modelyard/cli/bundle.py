@@ -1,0 +1,72 @@
+"""`modelyard bundle`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .edge import emit
+from .show import fields, table
+
+_FOLDER = click.Path(path_type=Path)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+command = click.Group("bundle", help="Bundles: build, verify, show.")
+
+
+def _show(result: dict[str, Any]) -> None:
+    """The facts, then the inputs and what was tried as tables."""
+    fields({name: each for name, each in result.items() if name not in {"inputs", "attempts"}})
+    click.echo()
+    table("name", "kind", "nullable", "unknown", "minimum", "maximum", "categories")(result["inputs"])
+    click.echo()
+    tried = [{**each, "µs a row at 1, 10, 100, 1000": list(each["rows_us"].values())} for each in result["attempts"]]
+    table("runtime", "converter", "faithful", "error", "µs a row at 1, 10, 100, 1000", "size", "why_not")(tried)
+
+
+@command.command("build")
+@click.option(
+    "--path", "model", type=_FOLDER, required=True, help="Model file: a pickle runs code, so trust its author."
+)
+@click.option(
+    "--sample", type=_FOLDER, required=True, help="Training-like rows to prove it with: Parquet, CSV or .npy."
+)
+@click.option("-o", "--output", type=_FOLDER, required=True, help="Folder of the new bundle.")
+@click.option("--task", help="binary, multiclass or regression; as the model shows it.")
+@click.option("--label", help="Column of the sample with the true class: gives metrics and importance.")
+@click.option("--name", help="Model's name; the file's by default.")
+@click.option("--version", default="1", show_default=True, help="Version's name.")
+@click.option("--tolerance", type=float, default=1e-6, show_default=True, help="Scores may differ so much, relatively.")
+@click.option("--unknown", default="null", show_default=True, help="An unseen level becomes: null, error or other.")
+@_JSON
+def build(*, model: Path, as_json: bool, **given: Any) -> None:
+    """Build a bundle of a model file: try the runtimes, prove that they answer as the model does, keep the best."""
+    from modelyard.operations import bundles  # noqa: PLC0415 - `--help` must not pay for it
+
+    asked = bundles.BuildBundle(path=model, **given)
+    result = bundles.build_from_files(asked, lambda sentence: click.echo(f"… {sentence}", err=True))
+    emit(result, as_json=as_json, show=_show)
+
+
+@command.command("verify")
+@click.argument("folder", type=_FOLDER)
+@click.option(
+    "--memory-mb", type=int, default=4096, show_default=True, help="Address space of the process that tries it."
+)
+@click.option("--seconds", type=float, default=60.0, show_default=True, help="How long it may take.")
+@_JSON
+def verify(folder: Path, *, memory_mb: int, seconds: float, as_json: bool) -> None:
+    """Compare a bundle with its digests, then load it and replay its golden rows in a process of its own."""
+    from modelyard.operations import bundles  # noqa: PLC0415 - see above
+
+    emit(bundles.check_bundle(folder, memory_mb=memory_mb, seconds=seconds), as_json=as_json, show=fields)
+
+
+@command.command("show")
+@click.argument("folder", type=_FOLDER)
+@_JSON
+def show(folder: Path, *, as_json: bool) -> None:
+    """Show a bundle: model, inputs, runtime, and what was tried when it was built."""
+    from modelyard.operations import bundles  # noqa: PLC0415 - see above
+
+    emit(bundles.show_bundle(folder), as_json=as_json, show=_show)

@@ -1,0 +1,84 @@
+"""Trying a bundle in a process of its own first, where it can do no harm."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from modelyard.core import Digest
+
+from ..errors import BundleRefused
+from ..verify import verify_bundle
+
+_KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "SYSTEMROOT")
+"""The child's environment: what the interpreter needs to start, and no secret."""
+
+_SILENT_END = "no more than that is known: native code writes nothing when it dies"
+
+
+def probe_bundle(
+    folder: Path | str, *, expect: Digest | None = None, memory_mb: int = 4096, seconds: float = 60.0
+) -> None:
+    """Load a bundle in a child process, replay its golden rows there, and return when all went well.
+
+    A model file can crash, hang or eat up the process that loads it; the child may, at most `seconds` long and with
+    `memory_mb` of address space, which libraries and threads count against. The child gets neither this process's
+    environment nor its open files, and whatever happens, nothing but BundleRefused reaches the caller. Files are
+    verified here before: BundleDamaged and BundleTooNew are raised as `verify_bundle` does. A small bundle takes about
+    half a second. Safe from any thread.
+    """
+    folder = Path(folder)
+    _, digest = verify_bundle(folder, expect=expect)
+    command = [
+        sys.executable, "-m", f"{__name__}", str(folder),
+        "--expect", digest, "--memory-mb", str(memory_mb), "--seconds", str(seconds),
+    ]  # fmt: skip
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    environment |= {"PYTHONPATH": os.pathsep.join(each for each in sys.path if each), "OPENBLAS_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as child:
+        try:
+            said, talk = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _end(child)
+            child.communicate()
+            raise _refused(folder, digest, f"it was not loaded and answering within {seconds:g} s") from None
+    if child.returncode != 0:
+        raise _refused(folder, digest, _why(child.returncode, said, talk, memory_mb, seconds))
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Kill the child and what it may have started."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        child.kill()
+
+
+def _why(code: int, said: bytes, talk: bytes, memory_mb: int, seconds: float) -> str:
+    if code == -signal.SIGXCPU:
+        return f"it used more than {seconds:g} s of processor time"
+    try:
+        return str(msgspec.json.decode(said.splitlines()[-1])["why"]).rstrip(".")
+    except (IndexError, KeyError, TypeError, msgspec.MsgspecError):
+        last = talk.decode(errors="replace").strip().rpartition("\n")[2][:300] or _SILENT_END
+    if code < 0:
+        return f"its process was ended by {signal.Signals(-code).name} under a limit of {memory_mb} MB ({last})"
+    return f"its process ended with {code} under a limit of {memory_mb} MB ({last})"
+
+
+def _refused(folder: Path, digest: Digest, why: str) -> BundleRefused:
+    return BundleRefused(
+        f"The bundle in {folder} was tried in a process of its own and is refused: {why}.",
+        context={"folder": str(folder), "digest": digest, "why": why},
+        remedy="Build the bundle again; if the model is known to be big or slow, raise the limits.",
+    )

@@ -1,0 +1,55 @@
+"""The child of `probe_bundle`: limit this process, load the bundle, replay its golden rows, say how it went."""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from modelyard.core import Digest, ModelyardError
+
+from ..bundle import load_bundle
+
+
+def main(arguments: list[str]) -> int:
+    """0 when the bundle is loaded and answers as its original did; else 1, with the reason as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m modelyard.inference.probe")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--expect", default=None)
+    parser.add_argument("--memory-mb", type=int, default=4096)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    given = parser.parse_args(arguments)
+    _limit(given.memory_mb, given.seconds)
+    try:
+        load_bundle(given.folder, expect=None if given.expect is None else Digest(given.expect))
+    except MemoryError:
+        return _say(f"it needs more than {given.memory_mb} MB of memory")
+    except ModelyardError as error:
+        return _say(error.message, code=error.code)
+    except Exception as error:  # the edge of this process: whatever a runtime raises is the answer
+        if "bad_alloc" in str(error) or "llocat" in str(error):
+            return _say(f"it needs more than {given.memory_mb} MB of memory ({error})")
+        return _say(f"{type(error).__name__}: {error}")
+    return 0
+
+
+def _limit(memory_mb: int, seconds: float) -> None:
+    """Ask the operating system to hold this process to its limits; where it cannot, the parent's clock remains."""
+    try:
+        import resource  # noqa: PLC0415 - Windows has none
+    except ImportError:
+        return
+    size = memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _say(why: str, **more: Any) -> int:
+    sys.stdout.write(json.dumps({"why": why[:2000], **more}) + "\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

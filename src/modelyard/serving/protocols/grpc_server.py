@@ -1,0 +1,150 @@
+"""The gRPC protocols on one port: the Open Inference Protocol, TensorFlow Serving, and gRPC's health checks."""
+
+import errno
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+
+from modelyard.access import Permission
+from modelyard.core import ModelyardError, log_event
+
+from ..dataplane import DataPlane
+from ..errors import NotServed
+from . import grpc_open_inference, grpc_tensorflow
+from .answering import ready
+from .contract import Call, sentence
+from .grpc_contract import Method, OnStream, code_of, parse
+from .messages import HEALTH
+
+HEALTH_SERVICE = "grpc.health.v1.Health"
+SERVING, NOT_SERVING = 1, 2
+
+Authorize = Callable[[str | None, Permission, str | None], None]
+"""Whether a bearer token may do something to a deployment: returns, or raises Forbidden's children."""
+
+_PROTOCOLS: Mapping[str, Mapping[str, Method]] = {
+    grpc_open_inference.SERVICE: grpc_open_inference.METHODS,
+    grpc_tensorflow.SERVICE: grpc_tensorflow.METHODS,
+}
+_LONGEST_TEXT = 1000
+"""Details of an error travel as a header, and those have a limit."""
+
+_LOOPBACK = ("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D")
+_Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+_MethodHandler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
+
+
+class GrpcServer:
+    """A gRPC server of one process, on the event loop of its data plane.
+
+    `authorize` is asked before every method that needs a permission. `draining` True makes it say that it is not
+    ready.
+    """
+
+    def __init__(self, plane: DataPlane, authorize: Authorize, *, rows_limit: int, body_limit: int) -> None:
+        self._plane = plane
+        self._authorize = authorize
+        self._rows_limit = rows_limit
+        self._body_limit = body_limit
+        self._server: grpc.aio.Server | None = None
+        self.draining = False
+
+    async def start(self, host: str, port: int, *, share_port: bool = False) -> int:
+        """Listen, and return the port (that asked for, or a free one for 0). OSError when it is in use.
+
+        `share_port` lets several processes listen on it, each of which must say so (SO_REUSEPORT); the kernel spreads
+        connections over them.
+        """
+        options = [("grpc.so_reuseport", int(share_port)), ("grpc.max_receive_message_length", self._body_limit)]
+        server = grpc.aio.server(options=options)
+        server.add_generic_rpc_handlers(tuple(self._services()))
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            bound = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(errno.EADDRINUSE, f"gRPC cannot listen on {address}") from error
+        await server.start()
+        self._server = server
+        return bound
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no new requests, and give those begun a time to end."""
+        self.draining = True
+        if self._server is not None:
+            await self._server.stop(grace_seconds)
+
+    def _services(self) -> list[grpc.GenericRpcHandler]:
+        health = {"Check": Method(HEALTH["HealthCheckRequest"], self._check)}
+        return [
+            grpc.method_handlers_generic_handler(name, {each: self._handler(method) for each, method in table.items()})
+            for name, table in (*_PROTOCOLS.items(), (HEALTH_SERVICE, health))
+        ]
+
+    def _handler(self, method: Method) -> _MethodHandler:
+        """A handler of bytes: a request that cannot be parsed is the caller's fault, which gRPC would call ours."""
+        if method.on_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(self._stream(method, method.on_stream))
+
+        async def unary(raw: bytes, context: _Context) -> bytes:
+            try:
+                return bytes((await self._answer(method, raw, context)).SerializeToString())
+            except ModelyardError as error:
+                code, text = code_of(error), sentence(error)
+            except Exception as error:  # the process edge: the caller gets no traceback, the log does
+                code, text = _internal(error)
+            return await context.abort(code, text[:_LONGEST_TEXT])
+
+        return grpc.unary_unary_rpc_method_handler(unary)
+
+    def _stream(self, method: Method, on_stream: OnStream) -> Callable[[AsyncIterator[bytes], _Context], Any]:
+        """A request with an error does not end the stream: its answer says so."""
+
+        async def stream(raws: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
+            async for raw in raws:
+                answer, text = None, ""
+                try:
+                    answer = await self._answer(method, raw, context)
+                except ModelyardError as error:
+                    text = sentence(error)
+                except Exception as error:  # the process edge: the caller gets no traceback, the log does
+                    _, text = _internal(error)
+                yield bytes(on_stream(answer, text[:_LONGEST_TEXT]).SerializeToString())
+
+        return stream
+
+    async def _answer(self, method: Method, raw: bytes, context: _Context) -> Any:
+        request = parse(method.request, raw)
+        call = self._call(raw, context)
+        if method.permission is not None:
+            self._authorize(_token(call), method.permission, method.model(request))
+        return await method.handler(self._plane, request, call)
+
+    def _call(self, raw: bytes, context: _Context) -> Call:
+        pairs = context.invocation_metadata() or ()
+        headers = {str(name): value for name, value in pairs if isinstance(value, str)}
+        return Call(
+            headers=headers,
+            body=raw,
+            loopback=context.peer().startswith(_LOOPBACK),
+            draining=self.draining,
+            rows_limit=self._rows_limit,
+        )
+
+    async def _check(self, plane: DataPlane, request: Any, call: Call) -> Any:
+        if request.service not in ("", HEALTH_SERVICE, *_PROTOCOLS):
+            raise NotServed(
+                f"There is no service '{request.service[:80]}'.", remedy=f"There are: {', '.join(_PROTOCOLS)}."
+            )
+        return HEALTH["HealthCheckResponse"](status=SERVING if ready(plane, call) else NOT_SERVING)
+
+
+def _token(call: Call) -> str | None:
+    scheme, _, token = call.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else None
+
+
+def _internal(error: Exception) -> tuple[grpc.StatusCode, str]:
+    log_event("serving", "gRPC request failed", error=repr(error))
+    return grpc.StatusCode.INTERNAL, "The server failed. See the server's log."

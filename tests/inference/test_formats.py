@@ -1,0 +1,46 @@
+"""Every format of bundles that ever was is read; a newer one is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from modelyard.inference import FORMAT_VERSION, BundleTooNew, InvalidRow, load_bundle, probe_bundle, verify_bundle
+
+STORED = Path(__file__).with_name("bundles")
+"""A folder a format, built by the code that wrote it.
+
+`format-1` was built at commit ae21cbd by `build_bundle`: histogram trees over a number and a category.
+"""
+
+OLDER = [f"format-{number}" for number in range(1, FORMAT_VERSION)]
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_a_bundle_of_an_older_format_is_stored_and_read(name: str) -> None:
+    """Its digest, its golden rows and its answers are what they were."""
+    bundle = load_bundle(STORED / name)
+    assert f"format-{bundle.info.format}" == name
+    probe_bundle(STORED / name, expect=bundle.digest)
+
+
+def test_format_1_answers_as_it_did() -> None:
+    """Fields that it did not have mean what its code did."""
+    bundle = load_bundle(STORED / "format-1")
+    assert bundle.digest.startswith("820807c8b8a7")
+    answer = bundle.predict([(60.0, "de"), {"amount": 60.0, "country": "fr"}])
+    assert answer.labels == ("1", "0")
+    assert answer.scores[:, 0].tolist() == pytest.approx([0.58975929, 0.37425286], abs=1e-8)
+    with pytest.raises(InvalidRow, match="finite"):
+        bundle.predict([(float("inf"), "de")])
+
+
+def test_the_next_format_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    """Before anything else of it is looked at."""
+    folder = Path(shutil.copytree(STORED / "format-1", tmp_path / "newer"))
+    document = json.loads((folder / "bundle.json").read_bytes())
+    document |= {"format": FORMAT_VERSION + 1, "signature": "something else altogether"}
+    (folder / "bundle.json").write_text(json.dumps(document))
+    with pytest.raises(BundleTooNew, match=rf"reads up to {FORMAT_VERSION}.*Upgrade Modelyard"):
+        verify_bundle(folder)
