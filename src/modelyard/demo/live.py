@@ -19,7 +19,7 @@ from .traffic import Clients, Request, Truth
 
 MODEL, DEPLOYMENT = "flight-delay", "flights"
 BAD_CANDIDATE_FROM = datetime(2013, 8, 20, tzinfo=START.tzinfo)
-ROLLOUT_EVERY = timedelta(hours=6)
+ROLLOUT_EVERY = timedelta(hours=12)
 FOLLOW_SECONDS = 10.0
 NAMED = 4
 

@@ -5,12 +5,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from modelyard.core import Digest, ModelyardError, did_you_mean, log_event
-from modelyard.inference import Bundle, load_bundle
+from modelyard.inference import Bundle, load_bundle, probe_bundle
 from modelyard.online import OnlineStore
 from modelyard.routing import Arm, ArmStatus, Feed, FeedFolder, Route, check_route
 
 from .arms import LoadedArm
 from .errors import NotReady, NotServed
+
+
+@dataclass(frozen=True)
+class ProbeLimits:
+    """What a bundle may use up when it is tried, in a process of its own, before it is loaded here."""
+
+    memory_mb: int = 4096
+    seconds: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -47,14 +55,19 @@ class Deployment:
 class Deployments:
     """Follows the feed. `load` may run in a thread beside requests; `current` is replaced in one assignment.
 
+    A bundle is tried in a child process first: one that crashes, hangs or eats up memory never comes near requests.
+
     A feed that cannot be read, a route that does not add up, or a live arm that cannot be loaded leaves the
     deployment as it was: serving goes on with the last good route.
     """
 
-    def __init__(self, feed: FeedFolder, online: OnlineStore, *, only: str | None = None) -> None:
+    def __init__(
+        self, feed: FeedFolder, online: OnlineStore, *, only: str | None = None, probe: ProbeLimits | None = None
+    ) -> None:
         self._feed = feed
         self._online = online
         self._only = only
+        self._probe = probe or ProbeLimits()
         self._bundles: dict[Digest, Bundle] = {}
         self._stamp: tuple[int, int] | None = None
         self.current: Mapping[str, Deployment] = {}
@@ -149,5 +162,7 @@ class Deployments:
         if known is not None and known.arm == arm:
             return known
         if arm.bundle not in self._bundles:
-            self._bundles[arm.bundle] = load_bundle(self._feed.bundle_path(arm.bundle), expect=arm.bundle)
+            folder = self._feed.bundle_path(arm.bundle)
+            probe_bundle(folder, expect=arm.bundle, memory_mb=self._probe.memory_mb, seconds=self._probe.seconds)
+            self._bundles[arm.bundle] = load_bundle(folder, expect=arm.bundle)
         return LoadedArm(arm, self._bundles[arm.bundle], self._online)

@@ -43,7 +43,7 @@ class ServerProcess:
         self._online = LocalOnlineStore(options.online, readonly=True)
         durability: Durability = "power" if options.durability == "power" else "process"
         self._journal = Journal(options.journal, options.name, clock, durability=durability)
-        self._deployments = Deployments(self._feed, self._online, only=options.only)
+        self._deployments = Deployments(self._feed, self._online, only=options.only, probe=options.probe)
         self._metrics = Metrics(self._deployments.routes)
         self._plane = DataPlane(self._deployments, self._journal, self._metrics, clock, ids, options.name)
         self._pepper = load_pepper(options.pepper) if options.pepper else None

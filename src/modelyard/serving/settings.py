@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from .deployments import ProbeLimits
+
 
 class ServerOptions(msgspec.Struct, frozen=True):
     """The options of `python -m modelyard.serving`.
@@ -30,6 +32,13 @@ class ServerOptions(msgspec.Struct, frozen=True):
     body_limit: int = 1 << 20
     rows_limit: int = 1000
     receive_seconds: float = 10.0
+    probe_memory_mb: int = 4096
+    probe_seconds: float = 60.0
+
+    @property
+    def probe(self) -> ProbeLimits:
+        """What a bundle may use up when it is tried."""
+        return ProbeLimits(self.probe_memory_mb, self.probe_seconds)
 
     @property
     def name(self) -> str:
