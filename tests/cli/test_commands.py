@@ -277,12 +277,19 @@ def test_values_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     assert "[/bold] auc [red]" in out
     assert token in out
-    assert "1.235, a=ü" in out
+    assert "list\n  1.235\n  a=ü\n" in out
     assert "[/x] fell" in out
     fields(None)
     fields({})
     table("a")([])
     assert capsys.readouterr().out.count("Nothing yet.") == 2
+
+
+def test_what_stands_inside_stands_below(capsys: pytest.CaptureFixture[str]) -> None:
+    """Objects in objects, and lists of them, indented; short objects stay on their line."""
+    fields({"route": {"live": 7, "arms": ({"name": "live"}, {"name": "canary"})}, "counts": {"a": 1, "b": 2}})
+    shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert shown == ["route", "  live  7", "  arms", "    name=live", "    name=canary", "counts  a=1, b=2"]
 
 
 def test_an_operation_without_help_for_a_field_is_refused() -> None:

@@ -388,3 +388,12 @@ def test_reading_asks_nothing_of_mlflow(project: Project, monkeypatch: pytest.Mo
     carry_out(models.list_models, project, models.ListModels())
     (event,) = carry_out(models.roll_back_model, project, models.RollBack("purchase"))
     assert event["kind"] == "rolled_back"
+
+
+def test_a_new_project_is_named_after_its_folder(tmp_path: Path) -> None:
+    """Unless no project can be called so: then it keeps the template's name."""
+    names = {}
+    for folder in ("shop", "my shop"):
+        write_template("minimal", tmp_path / folder, project=folder)
+        names[folder] = Project(tmp_path / folder, environment={}).settings.project
+    assert names == {"shop": "shop", "my shop": "minimal"}

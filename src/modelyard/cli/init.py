@@ -15,7 +15,7 @@ def command(folder: Path, template: str, *, as_json: bool) -> None:
     """Write a new project to start from."""
     from modelyard.operations import write_template  # noqa: PLC0415 - `--help` must not pay for it
 
-    written = write_template(template, folder)
+    written = write_template(template, folder, project=folder.resolve().name)
 
     def show(_: object) -> None:
         click.echo(f"Wrote {', '.join(written)} to {folder.resolve()}.")

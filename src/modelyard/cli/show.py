@@ -28,14 +28,32 @@ def table(*columns: str) -> Any:
 
 
 def fields(result: dict[str, Any] | None) -> None:
-    """Print an object, a line a field."""
+    """Print an object, a line a field; what a field holds of objects stands below it, indented."""
     if result is None:
         _CONSOLE.print("Nothing yet.")
         return
+    _fields(result, "")
+
+
+def _fields(result: dict[str, Any], indent: str) -> None:
     width = max((len(name) for name in result), default=0)
     for name, value in result.items():
-        line = Text.assemble((f"{name.replace('_', ' '):<{width}}", "bold"), f"  {_text(value)}")
+        below = (
+            value
+            if isinstance(value, dict)
+            and any(isinstance(each, dict | list | tuple) and each for each in value.values())
+            else {}
+        )
+        several = value if isinstance(value, list | tuple) and any(isinstance(each, dict) for each in value) else ()
+        beside = "" if below or several else _text(value)
+        label = name.replace("_", " ")
+        line = Text.assemble(
+            indent, (f"{label:<{width}}" if beside else label, "bold"), f"  {beside}" if beside else ""
+        )
         _CONSOLE.print(line, highlight=False, soft_wrap=True)
+        _fields(below, indent + "  ")
+        for each in several:
+            _CONSOLE.print(Text(f"{indent}  {_text(each)}"), highlight=False, soft_wrap=True)
 
 
 def lines(result: Sequence[str]) -> None:

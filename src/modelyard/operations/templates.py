@@ -2,9 +2,10 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
-from modelyard.core import Conflict, InvalidInput, NotFound, did_you_mean
+from modelyard.core import Conflict, InvalidInput, NotFound, check_name, did_you_mean
 from modelyard.wiring import FILE_NAME
 
 _INSTALLED = Path(__file__).with_name("templates")
@@ -12,8 +13,11 @@ _CHECKOUT = Path(__file__).parents[3] / "examples"
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", ".modelyard", "rendered", "*.pyc")
 
 
-def write_template(name: str, folder: Path) -> list[str]:
-    """Write the project template of a name into a folder; returns the files. Never overwrites a project."""
+def write_template(name: str, folder: Path, *, project: str | None = None) -> list[str]:
+    """Write the project template of a name into a folder; returns the files. Never overwrites a project.
+
+    `project` is what the project is called instead of the template, when it may be called so.
+    """
     home = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
     names = sorted(path.name for path in home.iterdir() if (path / FILE_NAME).is_file())
     if name not in names:
@@ -33,9 +37,18 @@ def write_template(name: str, folder: Path) -> list[str]:
         )
     try:
         shutil.copytree(home / name, folder, dirs_exist_ok=True, ignore=_LEFT_OUT)
+        if project is not None:
+            _rename(folder / FILE_NAME, name, project)
     except OSError as error:
         raise InvalidInput(f"Cannot write to {folder}: {error}.", remedy="Choose another folder.") from error
     return files
+
+
+def _rename(file: Path, template: str, project: str) -> None:
+    with suppress(InvalidInput):  # a folder may have a name that no project can have; the template's then stays
+        check_name("project", project)
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(f"\nproject: {template}\n", f"\nproject: {project}\n", 1), encoding="utf-8")
 
 
 def _files(template: Path) -> list[str]:
