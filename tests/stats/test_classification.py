@@ -31,7 +31,7 @@ def test_auc_equals_scikit_learns_with_ties(rows: list[tuple[float, int]]) -> No
 def test_metrics_equal_scikit_learns(rows: list[tuple[float, int]]) -> None:
     """Accuracy, precision, recall, Brier score, log loss and AUC; what cannot be computed is left out."""
     scores, labels = np.array([score for score, _ in rows]), np.array([label for _, label in rows])
-    said, found = scores >= 0.5, binary_metrics(scores, labels)
+    said, found = scores > 0.5, binary_metrics(scores, labels)
     assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, said))
     assert found["brier"] == pytest.approx(sklearn_metrics.brier_score_loss(labels, scores))
     clipped = np.clip(scores, 1e-15, 1 - 1e-15)

@@ -31,12 +31,14 @@ def auc_deviation(area: float, positives: int, negatives: int) -> float:
 def binary_metrics(scores: ArrayLike, labels: ArrayLike) -> dict[str, float]:
     """accuracy, precision and recall at threshold .5, Brier score, log loss (scores clipped at 1e-15) and AUC.
 
-    A metric that the data cannot give (AUC without both classes, precision without positives predicted) is left out.
+    At exactly .5 the first class is said, as scikit-learn's classifiers and served bundles do: a gate judges the
+    answers that callers will get. A metric that the data cannot give (AUC without both classes, precision without
+    positives predicted) is left out.
     """
     s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=bool)
     if len(s) == 0:
         return {}
-    said = s >= 0.5
+    said = s > 0.5
     hits = int((said & y).sum())
     clipped = np.clip(s, 1e-15, 1 - 1e-15)
     metrics = {
