@@ -50,13 +50,9 @@ class ServerProcess:
         self._http = HttpServer(
             self._plane,
             clock,
-            body_limit=options.body_limit,
-            rows_limit=options.rows_limit,
             pepper=self._pepper,
         )
-        self._grpc = GrpcServer(
-            self._plane, self._http.authorize, rows_limit=options.rows_limit, body_limit=options.body_limit
-        )
+        self._grpc = GrpcServer(self._plane, self._http.authorize)
         self._started = to_micros(clock.now())
         self._stopping = asyncio.Event()
 
@@ -121,7 +117,7 @@ class ServerProcess:
         sketched = self._clock.monotonic()
         while True:
             self._report()
-            if self._clock.monotonic() - sketched >= SKETCH_SECONDS:
+            if self._deployments.retired or self._clock.monotonic() - sketched >= SKETCH_SECONDS:
                 self._plane.journal_sketches()
                 sketched = self._clock.monotonic()
             await asyncio.sleep(HEARTBEAT_SECONDS)
