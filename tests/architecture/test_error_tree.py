@@ -146,7 +146,9 @@ def answer_when_raised(error: ModelyardError) -> tuple[int, Any]:
     found = SimpleNamespace(route=SimpleNamespace(deployment="shop"))
     deployments = SimpleNamespace(feed=None, find=lambda _: found, policy=lambda _: ServingPolicy())
     clock = ManualClock(datetime(2026, 1, 5, tzinfo=UTC))
-    plane = SimpleNamespace(deployments=deployments, feedback=feedback, now=lambda: 0, answered=lambda *_: None)
+    plane = SimpleNamespace(
+        deployments=deployments, feedback=feedback, now=lambda: 0, answered=lambda *_: None, tracing=None
+    )
     app = HttpServer(cast("DataPlane", plane), clock, pepper=None)
     return ask(app, b'{"prediction_id": "a", "label": 1}')
 

@@ -21,6 +21,7 @@ from .deployments import Deployment, Deployments
 from .errors import BadRequest, ModelFailed, Overloaded
 from .metrics import Metrics
 from .recording import Recorder, logged_features
+from .tracing import Tracing
 
 SHADOW_QUEUE = 10_000
 """Copies that may wait for shadows; beyond it they are dropped and counted."""
@@ -63,7 +64,14 @@ class DataPlane:
     """Answers rows and takes ground truth. One event loop's; an endpoint reaches the model in two calls."""
 
     def __init__(
-        self, deployments: Deployments, journal: Journal, metrics: Metrics, clock: Clock, ids: IdSource, server: str
+        self,
+        deployments: Deployments,
+        journal: Journal,
+        metrics: Metrics,
+        clock: Clock,
+        ids: IdSource,
+        server: str,
+        tracing: Tracing | None = None,
     ) -> None:
         self.deployments = deployments
         self.copied = asyncio.Event()
@@ -72,6 +80,7 @@ class DataPlane:
         self._clock = clock
         self._ids = ids
         self._server = server
+        self.tracing = tracing
         self._batcher = Batcher(self._settle)
         self._requests: dict[str, _Request] = {}
         self._copies: deque[_Copy] = deque()
@@ -125,6 +134,9 @@ class DataPlane:
             if isinstance(answer, Exception):
                 raise answer
             answers.append(answer)
+        if self.tracing is not None:
+            told = [(each.prediction_id, each.model_version) for each in answers]
+            self.tracing.predicted(time.perf_counter() - began, deployment.route.deployment, told)
         return answers
 
     def feedback(self, records: Sequence[TruthRecord | OutcomeRecord]) -> None:

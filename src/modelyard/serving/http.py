@@ -1,7 +1,7 @@
 """HTTP on raw ASGI: paths, bodies, statuses. What an answer is lives in `dataplane`."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from .protocols import ROUTES, Call, RouteTable, status_of
 from .protocols import Route as ProtocolRoute
 from .requests import Receive, Request, Scope, Send
 from .strict import refuse_repeated_names
+from .tracing import Tracing
 
 Endpoint = Callable[[Request], Awaitable[Any]]
 
@@ -79,6 +80,28 @@ class HttpServer:
         """Answer one request, in its own protocol's words."""
         if scope["type"] != "http":
             return
+        if self._plane.tracing is None:
+            await self._dispatch(scope, receive, send)
+        else:
+            await self._traced(self._plane.tracing, scope, receive, send)
+
+    async def _traced(self, tracing: Tracing, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer inside a span; health checks and the like are not worth one."""
+        if scope["method"] != "POST":
+            await self._dispatch(scope, receive, send)
+            return
+        headers = {str(name, "latin-1"): str(value, "latin-1") for name, value in scope["headers"]}
+        facts = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        with tracing.request(f"{scope['method']} {scope['path']}", headers, **facts) as span:
+
+            async def tell(message: MutableMapping[str, Any]) -> None:
+                if message["type"] == "http.response.start":
+                    span.set_attribute("http.response.status_code", message["status"])
+                await send(message)
+
+            await self._dispatch(scope, receive, tell)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             native = self._native(scope["method"], scope["path"])
             foreign = self._protocols.find(scope["method"], scope["path"]) if native is None else None

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import os
 import signal
 import socket
@@ -23,12 +24,12 @@ from .http import HttpServer
 from .metrics import Metrics, answer_scrapes
 from .protocols import GrpcServer
 from .settings import ServerOptions
+from .tracing import Tracing
 
 FOLLOW_SECONDS = 0.1
 SHADOWS_TOGETHER = 16
 HEARTBEAT_SECONDS = 1.0
 SKETCH_SECONDS = 60.0
-DRAIN_SECONDS = 3
 KEEP_ALIVE_SECONDS = 75  # what load balancers expect: the client side closes first
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -45,7 +46,10 @@ class ServerProcess:
         self._journal = Journal(options.journal, options.name, clock, durability=durability)
         self._deployments = Deployments(self._feed, self._online, only=options.only, probe=options.probe)
         self._metrics = Metrics(self._deployments.routes)
-        self._plane = DataPlane(self._deployments, self._journal, self._metrics, clock, ids, options.name)
+        self._tracing = Tracing(options.traces, options.traces_share, options.name) if options.traces else None
+        self._plane = DataPlane(
+            self._deployments, self._journal, self._metrics, clock, ids, options.name, self._tracing
+        )
         self._pepper = load_pepper(options.pepper) if options.pepper else None
         self._http = HttpServer(
             self._plane,
@@ -75,12 +79,16 @@ class ServerProcess:
         await asyncio.wait([serving, asyncio.create_task(self._stopping.wait())], return_when="FIRST_COMPLETED")
         self._http.draining = True
         server.should_exit = True
-        await self._grpc.stop(DRAIN_SECONDS)
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(serving, DRAIN_SECONDS)
+        await self._drain(serving)
         for task in tasks:
             task.cancel()
         self._close()
+
+    async def _drain(self, serving: asyncio.Task[None]) -> None:
+        """Let what was admitted end, over both transports."""
+        seconds = self._options.drain_seconds
+        with suppress(asyncio.TimeoutError):
+            await asyncio.gather(self._grpc.stop(seconds), asyncio.wait_for(serving, seconds))
 
     async def _start_grpc(self) -> None:
         if self._options.grpc_port is not None:
@@ -95,7 +103,7 @@ class ServerProcess:
             log_level="warning",
             access_log=False,
             lifespan="off",
-            timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_graceful_shutdown=math.ceil(self._options.drain_seconds),
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             server_header=False,
             date_header=False,
@@ -178,6 +186,8 @@ class ServerProcess:
     def _close(self) -> None:
         self._plane.close()
         self._journal.close()
+        if self._tracing is not None:
+            self._tracing.close()
         self._feed.remove_status(self._options.name)
         self._online.close()
 

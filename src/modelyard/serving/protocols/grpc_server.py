@@ -114,6 +114,15 @@ class GrpcServer:
         return stream
 
     async def _answer(self, method: Method, raw: bytes, context: _Context) -> Any:
+        """The answer to a request, in a span when traces are wanted."""
+        if self._plane.tracing is None or method.permission is None:
+            return await self._counted(method, raw, context)
+        with self._plane.tracing.request(
+            method.request.DESCRIPTOR.full_name, _headers(context), **{"rpc.system": "grpc"}
+        ):
+            return await self._counted(method, raw, context)
+
+    async def _counted(self, method: Method, raw: bytes, context: _Context) -> Any:
         """The answer to a request, counted by its code as those over HTTP are."""
         model = None
         try:
@@ -147,10 +156,8 @@ class GrpcServer:
         )
 
     def _call(self, raw: bytes, context: _Context, rows_limit: int) -> Call:
-        pairs = context.invocation_metadata() or ()
-        headers = {str(name): value for name, value in pairs if isinstance(value, str)}
         return Call(
-            headers=headers,
+            headers=_headers(context),
             body=raw,
             loopback=context.peer().startswith(_LOOPBACK),
             draining=self.draining,
@@ -163,6 +170,11 @@ class GrpcServer:
                 f"There is no service '{request.service[:80]}'.", remedy=f"There are: {', '.join(_PROTOCOLS)}."
             )
         return HEALTH["HealthCheckResponse"](status=SERVING if ready(plane, call) else NOT_SERVING)
+
+
+def _headers(context: _Context) -> dict[str, str]:
+    pairs = context.invocation_metadata() or ()
+    return {str(name): value for name, value in pairs if isinstance(value, str)}
 
 
 def _token(call: Call) -> str | None:
