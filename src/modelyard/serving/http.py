@@ -1,7 +1,7 @@
 """HTTP on raw ASGI: paths, bodies, statuses. What an answer is lives in `dataplane`."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -22,15 +22,17 @@ from .arms import Input
 from .dataplane import Answer, DataPlane, parse_instant
 from .deployments import Deployment
 from .errors import BadRequest, NotServed, TooLarge, UnsupportedEncoding
-from .protocols import ROUTES, Call, RouteTable, status_of
+from .openapi import PAGES
+from .protocols import ROUTES, Call, RouteTable, allowing, own_error
 from .protocols import Route as ProtocolRoute
 from .requests import Receive, Request, Scope, Send
-from .strict import refuse_repeated_names
+from .strict import refuse_deep_nesting, refuse_repeated_names
 
 Endpoint = Callable[[Request], Awaitable[Any]]
 
 _JSON = (b"content-type", b"application/json")
 _RETRY = (b"retry-after", b"1")
+_BEARER = (b"www-authenticate", b"Bearer")
 
 
 class _PredictBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,7 +69,7 @@ class HttpServer:
         self._pepper = pepper
         self._ring: tuple[Feed, KeyRing] | None = None
         self.draining = False
-        self._protocols = RouteTable(ROUTES)
+        self._protocols = RouteTable((*ROUTES, *PAGES))
         self._routes: dict[tuple[str, str], tuple[Endpoint, Permission | None]] = {
             ("POST", "/predict"): (self._predict, Permission.PREDICT),
             ("POST", "/batch_predict"): (self._batch_predict, Permission.PREDICT),
@@ -83,12 +85,15 @@ class HttpServer:
         if scope["type"] != "http":
             return
         try:
-            native = self._native(scope["method"], scope["path"])
-            foreign = self._protocols.find(scope["method"], scope["path"]) if native is None else None
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            native = self._native(method, scope["path"])
+            foreign = self._protocols.find(method, scope["path"]) if native is None else None
             if native is None and foreign is None:
                 raise self._not_served(scope)
         except ModelyardError as error:
-            await _respond(send, status_of(error), _ENCODE(_error(error)), _JSON)
+            allow = [(b"allow", str(error.context["allow"]).encode())] if "allow" in error.context else []
+            reply = own_error(error)
+            await _respond(send, reply.status, reply.body, _JSON, *allow)
             return
         if native is not None:
             await self._answer(Request(scope, native[2]), native[0], native[1], receive, send)
@@ -108,11 +113,14 @@ class HttpServer:
                 status, answer = answer
             if permission is Permission.PREDICT:
                 answer["latency_ms"] = round((time.perf_counter() - began) * 1000, 3)
+            body = _ENCODE(answer)
         except ModelyardError as error:
-            status, answer = status_of(error), _error(error)
+            refused = own_error(error)
+            status, body = refused.status, refused.body
         except Exception as error:  # the process edge: the caller gets no traceback, the log does
-            status, answer = 500, _error(_internal(request.path, error))
-        await _respond(send, status, _ENCODE(answer), _JSON)
+            refused = own_error(_internal(request.path, error))
+            status, body = refused.status, refused.body
+        await _respond(send, status, body, _JSON)
 
     async def _answer_foreign(
         self, scope: Scope, route: ProtocolRoute, parts: Mapping[str, str], receive: Receive, send: Send
@@ -148,7 +156,14 @@ class HttpServer:
             deployment, _, tail = path.removeprefix("/deployments/").partition("/")
             path = f"/{tail}"
         found = self._routes.get((method, path))
+        if found is None and (others := [known for known, there in self._routes if there == path]):
+            raise allowing(others, method, path)
         return (*found, deployment) if found is not None else None
+
+    @property
+    def endpoints(self) -> tuple[tuple[str, str], ...]:
+        """Method and path of each endpoint of our own; each also stands below `/deployments/NAME`."""
+        return tuple(self._routes)
 
     def _not_served(self, scope: Scope) -> NotServed:
         known = ", ".join(f"{method} {path}" for method, path in self._routes)
@@ -251,6 +266,7 @@ class HttpServer:
     async def _feedback(self, request: Request) -> dict[str, Any]:
         body = _decode(_FEEDBACK, request.body)
         given: list[_Feedback] = body if isinstance(body, list) else [body]
+        refuse_repeated_names(request.body, 0)
         if len(given) > self._rows_limit:
             raise TooLarge(f"{len(given)} items are more than {self._rows_limit}.", remedy="Send several requests.")
         deployment = self._plane.deployments.find(request.deployment).route.deployment
@@ -271,19 +287,31 @@ class HttpServer:
             remedy='Send {"prediction_id", "label", "at"?} or {"entity", "metric", "value", "at"?}.',
         )
 
-    async def _health(self, _request: Request) -> dict[str, Any]:
-        ready = self._plane.deployments.ready()
-        whole = all(status.loaded for status in self._plane.deployments.statuses())
+    async def _health(self, request: Request) -> dict[str, Any]:
+        asked = self._asked(request)
+        ready = _ready(asked.values())
+        whole = all(arm.name in each.arms for each in asked.values() for arm in each.route.arms)
         status = "unhealthy" if not ready else "healthy" if whole else "degraded"
-        versions = {name: each.route.live.version for name, each in self._plane.deployments.current.items()}
+        versions = {name: each.route.live.version for name, each in asked.items()}
         return {"status": status, "model_loaded": ready, "live": versions}
 
-    async def _ready(self, _request: Request) -> tuple[int, dict[str, Any]]:
-        ready = self._plane.deployments.ready() and not self.draining
+    async def _ready(self, request: Request) -> tuple[int, dict[str, Any]]:
+        ready = _ready(self._asked(request).values()) and not self.draining
         return (200 if ready else 503), {"ready": ready}
 
-    async def _alive(self, _request: Request) -> dict[str, Any]:
+    async def _alive(self, request: Request) -> dict[str, Any]:
+        self._asked(request)
         return {"alive": True}
+
+    def _asked(self, request: Request) -> Mapping[str, Deployment]:
+        """The deployments that a probe asks about: the one its path names, or all."""
+        deployments, name = self._plane.deployments, request.deployment
+        return deployments.current if name is None else {name: deployments.find(name)}
+
+
+def _ready(asked: Collection[Deployment]) -> bool:
+    """Whether there is a route, and every live arm is loaded."""
+    return bool(asked) and all(each.route.live.name in each.arms for each in asked)
 
 
 def _shape(answered: tuple[Deployment, list[Answer]], *, single: bool) -> dict[str, Any]:
@@ -318,6 +346,7 @@ def _decode(decoder: Any, body: bytes) -> Any:
     try:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        refuse_deep_nesting(body)  # the decoder stops at the first level too many, and says less
         text = str(error)
         path = text.rpartition("`$")[2].rstrip("`") if "`$" in text else ""
         raise BadRequest(
@@ -332,16 +361,11 @@ def _internal(path: str, error: Exception) -> ModelyardError:
     return Failed("The server failed.", code="INTERNAL", remedy="See the server's log.")
 
 
-def _error(error: ModelyardError) -> dict[str, Any]:
-    described = {"code": error.code, "message": error.message, "remedy": error.remedy}
-    if path := error.context.get("path"):
-        described["path"] = str(path)
-    return {"error": described}
-
-
 async def _respond(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
     given = [*headers, (b"content-length", str(len(body)).encode())]
     if status == 503:
         given.append(_RETRY)
+    if status == 401:
+        given.append(_BEARER)
     await send({"type": "http.response.start", "status": status, "headers": given})
     await send({"type": "http.response.body", "body": body})
