@@ -1,5 +1,6 @@
 """HTTP on raw ASGI: paths, bodies, statuses. What an answer is lives in `dataplane`."""
 
+import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
@@ -31,6 +32,7 @@ from .strict import refuse_deep_nesting, refuse_repeated_names
 Endpoint = Callable[[Request], Awaitable[Any]]
 
 _JSON = (b"content-type", b"application/json")
+_LARGEST = int(sys.float_info.max)
 _RETRY = (b"retry-after", b"1")
 _BEARER = (b"www-authenticate", b"Bearer")
 
@@ -45,7 +47,7 @@ class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
     label: Scalar = None
     entity: str | None = None
     metric: str | None = None
-    value: float | None = None
+    value: int | float | None = None
     at: str | None = None
     event_at: str | None = None
 
@@ -280,7 +282,7 @@ class HttpServer:
         if given.prediction_id is not None and given.label is not None:
             return TruthRecord(given.prediction_id, deployment, given.label, event, at, now)
         if given.entity is not None and given.metric is not None and given.value is not None:
-            return OutcomeRecord(deployment, given.entity, given.metric, given.value, event, now)
+            return OutcomeRecord(deployment, given.entity, given.metric, _exact(given.value, path), event, now)
         raise BadRequest(
             "An item is neither a truth nor an outcome.",
             context={"path": path.rstrip(".")},
@@ -335,6 +337,17 @@ def _probability(answer: Answer, *, binary: bool) -> dict[str, Any]:
     if len(answer.scores) > 1:
         return {"probability": list(answer.scores)}
     return {"probability": answer.scores[0]} if binary else {}
+
+
+def _exact(value: float, path: str) -> float:
+    """An outcome's number as float64; refused when it is a whole one that would lose digits."""
+    if type(value) is int and (abs(value) > _LARGEST or int(float(value)) != value):
+        raise BadRequest(
+            f"{value!r:.60} is no number that float64 holds exactly.",
+            context={"path": f"{path}value"},
+            remedy="Send a number of fewer digits.",
+        )
+    return float(value)
 
 
 def _names_in(body: _PredictBody) -> int:

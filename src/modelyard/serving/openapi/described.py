@@ -174,11 +174,16 @@ class Described:
                 continue  # nothing is named that could be missing
             response = responses[str(status)] = {"description": MEANINGS[status]}
             if status != 408:
-                schema = self.special.get(status) or {"$ref": f"#/components/schemas/{self.errors}_error"}
-                response["content"] = {JSON: {"schema": schema}}
+                response["content"] = {JSON: {"schema": self.special.get(status) or self._error(status, template)}}
             if status == 503:
                 response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
         return responses
+
+    def _error(self, status: int, template: str) -> Schema:
+        """The body of an error; a path that is none, for a part with a slash or colon in it, is answered as ours."""
+        names = [self.errors, *(["native"] if status == 404 and "{" in template and self.errors != "native" else [])]
+        refs: list[Schema] = [{"$ref": f"#/components/schemas/{name}_error"} for name in names]
+        return refs[0] if len(refs) == 1 else {"anyOf": refs}
 
 
 def curl(method: str, path: str, example: Example) -> str:

@@ -306,6 +306,7 @@ def _mlflow_takes(facts: Facts) -> Mapping[str, Schema]:
     def body(sample: Sample) -> Schema:
         row = {"anyOf": [sample.named_row(loose=True)]}
         rows = list_of(_instance(sample), facts.rows_limit, least=1)
+        index = {"anyOf": [list_of({}, facts.rows_limit), null]}
         loose = {"anyOf": [rows, sample.columns(facts.rows_limit)]}
         names = [field.name for field in sample.request]
         cells = [sample.loose_cell(field) for field in sample.request]
@@ -317,7 +318,7 @@ def _mlflow_takes(facts: Facts) -> Mapping[str, Schema]:
             "maxItems": len(cells),
         }
         split = object_of(
-            {"columns": {"const": names}, "data": list_of(table, facts.rows_limit, least=1), "index": null},
+            {"columns": {"const": names}, "data": list_of(table, facts.rows_limit, least=1), "index": index},
             ["columns", "data"],
         )
         ordered = object_of(

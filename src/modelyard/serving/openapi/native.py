@@ -1,5 +1,6 @@
 """Our own endpoints."""
 
+import sys
 from collections.abc import Mapping
 
 from .described import INSTANT, JSON, PROBE, SENT, Described, Example, Facts
@@ -40,8 +41,8 @@ def _several(sample: Sample) -> Schema:
     return object_of(facts)
 
 
-def _body(sample: Sample, limit: int, *, one_row: bool) -> Schema:
-    rows = {"anyOf": [list_of(sample.ordered_row(), limit, least=1), *([sample.ordered_row()] if one_row else [])]}
+def _body(sample: Sample, limit: int | None = None) -> Schema:
+    rows = {"anyOf": [list_of(sample.ordered_row(), limit, least=1), sample.ordered_row()]}
     absent: Schema = {"type": "null"}
     return {
         "anyOf": [
@@ -52,12 +53,11 @@ def _body(sample: Sample, limit: int, *, one_row: bool) -> Schema:
 
 
 def _predict_takes(facts: Facts) -> Mapping[str, Schema]:
-    return {JSON: facts.any_of(lambda sample: _body(sample, facts.rows_limit, one_row=True))}
+    return {JSON: facts.any_of(lambda sample: _body(sample, facts.rows_limit))}
 
 
 def _batch_takes(facts: Facts) -> Mapping[str, Schema]:
-    most = max(1, facts.rows_limit // 10)  # any sum of rows beyond the limit is refused, which no schema can say
-    return {JSON: facts.any_of(lambda sample: list_of(_body(sample, 10, one_row=True), most))}
+    return {JSON: facts.any_of(lambda sample: list_of(_body(sample)))}  # that their sum has a limit no schema can say
 
 
 def _predict_gives(facts: Facts) -> Mapping[str, Schema]:
@@ -85,12 +85,12 @@ def _batch_examples(sample: Sample) -> list[Example]:
     return [Example("two parts", [{"features": rows}, {"features": sample.ordered()}], sample)]
 
 
+_NUMBER: Schema = {"type": "number", "minimum": -sys.float_info.max, "maximum": sys.float_info.max}
 _SCALAR: Schema = {
     "anyOf": [
         _TEXT,
         _FLAG,
-        {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1},
-        {"type": "number", "minimum": -(2.0**63), "maximum": 2.0**63},
+        _NUMBER,
     ]
 }
 _NULL: Schema = {"type": "null"}
@@ -100,7 +100,6 @@ def _or_null(schema: Schema) -> Schema:
     return {"anyOf": [schema, _NULL]}
 
 
-_NUMBER: Schema = {"type": "number", "minimum": -(2.0**63), "maximum": 2.0**63}
 _ITEM_FIELDS: dict[str, Schema] = {
     "prediction_id": _or_null(_TEXT),
     "label": _or_null(_SCALAR),
@@ -176,7 +175,8 @@ ENDPOINTS: Mapping[tuple[str, str], Described] = {
         "Ground truth",
         "Say what turned out to be true",
         "A truth belongs to a prediction, by its id; an outcome to an entity. One, or a list. `at` is when it became "
-        "known, `event_at` when it happened.",
+        "known, `event_at` when it happened. A whole number has at most 64 bits, and `value` is one that "
+        "float64 holds exactly.",
         "native",
         SENT,
         lambda _facts: {JSON: object_of({"accepted": {"type": "integer", "minimum": 0}})},
