@@ -82,6 +82,7 @@ class Deployments:
         self._bundles: dict[Digest, Bundle] = {}
         self._caches: dict[tuple[str, Digest], ScoreCache] = {}
         self._refused: set[Digest] = set()
+        self._tried: set[Digest] = set()
         self._retired: list[tuple[Deployment, LoadedArm]] = []
         self._stamp: tuple[int, int] | None = None
         self.current: Mapping[str, Deployment] = {}
@@ -253,7 +254,9 @@ class Deployments:
     def _arm(self, route: Route, arm: Arm, policy: ServingPolicy) -> LoadedArm:
         if arm.bundle not in self._bundles:
             folder = self._feed.bundle_path(arm.bundle)
-            probe_bundle(folder, expect=arm.bundle, memory_mb=self._probe.memory_mb, seconds=self._probe.seconds)
+            if arm.bundle not in self._tried:  # a rollback must not wait for a trial that it has passed before
+                probe_bundle(folder, expect=arm.bundle, memory_mb=self._probe.memory_mb, seconds=self._probe.seconds)
+                self._tried.add(arm.bundle)
             self._bundles[arm.bundle] = load_bundle(folder, expect=arm.bundle)
         cache = self._cache(route.deployment, arm.bundle, policy)
         return LoadedArm(arm, self._bundles[arm.bundle], self._online, cache=cache, redact=policy.redact)
