@@ -210,18 +210,19 @@ class DataPlane:
             falls_back = outcome.error is not None and ask.arm is not ask.deployment.live
             records.append(_record(ask, ask.arm, outcome, now, answered=outcome.error is None))
             if falls_back:
-                ask.arm = ask.deployment.live
                 again.append(ask)
             else:
                 final.append((ask, outcome))
         try:
             self._append(records)
         except (JournalUnavailable, InvalidInput) as error:
+            if isinstance(error, InvalidInput) and len(answered) > 1:  # one row's value: not the fault of the others
+                return [ask for each in answered for ask in self._settle([each])]
             self._finish([(ask, error) for ask, _ in final])
-            return again
+            return _of_live(again)
         self._finish([(ask, self._told(ask, outcome)) for ask, outcome in final])
         self._metrics.count([ask.deployment.route.model for ask, _ in answered], records)
-        return again
+        return _of_live(again)
 
     def _told(self, ask: Ask, outcome: Outcome) -> Answer | Exception:
         if outcome.error is not None:
@@ -271,6 +272,13 @@ class DataPlane:
             context={"kind": outcome.error},
             remedy=f"See the server's log; roll back: modelyard rollout rollback {deployment}.",
         )
+
+
+def _of_live(asks: list[Ask]) -> list[Ask]:
+    """Rows whose arm failed, now asked of the live one."""
+    for ask in asks:
+        ask.arm = ask.deployment.live
+    return asks
 
 
 def parse_instant(text: str, path: str) -> Micros:
