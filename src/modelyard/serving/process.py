@@ -137,7 +137,7 @@ class ServerProcess:
         """End the connections of those who take too long to send what they began."""
         while True:
             await asyncio.sleep(1)
-            close_slow_senders(server.server_state.connections, self._options.receive_seconds)
+            await close_slow_senders(server.server_state.connections, self._options.receive_seconds)
 
     def _report(self) -> None:
         now: Micros = to_micros(self._clock.now())
