@@ -14,6 +14,7 @@ from .requests import Request
 SHORT_BYTES = 32_768
 """A body up to this size is taken whole before anything looks at it; larger ones are read bit by bit."""
 
+_TOGETHER = 10
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -185,11 +186,21 @@ class Connection(HttpToolsProtocol):
         return True
 
 
-def sweep(connections: Iterable[Any], *, receive_seconds: float, idle_seconds: float) -> None:
-    """Hang up on every connection that has been sending one request, or nothing, for longer than it may."""
-    now = time.monotonic()
+async def sweep(connections: Iterable[Any], *, receive_seconds: float, idle_seconds: float) -> None:
+    """Hang up on every connection that has been sending one request, or nothing, for longer than it may.
+
+    A few at a time: when hundreds are late together, requests are answered in between.
+    """
+    now, closed = time.monotonic(), 0
     for connection in list(connections):
+        if connection.transport.is_closing():
+            continue
         if connection.receiving_since is not None and connection.receiving_since < now - receive_seconds:
             connection.time_out()
         elif connection.idle_since is not None and connection.idle_since < now - idle_seconds:
             connection.transport.close()
+        else:
+            continue
+        closed += 1
+        if closed % _TOGETHER == 0:
+            await asyncio.sleep(0)

@@ -140,7 +140,7 @@ class ServerProcess:
         """End the connections of those who take too long to send what they began."""
         while True:
             await asyncio.sleep(1)
-            sweep(
+            await sweep(
                 server.server_state.connections,
                 receive_seconds=self._options.receive_seconds,
                 idle_seconds=KEEP_ALIVE_SECONDS,
