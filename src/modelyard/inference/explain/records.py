@@ -21,7 +21,8 @@ class Contributions:
 
     `base`: float64 (n, outputs), the answer where nothing is known of a row, equal in all rows. `values`: float64
     (n, n_fields, outputs), fields in the signature's order; positive ones raised the answer. `outputs` is 1 for binary
-    tasks and regression, the number of classes else. Both are finite for every row that the signature lets in.
+    tasks and regression, the number of classes else. Missing fields contribute like others; no number is NaN but where
+    the model's own answer overflows.
     """
 
     base: NDArray[np.float64]

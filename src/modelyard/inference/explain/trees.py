@@ -115,7 +115,7 @@ class TreeModel:
 class TreeContributions:
     """A `TreeModel` made ready to be asked. Immutable; safe for any thread.
 
-    Takes memory of about 60 bytes a node, and while asked a few times `_CELLS_AT_ONCE` (more only where one tree has
+    Takes memory of about 80 bytes a node, and while asked a few times `_CELLS_AT_ONCE` (more only where one tree has
     more nodes than that).
     """
 
