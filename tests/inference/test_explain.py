@@ -56,14 +56,14 @@ def grown(random: np.random.Generator, trees: int, depth: int, outputs: int, *, 
             at = len(rows) - start
             row: list[Any] = [-1, 0.0, False, 0, 0, -1, cover]
             rows.append(row)
-            if left == 0 or random.random() < 0.2:
+            if not left or not cover or random.random() < 0.2:
                 values.append(random.normal(size=outputs if vector else 1).tolist())
                 return at
             share = 0.0 if random.random() < 0.1 else float(random.random())
             member = int(random.integers(0, 3)) if random.random() < 0.3 else -1
             row[:3] = [int(random.integers(0, FIELDS)), float(random.normal()), bool(random.random() < 0.5)]
             row[5] = member
-            row[3], row[4] = grow(cover * share or 1e-300, left - 1), grow(cover * (1 - share), left - 1)
+            row[3], row[4] = grow(cover * share, left - 1), grow(cover * (1 - share), left - 1)
             return at
 
         grow(100.0, depth)

@@ -87,7 +87,7 @@ def _read(original: Original, matrix: Matrix) -> tuple[ExplainInfo, Columns, Tre
         head = head_of(converted)
         _check_size(converted)
         info = ExplainInfo(EXPLAIN_VERSION, "trees", _scale(head, original), rounds_input(tail) or head.single)
-        return info, columns, _ensemble(converted, head, base_of(tail), library_of(tail))
+        return info, columns, _ensemble(converted, head, base_of(tail))
     means = columns(matrix).mean(axis=0)
     return ExplainInfo(EXPLAIN_VERSION, "linear", _link(tail, original)), columns, _linear(tail, means)
 
@@ -126,7 +126,7 @@ def _linear(model: Any, means: Matrix) -> LinearModel:
     return LinearModel(coefficients, intercept.copy(), means)
 
 
-def _ensemble(converted: Any, head: Head, base: float | None, library: str) -> TreeModel:
+def _ensemble(converted: Any, head: Head, base: float | None) -> TreeModel:
     """The ensemble on the scale of its sum: averaged where votes are, of two classes only the second."""
     keep = slice(1, None) if head.vector == 2 and head.outputs == 2 else slice(None)
     factor = (head.alpha if head.postprocessor == "sigmoid" else 1.0) / (converted.num_tree if head.average else 1)
@@ -137,7 +137,7 @@ def _ensemble(converted: Any, head: Head, base: float | None, library: str) -> T
         nodes = nodes_of(get)
         trees.append((nodes, sets.rows_of(nodes)))
         values.append(leaves_of(get, head).astype(np.float64)[:, keep if head.vector > 1 else slice(None)] * factor)
-        covers.append(_cover(get, library))
+        covers.append(_cover(get))
 
     def joined(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(nodes, name) for nodes, _ in trees])
@@ -189,13 +189,14 @@ class _Sets:
         return made
 
 
-def _cover(get: Any, library: str) -> Matrix:
+def _cover(get: Any) -> Matrix:
     """How many training rows reached each node, as the library itself weighs them.
 
-    XGBoost by their second derivatives, scikit-learn by their weights where it keeps them, LightGBM by their number.
+    XGBoost by their second derivatives, scikit-learn's own trees by their weights; histogram trees and LightGBM keep
+    their number, and treelite knows no other of them.
     """
     weights, counts = np.asarray(get("sum_hess"), np.float64), np.asarray(get("data_count"), np.float64)
-    known = weights if len(weights) and library != "lightgbm" else counts
+    known = weights if len(weights) else counts
     if not len(known):
         raise ValueError("its trees do not say how many training rows took which way")
     return known
