@@ -12,6 +12,8 @@ from modelyard.core import Digest, Scalar
 
 from .encode import Encoder
 from .errors import GoldenMismatch, InvalidRow, UnknownRuntime
+from .explain import Contributions
+from .explanation import Explanation, explain_info
 from .records import BundleInfo, ReferenceProfile
 from .runtimes import RUNTIMES, Runtime
 from .verify import verify_bundle
@@ -43,10 +45,18 @@ class Predictions:
 class Bundle:
     """A verified and loaded bundle. Immutable; safe for any thread."""
 
-    def __init__(self, info: BundleInfo, digest: Digest, runtime: Runtime, profile: ReferenceProfile) -> None:
+    def __init__(
+        self,
+        info: BundleInfo,
+        digest: Digest,
+        runtime: Runtime,
+        profile: ReferenceProfile,
+        explanation: Explanation,
+    ) -> None:
         self.info = info
         self.digest = digest
         self.profile = profile
+        self._explanation = explanation
         self.encode = Encoder(info.signature)
         self._runtime = runtime
         self._names = info.signature.names
@@ -61,6 +71,25 @@ class Bundle:
     def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores of an encoded matrix; see `Predictions`."""
         return self._runtime.scores(matrix)
+
+    @property
+    def explains(self) -> bool:
+        """Whether `contributions` can answer."""
+        return self._explanation.info.kind is not None
+
+    def contributions(self, matrix: NDArray[np.float64]) -> Contributions:
+        """Contributions of each field to the scores of an encoded matrix (n_rows, n_fields), as `encode` makes it.
+
+        Exact Shapley values: of trees where fields that are not known follow the training rows down every path, of
+        linear models where they are drawn from the training-like sample (`explain.trees`, `explain.linear`). On the
+        `scale` of the answer, base and contributions of a row add up to what the model gave it.
+
+        The structure is read at the first call: a tenth of a second for 100,000 nodes of trees. After that a row costs
+        about 8 ms at so many (200 trees of depth 10), .2 ms at 1,500, on the calling thread. Memory does not grow with
+        the rows but for the answer.
+        NotExplained says why a bundle cannot (ask `explains` first); BundleDamaged when its file is not what was built.
+        """
+        return self._explanation.explainer(matrix)
 
     def label_of(self, scores: Sequence[float] | NDArray[np.float64]) -> str:
         """The class that one row of scores stands for: the second of two above .5, the highest of more.
@@ -96,7 +125,8 @@ def load_bundle(folder: Path | str, *, expect: Digest | None = None) -> Bundle:
             remedy="Upgrade Modelyard, or build the bundle again.",
         )
     profile = msgspec.json.decode((folder / PROFILE_FILE).read_bytes(), type=ReferenceProfile)
-    bundle = Bundle(info, digest, RUNTIMES[info.runtime](folder), profile)
+    explanation = Explanation(folder.absolute(), info, explain_info(folder, info))
+    bundle = Bundle(info, digest, RUNTIMES[info.runtime](folder), profile, explanation)
     _replay(bundle, msgspec.json.decode((folder / GOLDEN_FILE).read_bytes(), type=Golden))
     return bundle
 

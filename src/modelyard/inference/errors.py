@@ -37,3 +37,9 @@ class BundleRefused(Damaged):
     """Tried in a process of its own, the bundle crashed, hung, asked for too much memory, or could not be loaded."""
 
     code = "BUNDLE_REFUSED"
+
+
+class NotExplained(InvalidInput):
+    """The bundle does not hold what explaining its predictions takes."""
+
+    code = "NO_CONTRIBUTIONS"
