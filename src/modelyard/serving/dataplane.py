@@ -33,12 +33,14 @@ LONGEST_WAIT_US = 150_000.0
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """The answer to one row."""
+    """The answer to one row, the arm that gave it, and the features it was given for."""
 
     prediction_id: str
     prediction: Scalar
     scores: tuple[float, ...]
     model_version: str
+    arm: str
+    features: tuple[Scalar, ...]
 
 
 @dataclass(frozen=True)
@@ -311,7 +313,8 @@ class DataPlane:
             return self._failure(ask, outcome)
         if ask.deployment.shadowed:
             self._copy_to_shadows(ask, outcome)
-        return Answer(ask.identity, outcome.label, outcome.scores, ask.arm.arm.version)
+        arm = ask.arm.arm
+        return Answer(ask.identity, outcome.label, outcome.scores, arm.version, arm.name, outcome.features)
 
     def _finish(self, told: Sequence[tuple[Ask, Answer | Exception]]) -> None:
         now, took, finished = time.perf_counter(), dict[str, list[float]](), list[_Request]()

@@ -14,6 +14,7 @@ from .arms import Input
 from .dataplane import Answer, DataPlane, parse_instant
 from .deployments import Deployment
 from .errors import BadRequest, TooLarge
+from .explaining import Explainer
 from .requests import Request
 from .strict import refuse_deep_nesting, refuse_repeated_names
 
@@ -60,6 +61,7 @@ class Native:
 
     def __init__(self, plane: DataPlane) -> None:
         self._plane = plane
+        self._explainer = Explainer()
         self.draining = False
         self.endpoints: Mapping[tuple[str, str], tuple[Endpoint, Permission | None]] = {
             ("POST", "/predict"): (self._predict, Permission.PREDICT),
@@ -87,14 +89,32 @@ class Native:
         deployment = self._plane.deployments.find(request.deployment)
         check_count(len(rows), deployment.policy.rows_limit, "rows")
         at = self._plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
+        explained = bool(request.query) and _explained(request.query)
+        if explained:
+            self._explainer.check(deployment, len(rows))
 
         def then(answers: list[Answer] | Exception) -> None:
             if isinstance(answers, Exception):
                 reply.fail(answers)
+            elif explained:
+                self._explain(deployment, answers, reply, single=single)
             else:
                 reply.answer(_shape(deployment, answers, single=single))
 
         self._plane.submit(deployment, rows, at=at, key=request.user, then=then)
+
+    def _explain(self, deployment: Deployment, answers: list[Answer], reply: Reply, *, single: bool) -> None:
+        """Reply with the answers and what explains them; the answers are on record by now, explained or not."""
+
+        def then(explanations: list[dict[str, Any]] | Exception) -> None:
+            if isinstance(explanations, Exception):
+                reply.fail(explanations)
+                return
+            shaped = _shape(deployment, answers, single=single)
+            told = {"explanation": explanations[0]} if single else {"explanations": explanations}
+            reply.answer(shaped | told)
+
+        self._explainer.explain(deployment, answers, then)
 
     def _feedback(self, request: Request, reply: Reply) -> None:
         body = _decode(_FEEDBACK, request.body)
@@ -155,6 +175,12 @@ def _ready(asked: Collection[Deployment]) -> bool:
 def _rows(body: _PredictBody, path: str) -> tuple[list[Input], bool]:
     """The rows of a body, and whether it was one bare row."""
     if body.entities is not None:
+        if body.features is not None:
+            raise BadRequest(
+                "The body has both 'entities' and 'features'.",
+                context={"path": path + "entities"},
+                remedy="Values in the model's order need no entity; send named fields as 'inputs'.",
+            )
         body = _PredictBody(inputs=_joined(body.entities, body.inputs, path))
     if (body.features is None) == (body.inputs is None):
         raise BadRequest(
@@ -198,6 +224,16 @@ def _joined(
                 remedy="Send it once.",
             )
     return [entity | fields for entity, fields in zip(entities, inputs, strict=True)]
+
+
+def _explained(query: Mapping[str, str]) -> bool:
+    """Whether the caller wants explanations."""
+    asked = query.get("explain", "false")
+    if asked in ("true", "false"):
+        return asked == "true"
+    raise BadRequest(
+        f"'explain' is {asked[:40]!r}.", context={"path": "explain"}, remedy="Write ?explain=true, or leave it out."
+    )
 
 
 def _shape(deployment: Deployment, answers: list[Answer], *, single: bool) -> dict[str, Any]:

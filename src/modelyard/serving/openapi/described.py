@@ -162,6 +162,10 @@ class Described:
             _optional("user_id", "query", "Assigns all rows to one arm of the route.", _TEXT),
             _optional("X-Entity-Id", "header", "The same, where a query is in the way.", _TEXT),
         ]
+        if self.errors == "native":
+            able = facts.samples and all(sample.arm.bundle.explains for sample in facts.samples)
+            asked: Schema = {"enum": ["true", "false"] if able else ["false"]}
+            found.append(_optional("explain", "query", "Whether answers are explained.", asked))
         if facts.samples and all(sample.deployment.route.clock == "request" for sample in facts.samples):
             found.append(_optional("X-Modelyard-At", "header", "The event time; taken on loopback only.", INSTANT))
         return found

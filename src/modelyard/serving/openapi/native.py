@@ -26,7 +26,8 @@ def score(sample: Sample) -> Schema | None:
 def _one(sample: Sample) -> Schema:
     facts = {"prediction": label(sample), "model_version": _TEXT, "prediction_id": _TEXT, "latency_ms": _MS}
     probability = score(sample)
-    return object_of(facts | ({"probability": probability} if probability is not None else {}))
+    facts |= {"probability": probability} if probability is not None else {}
+    return object_of(facts | {"explanation": _explanation(sample)}, list(facts))
 
 
 def _several(sample: Sample) -> Schema:
@@ -38,16 +39,31 @@ def _several(sample: Sample) -> Schema:
     }
     if sample.arm.bundle.info.task == "binary":
         facts["probabilities"] = list_of(score(sample) or {})
-    return object_of(facts)
+    return object_of(facts | {"explanations": list_of(_explanation(sample))}, list(facts))
+
+
+def _explanation(sample: Sample) -> Schema:
+    """What each field added to the base, on a scale where they add up to the score; a list for several classes."""
+    number: Schema = {"type": "number"}
+    added = list_of(number) if sample.arm.bundle.info.task == "multiclass" else number
+    return object_of(
+        {
+            "scale": {"enum": ["probability", "log-odds", "value", "log"]},
+            "base": added,
+            "contributions": {"type": "object", "additionalProperties": added},
+        }
+    )
 
 
 def _body(sample: Sample, limit: int | None = None) -> Schema:
     rows = {"anyOf": [list_of(sample.ordered_row(), limit, least=1), sample.ordered_row()]}
-    absent: Schema = {"type": "null"}
+    named = list_of(sample.named_row(), limit)  # as entities the same with any part of each row among the inputs
+    absent: dict[str, Schema] = {name: {"type": "null"} for name in ("features", "inputs", "entities")}
     return {
         "anyOf": [
-            object_of({"features": rows, "inputs": absent}, ["features"]),
-            object_of({"inputs": list_of(sample.named_row(), limit), "features": absent}, ["inputs"]),
+            object_of(absent | {"features": rows}, ["features"]),
+            object_of(absent | {"inputs": named}, ["inputs"]),
+            object_of(absent | {"entities": named}, ["entities"]),
         ]
     }
 
@@ -152,6 +168,8 @@ ENDPOINTS: Mapping[tuple[str, str], Described] = {
         "Predict one row or several",
         "Rows by name have what the caller knows; the rest comes from the online store. Rows in order have every "
         "column of the model, and need nothing looked up. One bare row, or one row by name, gets a single answer. "
+        "Entity rows are the same with the entity's keys apart: one of `entities` for each of `inputs`, or alone. "
+        "With ?explain=true each answer says what every field added to it, for models that can. "
         "Any content type is read as JSON. Nothing is cast; a number is one that float64 holds exactly.",
         "native",
         SENT,
