@@ -129,12 +129,14 @@ class Native:
         now = self._plane.now()
         at = parse_instant(given.at, path + "at") if given.at is not None else now
         event = parse_instant(given.event_at, path + "event_at") if given.event_at is not None else at
-        if given.prediction_id is not None and given.label is not None:
+        truth = given.prediction_id is not None or given.label is not None
+        outcome = given.entity is not None or given.metric is not None or given.value is not None
+        if given.prediction_id is not None and given.label is not None and not outcome:
             return TruthRecord(given.prediction_id, deployment, given.label, event, at, now)
-        if given.entity is not None and given.metric is not None and given.value is not None:
+        if given.entity is not None and given.metric is not None and given.value is not None and not truth:
             return OutcomeRecord(deployment, given.entity, given.metric, _exact(given.value, path), event, now)
         raise BadRequest(
-            "An item is neither a truth nor an outcome.",
+            "An item is neither a truth nor an outcome, or both.",
             context={"path": path.rstrip(".")},
             remedy='Send {"prediction_id", "label", "at"?} or {"entity", "metric", "value", "at"?}.',
         )

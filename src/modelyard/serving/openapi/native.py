@@ -125,11 +125,13 @@ _ITEM_FIELDS: dict[str, Schema] = {
     "at": _or_null(INSTANT),
     "event_at": _or_null(INSTANT),
 }
+_TRUTH = _ITEM_FIELDS | dict.fromkeys(("entity", "metric", "value"), _NULL)
+_OUTCOME = _ITEM_FIELDS | dict.fromkeys(("prediction_id", "label"), _NULL)
 _ITEM: Schema = {
     "anyOf": [
-        object_of(_ITEM_FIELDS | {"prediction_id": _TEXT, "label": _SCALAR}, ["prediction_id", "label"]),
+        object_of(_TRUTH | {"prediction_id": _TEXT, "label": _SCALAR}, ["prediction_id", "label"]),
         object_of(
-            _ITEM_FIELDS | {"entity": _TEXT, "metric": _TEXT, "value": _NUMBER},
+            _OUTCOME | {"entity": _TEXT, "metric": _TEXT, "value": _NUMBER},
             ["entity", "metric", "value"],
         ),
     ]
