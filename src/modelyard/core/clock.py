@@ -17,6 +17,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The present instant, aware, in UTC."""
 
+    def micros(self) -> Micros:
+        """The same, as microseconds since the epoch."""
+
     def monotonic(self) -> float:
         """Seconds from an arbitrary start that never go back; for durations only."""
 
@@ -26,6 +29,9 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def micros(self) -> Micros:
+        return Micros(time.time_ns() // 1000)
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -40,6 +46,9 @@ class ManualClock:
 
     def now(self) -> datetime:
         return self._now
+
+    def micros(self) -> Micros:
+        return to_micros(self._now)
 
     def monotonic(self) -> float:
         return self._elapsed

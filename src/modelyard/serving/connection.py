@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
-import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from .http import Found, Write, extra_headers
+from .http import Found, HttpServer, extra_headers
 from .requests import Request
 
 SHORT_BYTES = 32_768
@@ -16,16 +15,6 @@ SHORT_BYTES = 32_768
 
 _TOGETHER = 10
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-
-
-class Begins(Protocol):
-    """The application, as far as it answers without a task: `http.HttpServer`."""
-
-    traced: bool
-
-    def find(self, method: str, path: str) -> Found | None: ...
-
-    def begin(self, found: Found, request: Request, write: Write) -> None: ...
 
 
 class _Corked:
@@ -137,7 +126,7 @@ class Connection(HttpToolsProtocol):
             scope: Any = self.scope
             request = Request(scope, exchange.found.deployment)
             request.body = bytes(exchange.body)
-            app: Begins = self.config.app  # type: ignore[assignment]  # uvicorn is given nothing else
+            app: HttpServer = self.config.app  # type: ignore[assignment]  # uvicorn is given nothing else
             app.begin(exchange.found, request, exchange.write)
 
     def on_response_complete(self) -> None:
@@ -156,7 +145,7 @@ class Connection(HttpToolsProtocol):
 
     def _exchange(self) -> _Exchange | None:
         """The short way for the request whose headers are there; None for those that must take the long one."""
-        app: Begins = self.config.app  # type: ignore[assignment]  # see above
+        app: HttpServer = self.config.app  # type: ignore[assignment]  # see above
         parser = self.parser
         if (
             (self.cycle is not None and not self.cycle.response_complete)
@@ -169,13 +158,11 @@ class Connection(HttpToolsProtocol):
             or not self._is_short()
         ):
             return None
-        url = httptools.parse_url(self.url)
-        method, path = parser.get_method().decode("ascii"), url.path.decode("ascii")
-        found = app.find(method, path)
-        if found is None:
+        known = app.line(parser.get_method(), self.url)
+        if known.found is None:
             return None
-        self.scope["method"], self.scope["path"], self.scope["query_string"] = method, path, url.query or b""
-        return _Exchange(self, found, keep_alive=parser.should_keep_alive())
+        self.scope["method"], self.scope["path"], self.scope["query_string"] = known.method, known.path, known.query
+        return _Exchange(self, known.found, keep_alive=parser.should_keep_alive())
 
     def _is_short(self) -> bool:
         for name, value in self.headers:

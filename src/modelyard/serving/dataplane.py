@@ -53,7 +53,7 @@ class _Copy:
 
 
 Then = Callable[[list[Answer] | Exception], None]
-"""Takes the answers to a request's rows in their order, or the error of the first that has none. Must not raise."""
+"""Takes the answers to a request's rows in their order, or the error of one that has none. Must not raise."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,17 +65,18 @@ class _Request:
     deployment: Deployment
     asks: Sequence[Ask]
     span: object
-    answers: dict[str, Answer | Exception] = field(default_factory=dict)
+    left: int
+    answers: list[Answer] = field(default_factory=list)
+    error: Exception | None = None
 
     def outcome(self) -> list[Answer] | Exception:
         """What its caller is told."""
-        told: list[Answer] = []
-        for ask in self.asks:
-            answer = self.answers[ask.identity]
-            if isinstance(answer, Exception):
-                return answer
-            told.append(answer)
-        return told
+        if self.error is not None:
+            return self.error
+        if len(self.answers) > 1:
+            place = {ask.identity: at for at, ask in enumerate(self.asks)}
+            self.answers.sort(key=lambda each: place[each.prediction_id])
+        return self.answers
 
 
 class DataPlane:
@@ -106,7 +107,7 @@ class DataPlane:
 
     def now(self) -> Micros:
         """This instant."""
-        return to_micros(self._clock.now())
+        return self._clock.micros()
 
     @property
     def behind(self) -> bool:
@@ -143,7 +144,7 @@ class DataPlane:
         began, instant = time.perf_counter(), self.now() if at is None else at
         asks = [self._ask(deployment, row, instant, key) for row in rows]
         span = None if self.tracing is None else self.tracing.here()
-        request = _Request(then, began, deployment, asks, span)
+        request = _Request(then, began, deployment, asks, span, len(asks))
         for ask in asks:
             self._requests[ask.identity] = request
         self._batcher.submit(asks)
@@ -320,8 +321,12 @@ class DataPlane:
         now, took, finished = time.perf_counter(), dict[str, list[float]](), list[_Request]()
         for ask, answer in told:
             request = self._requests.pop(ask.identity)
-            request.answers[ask.identity] = answer
-            if len(request.answers) == len(request.asks):
+            if isinstance(answer, Exception):
+                request.error = request.error or answer
+            else:
+                request.answers.append(answer)
+            request.left -= 1
+            if request.left == 0:
                 finished.append(request)
                 took.setdefault(ask.deployment.route.model, []).append(now - request.began)
         for model, seconds in took.items():

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+import httptools
 import msgspec
 
 from modelyard.access import KeyRing, Permission, authorize
@@ -28,6 +29,7 @@ from .tracing import Tracing
 Write = Callable[[int, bytes], None]
 """Takes status and body of the answer to a request, once."""
 
+_MOST_LINES = 1_000
 _JSON = (b"content-type", b"application/json")
 _RETRY = (b"retry-after", b"1")
 _BEARER = (b"www-authenticate", b"Bearer")
@@ -41,6 +43,16 @@ class Found:
     endpoint: Endpoint
     permission: Permission | None
     deployment: str | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """The first line of a request, taken apart, and our own endpoint of it, if it has one."""
+
+    method: str
+    path: str
+    query: bytes
+    found: Found | None
 
 
 class _Reply:
@@ -88,6 +100,7 @@ class HttpServer:
         self._ring: tuple[Feed, KeyRing] | None = None
         self._native = Native(plane)
         self._protocols = RouteTable((*ROUTES, *PAGES))
+        self._lines: dict[tuple[bytes, bytes], Line] = {}
 
     @property
     def draining(self) -> bool:
@@ -119,6 +132,17 @@ class HttpServer:
             if found is not None:
                 return Found(*found, deployment)
         return None
+
+    def line(self, method: bytes, url: bytes) -> Line:
+        """A request's first line, taken apart: once for those that come all day, whose endpoint never changes."""
+        known = self._lines.get((method, url))
+        if known is None:
+            parsed = httptools.parse_url(url)
+            verb, path = method.decode("ascii"), parsed.path.decode("ascii")
+            known = Line(verb, path, parsed.query or b"", self.find(verb, path))
+            if len(self._lines) < _MOST_LINES:
+                self._lines[method, url] = known
+        return known
 
     def begin(self, found: Found, request: Request, write: Write) -> None:
         """Answer a request that has arrived whole, now or when its rows have been scored. Never raises."""
