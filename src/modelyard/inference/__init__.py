@@ -1,13 +1,24 @@
 """Bundles: the only thing the data plane loads.
 
 Owns the bundle's format, signature and encoding, verifying, trying in a child process, loading through a closed list of
-runtimes, predicting, and the mergeable histogram. Does not own building bundles (`bundling`) or answering requests
+runtimes (some in worker processes of their own), predicting, and the mergeable histogram. Does not own building bundles (`bundling`) or answering requests
 (`serving`).
 """
 
 from .bundle import GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle, worst_error
 from .encode import Encoded, Encoder
-from .errors import BundleDamaged, BundleRefused, BundleTooNew, GoldenMismatch, InvalidRow, UnknownRuntime
+from .errors import (
+    BundleDamaged,
+    BundleRefused,
+    BundleTooNew,
+    GoldenMismatch,
+    InvalidRow,
+    IsolatedModelFailed,
+    PythonNotPermitted,
+    UnknownRuntime,
+)
+from .isolated import IsolationLimits, data_frame
+from .permission import require_permission
 from .probe import probe_bundle
 from .records import (
     FORMAT_VERSION,
@@ -21,7 +32,7 @@ from .records import (
     Signature,
     Task,
 )
-from .runtimes import RUNTIMES, Runtime
+from .runtimes import ISOLATED, RUNTIMES, Runtime
 from .sketch import Counts, Sketch, merge
 from .verify import verify_bundle
 from .write import INFO_FILE, write_bundle
@@ -30,6 +41,7 @@ __all__ = [
     "FORMAT_VERSION",
     "GOLDEN_FILE",
     "INFO_FILE",
+    "ISOLATED",
     "LARGEST_SINGLE",
     "PROFILE_FILE",
     "RUNTIMES",
@@ -47,17 +59,22 @@ __all__ = [
     "Golden",
     "GoldenMismatch",
     "InvalidRow",
+    "IsolatedModelFailed",
+    "IsolationLimits",
     "NumberProfile",
     "Predictions",
+    "PythonNotPermitted",
     "ReferenceProfile",
     "Runtime",
     "Signature",
     "Sketch",
     "Task",
     "UnknownRuntime",
+    "data_frame",
     "load_bundle",
     "merge",
     "probe_bundle",
+    "require_permission",
     "verify_bundle",
     "worst_error",
     "write_bundle",

@@ -7,6 +7,7 @@ import msgspec
 
 from modelyard.access import SYSTEM
 from modelyard.audit import Intent
+from modelyard.core import Digest
 from modelyard.registry import point_alias, pointed_at
 from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route, check_route
 from modelyard.storage import RecordStore, Snapshot, Transaction
@@ -57,12 +58,14 @@ class RoutePublisher:
         project: Callable[[str], None],
         *,
         authentication: bool,
+        python_bundles: tuple[Digest, ...] = (),
     ) -> None:
         self._records = records
         self._feed = feed
         self._keys = keys
         self._project = project
         self._authentication = authentication
+        self._python_bundles = python_bundles
 
     def publish(self) -> Feed:
         """Publish what the record store says now.
@@ -78,6 +81,7 @@ class RoutePublisher:
                 routes=routes,
                 keys=self._keys(tx),
                 authentication=self._authentication,
+                python_bundles=self._python_bundles,
             )
             self._feed.publish(feed)
         return feed

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from modelyard.core import Digest, ModelyardError, did_you_mean, log_event
-from modelyard.inference import Bundle, load_bundle, probe_bundle
+from modelyard.inference import Bundle, IsolationLimits, load_bundle, probe_bundle
 from modelyard.online import OnlineStore
 from modelyard.routing import Arm, ArmStatus, Feed, FeedFolder, Route, check_route
 
@@ -15,10 +15,19 @@ from .errors import NotReady, NotServed
 
 @dataclass(frozen=True)
 class ProbeLimits:
-    """What a bundle may use up when it is tried, in a process of its own, before it is loaded here."""
+    """What a bundle may use up when it is tried, in a process of its own, before it is loaded here.
+
+    A model that stays in a process of its own is held to the same memory, and to `call_seconds` for each call.
+    """
 
     memory_mb: int = 4096
     seconds: float = 60.0
+    call_seconds: float = 10.0
+
+    @property
+    def isolation(self) -> IsolationLimits:
+        """The limits of a model's worker process."""
+        return IsolationLimits(self.memory_mb, self.seconds, self.call_seconds)
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,8 @@ class Deployments:
         self._only = only
         self._probe = probe or ProbeLimits()
         self._bundles: dict[Digest, Bundle] = {}
+        self._permitted: frozenset[Digest] = frozenset()
+        self._newly_permitted: frozenset[Digest] = frozenset()
         self._stamp: tuple[int, int] | None = None
         self.current: Mapping[str, Deployment] = {}
         self.feed: Feed | None = None
@@ -88,6 +99,8 @@ class Deployments:
             return False
         if feed is not None:
             routes = [route for route in feed.routes if self._only in (None, route.deployment)]
+            permitted = frozenset(feed.python_bundles)
+            self._newly_permitted, self._permitted = permitted - self._permitted, permitted
             self.current = {route.deployment: self._deployment(route) for route in routes}
             self.feed = feed
             wanted = {arm.bundle for route in routes for arm in route.arms}
@@ -137,9 +150,14 @@ class Deployments:
         """Whether there is a route, and every live arm is loaded."""
         return bool(self.current) and all(each.route.live.name in each.arms for each in self.current.values())
 
+    def close(self) -> None:
+        """End the worker processes of bundles that have one. Those no longer served end with their last request."""
+        for bundle in self._bundles.values():
+            bundle.close()
+
     def _deployment(self, route: Route) -> Deployment:
         before = self.current.get(route.deployment)
-        if before is not None and before.route == route:
+        if before is not None and before.route == route and not self._may_load_more(before):
             return before
         try:
             check_route(route)
@@ -157,12 +175,19 @@ class Deployments:
             return Deployment(before.route, before.arms, refused)
         return Deployment(route, arms, refused)
 
+    def _may_load_more(self, before: Deployment) -> bool:
+        """Whether an arm that was refused has been given the permission that its bundle needs."""
+        return any(arm.name in before.refused and arm.bundle in self._newly_permitted for arm in before.route.arms)
+
     def _arm(self, arm: Arm, before: Deployment | None) -> LoadedArm:
         known = before.arms.get(arm.name) if before is not None else None
         if known is not None and known.arm == arm:
             return known
         if arm.bundle not in self._bundles:
             folder = self._feed.bundle_path(arm.bundle)
-            probe_bundle(folder, expect=arm.bundle, memory_mb=self._probe.memory_mb, seconds=self._probe.seconds)
-            self._bundles[arm.bundle] = load_bundle(folder, expect=arm.bundle)
+            memory_mb, seconds, allowed = self._probe.memory_mb, self._probe.seconds, self._permitted
+            probe_bundle(folder, expect=arm.bundle, memory_mb=memory_mb, seconds=seconds, allow_python=allowed)
+            self._bundles[arm.bundle] = load_bundle(
+                folder, expect=arm.bundle, allow_python=allowed, limits=self._probe.isolation
+            )
         return LoadedArm(arm, self._bundles[arm.bundle], self._online)

@@ -34,11 +34,12 @@ class ServerOptions(msgspec.Struct, frozen=True):
     receive_seconds: float = 10.0
     probe_memory_mb: int = 4096
     probe_seconds: float = 60.0
+    call_seconds: float = 10.0
 
     @property
     def probe(self) -> ProbeLimits:
         """What a bundle may use up when it is tried."""
-        return ProbeLimits(self.probe_memory_mb, self.probe_seconds)
+        return ProbeLimits(self.probe_memory_mb, self.probe_seconds, self.call_seconds)
 
     @property
     def name(self) -> str:

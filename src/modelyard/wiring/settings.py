@@ -1,10 +1,11 @@
 """The sections of `modelyard.yaml` that belong to no single room."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
+from modelyard.core import Digest
 from modelyard.core.settings import Section
 
 
@@ -37,6 +38,14 @@ class SecuritySettings(Section):
     """Who may do what."""
 
     authentication: bool = Field(default=False, description="Ask for an API key on every request to the data plane.")
+    python_bundles: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = Field(
+        (), description="Digests of bundles whose pickles or Python code may run, in worker processes of their own."
+    )
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """The bundles whose Python may run."""
+        return tuple(map(Digest, self.python_bundles))
 
 
 class RequestFieldSettings(Section):

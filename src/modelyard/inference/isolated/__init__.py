@@ -1,0 +1,10 @@
+"""Models in a process of their own: native libraries, pickles and code, which may crash, hang or eat up memory.
+
+`process` starts and asks one such process; `__main__` is what runs in it, and the only place that loads those libraries
+(by name, from a closed list, in `models`): the process that asks never does. What goes between them is numbers.
+"""
+
+from .frames import data_frame
+from .process import IsolationLimits, WorkerProcess
+
+__all__ = ["IsolationLimits", "WorkerProcess", "data_frame"]
