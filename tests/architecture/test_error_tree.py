@@ -25,6 +25,7 @@ from modelyard.core import (
     NotFound,
     Unavailable,
 )
+from modelyard.routing import ServingPolicy
 from modelyard.serving import DataPlane, HttpServer
 from modelyard.serving.errors import TooLarge, UnsupportedEncoding
 
@@ -143,10 +144,12 @@ def answer_when_raised(error: ModelyardError) -> tuple[int, Any]:
         raise error
 
     found = SimpleNamespace(route=SimpleNamespace(deployment="shop"))
-    deployments = SimpleNamespace(feed=None, find=lambda _: found)
+    deployments = SimpleNamespace(feed=None, find=lambda _: found, policy=lambda _: ServingPolicy())
     clock = ManualClock(datetime(2026, 1, 5, tzinfo=UTC))
-    plane = SimpleNamespace(deployments=deployments, feedback=feedback, now=lambda: 0)
-    app = HttpServer(cast("DataPlane", plane), clock, body_limit=1000, rows_limit=10, pepper=None)
+    plane = SimpleNamespace(
+        deployments=deployments, feedback=feedback, now=lambda: 0, answered=lambda *_: None, tracing=None
+    )
+    app = HttpServer(cast("DataPlane", plane), clock, pepper=None)
     return ask(app, b'{"prediction_id": "a", "label": 1}')
 
 

@@ -5,10 +5,10 @@ import subprocess
 import pytest
 from prometheus_client import generate_latest
 
-from modelyard.core import Digest, Micros
-from modelyard.journal import PredictionRecord
+from modelyard.core import Digest
 from modelyard.routing import Arm, Route
 from modelyard.serving import Metrics
+from modelyard.serving.arms import Outcome
 
 
 @pytest.mark.extras
@@ -16,9 +16,8 @@ def test_promtool_accepts_the_metrics() -> None:
     """Names, types and labels, after some answers and a failure."""
     arms = (Arm("live", "live", "1", Digest("a" * 64), 0.9), Arm("canary", "canary", "2", Digest("b" * 64), 0.1))
     metrics = Metrics(lambda: [Route("d", "fraud", 1, arms, "salt")])
-    answered = PredictionRecord("a", Micros(0), "d", 1, "1", "live", "live", True, None, (), "1", (0.7,), 10)
-    refused = PredictionRecord("a", Micros(0), "d", 1, "2", "canary", "canary", False, None, (), None, (), 10, "input")
-    metrics.count(["fraud"] * 2, [refused, answered])
+    metrics.count("fraud", arms[0], [Outcome((), (0.7,), "1", 10)])
+    metrics.count("fraud", arms[1], [Outcome((), (), None, 10, "input")])
     metrics.took("fraud", [0.001, 0.5])
     metrics.failed("fraud", "1")
     text = generate_latest(metrics.registry)

@@ -4,13 +4,14 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.core import ManualClock, Micros, from_micros
 from modelyard.history import PredictionLog, feature_columns
-from modelyard.journal import Journal, TruthRecord, segments
+from modelyard.journal import REDACTED, Journal, TruthRecord, segments
 
 from .samples import prediction
 
@@ -46,6 +47,20 @@ def test_windows_are_half_open_in_event_time(tmp_path: Path, clock: ManualClock)
     assert found.column("prediction_id").to_pylist() == ["1", "2"]
     assert len(log.predictions("elsewhere")) == 0
     assert feature_columns(found, ("number", "text")) == {"number": [1.0, 1.0], "text": ["x", "x"]}
+    journal.close()
+
+
+def test_features_that_were_not_logged_are_no_missing_values(tmp_path: Path, clock: ManualClock) -> None:
+    """Predictions outside the sample are left out, and so is a column that is redacted, even for a part of them."""
+    journal = Journal(tmp_path / "j", "s", clock)
+    whole = prediction("whole", clock.now())
+    unsampled = msgspec.structs.replace(whole, prediction_id="unsampled", features=())
+    redacted = msgspec.structs.replace(whole, prediction_id="redacted", features=(REDACTED, "y"))
+    journal.append([whole, unsampled])
+    log = PredictionLog(tmp_path / "j", tmp_path / "log")
+    assert feature_columns(log.predictions("d"), ("number", "text")) == {"number": [1.0], "text": ["x"]}
+    journal.append([redacted])
+    assert feature_columns(log.predictions("d"), ("number", "text")) == {"text": ["x", "y"]}
     journal.close()
 
 

@@ -58,7 +58,9 @@ class Yard:
             self.records, self.audit, open_artifact_store(str(folder / "artifacts")), self.tracker, clock
         )
         self.feed = FeedFolder(folder / "feed")
-        publisher = RoutePublisher(self.records, self.feed, lambda _: (), self.registry.project, authentication=False)
+        publisher = RoutePublisher(
+            self.records, self.feed, lambda _: (), self.registry.project, {}, authentication=False
+        )
         self.intents = Intents(self.records, self.audit, clock, SeededIds(0), {INTENT: publisher})
         self.log = PredictionLog(folder / "journal", folder / "log")
         self.policy: dict[str, Any] = {"pipeline": "training", "deployment": "d", "cooldown": "7d"}

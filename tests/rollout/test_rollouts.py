@@ -64,7 +64,9 @@ class Yard:
         self.registry = Registry(
             self.records, audit, open_artifact_store(str(folder / "artifacts")), self.tracker, clock
         )
-        publisher = RoutePublisher(self.records, self.feed, lambda _: (), self.registry.project, authentication=False)
+        publisher = RoutePublisher(
+            self.records, self.feed, lambda _: (), self.registry.project, {}, authentication=False
+        )
         self.intents = Intents(self.records, audit, clock, SeededIds(0), {INTENT: publisher})
         self.clock = clock
         self.journal = Journal(folder / "journal", "s", clock)
@@ -268,7 +270,7 @@ records, feed = open_record_store(f"sqlite:///{{folder / 'records.db'}}"), FeedF
 audit = AuditLog(records, clock)
 tracker = Tracker(f"sqlite:///{{folder / 'mlflow.db'}}", (folder / "runs").as_uri(), clock)
 registry = Registry(records, audit, open_artifact_store(str(folder / "artifacts")), tracker, clock)
-publisher = RoutePublisher(records, feed, lambda _: (), registry.project, authentication=False)
+publisher = RoutePublisher(records, feed, lambda _: (), registry.project, {{}}, authentication=False)
 intents = Intents(records, audit, clock, SystemIds(), {{INTENT: publisher}})
 log = PredictionLog(folder / "journal", folder / "log")
 settings = {{"d": DeploymentSettings(model="fraud@production")}}

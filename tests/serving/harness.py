@@ -16,7 +16,7 @@ from modelyard.bundling import BuiltBundle
 from modelyard.control import free_port
 from modelyard.core import Micros
 from modelyard.history import PredictionLog
-from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route, ServerStatus
+from modelyard.routing import DEFAULT_POLICY, Arm, Feed, FeedFolder, KeyEntry, Route, ServerStatus, ServingPolicy
 
 AT = "2026-01-05T12:00:00+00:00"
 AT_US = 1_767_614_400_000_000
@@ -34,11 +34,25 @@ class Server:
         self._options = options
         self.process: subprocess.Popen[bytes] | None = None
 
-    def publish(self, *arms: Arm, keys: tuple[KeyEntry, ...] = (), authentication: bool = False) -> None:
+    def publish(
+        self,
+        *arms: Arm,
+        keys: tuple[KeyEntry, ...] = (),
+        authentication: bool = False,
+        policy: ServingPolicy = DEFAULT_POLICY,
+    ) -> None:
         """Publish a route of these arms as the next generation."""
         self._revision += 1
         route = Route("fraud", "fraud-model", self._revision, arms, "salt", assign_by="customer", clock="request")
-        self.feed.publish(Feed(self._revision, (route,), keys, authentication))
+        self.feed.publish(Feed(self._revision, (route,), keys, authentication, {"fraud": policy}))
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A sample of the metrics page; nothing counted yet is nought."""
+        for line in self.get("/metrics", port=self.metrics_port)[1].splitlines():
+            sample, _, value = line.rpartition(" ")
+            if sample.partition("{")[0] == name and all(f'{k}="{v}"' in sample for k, v in labels.items()):
+                return float(value)
+        return 0.0
 
     def start(self) -> None:
         """Start and wait until it is ready."""

@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -283,3 +284,20 @@ def test_the_server_ends_when_its_supervisor_does(server: Server, built: BuiltBu
     assert server.process.stdin is not None
     server.process.stdin.close()
     assert server.process.wait(5) == 0
+
+
+def test_what_was_begun_before_the_end_is_answered(server: Server, built: BuiltBundle) -> None:
+    """A request that is half sent when the server is told to stop gets its answer, and is on record."""
+    server.publish(live(built))
+    server.start()
+    assert server.process is not None
+    body = json.dumps({"features": [120.0, "de", 7.0]}).encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body[:10])
+        assert server.get("/ready")[0] == 200
+        server.process.send_signal(signal.SIGTERM)
+        server.until(lambda: server.get("/ready")[0] == 0)  # it listens no more
+        client.sendall(body[10:])
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    assert server.stop() == 0
+    assert server.log.stats("fraud").predictions == 1

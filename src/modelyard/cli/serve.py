@@ -20,7 +20,10 @@ PORT = click.IntRange(1, 65535)
 @click.option("--deployment", help="Serve only this deployment of the project.")
 @click.option("--bundle", type=click.Path(path_type=Path), help="Serve this bundle, without a project.")
 @click.option(
-    "--allow-python", multiple=True, metavar="DIGEST", help="With --bundle: let this bundle's own Python run. Repeatable."
+    "--allow-python",
+    multiple=True,
+    metavar="DIGEST",
+    help="With --bundle: let this bundle's own Python run. Repeatable.",
 )
 @click.option("--model", "reference", metavar="NAME@ALIAS", help="Serve this version, whatever is deployed.")
 @click.option(

@@ -6,7 +6,7 @@ import msgspec
 import pyarrow as pa
 
 from modelyard.core import Scalar
-from modelyard.journal import Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
+from modelyard.journal import REDACTED, Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -80,10 +80,14 @@ def to_table(records: Sequence[Record], family: Family) -> pa.Table:
 
 
 def feature_columns(table: pa.Table, names: Sequence[str]) -> dict[str, list[Scalar]]:
-    """The logged features of predictions of one version, by name in its signature's order."""
+    """The logged features of predictions of one version, by name in its signature's order.
+
+    Predictions logged without features are left out, and so are columns that are redacted in any of them.
+    """
     decoder = msgspec.msgpack.Decoder()
-    rows = [decoder.decode(row) for row in table.column("features").to_pylist()]
-    return {name: [row[index] if index < len(row) else None for row in rows] for index, name in enumerate(names)}
+    rows = [row for row in map(decoder.decode, table.column("features").to_pylist()) if row]
+    columns = {name: [row[index] if index < len(row) else None for row in rows] for index, name in enumerate(names)}
+    return {name: values for name, values in columns.items() if REDACTED not in values}
 
 
 def _cell(record: PredictionRecord | TruthRecord | OutcomeRecord | SketchRecord, name: str) -> object:

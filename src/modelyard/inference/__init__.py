@@ -1,8 +1,8 @@
 """Bundles: the only thing the data plane loads.
 
 Owns the bundle's format, signature and encoding, verifying, trying in a child process, loading through a closed list of
-runtimes (some in worker processes of their own), predicting, and the mergeable histogram. Does not own building bundles (`bundling`) or answering requests
-(`serving`).
+runtimes (some in worker processes of their own), predicting, and the mergeable histogram. Does not own building bundles
+(`bundling`) or answering requests (`serving`).
 """
 
 from .bundle import GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle, worst_error

@@ -6,7 +6,7 @@ Owns the records, their segments and appending. Does not own reading over time, 
 from .append import Durability, Journal
 from .errors import JournalUnavailable, NotASegment, Unrecordable
 from .frames import FAMILIES, MAX_RECORD, Damage, SegmentRead, decode_segment, family_of
-from .records import ErrorClass, Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
+from .records import REDACTED, ErrorClass, Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
 from .segments import DAMAGED, Segment, claimed, quarantined, read_segment, segments, unlock
 from .writing import make_folder
 
@@ -14,6 +14,7 @@ __all__ = [
     "DAMAGED",
     "FAMILIES",
     "MAX_RECORD",
+    "REDACTED",
     "Damage",
     "Durability",
     "ErrorClass",

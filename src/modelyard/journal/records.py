@@ -11,12 +11,17 @@ ErrorClass = Literal["input", "features", "model", "timeout", "invalid_output"]
 took too long, or answered something that is no prediction."""
 
 
+REDACTED = "(redacted)"
+"""What stands in a record for a feature whose values are never logged."""
+
+
 class PredictionRecord(msgspec.Struct, frozen=True, array_like=True):
     """One arm's answer, or its failure, to one row of a request.
 
     One request row gives one record for each arm that scored it, under the same `prediction_id`; exactly one of them
     is `answered` (the one whose answer the caller got). `features` follow the bundle's signature order, before
-    encoding. `scores` as in `inference.Predictions`, one row. `latency_us` is the arm's own time, features included.
+    encoding; they are empty when they were not to be had or not sampled, and REDACTED where the deployment says so.
+    `scores` as in `inference.Predictions`, one row. `latency_us` is the arm's own time, features included.
     """
 
     prediction_id: str

@@ -128,7 +128,7 @@ def _last_live(asked: pa.Table) -> str:
 
 def _features(answered: pa.Table, bundle: Bundle, settings: MonitorSettings) -> tuple[FeatureDrift, ...]:
     columns = feature_columns(answered, bundle.info.signature.names)
-    profiles = bundle.profile.columns
+    profiles = [each for each in bundle.profile.columns if each.name in columns]
     return tuple(feature_drift(each, columns[each.name], settings, columns=len(profiles)) for each in profiles)
 
 

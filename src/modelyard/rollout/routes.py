@@ -12,6 +12,8 @@ from modelyard.registry import point_alias, pointed_at
 from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route, check_route
 from modelyard.storage import RecordStore, Snapshot, Transaction
 
+from .settings import DeploymentSettings
+
 KIND = "route"
 ROLLOUT = "rollout"
 INTENT = "route.change"
@@ -56,6 +58,7 @@ class RoutePublisher:
         feed: FeedFolder,
         keys: Callable[[Snapshot], tuple[KeyEntry, ...]],
         project: Callable[[str], None],
+        deployments: Mapping[str, DeploymentSettings],
         *,
         authentication: bool,
         python_bundles: tuple[Digest, ...] = (),
@@ -64,6 +67,7 @@ class RoutePublisher:
         self._feed = feed
         self._keys = keys
         self._project = project
+        self._policies = {name: each.serving.policy for name, each in deployments.items()}
         self._authentication = authentication
         self._python_bundles = python_bundles
 
@@ -81,6 +85,7 @@ class RoutePublisher:
                 routes=routes,
                 keys=self._keys(tx),
                 authentication=self._authentication,
+                policies=self._policies,
                 python_bundles=self._python_bundles,
             )
             self._feed.publish(feed)

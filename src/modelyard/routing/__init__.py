@@ -4,12 +4,13 @@ Owns the route as a value, assignment, the feed folder and server status. Does n
 answering (`serving`).
 """
 
-from .assign import assign, check_route, shadows
+from .assign import assign, check_route, pseudonym, shadows
 from .errors import FeedDamaged, InvalidRoute, StaleFeed
 from .feed import FeedFolder
-from .records import Arm, ArmStatus, Feed, KeyEntry, Route, ServerStatus
+from .records import DEFAULT_POLICY, Arm, ArmStatus, Feed, KeyEntry, Route, ServerStatus, ServingPolicy
 
 __all__ = [
+    "DEFAULT_POLICY",
     "Arm",
     "ArmStatus",
     "Feed",
@@ -19,8 +20,10 @@ __all__ = [
     "KeyEntry",
     "Route",
     "ServerStatus",
+    "ServingPolicy",
     "StaleFeed",
     "assign",
     "check_route",
+    "pseudonym",
     "shadows",
 ]

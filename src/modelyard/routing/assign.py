@@ -35,6 +35,11 @@ def shadows(route: Route, key: str) -> tuple[Arm, ...]:
     )
 
 
+def pseudonym(route: Route, key: str) -> str:
+    """A name for a key that tells it from others and does not give it away: 128 bits, the same for one salt."""
+    return blake2b(key.encode(), digest_size=16, key=_hash_key(f"{route.salt}/pseudonym")).hexdigest()
+
+
 def check_route(route: Route) -> Route:
     """`route` itself when its arms add up; else InvalidRoute says everything that is wrong."""
     names = [arm.name for arm in route.arms]

@@ -40,6 +40,27 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next(arm for arm in self.arms if arm.role == "live")
 
 
+class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How servers treat the requests of a deployment; the defaults are those of one that declares nothing.
+
+    `body_limit` (bytes) and `rows_limit` bound one request. `cache_answers` is how many rows' scores are kept for rows
+    that come again, for `cache_seconds` at most; 0 keeps none. `log_features` is the share of predictions, in [0, 1],
+    whose features are put on record, and `redact` names features that never are; the predictions themselves always
+    are. `when_log_fails` says whether predictions that cannot be put on record are refused (`fail_closed`) or answered
+    nevertheless (`degrade`). `swap` says whether a new version is loaded beside the old one, or, where memory holds no
+    two, after the old one has drained.
+    """
+
+    body_limit: int = 1 << 20
+    rows_limit: int = 1000
+    cache_answers: int = 0
+    cache_seconds: float = 60.0
+    log_features: float = 1.0
+    redact: tuple[str, ...] = ()
+    when_log_fails: Literal["fail_closed", "degrade"] = "fail_closed"
+    swap: Literal["side-by-side", "drain"] = "side-by-side"
+
+
 class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An API key as servers know it: no secret, only the HMAC-SHA-256 of it (hexadecimal)."""
 
@@ -62,6 +83,15 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     keys: tuple[KeyEntry, ...] = ()
     authentication: bool = False
     python_bundles: tuple[Digest, ...] = ()
+    policies: dict[str, ServingPolicy] = {}
+
+    def policy(self, deployment: str) -> ServingPolicy:
+        """How servers treat the requests of a deployment."""
+        return self.policies.get(deployment, DEFAULT_POLICY)
+
+
+DEFAULT_POLICY = ServingPolicy()
+"""How servers treat the requests of a deployment that declares nothing."""
 
 
 class ArmStatus(msgspec.Struct, frozen=True):

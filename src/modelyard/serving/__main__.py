@@ -62,6 +62,9 @@ def _options() -> ServerOptions:
     parser.add_argument("--probe-seconds", type=float, default=60.0)
     parser.add_argument("--call-seconds", type=float, default=10.0)
     parser.add_argument("--receive-seconds", type=float, default=10.0)
+    parser.add_argument("--drain-seconds", type=float, default=25.0)
+    parser.add_argument("--traces")
+    parser.add_argument("--traces-share", type=float, default=1.0)
     return ServerOptions(**vars(parser.parse_args()))
 
 

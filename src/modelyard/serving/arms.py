@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -13,6 +14,8 @@ from modelyard.journal import ErrorClass
 from modelyard.online import FeaturePlan, FeatureReader, InvalidRequestField, OnlineStore, StaleFeatures
 from modelyard.routing import Arm
 
+from .cache import ScoreCache
+
 OFF_LOOP_US = 2_000.0
 """A model whose single row costs more is run in a thread: the loop must go on admitting, answering and refusing."""
 
@@ -22,6 +25,7 @@ BATCH_US = 20_000.0
 _SKETCHED_TOGETHER = 512
 _MEASURED = (1, 32)
 _LEARNED = 0.2
+TENTHS = tuple(each / 10 for each in range(1, 11))
 
 
 class Input(msgspec.Struct, frozen=True, gc=False):
@@ -47,11 +51,25 @@ class _NotFinite(ValueError):
 
 
 class LoadedArm:
-    """A bundle behind one arm of a deployment. Scores on one thread at a time."""
+    """A bundle behind one arm of a deployment. Scores on one thread at a time.
 
-    def __init__(self, arm: Arm, bundle: Bundle, online: OnlineStore) -> None:
+    `known` counts the rows whose scores were in the cache, and `unknown` levels by feature, since they were last shown.
+    """
+
+    def __init__(
+        self,
+        arm: Arm,
+        bundle: Bundle,
+        online: OnlineStore,
+        *,
+        cache: ScoreCache | None = None,
+        redact: Sequence[str] = (),
+    ) -> None:
         self.arm = arm
         self.bundle = bundle
+        self.redacted = [at for at, name in enumerate(bundle.info.signature.names) if name in redact]
+        self.known = 0
+        self._cache = cache
         self.plan = msgspec.convert(bundle.info.plan, FeaturePlan)
         self.unknown: dict[str, int] = {}
         self._sketch = Sketch(bundle.profile)
@@ -85,6 +103,12 @@ class LoadedArm:
             return scored
         left = iter(scored)
         return [failed[index] if index in failed else next(left) for index in range(len(rows))]
+
+    @cached_property
+    def cut_points(self) -> tuple[float, ...]:
+        """Where the scores of the reference are cut; tenths without a reference."""
+        reference = self.bundle.profile.scores
+        return reference.edges if reference is not None and reference.edges else TENTHS
 
     @property
     def most_rows(self) -> int:
@@ -134,7 +158,7 @@ class LoadedArm:
 
     def _score_together(self, rows: list[tuple[Scalar, ...]], began: int) -> list[Outcome]:
         encoded = self.bundle.encode(rows)
-        scores = self.bundle.scores(encoded.matrix)
+        scores = self._scores(encoded.matrix)
         if not np.isfinite(scores).all():
             raise _NotFinite(f"scores {scores[0].tolist()}")
         self._remember(encoded.matrix, encoded.unknown)
@@ -143,6 +167,13 @@ class LoadedArm:
             Outcome(row, tuple(each), each[0] if self._regression else self.bundle.label_of(each), spent)
             for row, each in zip(rows, scores.tolist(), strict=True)
         ]
+
+    def _scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self._cache is None:
+            return self.bundle.scores(matrix)
+        scores, known = self._cache.scores(matrix, self.bundle.scores)
+        self.known += known
+        return scores
 
     def _remember(self, matrix: NDArray[np.float64], unknown: Mapping[str, int]) -> None:
         self._seen.append(matrix)

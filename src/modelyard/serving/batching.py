@@ -27,10 +27,18 @@ class Ask:
     arm: LoadedArm
 
 
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Rows that an arm scored together, and what it made of each."""
+
+    arm: LoadedArm
+    asks: Sequence[Ask]
+    outcomes: Sequence[Outcome]
+
+
 _NICER = 5
 
-Answered = Sequence[tuple[Ask, Outcome]]
-Settle = Callable[[Answered], Sequence[Ask]]
+Settle = Callable[[Sequence[Batch]], Sequence[Ask]]
 """Takes what was answered; gives what has to be asked of another arm."""
 
 
@@ -74,10 +82,10 @@ class Batcher:
 
     def _run(self) -> None:
         self._scheduled = False
-        answered: list[tuple[Ask, Outcome]] = []
+        answered: list[Batch] = []
         for arm in list(self._waiting):
             if not arm.off_loop:
-                answered += _answer(arm, self._take(arm))
+                answered.append(_answer(arm, self._take(arm)))
             elif arm not in self._running:
                 self._running[arm] = asyncio.create_task(self._run_in_thread(arm))
         if any(not arm.off_loop for arm in self._waiting):
@@ -88,9 +96,9 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while arm in self._waiting:
             asks, began = self._take(arm), time.perf_counter()
-            answered = await loop.run_in_executor(self._threads, _answer, arm, asks)
+            batch = await loop.run_in_executor(self._threads, _answer, arm, asks)
             arm.took(len(asks), time.perf_counter() - began)
-            self._settled(answered)
+            self._settled([batch])
         del self._running[arm]
 
     def _take(self, arm: LoadedArm) -> list[Ask]:
@@ -99,7 +107,7 @@ class Batcher:
             self._waiting[arm] = waiting[arm.most_rows :]
         return waiting[: arm.most_rows]
 
-    def _settled(self, answered: Answered) -> None:
+    def _settled(self, answered: Sequence[Batch]) -> None:
         if answered and (again := self._settle(answered)):
             self.submit(again)
 
@@ -110,5 +118,5 @@ def _give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + _NICER)
 
 
-def _answer(arm: LoadedArm, asks: Sequence[Ask]) -> list[tuple[Ask, Outcome]]:
-    return list(zip(asks, arm.answer([(ask.row, ask.at) for ask in asks]), strict=True))
+def _answer(arm: LoadedArm, asks: Sequence[Ask]) -> Batch:
+    return Batch(arm, asks, arm.answer([(ask.row, ask.at) for ask in asks]))

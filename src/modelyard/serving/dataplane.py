@@ -5,6 +5,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,13 +13,15 @@ import msgspec
 
 from modelyard.core import Clock, IdSource, InvalidInput, Micros, Scalar, from_micros, to_micros
 from modelyard.journal import Journal, JournalUnavailable, OutcomeRecord, PredictionRecord, SketchRecord, TruthRecord
-from modelyard.routing import Arm, assign, shadows
+from modelyard.routing import Arm, assign, pseudonym, shadows
 
 from .arms import Input, LoadedArm, Outcome, why
-from .batching import Answered, Ask, Batcher
+from .batching import Ask, Batch, Batcher
 from .deployments import Deployment, Deployments
 from .errors import BadRequest, ModelFailed, Overloaded
 from .metrics import Metrics
+from .recording import Recorder, logged_features
+from .tracing import Tracing
 
 SHADOW_QUEUE = 10_000
 """Copies that may wait for shadows; beyond it they are dropped and counted."""
@@ -61,15 +64,23 @@ class DataPlane:
     """Answers rows and takes ground truth. One event loop's; an endpoint reaches the model in two calls."""
 
     def __init__(
-        self, deployments: Deployments, journal: Journal, metrics: Metrics, clock: Clock, ids: IdSource, server: str
+        self,
+        deployments: Deployments,
+        journal: Journal,
+        metrics: Metrics,
+        clock: Clock,
+        ids: IdSource,
+        server: str,
+        tracing: Tracing | None = None,
     ) -> None:
         self.deployments = deployments
         self.copied = asyncio.Event()
-        self._journal = journal
         self._metrics = metrics
+        self._recorder = Recorder(journal, metrics)
         self._clock = clock
         self._ids = ids
         self._server = server
+        self.tracing = tracing
         self._batcher = Batcher(self._settle)
         self._requests: dict[str, _Request] = {}
         self._copies: deque[_Copy] = deque()
@@ -78,6 +89,15 @@ class DataPlane:
     def now(self) -> Micros:
         """This instant."""
         return to_micros(self._clock.now())
+
+    @property
+    def behind(self) -> bool:
+        """Whether answers have left whose records the journal could not take yet."""
+        return self._recorder.failing
+
+    def answered(self, name: str | None, code: str) -> None:
+        """Count a request by the code it was answered with; those to no deployment of ours under no model."""
+        self._metrics.requests(self.deployments.model(name), code)
 
     def admit(self, deployment: Deployment) -> None:
         """Overloaded when who comes now would wait too long; asked before a body is read: refusing must be cheap."""
@@ -114,11 +134,14 @@ class DataPlane:
             if isinstance(answer, Exception):
                 raise answer
             answers.append(answer)
+        if self.tracing is not None:
+            told = [(each.prediction_id, each.model_version) for each in answers]
+            self.tracing.predicted(time.perf_counter() - began, deployment.route.deployment, told)
         return answers
 
     def feedback(self, records: Sequence[TruthRecord | OutcomeRecord]) -> None:
         """Put ground truth or business outcomes on record."""
-        self._append(list(records))
+        self._recorder.write(list(records))
 
     async def score_shadows(self, limit: int = 64) -> int:
         """Score some of the copies that wait, off the path of any answer; returns how many still wait.
@@ -142,7 +165,7 @@ class DataPlane:
 
     def _append_copies(self, arm: LoadedArm, copies: Sequence[_Copy], outcomes: Sequence[Outcome]) -> None:
         now = self.now()
-        self._append(
+        self._put_aside(
             [
                 _record(copy.ask, arm, outcome, now, answered=False)
                 for copy, outcome in zip(copies, outcomes, strict=True)
@@ -171,8 +194,10 @@ class DataPlane:
                 )
 
         self.deployments.each_arm(take)
+        for deployment, arm in self.deployments.take_retired():
+            take(deployment, arm)
         self._sketched = now
-        self._append(records)
+        self._put_aside(records)
 
     def event_time(self, deployment: Deployment, header: str | None, *, loopback: bool) -> Micros | None:
         """The event time a caller gives, when the route lets it; None without one."""
@@ -188,12 +213,17 @@ class DataPlane:
 
     def report(self) -> None:
         """Show what is counted between requests: rows that wait, levels never seen in training."""
+        self._recorder.write_held()
         self._metrics.waiting(self._batcher.waiting())
+        self._metrics.in_progress(len({id(each) for each in self._requests.values()}))
 
         def show(deployment: Deployment, arm: LoadedArm) -> None:
             unknown, arm.unknown = arm.unknown, {}
             for feature, count in unknown.items():
                 self._metrics.unknown(deployment.route.model, feature, count)
+            if arm.known:
+                known, arm.known = arm.known, 0
+                self._metrics.cached(deployment.route.model, known)
 
         self.deployments.each_arm(show)
 
@@ -209,6 +239,7 @@ class DataPlane:
             else:
                 self._append_copies(arm, copies, arm.answer([(copy.row, copy.ask.at) for copy in copies]))
         self.journal_sketches()
+        self._recorder.close()
         self.deployments.close()
         self._batcher.close()
 
@@ -221,25 +252,59 @@ class DataPlane:
             return Ask(identity, at, deployment, row, entity, deployment.arms.get(assigned.name, live))
         return Ask(identity, at, deployment, row, entity, live)
 
-    def _settle(self, answered: Answered) -> list[Ask]:
+    def _settle(self, answered: Sequence[Batch]) -> list[Ask]:
         """Put a round on record, answer whom it answers, and give what live has to be asked in another arm's place."""
-        now, records, again, final = self.now(), [], [], []
-        for ask, outcome in answered:
-            falls_back = outcome.error is not None and ask.arm is not ask.deployment.live
-            records.append(_record(ask, ask.arm, outcome, now, answered=outcome.error is None))
-            if falls_back:
+        now, records, again = self.now(), [], []
+        settled: list[tuple[Ask, Outcome]] = []
+        for batch in answered:
+            for ask, outcome in zip(batch.asks, batch.outcomes, strict=True):
+                records.append(_record(ask, batch.arm, outcome, now, answered=outcome.error is None))
+                settled.append((ask, outcome))
+            self._metrics.count(
+                batch.asks[0].deployment.route.model,
+                batch.arm.arm,
+                batch.outcomes,
+                cut_points=batch.arm.cut_points,
+                classes=batch.arm.bundle.info.task != "regression",
+            )
+        refused = self._put_on_record(records, [ask for ask, _ in settled])
+        told: list[tuple[Ask, Answer | Exception]] = []
+        for at, (ask, outcome) in enumerate(settled):
+            if outcome.error is not None and ask.arm is not ask.deployment.live:
                 ask.arm = ask.deployment.live
                 again.append(ask)
             else:
-                final.append((ask, outcome))
-        try:
-            self._append(records)
-        except (JournalUnavailable, InvalidInput) as error:
-            self._finish([(ask, error) for ask, _ in final])
-            return again
-        self._finish([(ask, self._told(ask, outcome)) for ask, outcome in final])
-        self._metrics.count([ask.deployment.route.model for ask, _ in answered], records)
+                told.append((ask, refused[at] if at in refused else self._told(ask, outcome)))
+        self._finish(told)
         return again
+
+    def _put_on_record(self, records: Sequence[PredictionRecord], asks: Sequence[Ask]) -> dict[int, Exception]:
+        """Write records together; which of their answers must not leave, and why.
+
+        One that cannot be recorded does not spoil the others. What the journal cannot take now is held for deployments
+        that would rather answer.
+        """
+        try:
+            self._recorder.write(records)
+        except JournalUnavailable as error:
+            refused: dict[int, Exception] = {}
+            for at, ask in enumerate(asks):
+                if ask.deployment.policy.when_log_fails == "degrade":
+                    self._recorder.hold(records[at])
+                else:
+                    refused[at] = error
+            return refused
+        except InvalidInput as error:
+            if len(records) == 1:
+                return {0: error}
+            alone = [self._put_on_record([record], [ask]) for record, ask in zip(records, asks, strict=True)]
+            return {at: each[0] for at, each in enumerate(alone) if each}
+        return {}
+
+    def _put_aside(self, records: Sequence[PredictionRecord | SketchRecord]) -> None:
+        """Write records that no answer waits for; what the journal does not take is counted, and goes on without."""
+        with suppress(JournalUnavailable):
+            self._recorder.write(records)
 
     def _told(self, ask: Ask, outcome: Outcome) -> Answer | Exception:
         if outcome.error is not None:
@@ -271,13 +336,6 @@ class DataPlane:
             if loaded is not None:
                 self._copies.append(_Copy(ask, loaded, loaded.freeze(ask.row, ask.at, ask.arm, outcome.features)))
                 self.copied.set()
-
-    def _append(self, records: Sequence[PredictionRecord | TruthRecord | OutcomeRecord | SketchRecord]) -> None:
-        try:
-            self._journal.append(records)
-        except JournalUnavailable:
-            self._metrics.refused_records(len(records))
-            raise
 
     def _failure(self, ask: Ask, outcome: Outcome) -> Exception:
         deployment, version = ask.deployment.route.deployment, ask.arm.arm.version
@@ -312,8 +370,8 @@ def _record(ask: Ask, arm: LoadedArm, outcome: Outcome, now: Micros, *, answered
         arm=arm.arm.name,
         role=arm.arm.role,
         answered=answered,
-        entity=ask.entity,
-        features=outcome.features,
+        entity=_entity_on_record(ask),
+        features=logged_features(ask.identity, outcome.features, ask.deployment.policy, arm.redacted),
         prediction=outcome.label,
         scores=outcome.scores,
         latency_us=outcome.latency_us,
@@ -329,3 +387,11 @@ def _entity(deployment: Deployment, row: Input) -> str | None:
         return None
     value = row.named.get(name)
     return None if value is None else str(value)
+
+
+def _entity_on_record(ask: Ask) -> str | None:
+    """The entity; a pseudonym where the field that names it is never logged."""
+    route, entity = ask.deployment.route, ask.entity
+    if entity is None or route.assign_by not in ask.deployment.policy.redact:
+        return entity
+    return pseudonym(route, entity)

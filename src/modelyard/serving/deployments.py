@@ -1,16 +1,22 @@
 """What is served now: the routes of the feed with their arms loaded, replaced between two requests."""
 
-from collections.abc import Callable, Mapping
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from modelyard.core import Digest, ModelyardError, did_you_mean, log_event
 from modelyard.inference import Bundle, IsolationLimits, load_bundle, probe_bundle
 from modelyard.online import OnlineStore
-from modelyard.routing import Arm, ArmStatus, Feed, FeedFolder, Route, check_route
+from modelyard.routing import DEFAULT_POLICY, Arm, ArmStatus, Feed, FeedFolder, Route, ServingPolicy, check_route
 
 from .arms import LoadedArm
+from .cache import ScoreCache
 from .errors import NotReady, NotServed
+
+DRAIN_SECONDS = 30.0
+"""How long a model that makes room for another may take to answer what it has begun."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Deployment:
     route: Route
     arms: Mapping[str, LoadedArm]
     refused: Mapping[str, str]
+    policy: ServingPolicy = DEFAULT_POLICY
 
     @cached_property
     def split(self) -> bool:
@@ -68,6 +75,10 @@ class Deployments:
 
     A feed that cannot be read, a route that does not add up, or a live arm that cannot be loaded leaves the
     deployment as it was: serving goes on with the last good route.
+
+    Where memory holds no two models (`swap: drain`) the old one finishes what it has begun and is released first, while
+    who comes is asked to come again; of several servers of a feed one at a time does so. When the new model is refused
+    the old one is loaded again.
     """
 
     def __init__(
@@ -80,6 +91,9 @@ class Deployments:
         self._bundles: dict[Digest, Bundle] = {}
         self._permitted: frozenset[Digest] = frozenset()
         self._newly_permitted: frozenset[Digest] = frozenset()
+        self._caches: dict[tuple[str, Digest], ScoreCache] = {}
+        self._refused: set[Digest] = set()
+        self._retired: list[tuple[Deployment, LoadedArm]] = []
         self._stamp: tuple[int, int] | None = None
         self.current: Mapping[str, Deployment] = {}
         self.feed: Feed | None = None
@@ -101,10 +115,10 @@ class Deployments:
             routes = [route for route in feed.routes if self._only in (None, route.deployment)]
             permitted = frozenset(feed.python_bundles)
             self._newly_permitted, self._permitted = permitted - self._permitted, permitted
-            self.current = {route.deployment: self._deployment(route) for route in routes}
+            self._refused -= self._newly_permitted
+            self._swap({route.deployment: self._deployment(route, feed.policy(route.deployment)) for route in routes})
             self.feed = feed
-            wanted = {arm.bundle for route in routes for arm in route.arms}
-            self._bundles = {digest: bundle for digest, bundle in self._bundles.items() if digest in wanted}
+            self._forget_unused()
         self._stamp = stamp
         return True
 
@@ -126,6 +140,30 @@ class Deployments:
         for deployment in self.current.values():
             for arm in deployment.arms.values():
                 visit(deployment, arm)
+
+    def policy(self, name: str | None) -> ServingPolicy:
+        """How the requests of a deployment are treated: the defaults for one that is not there."""
+        if name is None and len(self.current) == 1:
+            return next(iter(self.current.values())).policy
+        found = self.current.get(name or "")
+        return DEFAULT_POLICY if found is None else found.policy
+
+    def model(self, name: str | None) -> str:
+        """The model behind a deployment's name, or behind the only one; empty when there is none."""
+        if name is None and len(self.current) == 1:
+            return next(iter(self.current.values())).route.model
+        found = self.current.get(name or "")
+        return "" if found is None else found.route.model
+
+    @property
+    def retired(self) -> bool:
+        """Whether arms were replaced since `take_retired` was last called."""
+        return bool(self._retired)
+
+    def take_retired(self) -> list[tuple[Deployment, LoadedArm]]:
+        """The arms that were replaced since the last call."""
+        retired, self._retired = self._retired, []
+        return retired
 
     def routes(self) -> list[Route]:
         """The routes that are served."""
@@ -155,34 +193,84 @@ class Deployments:
         for bundle in self._bundles.values():
             bundle.close()
 
-    def _deployment(self, route: Route) -> Deployment:
-        before = self.current.get(route.deployment)
-        if before is not None and before.route == route and not self._may_load_more(before):
-            return before
+    def _swap(self, after: Mapping[str, Deployment]) -> None:
+        kept = {id(arm) for deployment in after.values() for arm in deployment.arms.values()}
+        before, self.current = self.current, after
+        for deployment in before.values():
+            self._retired += [(deployment, arm) for arm in deployment.arms.values() if id(arm) not in kept]
+
+    def _forget_unused(self) -> None:
+        """Release bundles that no arm has, and what was remembered of their answers."""
+        used = {(name, arm.arm.bundle) for name, each in self.current.items() for arm in each.arms.values()}
+        digests = {digest for _, digest in used}
+        self._bundles = {digest: bundle for digest, bundle in self._bundles.items() if digest in digests}
+        self._caches = {place: cache for place, cache in self._caches.items() if place in used}
+
+    def _deployment(self, route: Route, policy: ServingPolicy) -> Deployment:
         try:
             check_route(route)
         except ModelyardError as error:
             log_event("serving", "route refused", deployment=route.deployment, error=str(error))
-            return before or Deployment(route, {}, {arm.name: error.message for arm in route.arms})
+            broken = Deployment(route, {}, {arm.name: error.message for arm in route.arms}, policy)
+            return self.current.get(route.deployment, broken)
+        if policy.swap == "drain" and self._must_make_room(route):
+            return self._drained(route, policy)
+        before = self.current.get(route.deployment)
+        same = before is not None and (before.route, before.policy) == (route, policy)
+        if before is not None and same and not self._may_load_more(before):
+            return before
+        arms, refused = self._arms(route, policy, before)
+        if route.live.name in refused and before is not None:
+            return Deployment(before.route, before.arms, refused, before.policy)
+        return Deployment(route, arms, refused, policy)
+
+    def _must_make_room(self, route: Route) -> bool:
+        """Whether a route brings a model that is not loaded, while others of the deployment are."""
+        before = self.current.get(route.deployment)
+        new = {arm.bundle for arm in route.arms} - self._bundles.keys() - self._refused
+        return bool(before is not None and before.arms and new)
+
+    def _drained(self, route: Route, policy: ServingPolicy) -> Deployment:
+        """The new route, loaded after the arms of the one before have gone."""
+        with self._feed.turn():
+            before = self.current[route.deployment]
+            last_good, leaving = before.route, [weakref.ref(arm.bundle) for arm in before.arms.values()]
+            why = dict.fromkeys(before.arms, "a new version is being loaded in its place")
+            self._swap({**self.current, route.deployment: Deployment(last_good, {}, why, policy)})
+            del before  # it holds what is to go
+            self._forget_unused()
+            self._until_gone(leaving)
+            arms, refused = self._arms(route, policy, None)
+            if route.live.name not in refused:
+                return Deployment(route, arms, refused, policy)
+            self._refused |= {arm.bundle for arm in route.arms if arm.name in refused}
+            arms, again = self._arms(last_good, policy, None)
+            return Deployment(last_good, arms, {**again, **refused}, policy)
+
+    def _until_gone(self, leaving: Sequence["weakref.ref[Bundle]"]) -> None:
+        """Wait until the requests that still use bundles have been answered; at last go on anyway."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while any(each() is not None for each in leaving):
+            if time.monotonic() > deadline:
+                log_event("serving", "an old model is still in use; the new one is loaded beside it")
+                return
+            time.sleep(0.01)
+
+    def _arms(
+        self, route: Route, policy: ServingPolicy, before: Deployment | None
+    ) -> tuple[dict[str, LoadedArm], dict[str, str]]:
+        """The arms of a route that can be loaded, and why the others cannot."""
         arms, refused = {}, {}
         for arm in route.arms:
+            known = before.arms.get(arm.name) if before is not None and before.policy == policy else None
             try:
-                arms[arm.name] = self._arm(arm, before)
+                arms[arm.name] = known if known is not None and known.arm == arm else self._arm(route, arm, policy)
             except ModelyardError as error:
                 refused[arm.name] = error.message
                 log_event("serving", "bundle refused", deployment=route.deployment, arm=arm.name, error=error.message)
-        if route.live.name in refused and before is not None:
-            return Deployment(before.route, before.arms, refused)
-        return Deployment(route, arms, refused)
+        return arms, refused
 
-    def _may_load_more(self, before: Deployment) -> bool:
-        """Whether an arm that was refused has been given the permission that its bundle needs."""
-        return any(arm.name in before.refused and arm.bundle in self._newly_permitted for arm in before.route.arms)
-
-    def _arm(self, arm: Arm, before: Deployment | None) -> LoadedArm:
-        known = before.arms.get(arm.name) if before is not None else None
-        if known is not None and known.arm == arm:
-            return known
+    def _arm(self, route: Route, arm: Arm, policy: ServingPolicy) -> LoadedArm:
         if arm.bundle not in self._bundles:
             folder = self._feed.bundle_path(arm.bundle)
             memory_mb, seconds, allowed = self._probe.memory_mb, self._probe.seconds, self._permitted
@@ -190,4 +278,18 @@ class Deployments:
             self._bundles[arm.bundle] = load_bundle(
                 folder, expect=arm.bundle, allow_python=allowed, limits=self._probe.isolation
             )
-        return LoadedArm(arm, self._bundles[arm.bundle], self._online)
+        cache = self._cache(route.deployment, arm.bundle, policy)
+        return LoadedArm(arm, self._bundles[arm.bundle], self._online, cache=cache, redact=policy.redact)
+
+    def _may_load_more(self, before: Deployment) -> bool:
+        """Whether an arm that was refused has been given the permission that its bundle needs."""
+        return any(arm.name in before.refused and arm.bundle in self._newly_permitted for arm in before.route.arms)
+
+    def _cache(self, deployment: str, digest: Digest, policy: ServingPolicy) -> ScoreCache | None:
+        """What is remembered of a bundle's answers, by all arms that have it; made anew when the policy changes."""
+        if policy.cache_answers == 0:
+            return None
+        known = self._caches.get((deployment, digest))
+        if known is None or (known.entries, known.seconds) != (policy.cache_answers, policy.cache_seconds):
+            known = self._caches[deployment, digest] = ScoreCache(policy.cache_answers, policy.cache_seconds)
+        return known

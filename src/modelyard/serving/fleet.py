@@ -19,8 +19,8 @@ from .metrics import answer_scrapes, of_workers
 from .settings import ServerOptions
 
 WATCH_SECONDS = 0.1
-STOP_SECONDS = 4.0
 _LONGEST_PAUSE = 30.0
+_LAST_WORDS_SECONDS = 3.0
 _STEADY_SECONDS = 60.0
 
 
@@ -96,7 +96,7 @@ def serve_with_workers(options: ServerOptions) -> int:
         finally:
             for worker in workers:
                 worker.stop()
-            deadline = time.monotonic() + STOP_SECONDS
+            deadline = time.monotonic() + options.drain_seconds + _LAST_WORDS_SECONDS
             for worker in workers:
                 worker.wait(deadline)
             scrapes.shutdown()

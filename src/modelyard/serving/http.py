@@ -1,7 +1,7 @@
 """HTTP on raw ASGI: paths, bodies, statuses. What an answer is lives in `dataplane`."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from modelyard.core import (
     to_micros,
 )
 from modelyard.journal import OutcomeRecord, TruthRecord
-from modelyard.routing import Feed
+from modelyard.routing import Feed, ServingPolicy
 
 from .arms import Input
 from .dataplane import Answer, DataPlane, parse_instant
@@ -26,6 +26,7 @@ from .protocols import ROUTES, Call, RouteTable, status_of
 from .protocols import Route as ProtocolRoute
 from .requests import Receive, Request, Scope, Send
 from .strict import refuse_repeated_names
+from .tracing import Tracing
 
 Endpoint = Callable[[Request], Awaitable[Any]]
 
@@ -36,6 +37,7 @@ _RETRY = (b"retry-after", b"1")
 class _PredictBody(msgspec.Struct, forbid_unknown_fields=True):
     features: list[Scalar | list[Scalar]] | None = None
     inputs: list[dict[str, Scalar]] | None = None
+    entities: list[dict[str, Scalar]] | None = None
 
 
 class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,13 +59,9 @@ _ENCODE = msgspec.json.Encoder().encode
 class HttpServer:
     """The ASGI application. Every path has a policy; one without stops the start."""
 
-    def __init__(
-        self, plane: DataPlane, clock: Clock, *, body_limit: int, rows_limit: int, pepper: bytes | None
-    ) -> None:
+    def __init__(self, plane: DataPlane, clock: Clock, *, pepper: bytes | None) -> None:
         self._plane = plane
         self._clock = clock
-        self._body_limit = body_limit
-        self._rows_limit = rows_limit
         self._pepper = pepper
         self._ring: tuple[Feed, KeyRing] | None = None
         self.draining = False
@@ -82,6 +80,28 @@ class HttpServer:
         """Answer one request, in its own protocol's words."""
         if scope["type"] != "http":
             return
+        if self._plane.tracing is None:
+            await self._dispatch(scope, receive, send)
+        else:
+            await self._traced(self._plane.tracing, scope, receive, send)
+
+    async def _traced(self, tracing: Tracing, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer inside a span; health checks and the like are not worth one."""
+        if scope["method"] != "POST":
+            await self._dispatch(scope, receive, send)
+            return
+        headers = {str(name, "latin-1"): str(value, "latin-1") for name, value in scope["headers"]}
+        facts = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        with tracing.request(f"{scope['method']} {scope['path']}", headers, **facts) as span:
+
+            async def tell(message: MutableMapping[str, Any]) -> None:
+                if message["type"] == "http.response.start":
+                    span.set_attribute("http.response.status_code", message["status"])
+                await send(message)
+
+            await self._dispatch(scope, receive, tell)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             native = self._native(scope["method"], scope["path"])
             foreign = self._protocols.find(scope["method"], scope["path"]) if native is None else None
@@ -112,6 +132,8 @@ class HttpServer:
             status, answer = status_of(error), _error(error)
         except Exception as error:  # the process edge: the caller gets no traceback, the log does
             status, answer = 500, _error(_internal(request.path, error))
+        if permission is not None:
+            self._plane.answered(request.deployment, str(status))
         await _respond(send, status, _ENCODE(answer), _JSON)
 
     async def _answer_foreign(
@@ -125,6 +147,8 @@ class HttpServer:
             reply = route.error_reply(error)
         except Exception as error:  # the process edge, as above
             reply = route.error_reply(_internal(request.path, error))
+        if route.permission is not None:
+            self._plane.answered(request.deployment, str(reply.status))
         kind = (b"content-type", reply.headers.get("content-type", "application/json").encode())
         more = [(name.encode(), value.encode()) for name, value in reply.headers.items() if name != "content-type"]
         await _respond(send, reply.status, reply.body, kind, *more)
@@ -138,7 +162,7 @@ class HttpServer:
             body=await self._read(request, receive),
             loopback=request.loopback,
             draining=self.draining,
-            rows_limit=self._rows_limit,
+            rows_limit=self._policy(request).rows_limit,
         )
 
     def _native(self, method: str, path: str) -> tuple[Endpoint, Permission | None, str | None] | None:
@@ -187,23 +211,24 @@ class HttpServer:
             raise UnsupportedEncoding(
                 f"The body is encoded as {encoding!r:.40}.", remedy="Send it as it is, without Content-Encoding."
             )
-        if (told := request.headers.get(b"content-length", b"")).isdigit() and int(told) > self._body_limit:
-            raise self._too_large()
+        limit = self._policy(request).body_limit
+        if (told := request.headers.get(b"content-length", b"")).isdigit() and int(told) > limit:
+            raise _too_large(limit)
         message = await receive()
         body: bytes = message.get("body", b"")
         if message.get("more_body"):
             parts, size = [body], len(body)
-            while message.get("more_body") and size <= self._body_limit:
+            while message.get("more_body") and size <= limit:
                 message = await receive()
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
             body = b"".join(parts)
-        if len(body) > self._body_limit:
-            raise self._too_large()
+        if len(body) > limit:
+            raise _too_large(limit)
         return body
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The body is larger than {self._body_limit} bytes.", remedy="Send fewer rows in each request.")
+    def _policy(self, request: Request) -> ServingPolicy:
+        return self._plane.deployments.policy(request.deployment)
 
     async def _predict(self, request: Request) -> dict[str, Any]:
         body: _PredictBody = _decode(_PREDICT, request.body)
@@ -218,14 +243,15 @@ class HttpServer:
         return _shape(await self._answers(request, rows), single=False)
 
     async def _answers(self, request: Request, rows: list[Input]) -> tuple[Deployment, list[Answer]]:
-        if len(rows) > self._rows_limit:
-            raise TooLarge(f"{len(rows)} rows are more than {self._rows_limit}.", remedy="Send several requests.")
         deployment = self._plane.deployments.find(request.deployment)
+        _check_count(len(rows), deployment.policy.rows_limit, "rows")
         at = self._plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
         return deployment, await self._plane.predict(deployment, rows, at=at, key=request.user)
 
     def _rows(self, body: _PredictBody, path: str) -> tuple[list[Input], bool]:
         """The rows of a body, and whether it was one bare row."""
+        if body.entities is not None:
+            body = _PredictBody(inputs=_joined(body.entities, body.inputs, path))
         if (body.features is None) == (body.inputs is None):
             raise BadRequest(
                 "The body has neither or both of 'features' and 'inputs'.",
@@ -251,8 +277,7 @@ class HttpServer:
     async def _feedback(self, request: Request) -> dict[str, Any]:
         body = _decode(_FEEDBACK, request.body)
         given: list[_Feedback] = body if isinstance(body, list) else [body]
-        if len(given) > self._rows_limit:
-            raise TooLarge(f"{len(given)} items are more than {self._rows_limit}.", remedy="Send several requests.")
+        _check_count(len(given), self._policy(request).rows_limit, "items")
         deployment = self._plane.deployments.find(request.deployment).route.deployment
         self._plane.feedback([self._truth(each, deployment, f"[{index}].") for index, each in enumerate(given)])
         return {"accepted": len(given)}
@@ -273,7 +298,7 @@ class HttpServer:
 
     async def _health(self, _request: Request) -> dict[str, Any]:
         ready = self._plane.deployments.ready()
-        whole = all(status.loaded for status in self._plane.deployments.statuses())
+        whole = all(each.loaded for each in self._plane.deployments.statuses()) and not self._plane.behind
         status = "unhealthy" if not ready else "healthy" if whole else "degraded"
         versions = {name: each.route.live.version for name, each in self._plane.deployments.current.items()}
         return {"status": status, "model_loaded": ready, "live": versions}
@@ -309,9 +334,40 @@ def _probability(answer: Answer, *, binary: bool) -> dict[str, Any]:
     return {"probability": answer.scores[0]} if binary else {}
 
 
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit} bytes.", remedy="Send fewer rows in each request.")
+
+
+def _check_count(count: int, limit: int, what: str) -> None:
+    if count > limit:
+        raise TooLarge(f"{count} {what} are more than {limit}.", remedy="Send several requests.")
+
+
+def _joined(
+    entities: list[dict[str, Scalar]], inputs: list[dict[str, Scalar]] | None, path: str
+) -> list[dict[str, Scalar]]:
+    """Rows of entity keys with the request's own fields: one of these for each entity, or none at all."""
+    inputs = [{} for _ in entities] if inputs is None else inputs
+    if len(inputs) != len(entities):
+        raise BadRequest(
+            f"There are {len(entities)} entities and {len(inputs)} inputs.",
+            context={"path": path + "inputs"},
+            remedy="Send one of each for every row, or the entity's fields among the inputs.",
+        )
+    for at, (entity, fields) in enumerate(zip(entities, inputs, strict=True)):
+        if twice := entity.keys() & fields.keys():
+            raise BadRequest(
+                f"'{min(twice)}' is among both the entity's fields and the inputs.",
+                context={"path": f"{path}inputs[{at}].{min(twice)}"},
+                remedy="Send it once.",
+            )
+    return [entity | fields for entity, fields in zip(entities, inputs, strict=True)]
+
+
 def _names_in(body: _PredictBody) -> int:
     """How many names a body has when none is written twice."""
-    return 1 if body.inputs is None else 1 + sum(map(len, body.inputs))
+    parts = [each for each in (body.inputs, body.entities) if each is not None]
+    return (len(parts) or 1) + sum(len(row) for part in parts for row in part)
 
 
 def _decode(decoder: Any, body: bytes) -> Any:

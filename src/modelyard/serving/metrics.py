@@ -3,19 +3,20 @@
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from modelyard.journal import PredictionRecord
-from modelyard.routing import Route
+from modelyard.routing import Arm, Route
+
+from .arms import TENTHS, Outcome
 
 LATENCY_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-_TENTHS = tuple(round(0.1 * each, 1) for each in range(1, 11))
+_VALUES = ("model_prediction_values", "What was predicted: the score, the highest class's score, or the value.")
 
 Routes = Callable[[], Iterable[Route]]
 
@@ -34,6 +35,31 @@ class Weights(Collector):
         yield family
 
 
+class Values(Collector):
+    """What models predict, between cut points that differ from model to model; those first seen stay.
+
+    prometheus_client's histograms have the same buckets under all labels; here each model has a histogram of its own,
+    and they are shown as one.
+    """
+
+    def __init__(self) -> None:
+        self._histograms: dict[str, Histogram] = {}
+
+    def of(self, model: str, buckets: Sequence[float]) -> Histogram:
+        """The histogram of a model."""
+        if model not in self._histograms:
+            self._histograms[model] = Histogram(*_VALUES, ["model_name"], buckets=buckets, registry=None)
+        child: Histogram = self._histograms[model].labels(model)
+        return child
+
+    def collect(self) -> Iterable[Metric]:
+        shown = Metric(*_VALUES, "histogram")
+        shown.samples = [
+            sample for each in list(self._histograms.values()) for family in each.collect() for sample in family.samples
+        ]
+        yield shown
+
+
 class Metrics:
     """The metrics of one server process, in a registry of their own.
 
@@ -47,6 +73,9 @@ class Metrics:
         def counter(name: str, what: str, *labels: str) -> Counter:
             return Counter(name, what, labels, registry=self.registry)
 
+        def gauge(name: str, what: str) -> Gauge:
+            return Gauge(name, what, registry=self.registry, multiprocess_mode="livesum")
+
         def histogram(name: str, what: str, buckets: Sequence[float]) -> Histogram:
             return Histogram(name, what, ["model_name"], buckets=buckets, registry=self.registry)
 
@@ -57,36 +86,45 @@ class Metrics:
         self._records = counter("prediction_log_records", "Records of the prediction log.", "outcome")
         self._shadows_dropped = counter("shadow_requests_dropped", "Shadow copies dropped, queue full.", "model_name")
         self._refused = counter("model_requests_refused", "Requests sent away by a full queue.", "model_name")
+        self._requests = counter("model_requests", "Requests answered, by code.", "model_name", "code")
+        self._by_code: dict[tuple[str, str], Counter] = {}
+        self._cached = counter("model_cached_rows", "Rows whose scores were in the cache.", "model_name")
         self._unknown = counter("model_unknown_levels", "Levels never seen in training.", "model_name", "feature_name")
         self._latency = histogram(
             "model_prediction_latency_seconds", "Time from admission to answer of a request.", LATENCY_BUCKETS
         )
-        self._confidence = histogram("model_prediction_confidence", "Score of the predicted class.", _TENTHS)
+        self._confidence = histogram("model_prediction_confidence", "Score of the predicted class.", TENTHS)
         self._batch = histogram("model_batch_rows", "Rows that ran together.", _BATCH_BUCKETS)
-        self._queue = Gauge(
-            "model_queue_rows", "Rows that wait for a model.", registry=self.registry, multiprocess_mode="livesum"
-        )
+        self._queue = gauge("model_queue_rows", "Rows that wait for a model.")
+        self._progress = gauge("model_requests_in_progress", "Requests being answered.")
+        self._values = Values()
+        self.registry.register(self._values)
 
-    def count(self, models: Sequence[str], records: Sequence[PredictionRecord]) -> None:
-        """Count the records of rows that ran together; `models` names the model of each."""
-        rows, errors, answered = Tally[tuple[str, ...]](), Tally[tuple[str, ...]](), Tally[tuple[str, ...]]()
-        confidences: dict[str, list[float]] = {}
-        for model, record in zip(models, records, strict=True):
-            rows[model, record.model_version, record.arm] += 1
-            if record.error is not None:
-                errors[model, record.error] += 1
-            if record.answered:
-                answered[model, record.model_version] += 1
-                if record.scores:
-                    confidences.setdefault(model, []).append(_confidence(record.scores))
-        for tally, metric in ((rows, self._predictions), (errors, self._errors), (answered, self._success)):
-            for labels, count in tally.items():
-                metric.labels(*labels).inc(count)
-        for model, values in confidences.items():
-            _observe(self._confidence.labels(model), values)
-        for model, together in Tally(models).items():
-            _observe(self._batch.labels(model), [together])
-        self._records.labels("written").inc(len(records))
+    def count(
+        self,
+        model: str,
+        arm: Arm,
+        outcomes: Sequence[Outcome],
+        *,
+        cut_points: Sequence[float] = TENTHS,
+        classes: bool = True,
+    ) -> None:
+        """Count rows that an arm of a model scored together; scores of `classes` are probabilities.
+
+        `cut_points` are where the values predicted are told apart.
+        """
+        version, rows = arm.version, len(outcomes)
+        self._predictions.labels(model, version, arm.name).inc(rows)
+        _observe(self._batch.labels(model), [rows])
+        answered = [each.scores for each in outcomes if each.error is None]
+        if len(answered) < rows:
+            for kind, count in Tally(each.error for each in outcomes if each.error is not None).items():
+                self._errors.labels(model, kind).inc(count)
+        if answered:
+            self._success.labels(model, version).inc(len(answered))
+            if classes:
+                _observe(self._confidence.labels(model), [_confidence(scores) for scores in answered])
+            _observe(self._values.of(model, cut_points), [max(scores) for scores in answered])
 
     def took(self, model: str, seconds: Sequence[float]) -> None:
         """Requests took so long, from admission to answer."""
@@ -104,9 +142,24 @@ class Metrics:
         """Count a shadow copy that found the queue full."""
         self._shadows_dropped.labels(model).inc()
 
-    def refused_records(self, count: int) -> None:
-        """Count records the journal could not take."""
-        self._records.labels("refused").inc(count)
+    def records(self, outcome: Literal["written", "refused", "spilled", "dropped"], count: int) -> None:
+        """Count records of the log: written, refused with their answer, held in memory, given up."""
+        self._records.labels(outcome).inc(count)
+
+    def requests(self, model: str, code: str, count: int = 1) -> None:
+        """Count requests by the code they were answered with, HTTP's or gRPC's."""
+        child = self._by_code.get((model, code))
+        if child is None:
+            child = self._by_code[model, code] = self._requests.labels(model, code)
+        child.inc(count)
+
+    def cached(self, model: str, rows: int) -> None:
+        """Count rows whose scores were known."""
+        self._cached.labels(model).inc(rows)
+
+    def in_progress(self, requests: int) -> None:
+        """Show how many requests are being answered."""
+        self._progress.set(requests)
 
     def unknown(self, model: str, feature: str, count: int) -> None:
         """Count levels of a feature that training never saw."""

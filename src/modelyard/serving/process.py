@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import os
 import signal
 import socket
@@ -23,12 +24,12 @@ from .http import HttpServer
 from .metrics import Metrics, answer_scrapes
 from .protocols import GrpcServer
 from .settings import ServerOptions
+from .tracing import Tracing
 
 FOLLOW_SECONDS = 0.1
 SHADOWS_TOGETHER = 16
 HEARTBEAT_SECONDS = 1.0
 SKETCH_SECONDS = 60.0
-DRAIN_SECONDS = 3
 KEEP_ALIVE_SECONDS = 75  # what load balancers expect: the client side closes first
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -45,18 +46,17 @@ class ServerProcess:
         self._journal = Journal(options.journal, options.name, clock, durability=durability)
         self._deployments = Deployments(self._feed, self._online, only=options.only, probe=options.probe)
         self._metrics = Metrics(self._deployments.routes)
-        self._plane = DataPlane(self._deployments, self._journal, self._metrics, clock, ids, options.name)
+        self._tracing = Tracing(options.traces, options.traces_share, options.name) if options.traces else None
+        self._plane = DataPlane(
+            self._deployments, self._journal, self._metrics, clock, ids, options.name, self._tracing
+        )
         self._pepper = load_pepper(options.pepper) if options.pepper else None
         self._http = HttpServer(
             self._plane,
             clock,
-            body_limit=options.body_limit,
-            rows_limit=options.rows_limit,
             pepper=self._pepper,
         )
-        self._grpc = GrpcServer(
-            self._plane, self._http.authorize, rows_limit=options.rows_limit, body_limit=options.body_limit
-        )
+        self._grpc = GrpcServer(self._plane, self._http.authorize)
         self._started = to_micros(clock.now())
         self._stopping = asyncio.Event()
 
@@ -79,12 +79,16 @@ class ServerProcess:
         await asyncio.wait([serving, asyncio.create_task(self._stopping.wait())], return_when="FIRST_COMPLETED")
         self._http.draining = True
         server.should_exit = True
-        await self._grpc.stop(DRAIN_SECONDS)
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(serving, DRAIN_SECONDS)
+        await self._drain(serving)
         for task in tasks:
             task.cancel()
         self._close()
+
+    async def _drain(self, serving: asyncio.Task[None]) -> None:
+        """Let what was admitted end, over both transports."""
+        seconds = self._options.drain_seconds
+        with suppress(asyncio.TimeoutError):
+            await asyncio.gather(self._grpc.stop(seconds), asyncio.wait_for(serving, seconds))
 
     async def _start_grpc(self) -> None:
         if self._options.grpc_port is not None:
@@ -99,7 +103,7 @@ class ServerProcess:
             log_level="warning",
             access_log=False,
             lifespan="off",
-            timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_graceful_shutdown=math.ceil(self._options.drain_seconds),
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             server_header=False,
             date_header=False,
@@ -121,7 +125,7 @@ class ServerProcess:
         sketched = self._clock.monotonic()
         while True:
             self._report()
-            if self._clock.monotonic() - sketched >= SKETCH_SECONDS:
+            if self._deployments.retired or self._clock.monotonic() - sketched >= SKETCH_SECONDS:
                 self._plane.journal_sketches()
                 sketched = self._clock.monotonic()
             await asyncio.sleep(HEARTBEAT_SECONDS)
@@ -182,6 +186,8 @@ class ServerProcess:
     def _close(self) -> None:
         self._plane.close()
         self._journal.close()
+        if self._tracing is not None:
+            self._tracing.close()
         self._feed.remove_status(self._options.name)
         self._online.close()
 

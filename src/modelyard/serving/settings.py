@@ -12,7 +12,8 @@ class ServerOptions(msgspec.Struct, frozen=True):
 
     `only` names the one deployment that is served of those in the feed. `workers` processes share the port; a `worker`
     is one of them, by its number. `receive_seconds` is how long a client may take to send a request once it has
-    connected or begun.
+    connected or begun, `drain_seconds` how long what was admitted may take to end once the server is to. `traces` is
+    the URL of an OpenTelemetry collector, to which a share of requests in [0, 1] is shown.
     """
 
     feed: Path
@@ -29,12 +30,13 @@ class ServerOptions(msgspec.Struct, frozen=True):
     pepper: Path | None = None
     exit_with_parent: bool = False
     durability: str = "process"
-    body_limit: int = 1 << 20
-    rows_limit: int = 1000
     receive_seconds: float = 10.0
+    drain_seconds: float = 25.0
     probe_memory_mb: int = 4096
     probe_seconds: float = 60.0
     call_seconds: float = 10.0
+    traces: str | None = None
+    traces_share: float = 1.0
 
     @property
     def probe(self) -> ProbeLimits:

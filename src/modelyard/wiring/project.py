@@ -123,6 +123,7 @@ class Project:
             self.feed,
             _key_entries,
             self._project_aliases,
+            self.settings.deployments,
             authentication=self.settings.security.authentication,
             python_bundles=self.settings.security.digests,
         )

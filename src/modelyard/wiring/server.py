@@ -38,12 +38,11 @@ def server_command(
     return [*command, "--exit-with-parent"] if supervised else command
 
 
-def bundle_command(
-    bundle: Path, workspace: Path, given: Given, *, allow_python: Collection[Digest] = ()
-) -> list[str]:
+def bundle_command(bundle: Path, workspace: Path, given: Given, *, allow_python: Collection[Digest] = ()) -> list[str]:
     """The command of a server of one bundle, which needs no project: its deployment has the model's name.
 
-    `given` as in the section `server` of a project file; None leaves the default. `allow_python` as `load_bundle` has it.
+    `given` as in the section `server` of a project file; None leaves the default. `allow_python` as in
+    `load_bundle`.
     """
     info, digest = verify_bundle(bundle)
     require_permission(info, digest, allow_python)

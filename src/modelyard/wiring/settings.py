@@ -26,6 +26,13 @@ class ServerSettings(Section):
     grpc_port: int | None = Field(8081, ge=1, le=65535, description="Port of the gRPC protocols; null: none.")
     metrics_port: int = Field(8082, ge=1, le=65535, description="Port of /metrics.")
     workers: int = Field(1, ge=1, le=256, description="Processes that share the port.")
+    receive_seconds: float = Field(10.0, gt=0, description="How long a client may take to send a request.")
+    drain_seconds: float = Field(25.0, gt=0, description="How long what was admitted may take to end at a stop.")
+    probe_memory_mb: int = Field(4096, ge=64, description="Memory a bundle may use when it is tried before loading.")
+    probe_seconds: float = Field(60.0, gt=0, description="How long a bundle may take then.")
+    call_seconds: float = Field(10.0, gt=0, description="How long a call of a model in its own process may take.")
+    traces: str | None = Field(None, description="URL of an OpenTelemetry collector (OTLP/HTTP); null: no traces.")
+    traces_share: float = Field(1.0, ge=0, le=1, description="Share of requests traced that no caller decided on.")
 
     @property
     def ports(self) -> dict[str, int]:

@@ -19,7 +19,7 @@ from modelyard.core import ManualClock, ModelyardError, SeededIds
 from modelyard.history import PredictionLog
 from modelyard.journal import Journal
 from modelyard.online import LocalOnlineStore
-from modelyard.routing import Arm, Feed, FeedFolder, Route
+from modelyard.routing import Arm, Feed, FeedFolder, Route, ServingPolicy
 from modelyard.serving.dataplane import DataPlane
 from modelyard.serving.deployments import Deployments
 from modelyard.serving.metrics import Metrics
@@ -51,7 +51,8 @@ class Service:
         feed = FeedFolder(folder / "feed")
         for bundle in bundles:
             feed.put_bundle(bundle.path, bundle.digest)
-        feed.publish(Feed(1, routes, (), authentication=False))
+        policies = {each.deployment: ServingPolicy(rows_limit=ROWS_LIMIT) for each in routes}
+        feed.publish(Feed(1, routes, policies=policies))
         self._online = LocalOnlineStore(folder / "online")
         self._journal = Journal(folder / "journal", "server-1", clock)
         deployments = Deployments(feed, self._online)
@@ -139,7 +140,7 @@ class Service:
         config = uvicorn.Config(self, log_level="warning", access_log=False, lifespan="off")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server._serve(sockets=[self.listening]))
-        self.grpc = GrpcServer(self.plane, self.authorize, rows_limit=ROWS_LIMIT, body_limit=1 << 20)
+        self.grpc = GrpcServer(self.plane, self.authorize)
         self.grpc_port = await self.grpc.start("127.0.0.1", 0)
         while not server.started:
             await asyncio.sleep(0.01)

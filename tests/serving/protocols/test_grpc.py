@@ -330,7 +330,7 @@ def test_servers_share_a_port_only_when_each_says_so(service: Service) -> None:
     """As worker processes do; anyone else is told that the port is taken."""
 
     def server() -> GrpcServer:
-        return GrpcServer(service.plane, service.authorize, rows_limit=10, body_limit=1000)
+        return GrpcServer(service.plane, service.authorize)
 
     async def share() -> None:
         first, second, third = server(), server(), server()

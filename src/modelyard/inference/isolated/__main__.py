@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import platform
 import signal
 import sys
 import threading
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _reply(model: Ask, header: bytes, taken: BinaryIO, told: BinaryIO) -> None:
+def _reply(model: Ask, header: bytes, taken: BinaryIO, told: "_Whole") -> None:
     rows, columns = REQUEST.unpack(header)
     matrix = np.frombuffer(taken.read(rows * columns * 8), dtype="<f8").reshape(rows, columns)
     scores = np.asarray(model(matrix), dtype="<f8")
@@ -52,32 +53,32 @@ def _reply(model: Ask, header: bytes, taken: BinaryIO, told: BinaryIO) -> None:
     told.write(ANSWER.pack(SCORES, *scores.shape) + scores.tobytes())
 
 
-def _tell(told: BinaryIO, error: Exception) -> int:
+def _tell(told: "_Whole", error: Exception) -> int:
     kind = NO_MEMORY if out_of_memory(error) else RAISED
     text = f"{type(error).__name__}: {error}"[:LONGEST_TEXT].encode(errors="replace")
     told.write(ANSWER.pack(kind, len(text), 0) + text)
     return kind
 
 
-def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
+def _own_pipes() -> tuple[BinaryIO, "_Whole"]:
     """The two pipes, kept from the model: what it prints goes to standard error, and it reads nothing."""
-    taken, told = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    taken, told = os.fdopen(os.dup(0), "rb"), _Whole(os.dup(1))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
-    return taken, _Whole(told)
+    return taken, told
 
 
 class _Whole:
     """Writes all of what it is given: a pipe may take it in pieces."""
 
-    def __init__(self, pipe: BinaryIO) -> None:
+    def __init__(self, pipe: int) -> None:
         self._pipe = pipe
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            view = view[self._pipe.write(view) :]
+            view = view[os.write(self._pipe, view) :]
 
 
 def _end_with(lifeline: int) -> None:
@@ -86,7 +87,7 @@ def _end_with(lifeline: int) -> None:
     The kernel sends the signal, so that a model that hangs in native code ends too; elsewhere than on Linux a thread
     watches, which such a model would hold up.
     """
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         import fcntl  # noqa: PLC0415 - Windows has none
 
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())

@@ -80,7 +80,8 @@ def load_python(folder: Path) -> Ask:
 def _estimator(folder: Path, told: PythonModel) -> Ask:
     method = getattr(import_module("joblib").load(folder / PICKLE_FILE), told.call)
     if not told.frame:
-        return lambda matrix: method(matrix)
+        ask: Ask = method
+        return ask
     coded = told.frame == "categories"
     return lambda matrix: method(data_frame(matrix, told.fields, coded=coded))
 

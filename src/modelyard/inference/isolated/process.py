@@ -34,9 +34,9 @@ class IsolationLimits:
 class WorkerProcess:
     """A child process with a model in it, which leads a session of its own. One thread at a time; `kill` from any.
 
-    It gets none of this process's environment but what an interpreter needs, and of its open files standard error, where
-    what the model prints goes. Its working and temporary directory is its own, and goes with it. When this process
-    ends, however it does, the kernel ends the child.
+    It gets none of this process's environment but what an interpreter needs, and of its open files standard error,
+    where what the model prints goes. Its working and temporary directory is its own, and goes with it. When this
+    process ends, however it does, the kernel ends the child.
     """
 
     def __init__(self, kind: str, folder: Path, limits: IsolationLimits) -> None:

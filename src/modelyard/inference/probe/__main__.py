@@ -25,7 +25,9 @@ def main(arguments: list[str]) -> int:
     expect = None if given.expect is None else Digest(given.expect)
     limits = IsolationLimits(given.memory_mb, start_seconds=given.seconds, call_seconds=given.seconds)
     try:  # the parent has asked for the operator's permission
-        load_bundle(given.folder, expect=expect, allow_python=() if expect is None else (expect,), limits=limits).close()
+        load_bundle(
+            given.folder, expect=expect, allow_python=() if expect is None else (expect,), limits=limits
+        ).close()
     except MemoryError:
         return _say(f"it needs more than {given.memory_mb} MB of memory")
     except ModelyardError as error:

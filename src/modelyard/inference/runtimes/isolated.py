@@ -71,27 +71,30 @@ class IsolatedRuntime:
         return answer
 
     def _running(self) -> WorkerProcess:
-        if self._holder.closed:
+        if self._closed():
             raise IsolatedModelFailed("The model's worker process was closed.", context={"why": "closed"})
         if self._holder.worker is not None:
             return self._holder.worker
         if (left := self._not_before - time.monotonic()) > 0:
             raise IsolatedModelFailed(
-                f"The model's worker process ended {self._failures} times in a row and is started again in {left:.1f} s.",
+                f"The model's worker process ended {self._failures} times in a row; the next starts in {left:.1f} s.",
                 context={"why": "waiting", "failures": self._failures},
                 remedy="See the log for why; roll the model back.",
             )
-        self._holder.worker = WorkerProcess(self._kind, self._folder, self._limits)
-        if self._holder.closed:
-            self._holder.end()
-        return self._holder.worker
+        worker = self._holder.worker = WorkerProcess(self._kind, self._folder, self._limits)
+        if self._closed():  # while it started
+            worker.kill()
+        return worker
+
+    def _closed(self) -> bool:
+        return self._holder.closed
 
     def _failed(self, error: IsolatedModelFailed) -> None:
         self._holder.end()
         self._failures += 1
         pause = 0.0 if self._failures <= _AT_ONCE else min(_LONGEST_PAUSE, 0.25 * 2 ** (self._failures - _AT_ONCE))
         self._not_before = time.monotonic() + pause
-        if not self._holder.closed:
+        if not self._closed():
             log_event("inference", "worker process ended", kind=self._kind, why=error.message, failures=self._failures)
 
 

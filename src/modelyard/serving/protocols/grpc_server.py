@@ -9,9 +9,10 @@ import grpc.aio
 
 from modelyard.access import Permission
 from modelyard.core import ModelyardError, log_event
+from modelyard.routing import DEFAULT_POLICY
 
 from ..dataplane import DataPlane
-from ..errors import NotServed
+from ..errors import NotServed, TooLarge
 from . import grpc_open_inference, grpc_tensorflow
 from .answering import ready
 from .contract import Call, sentence
@@ -43,11 +44,9 @@ class GrpcServer:
     ready.
     """
 
-    def __init__(self, plane: DataPlane, authorize: Authorize, *, rows_limit: int, body_limit: int) -> None:
+    def __init__(self, plane: DataPlane, authorize: Authorize) -> None:
         self._plane = plane
         self._authorize = authorize
-        self._rows_limit = rows_limit
-        self._body_limit = body_limit
         self._server: grpc.aio.Server | None = None
         self.draining = False
 
@@ -57,7 +56,7 @@ class GrpcServer:
         `share_port` lets several processes listen on it, each of which must say so (SO_REUSEPORT); the kernel spreads
         connections over them.
         """
-        options = [("grpc.so_reuseport", int(share_port)), ("grpc.max_receive_message_length", self._body_limit)]
+        options = [("grpc.so_reuseport", int(share_port)), ("grpc.max_receive_message_length", self._largest_body())]
         server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers(tuple(self._services()))
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -115,21 +114,54 @@ class GrpcServer:
         return stream
 
     async def _answer(self, method: Method, raw: bytes, context: _Context) -> Any:
-        request = parse(method.request, raw)
-        call = self._call(raw, context)
+        """The answer to a request, in a span when traces are wanted."""
+        if self._plane.tracing is None or method.permission is None:
+            return await self._counted(method, raw, context)
+        with self._plane.tracing.request(
+            method.request.DESCRIPTOR.full_name, _headers(context), **{"rpc.system": "grpc"}
+        ):
+            return await self._counted(method, raw, context)
+
+    async def _counted(self, method: Method, raw: bytes, context: _Context) -> Any:
+        """The answer to a request, counted by its code as those over HTTP are."""
+        model = None
+        try:
+            request = parse(method.request, raw)
+            model = method.model(request)
+            answer = await self._admitted(method, request, raw, context)
+        except ModelyardError as error:
+            if method.permission is not None:
+                self._plane.answered(model, code_of(error).name)
+            raise
         if method.permission is not None:
-            self._authorize(_token(call), method.permission, method.model(request))
+            self._plane.answered(model, "OK")
+        return answer
+
+    async def _admitted(self, method: Method, request: Any, raw: bytes, context: _Context) -> Any:
+        model = method.model(request)
+        policy = self._plane.deployments.policy(model)
+        call = self._call(raw, context, policy.rows_limit)
+        if method.permission is not None:
+            self._authorize(_token(call), method.permission, model)
+        if len(raw) > policy.body_limit:
+            raise TooLarge(
+                f"The message is larger than {policy.body_limit} bytes.", remedy="Send fewer rows in each request."
+            )
         return await method.handler(self._plane, request, call)
 
-    def _call(self, raw: bytes, context: _Context) -> Call:
-        pairs = context.invocation_metadata() or ()
-        headers = {str(name): value for name, value in pairs if isinstance(value, str)}
+    def _largest_body(self) -> int:
+        """Of the deployments there are at the start: gRPC has one limit for all."""
+        return max(
+            [DEFAULT_POLICY.body_limit, *(each.policy.body_limit for each in self._plane.deployments.current.values())]
+        )
+
+    def _call(self, raw: bytes, context: _Context, rows_limit: int) -> Call:
         return Call(
-            headers=headers,
+            headers=_headers(context),
             body=raw,
             loopback=context.peer().startswith(_LOOPBACK),
             draining=self.draining,
-            rows_limit=self._rows_limit,
+            rows_limit=rows_limit,
         )
 
     async def _check(self, plane: DataPlane, request: Any, call: Call) -> Any:
@@ -138,6 +170,11 @@ class GrpcServer:
                 f"There is no service '{request.service[:80]}'.", remedy=f"There are: {', '.join(_PROTOCOLS)}."
             )
         return HEALTH["HealthCheckResponse"](status=SERVING if ready(plane, call) else NOT_SERVING)
+
+
+def _headers(context: _Context) -> dict[str, str]:
+    pairs = context.invocation_metadata() or ()
+    return {str(name): value for name, value in pairs if isinstance(value, str)}
 
 
 def _token(call: Call) -> str | None:

@@ -1,0 +1,87 @@
+"""What goes on record, and what becomes of it while the journal cannot be written."""
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+
+from modelyard.core import InvalidInput, Scalar, log_event
+from modelyard.journal import REDACTED, Journal, JournalUnavailable, Record
+from modelyard.routing import ServingPolicy
+
+from .metrics import Metrics
+
+HELD = 10_000
+"""Records that are held in memory until the journal can be written again; beyond it the oldest are dropped."""
+
+_AT_ONCE = 1_000
+_IDENTITY_SPAN = float(1 << 32)
+
+
+class Recorder:
+    """Puts records into the journal, counts them, and holds those that may wait. Use on one thread."""
+
+    def __init__(self, journal: Journal, metrics: Metrics) -> None:
+        self._journal = journal
+        self._metrics = metrics
+        self._held: deque[Record] = deque()
+
+    @property
+    def failing(self) -> bool:
+        """Whether answers have left of which there is no record yet."""
+        return bool(self._held)
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Write records together; JournalUnavailable, or Unrecordable, when none of them is there."""
+        try:
+            self._journal.append(records)
+        except JournalUnavailable:
+            self._metrics.records("refused", len(records))
+            raise
+        self._metrics.records("written", len(records))
+
+    def hold(self, record: Record) -> None:
+        """Keep a record that the journal refused, to be written later; the oldest gives way when there are too many."""
+        if not self._held:
+            log_event("serving", "answering without a record, as the deployment's policy says; records are held")
+        self._held.append(record)
+        self._metrics.records("spilled", 1)
+        if len(self._held) > HELD:
+            self._held.popleft()
+            self._metrics.records("dropped", 1)
+
+    def write_held(self) -> None:
+        """Try to write what is held, oldest first."""
+        while self._held:
+            some = list(islice(self._held, _AT_ONCE))
+            try:
+                self._journal.append(some)
+            except (JournalUnavailable, InvalidInput):
+                return
+            for _ in some:
+                self._held.popleft()
+            self._metrics.records("written", len(some))
+            log_event("serving", "held records are written", records=len(some), left=len(self._held))
+
+    def close(self) -> None:
+        """Write what is held, or say how much is lost."""
+        self.write_held()
+        if self._held:
+            self._metrics.records("dropped", len(self._held))
+            log_event("serving", "records lost: the journal could not be written to the end", records=len(self._held))
+
+
+def logged_features(
+    identity: str, features: tuple[Scalar, ...], policy: ServingPolicy, redacted: Sequence[int]
+) -> tuple[Scalar, ...]:
+    """The features of a prediction as they go on record: left out of those not sampled, redacted where declared.
+
+    The sample is told by the prediction id's random part, so that every arm that scores a row does the same.
+    """
+    if policy.log_features < 1 and int(identity[-8:], 16) / _IDENTITY_SPAN >= policy.log_features:
+        return ()
+    if not redacted or not features:
+        return features
+    hidden = list(features)
+    for at in redacted:
+        hidden[at] = REDACTED
+    return tuple(hidden)
