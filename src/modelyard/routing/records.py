@@ -82,8 +82,8 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     routes: tuple[Route, ...]
     keys: tuple[KeyEntry, ...] = ()
     authentication: bool = False
-    python_bundles: tuple[Digest, ...] = ()
     policies: dict[str, ServingPolicy] = {}
+    python_bundles: tuple[Digest, ...] = ()
 
     def policy(self, deployment: str) -> ServingPolicy:
         """How servers treat the requests of a deployment."""
