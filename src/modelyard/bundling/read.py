@@ -13,6 +13,8 @@ from modelyard.data import read_table
 from modelyard.inference import Task
 
 from .original import OnnxFile, library_of
+from .python_folder import PythonFolder, pack_source
+from .torch_module import TorchModule, read_torch
 
 _KINDS = ".joblib, .pkl, .pickle (scikit-learn, LightGBM, XGBoost), .onnx, .json, .ubj (XGBoost), .txt, .lgb (LightGBM)"
 
@@ -96,7 +98,7 @@ def levels_of(model: Any) -> dict[str, list[str]]:
 def task_of(model: Any) -> Task | None:
     """The task, as the model shows it; None when it does not."""
     library = library_of(model)
-    if isinstance(model, OnnxFile):
+    if isinstance(model, OnnxFile | PythonFolder | TorchModule):
         return None
     if type(model).__name__ == "Booster":
         return _objective_task(_objective(model, library))

@@ -17,7 +17,17 @@ from .errors import (
     PythonNotPermitted,
     UnknownRuntime,
 )
-from .isolated import IsolationLimits, data_frame
+from .isolated import (
+    ARCHIVE_FILE,
+    LIGHTGBM_FILE,
+    PICKLE_FILE,
+    PYTHON_FILE,
+    SOURCE_MODULE,
+    XGBOOST_FILE,
+    IsolationLimits,
+    PythonModel,
+    data_frame,
+)
 from .permission import require_permission
 from .probe import probe_bundle
 from .records import (
@@ -38,13 +48,19 @@ from .verify import verify_bundle
 from .write import INFO_FILE, write_bundle
 
 __all__ = [
+    "ARCHIVE_FILE",
     "FORMAT_VERSION",
     "GOLDEN_FILE",
     "INFO_FILE",
     "ISOLATED",
     "LARGEST_SINGLE",
+    "LIGHTGBM_FILE",
+    "PICKLE_FILE",
     "PROFILE_FILE",
+    "PYTHON_FILE",
     "RUNTIMES",
+    "SOURCE_MODULE",
+    "XGBOOST_FILE",
     "Bundle",
     "BundleDamaged",
     "BundleInfo",
@@ -63,6 +79,7 @@ __all__ = [
     "IsolationLimits",
     "NumberProfile",
     "Predictions",
+    "PythonModel",
     "PythonNotPermitted",
     "ReferenceProfile",
     "Runtime",

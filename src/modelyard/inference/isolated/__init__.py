@@ -5,6 +5,26 @@
 """
 
 from .frames import data_frame
+from .models import (
+    ARCHIVE_FILE,
+    LIGHTGBM_FILE,
+    PICKLE_FILE,
+    PYTHON_FILE,
+    SOURCE_MODULE,
+    XGBOOST_FILE,
+    PythonModel,
+)
 from .process import IsolationLimits, WorkerProcess
 
-__all__ = ["IsolationLimits", "WorkerProcess", "data_frame"]
+__all__ = [
+    "ARCHIVE_FILE",
+    "LIGHTGBM_FILE",
+    "PICKLE_FILE",
+    "PYTHON_FILE",
+    "SOURCE_MODULE",
+    "XGBOOST_FILE",
+    "IsolationLimits",
+    "PythonModel",
+    "WorkerProcess",
+    "data_frame",
+]
