@@ -71,6 +71,8 @@ def load_python(folder: Path) -> Ask:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # of versions, names and unseen levels: a server's log is no place for them
             answers = np.asarray(ask(matrix), dtype=np.float64)
+        if len(answers) != len(matrix):
+            raise ValueError(f"it gave scores of shape {answers.shape} for {len(matrix)} rows")
         answers = answers.reshape(len(matrix), -1)
         return answers[:, 1:] if told.task == "binary" and answers.shape[1] == 2 else answers
 

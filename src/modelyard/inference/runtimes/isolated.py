@@ -35,6 +35,7 @@ class IsolatedRuntime:
         self._lock = threading.Lock()
         self._failures = 0
         self._not_before = 0.0
+        self._none = np.empty((0, 1))
         self._holder = _Holder()
         self._holder.worker = WorkerProcess(kind, folder, limits)
         self._release = weakref.finalize(self, self._holder.end)
@@ -47,10 +48,10 @@ class IsolatedRuntime:
 
     def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Runtime`; IsolatedModelFailed when there are no scores."""
-        parts = [matrix[at : at + ROWS_A_CALL] for at in range(0, len(matrix), ROWS_A_CALL)] or [matrix]
+        parts = [matrix[at : at + ROWS_A_CALL] for at in range(0, len(matrix), ROWS_A_CALL)]
         with self._lock:
             answers = [self._ask(part) for part in parts]
-        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+        return answers[0] if len(answers) == 1 else np.concatenate([self._none, *answers])
 
     def close(self) -> None:
         """End the worker; who waits for it is told. Repeating it is harmless."""
@@ -68,6 +69,7 @@ class IsolatedRuntime:
                 self._failed(error)
             raise
         self._failures = 0
+        self._none = answer[:0]
         return answer
 
     def _running(self) -> WorkerProcess:
