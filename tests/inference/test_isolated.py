@@ -17,6 +17,7 @@ import pytest
 import xgboost
 from sklearn.neighbors import KNeighborsClassifier
 
+from modelyard.core import Digest
 from modelyard.inference import (
     RUNTIMES,
     BundleRefused,
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own, when th
 ROWS = np.random.default_rng(0).normal(size=(300, FEATURES))
 LABELS = (ROWS.sum(axis=1) > 0).astype(int)
 
-MOODY = '''
+MOODY = """
 import ctypes, os, time
 
 class Model:
@@ -56,7 +57,7 @@ class Model:
 
 def load(folder):
     return Model()
-'''
+"""
 """Code whose first field says what it does."""
 
 Started = Callable[..., IsolatedRuntime]
@@ -68,8 +69,8 @@ def moody(tmp_path: Path) -> Iterator[Started]:
     folder = python_bundle(tmp_path / "moody", MOODY)
     made: list[IsolatedRuntime] = []
 
-    def start(**limits: float) -> IsolatedRuntime:
-        runtime = RUNTIMES["python"](folder, IsolationLimits(**{"memory_mb": 2000, "call_seconds": 5.0, **limits}))
+    def start(call_seconds: float = 5.0) -> IsolatedRuntime:
+        runtime = RUNTIMES["python"](folder, IsolationLimits(2000, call_seconds=call_seconds))
         assert isinstance(runtime, IsolatedRuntime)
         made.append(runtime)
         return runtime
@@ -106,7 +107,7 @@ def test_lightgbm_answers_as_it_does_here(tmp_path: Path) -> None:
     model.booster_.save_model(str(tmp_path / "model.txt"))
     runtime = RUNTIMES["lightgbm"](tmp_path)
     many = np.tile(ROWS, (9, 1))
-    assert np.array_equal(runtime.scores(many)[:, 0], model.predict_proba(many)[:, 1])
+    assert np.array_equal(runtime.scores(many)[:, 0], np.asarray(model.predict_proba(many))[:, 1])
     assert runtime.scores(ROWS[:0]).shape == (0, 1)
     assert isinstance(runtime, IsolatedRuntime)
     pid = runtime.pid
@@ -270,7 +271,7 @@ def test_python_runs_only_when_its_digest_is_permitted(tmp_path: Path) -> None:
         assert f"--allow-python {digest}" in refused.value.remedy
         assert "security.python_bundles" in refused.value.remedy
         with pytest.raises(PythonNotPermitted):
-            refuse(folder, allow_python=["0" * 64])
+            refuse(folder, allow_python=[Digest("0" * 64)])
     assert not trace.exists()
     bundle = load_bundle(folder, allow_python=[digest])
     assert trace.exists()

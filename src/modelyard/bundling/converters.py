@@ -1,7 +1,7 @@
 """Converters from trained models to the runtimes of bundles, in the order they are tried.
 
-ONNX Runtime first: trees as they are (`trees`), else what skl2onnx or onnxmltools make of the model; then treelite. What none
-of these carries goes to a worker process: on its own library, and at last as Python.
+ONNX Runtime first: trees as they are (`trees`), else what skl2onnx or onnxmltools make of the model; then treelite.
+What none of these carries goes to a worker process: on its own library, and at last as Python.
 """
 
 import json
