@@ -284,13 +284,19 @@ def test_inside_a_project_its_own_versions_are_meant(
     monkeypatch.chdir(shop)
     project = Project(shop)
     (version,) = project.models.versions("purchase")
-    fields = load_bundle(project.models.fetch_bundle(version, tmp_path / "own")).info.signature.names
+    own = load_bundle(project.models.fetch_bundle(version, tmp_path / "own")).info.signature
     project.tracker.project_aliases("purchase", {"production": version.number})
     project.close()
     random = np.random.default_rng(0)
-    np.save(tmp_path / "rows.npy", random.integers(0, 3, (100, len(fields))).astype(float))
+    columns = {
+        each.name: random.choice(each.categories, 100) if each.categories else random.gamma(2, 50, 100)
+        for each in own.fields
+    }
+    pd.DataFrame(columns).to_parquet(tmp_path / "rows.parquet")
     for number, uri in enumerate((f"models:/purchase/{version.number}", "models:/purchase/Production")):
-        code, made, _ = bundle("build", "--path", uri, "--sample", tmp_path / "rows.npy", "-o", tmp_path / f"o{number}")
+        code, made, _ = bundle(
+            "build", "--path", uri, "--sample", tmp_path / "rows.parquet", "-o", tmp_path / f"o{number}"
+        )
         assert (code, made.get("model")) == (0, "purchase"), made
 
 
