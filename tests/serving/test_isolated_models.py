@@ -89,7 +89,7 @@ def moody(tmp_path: Path) -> Iterator[Moody]:
 
 
 def test_a_row_that_takes_the_worker_down_is_a_failure_of_that_row(moody: Moody) -> None:
-    """Crash, hang and hunger are the model's failure for who asked for them; rows beside them are answered, and so is the next."""
+    """Crash, hang and hunger are the model's failure for who asked for them; the next row is answered."""
     moody.publish()
     moody.server.start()
     assert moody.ask(0) == 200

@@ -254,8 +254,10 @@ def _raw_onnx(subject: Subject) -> dict[str, bytes]:
 
 def _torch(subject: Subject) -> dict[str, bytes]:
     """What PyTorch's own exporter makes of a module."""
-    exported = OnnxFile(subject.model.exported(len(subject.signature.fields)))
-    return _raw_onnx(replace(subject, model=exported))
+    fields = len(subject.signature.fields)
+    exported = OnnxFile(subject.model.exported(fields))
+    columns = subject.model.outputs(fields)
+    return _raw_onnx(replace(subject, model=exported, classes=columns if subject.task == "binary" else subject.classes))
 
 
 def _native_lightgbm(subject: Subject) -> dict[str, bytes]:

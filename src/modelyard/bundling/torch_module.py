@@ -33,6 +33,13 @@ class TorchModule:
             _require_probabilities(scores)
         return scores
 
+    def outputs(self, fields: int) -> int:
+        """How many columns it gives: a binary classifier may give one or two."""
+        import torch  # noqa: PLC0415 - as above
+
+        with torch.no_grad():
+            return int(self.module(torch.zeros(2, fields)).reshape(2, -1).shape[1])
+
     def exported(self, fields: int) -> bytes:
         """The module as an ONNX file: one input `X` of float32 rows, one output."""
         import torch  # noqa: PLC0415 - as above

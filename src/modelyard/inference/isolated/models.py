@@ -20,8 +20,13 @@ Ask = Callable[[Matrix], Any]
 """Scores of encoded rows, as the library gives them: (n,), (n, 1) or (n, classes)."""
 
 LIGHTGBM_FILE, XGBOOST_FILE = "model.txt", "model.ubj"
+"""A model in its library's own format."""
+
 PYTHON_FILE, PICKLE_FILE, ARCHIVE_FILE = "python.json", "model.joblib", "model.zip"
+"""A `PythonModel`, and beside it a pickled estimator or a packed folder."""
+
 SOURCE_MODULE = "model.py"
+"""The module of a folder of code that has `load(folder)`, which gives an object with `predict(rows)`."""
 
 
 class PythonModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
