@@ -10,7 +10,7 @@ import pytest
 
 @pytest.mark.extras
 def test_modules_are_exported_and_answer_alike(tmp_path: Path) -> None:
-    """A pickled classifier, a scripted one of three classes, a scripted regression; logits are refused with a remedy."""
+    """A pickled classifier, a scripted one of three classes, a scripted regression; logits are refused."""
     told = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("with_torch.py")), str(tmp_path)],
         capture_output=True,
