@@ -25,7 +25,6 @@ class Options:
     quick: bool = False
     workers: int = 2
     peers: tuple[Peer, ...] = ()
-    off_flags: tuple[str, ...] = ()
     grid: bool = False
 
 
@@ -50,13 +49,11 @@ class Bench:
             self._bundles[name, version] = self.model(name).bundle(self._fresh(f"bundle-{name}"), version=version)
         return self._bundles[name, version]
 
-    def ours(
-        self, name: ModelName, *, versions: int = 1, workers: int | None = None, flags: Sequence[str] = ()
-    ) -> Ours:
+    def ours(self, name: ModelName, *, versions: int = 1, workers: int | None = None, bare: bool = False) -> Ours:
         """A server of ours with versions of a model, the first live. Enter it to start it."""
         bundles = [self.bundle(name, str(number + 1)) for number in range(versions)]
         workers = self.options.workers if workers is None else workers
-        return Ours(self._fresh("ours"), *bundles, workers=workers, flags=flags)
+        return Ours(self._fresh("ours"), *bundles, workers=workers, bare=bare)
 
     @contextmanager
     def peer(self, peer: Peer, configuration: str, name: ModelName) -> Iterator[int]:

@@ -1,8 +1,6 @@
 """Our server, as it is started in earnest: its own process, a feed, a journal, an online store."""
 
-import functools
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -20,23 +18,7 @@ from .models import NAMES, sample
 from .processes import NotStarted, Running
 from .records import Endpoint
 
-OFF_FLAGS: tuple[str, ...] = ()
-"""The flags that switch prediction log, metrics and routing off, once the server has them; or give `--off-flags`."""
-
-
 ALL_SECONDS = 30.0
-
-
-@functools.cache
-def help_text() -> str:
-    """What our server says of its flags."""
-    command = [sys.executable, "-m", "modelyard.serving", "--help"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def has_flag(name: str) -> bool:
-    """Whether our server knows a flag."""
-    return name in help_text()
 
 
 def body(rows: Sequence[Sequence[float]], *, named: bool = False) -> bytes:
@@ -49,14 +31,15 @@ def body(rows: Sequence[Sequence[float]], *, named: bool = False) -> bytes:
 class Ours:
     """A server of ours with one deployment. A context manager."""
 
-    def __init__(self, folder: Path, *bundles: BuiltBundle, workers: int = 1, flags: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *bundles: BuiltBundle, workers: int = 1, bare: bool = False) -> None:
+        """`bare` leaves prediction log, metrics and routing out."""
         folder.mkdir(parents=True)
         self._folder = folder
-        self._flags = list(flags)
+        self._module = "benchmarks.serving.bare" if bare else "modelyard.serving"
         self._bundles = bundles
         self._revision = 0
         self.port, self._metrics_port = free_port(), free_port()
-        self.workers = workers if workers > 1 and has_flag("--workers") else 1
+        self.workers = workers
         self.feed = FeedFolder(folder / "feed")
         for bundle in bundles:
             self.feed.put_bundle(bundle.path, bundle.digest)
@@ -69,7 +52,7 @@ class Ours:
         folders = [f"--{name}={self._folder / name}" for name in ("feed", "journal", "online")]
         ports = [f"--port={self.port}", f"--metrics-port={self._metrics_port}"]
         workers = [f"--workers={self.workers}"] if self.workers > 1 else []
-        command = [sys.executable, "-m", "modelyard.serving", *folders, *ports, *workers, *self._flags]
+        command = [sys.executable, "-m", self._module, *folders, *ports, *workers]
         self.running = Running(command, log=self._folder / "server.log", cwd=Path.cwd())
         try:
             self.took_s = self.running.until_ready(f"http://127.0.0.1:{self.port}/ready")

@@ -17,7 +17,6 @@ from .bench import Bench, Options
 from .closed import NoLoad
 from .measures import ALL, Measure, grid
 from .models import NotCarried
-from .ours import OFF_FLAGS
 from .processes import NotStarted
 from .records import PEERS, Figure
 
@@ -58,9 +57,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--peer", nargs="+", action="extend", choices=names, help="these peers")
     parser.add_argument("--seconds", type=float, help="of each load (5; quick: 2)")
     parser.add_argument("--repeats", type=int, help="of each load (3; quick: 1)")
-    parser.add_argument("--workers", type=int, default=2, help="of our server, once it knows --workers")
+    parser.add_argument("--workers", type=int, default=2, help="of our server")
     parser.add_argument("--quick", action="store_true", help="short forms: a look, not a measurement")
-    parser.add_argument("--off-flags", default=" ".join(OFF_FLAGS), help="switch log, metrics and routing off")
     parser.add_argument("--json", type=Path, help="where the figures go (benchmarks/.peers/results)")
     return parser.parse_args(arguments)
 
@@ -72,7 +70,6 @@ def _options(given: argparse.Namespace) -> Options:
         quick=given.quick,
         workers=given.workers,
         peers=tuple(each for each in peers.ALL if not given.peer or each.name in given.peer),
-        off_flags=tuple(given.off_flags.split()),
     )
 
 

@@ -27,7 +27,7 @@ from modelyard.core import (
 )
 from modelyard.routing import ServingPolicy
 from modelyard.serving import DataPlane, HttpServer
-from modelyard.serving.errors import TooLarge, UnsupportedEncoding
+from modelyard.serving.errors import MethodNotAllowed, TooLarge, UnsupportedEncoding
 
 from .commands import missing
 from .modules import every_module, given_codes, modules_of, trees
@@ -41,6 +41,7 @@ STATUSES: dict[type[ModelyardError], int] = {
     NotAuthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    MethodNotAllowed: 405,
     Conflict: 409,
     InvalidInput: 400,
     Unavailable: 503,

@@ -80,6 +80,7 @@ def test_a_pickled_pipeline_becomes_a_bundle_of_raw_rows(
     assert made["metrics"]["accuracy"] > 0.8
     assert [each["name"] for each in made["inputs"]] == list(PIPELINE.columns)
     assert made["attempts"][0]["faithful"]
+    assert made["contributions"] == {"available": True, "kind": "trees", "scale": "probability", "why_not": ""}
     answer = load_bundle(output).predict([{"amount": 200.0, "country": "fr", "plan": "gold"}, {"country": "xx"}])
     assert answer.unknown == {"country": 1}
     assert bundle("show", output)[1] == made
@@ -125,6 +126,7 @@ def test_native_files_are_read(kind: str, tmp_path: Path, bundle: Command) -> No
     code, made, _ = bundle("build", "--path", file, "--sample", tmp_path / "rows.npy", "-o", tmp_path / "out", *task)
     assert (code, made["task"], made["runtime"]) == (0, "binary", "onnx")
     assert [each["name"] for each in made["inputs"]] == ["f0", "f1", "f2", "f3"]
+    assert made["contributions"]["available"] == (kind != "graph.onnx")
 
 
 def test_lightgbm_levels_keep_the_order_they_were_trained_in(tmp_path: Path, bundle: Command) -> None:
@@ -186,5 +188,6 @@ def test_a_person_is_shown_tables(built: BuiltBundle, monkeypatch: pytest.Monkey
     assert run(root) == 0
     out = capsys.readouterr().out
     assert built.digest in out
+    assert "available (trees), adding up on the scale 'log-odds'" in out
     assert "country" in out
     assert "treelite" in out

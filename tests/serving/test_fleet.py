@@ -1,8 +1,11 @@
 """Several workers on one port: all of them answer, none of them is missed, and what they counted stays."""
 
+import http.client
 import os
+import random
 import re
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,3 +85,72 @@ def test_a_port_in_use_is_said_once(fleet: Server) -> None:
     code, said = second.refused()
     assert code == 2
     assert said.count("is in use") == 1
+
+
+class Asking:
+    """Clients that ask without end, each request by a connection of its own, and remember what they were told."""
+
+    def __init__(self, server: Server, clients: int = 4) -> None:
+        self.told: list[str] = []
+        self._server = server
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End them."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                status, answer = self._server.predict(amount=5.0, country="de")
+            except (OSError, http.client.HTTPException):  # the one that would have answered is dead
+                self._stopping.wait(0.01)
+                continue
+            assert status == 200
+            self.told.append(answer["prediction_id"])
+
+
+@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
+def test_what_a_client_was_told_is_on_record_once_whoever_is_killed(fleet: Server, kills: int) -> None:
+    """Random workers die by kill -9 at random moments under load; four times, then the fleet begins anew.
+
+    One that keeps ending is started again later and later, and the proof would have to wait for it.
+    """
+    chance, told, killed = random.Random(0), list[str](), 0
+    while killed < kills:
+        asking = Asking(fleet)
+        for _ in range(min(4, kills - killed)):
+            moment = len(asking.told) + chance.randrange(20, 120)
+            fleet.until(lambda moment=moment, asking=asking: len(asking.told) > moment)  # type: ignore[misc]
+            fleet.until(lambda: bool(running(fleet)))
+            os.kill(chance.choice(running(fleet)).pid, signal.SIGKILL)
+            killed += 1
+        asking.stop()
+        told += asking.told
+        fleet.stop(signal.SIGKILL if chance.random() < 0.5 else signal.SIGTERM)
+        if killed < kills:
+            fleet.start()
+    log = fleet.log
+    log.seal()
+    logged = Counter(log.predictions("fraud", answered=True).column("prediction_id").to_pylist())
+    assert len(told) > kills * 20
+    assert {identity: logged[identity] for identity in told if logged[identity] != 1} == {}
+    assert max(logged.values()) == 1
+    print(f"{killed} kills, {len(told)} answered, {len(logged)} on record")  # noqa: T201 - with `pytest -s`
+
+
+def running(server: Server) -> list[psutil.Process]:
+    """The workers that are alive."""
+
+    def alive(each: psutil.Process) -> bool:
+        try:
+            return each.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    return [each for each in workers(server) if alive(each)]

@@ -87,13 +87,14 @@ def test_an_idle_connection_may_stay(server: Server) -> None:
     client.close()
 
 
-def test_one_bad_row_does_not_spoil_those_that_wait_with_it(server: Server) -> None:
-    """Many clients at once, every third of which sends a row that the model refuses."""
+@pytest.mark.parametrize("bad", [None, 10**20])
+def test_one_bad_row_does_not_spoil_those_that_wait_with_it(server: Server, bad: int | None) -> None:
+    """Many clients at once, every third of which sends a row that the model refuses, or the log cannot hold."""
     statuses: list[tuple[int, int]] = []
 
     def ask(number: int) -> None:
         for _ in range(10):
-            row = [float(number), "de", 2.0] if number % 3 else [None, "de", 2.0]
+            row = [float(number), "de", 2.0] if number % 3 else [bad, "de", 2.0]
             statuses.append((number % 3, server.post("/predict", json.dumps({"features": row}).encode())[0]))
 
     clients = [threading.Thread(target=ask, args=(number,)) for number in range(12)]

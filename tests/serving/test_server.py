@@ -22,6 +22,7 @@ from modelyard.online import LocalOnlineStore, StoredRow, table_of
 from modelyard.routing import Arm, KeyEntry
 
 from .harness import AT, AT_US, Server, canary, live
+from .paced import NOISE, Paced
 
 
 @pytest.fixture
@@ -110,28 +111,36 @@ def test_a_shadow_scores_every_request_and_answers_none(
     assert {each["model_version"] for each in answers} == {"1"}
 
 
+@pytest.mark.parametrize(
+    ("swaps", "rollbacks"),
+    [(10, 3), pytest.param(100, 20, marks=[pytest.mark.soak, pytest.mark.timeout(900)])],
+)
 def test_routes_change_under_load_without_a_failed_request(
-    server: Server, built: BuiltBundle, strict_bundle: BuiltBundle
+    server: Server, built: BuiltBundle, strict_bundle: BuiltBundle, swaps: int, rollbacks: int
 ) -> None:
-    """Ten swaps back and forth while a client asks: every answer is a 200 of one of the two versions."""
+    """New versions, then back to the one before, while 200 requests a second come: none fails, p99 at most doubles."""
     server.publish(live(built))
     server.start()
-    statuses: list[int] = []
-    stopping = threading.Event()
-
-    def ask() -> None:
-        while not stopping.is_set():
-            statuses.append(server.predict(amount=10.0, country="de", customer="anna")[0])
-
-    client = threading.Thread(target=ask)
-    client.start()
-    for number in range(10):
-        server.publish(live((strict_bundle, built)[number % 2], version=str(number + 2)))
+    clients = Paced(server.port, 200)
+    clients.start()
+    begin = time.monotonic() + 1
+    server.until(lambda: time.monotonic() > begin + 3)
+    changed_from = time.monotonic()
+    versions = [*range(2, swaps + 2), *(swaps + number % 2 for number in range(rollbacks))]
+    for version in versions:
+        server.publish(live((built, strict_bundle)[version % 2], version=str(version)))
         server.until_generation()
-    stopping.set()
-    client.join()
-    assert set(statuses) == {200}
-    assert json.loads(server.get("/health")[1]) == {"status": "healthy", "model_loaded": True, "live": {"fraud": "11"}}
+    changed_until = time.monotonic()
+    clients.stop()
+    before, during = clients.p99(begin, changed_from), clients.p99(changed_from, changed_until)
+    print(  # noqa: T201 - the numbers, with `pytest -s`
+        f"p99 {before * 1000:.2f} ms before, {during * 1000:.2f} ms during {len(versions)} changes; "
+        f"{len(clients.asked)} requests"
+    )
+    assert clients.failed() == []
+    assert during <= 2 * max(before, NOISE)
+    health = json.loads(server.get("/health")[1])
+    assert health == {"status": "healthy", "model_loaded": True, "live": {"fraud": str(versions[-1])}}
 
 
 def test_a_damaged_bundle_or_feed_leaves_the_last_good_route(

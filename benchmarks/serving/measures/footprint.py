@@ -26,8 +26,6 @@ def evenness(bench: Bench) -> list[Figure]:
     """CPU time of the least busy worker over that of the busiest, during a load."""
     what = "forest, 1 row, concurrency 64: least / most busy worker"
     with bench.ours("forest") as ours:
-        if ours.workers == 1:
-            return [Figure("evenness", what, None, note="the server has no --workers yet")]
         bench.say("evenness")
         processes = ours.running.tree()
         before = cpu_seconds(processes)

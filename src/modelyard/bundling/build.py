@@ -31,6 +31,7 @@ from modelyard.inference import (
 
 from .converters import CONVERTERS, Converter, Subject
 from .errors import NoFaithfulRuntime
+from .explain import explain_files
 from .measure import cost_per_row
 from .original import Original, tightened
 from .parity import Matrix, describe, floor_of, same_classes, stress_rows
@@ -146,8 +147,10 @@ def build_bundle(
     if chosen is None:
         raise _nothing(model, facts, attempts)
     attempts = _told(attempts, chosen)
+    progress("reading from the model's structure what explains its predictions")
     content = {
         **files[chosen],
+        **explain_files(original, matrix, proof.rows, proof.expected),
         GOLDEN_FILE: msgspec.json.encode(_golden(sample, matrix, proof)),
         PROFILE_FILE: msgspec.json.encode(profile),
         BUILD_FILE: msgspec.json.encode(attempts),

@@ -137,7 +137,7 @@ def _importable(model: Any, signature: Signature | None) -> Any:
     return model
 
 
-def _base_of(model: Any) -> float | None:
+def base_of(model: Any) -> float | None:
     """Where XGBoost's logistic models begin to add: its own formula in its own precision, to the last bit."""
     if library_of(model) != "xgboost":
         return None
@@ -175,7 +175,7 @@ def _trees_to_onnx(subject: Subject) -> dict[str, bytes]:
     model = subject.model
     tail = model.steps[-1][1] if is_pipeline(model) else model
     signature = None if is_pipeline(model) else subject.signature
-    trees = tree_graph(treelite_of(tail, signature), rounds_input=rounds_input(tail), base=_base_of(tail))
+    trees = tree_graph(treelite_of(tail, signature), rounds_input=rounds_input(tail), base=base_of(tail))
     if not is_pipeline(model):
         return {"model.onnx": trees.to_bytes(subject.outputs)}
     front, kind = _by_skl2onnx(model[:-1], subject)

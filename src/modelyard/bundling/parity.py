@@ -47,16 +47,16 @@ def _changed(base: Matrix, places: Sequence[int], value: float) -> Matrix:
     return row
 
 
-def floor_of(task: Task, expected: Matrix) -> float:
+def floor_of(task: Task, expected: Matrix, *, share: float = 1e-3) -> float:
     """Below which size a score's difference is no longer relative to the score itself.
 
-    Of probabilities one in a million; of values a thousandth of their spread, for near zero they are what is left of
-    larger terms that cancel.
+    Of probabilities one in a million; of values a thousandth of their spread, or another `share`, for near zero they
+    are what is left of larger terms that cancel.
     """
     if task != "regression":
         return PROBABILITY_FLOOR
     spread = float(np.std(expected)) if expected.size else 0.0
-    return max(spread * 1e-3, 1e-12)
+    return max(spread * share, 1e-12)
 
 
 def same_classes(original: Matrix, converted: Matrix, task: Task, tolerance: float) -> bool:

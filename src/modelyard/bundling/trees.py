@@ -128,49 +128,91 @@ def _constant(table: _Table, target: int, value: float) -> None:
     table.nodes, table.leaves = table.nodes + 1, table.leaves + 1
 
 
-def _tree(table: _Table, get: Any, head: Head, target: int, *, second: bool) -> None:
-    leaf = get("cleft") < 0
-    if head.vector == 1:
-        copies = [(target, get("leaf_value")[leaf])]
-    else:  # a leaf of ONNX's has one target, so that a forest of k classes is written k times, or once for two
-        vectors = get("leaf_vector").reshape(-1, head.vector)[get("leaf_vector_begin")[leaf] // head.vector]
-        wanted: Sequence[tuple[int, int]] = [(0, 1)] if second else [(each, each) for each in range(head.vector)]
-        copies = [(target, vectors[:, column]) for target, column in wanted]
-    for each, weights in copies:
-        if leaf[0]:
-            _constant(table, each, float(weights[0]))
-        else:
-            _branches(table, get, leaf, each, weights)
+@dataclass(frozen=True)
+class Nodes:
+    """One tree of treelite's, a row a node: whatever agrees with a node's test goes to `true`, the rest to `false`.
+
+    `categorical` tests ask whether a code is among `members` (by node, empty for a test that nothing passes but, maybe,
+    a missing value), the others compare with `threshold`, `strict` ones by < instead of <=. `missing`: whether missing
+    values go to `true`. `true` and `false` mean nothing at a `leaf`.
+    """
+
+    leaf: Array
+    feature: Array
+    threshold: Array
+    strict: Array
+    missing: Array
+    true: Array
+    false: Array
+    categorical: Array
+    members: dict[int, Array]
 
 
-def _branches(table: _Table, get: Any, leaf: Array, target: int, weights: Array) -> None:
-    """One tree for one target. A node's true branch is the left one, or the side that its categories lead to."""
+def nodes_of(get: Any) -> Nodes:
+    """A tree as treelite's accessor gives it. The true branch is the left one, or the side that categories lead to."""
     categorical = get("node_type") == _TREELITE_CATEGORICAL
     flipped = categorical & get("category_list_right_child").astype(bool)
-    true, false = np.where(flipped, get("cright"), get("cleft")), np.where(flipped, get("cleft"), get("cright"))
-    empty = categorical & (get("category_list_end") == get("category_list_begin"))
-    member = categorical & ~empty
-    modes = np.where(member, _MEMBER, np.where(empty | (get("cmp") == _TREELITE_LESS), _LT, _LEQ))
-    splits = np.where(empty, -np.inf, np.where(member, 0.0, get("threshold")))  # nothing is below minus infinity
-    at = np.where(leaf, np.cumsum(leaf) - 1 + table.leaves, np.cumsum(~leaf) - 1 + table.nodes)
-    inner = ~leaf
+    categories, begin, end = get("category_list"), get("category_list_begin"), get("category_list_end")
+    return Nodes(
+        leaf=get("cleft") < 0,
+        feature=get("split_index"),
+        threshold=get("threshold"),
+        strict=get("cmp") == _TREELITE_LESS,
+        missing=get("default_left").astype(bool) ^ flipped,
+        true=np.where(flipped, get("cright"), get("cleft")),
+        false=np.where(flipped, get("cleft"), get("cright")),
+        categorical=categorical,
+        members={node: categories[begin[node] : end[node]] for node in np.flatnonzero(categorical).tolist()},
+    )
+
+
+def leaves_of(get: Any, head: Head) -> Array:
+    """The values at the leaves of a tree, in the order of nodes: (leaves, 1), or (leaves, outputs) where they vote."""
+    leaf = get("cleft") < 0
+    if head.vector == 1:
+        return np.asarray(get("leaf_value")[leaf]).reshape(-1, 1)
+    vectors: Array = get("leaf_vector").reshape(-1, head.vector)[get("leaf_vector_begin")[leaf] // head.vector]
+    return vectors
+
+
+def _tree(table: _Table, get: Any, head: Head, target: int, *, second: bool) -> None:
+    nodes, leaves = nodes_of(get), leaves_of(get, head)
+    copies = [(target, leaves[:, 0])]
+    if head.vector > 1:  # a leaf of ONNX's has one target: a forest of k classes is written k times, or once for two
+        wanted: Sequence[tuple[int, int]] = [(0, 1)] if second else [(each, each) for each in range(head.vector)]
+        copies = [(target, leaves[:, column]) for target, column in wanted]
+    for each, weights in copies:
+        if nodes.leaf[0]:
+            _constant(table, each, float(weights[0]))
+        else:
+            _branches(table, nodes, each, weights)
+
+
+def _branches(table: _Table, nodes: Nodes, target: int, weights: Array) -> None:
+    """One tree for one target."""
+    leaf, inner = nodes.leaf, ~nodes.leaf
+    empty = np.zeros(len(leaf), dtype=bool)
+    empty[[node for node, members in nodes.members.items() if not len(members)]] = True
+    member = nodes.categorical & ~empty
+    modes = np.where(member, _MEMBER, np.where(empty | nodes.strict, _LT, _LEQ))
+    splits = np.where(empty, -np.inf, np.where(member, 0.0, nodes.threshold))  # nothing is below minus infinity
+    at = np.where(leaf, np.cumsum(leaf) - 1 + table.leaves, np.cumsum(inner) - 1 + table.nodes)
     table.roots.append(table.nodes)
     table.add(
-        features=get("split_index")[inner],
+        features=nodes.feature[inner],
         splits=splits[inner],
         modes=modes[inner],
-        missing=(get("default_left").astype(bool) ^ flipped)[inner],
-        true=at[true[inner]],
-        true_leaf=leaf[true[inner]],
-        false=at[false[inner]],
-        false_leaf=leaf[false[inner]],
+        missing=nodes.missing[inner],
+        true=at[nodes.true[inner]],
+        true_leaf=leaf[nodes.true[inner]],
+        false=at[nodes.false[inner]],
+        false_leaf=leaf[nodes.false[inner]],
         targets=np.full(len(weights), target),
         weights=weights,
     )
-    if member.any():
-        categories, begin, end = get("category_list"), get("category_list_begin"), get("category_list_end")
-        for node in np.flatnonzero(member).tolist():
-            table.members.append(np.append(categories[begin[node] : end[node]].astype(table.dtype), np.nan))
+    for members in nodes.members.values():
+        if len(members):
+            table.members.append(np.append(members.astype(table.dtype), np.nan))
     table.nodes, table.leaves = table.nodes + int(inner.sum()), table.leaves + len(weights)
 
 

@@ -18,12 +18,19 @@ command = click.Group("bundle", help="Bundles: build, verify, show.")
 
 def _show(result: dict[str, Any]) -> None:
     """The facts, then the inputs and what was tried as tables."""
-    fields({name: each for name, each in result.items() if name not in {"inputs", "attempts"}})
+    facts = {name: each for name, each in result.items() if name not in {"inputs", "attempts"}}
+    fields({**facts, "contributions": _said(result["contributions"])})
     click.echo()
     table("name", "kind", "nullable", "unknown", "minimum", "maximum", "categories")(result["inputs"])
     click.echo()
     tried = [{**each, "µs a row at 1, 10, 100, 1000": list(each["rows_us"].values())} for each in result["attempts"]]
     table("runtime", "converter", "faithful", "error", "µs a row at 1, 10, 100, 1000", "size", "why_not")(tried)
+
+
+def _said(told: dict[str, Any]) -> str:
+    if not told["available"]:
+        return f"not available: {told['why_not']}"
+    return f"available ({told['kind']}), adding up on the scale '{told['scale']}'"
 
 
 @command.command("build")
@@ -78,7 +85,7 @@ def verify(folder: Path, *, memory_mb: int, seconds: float, allow_python: tuple[
 @click.argument("folder", type=_FOLDER)
 @_JSON
 def show(folder: Path, *, as_json: bool) -> None:
-    """Show a bundle: model, inputs, runtime, and what was tried when it was built."""
+    """Show a bundle: model, inputs, runtime, whether it explains predictions, and what was tried when it was built."""
     from modelyard.operations import bundles  # noqa: PLC0415 - see above
 
     emit(bundles.show_bundle(folder), as_json=as_json, show=_show)

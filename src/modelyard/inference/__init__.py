@@ -1,8 +1,8 @@
 """Bundles: the only thing the data plane loads.
 
 Owns the bundle's format, signature and encoding, verifying, trying in a child process, loading through a closed list of
-runtimes (some in worker processes of their own), predicting, and the mergeable histogram. Does not own building bundles
-(`bundling`) or answering requests (`serving`).
+runtimes (some in worker processes of their own), predicting, explaining predictions, and the mergeable histogram. Does
+not own building bundles (`bundling`) or answering requests (`serving`).
 """
 
 from .bundle import GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle, worst_error
@@ -14,9 +14,24 @@ from .errors import (
     GoldenMismatch,
     InvalidRow,
     IsolatedModelFailed,
+    NotExplained,
     PythonNotPermitted,
     UnknownRuntime,
 )
+from .explain import (
+    EXPLAIN_ARRAYS,
+    EXPLAIN_FILE,
+    EXPLAIN_VERSION,
+    Columns,
+    Contributions,
+    ExplainInfo,
+    LinearModel,
+    Scale,
+    TreeModel,
+    load_explainer,
+    pack_explainer,
+)
+from .explanation import explain_info
 from .isolated import (
     ARCHIVE_FILE,
     LIGHTGBM_FILE,
@@ -49,6 +64,9 @@ from .write import INFO_FILE, write_bundle
 
 __all__ = [
     "ARCHIVE_FILE",
+    "EXPLAIN_ARRAYS",
+    "EXPLAIN_FILE",
+    "EXPLAIN_VERSION",
     "FORMAT_VERSION",
     "GOLDEN_FILE",
     "INFO_FILE",
@@ -68,28 +86,38 @@ __all__ = [
     "BundleTooNew",
     "CategoryProfile",
     "ColumnProfile",
+    "Columns",
+    "Contributions",
     "Counts",
     "Encoded",
     "Encoder",
+    "ExplainInfo",
     "Field",
     "Golden",
     "GoldenMismatch",
     "InvalidRow",
     "IsolatedModelFailed",
     "IsolationLimits",
+    "LinearModel",
+    "NotExplained",
     "NumberProfile",
     "Predictions",
     "PythonModel",
     "PythonNotPermitted",
     "ReferenceProfile",
     "Runtime",
+    "Scale",
     "Signature",
     "Sketch",
     "Task",
+    "TreeModel",
     "UnknownRuntime",
     "data_frame",
+    "explain_info",
     "load_bundle",
+    "load_explainer",
     "merge",
+    "pack_explainer",
     "probe_bundle",
     "require_permission",
     "verify_bundle",

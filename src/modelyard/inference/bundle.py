@@ -12,6 +12,8 @@ from modelyard.core import Digest, Scalar
 
 from .encode import Encoder
 from .errors import GoldenMismatch, InvalidRow, UnknownRuntime
+from .explain import Contributions
+from .explanation import Explanation, explain_info
 from .isolated import IsolationLimits
 from .permission import require_permission
 from .records import BundleInfo, ReferenceProfile
@@ -45,10 +47,18 @@ class Predictions:
 class Bundle:
     """A verified and loaded bundle. Immutable; safe for any thread."""
 
-    def __init__(self, info: BundleInfo, digest: Digest, runtime: Runtime, profile: ReferenceProfile) -> None:
+    def __init__(
+        self,
+        info: BundleInfo,
+        digest: Digest,
+        runtime: Runtime,
+        profile: ReferenceProfile,
+        explanation: Explanation,
+    ) -> None:
         self.info = info
         self.digest = digest
         self.profile = profile
+        self._explanation = explanation
         self.encode = Encoder(info.signature)
         self._runtime = runtime
         self._names = info.signature.names
@@ -72,6 +82,25 @@ class Bundle:
     def close(self) -> None:
         """End the worker process, if there is one; the bundle is not asked again. Dropping the bundle does so too."""
         self._runtime.close()
+
+    @property
+    def explains(self) -> bool:
+        """Whether `contributions` can answer."""
+        return self._explanation.info.kind is not None
+
+    def contributions(self, matrix: NDArray[np.float64]) -> Contributions:
+        """Contributions of each field to the scores of an encoded matrix (n_rows, n_fields), as `encode` makes it.
+
+        Exact Shapley values: of trees where fields that are not known follow the training rows down every path, of
+        linear models where they are drawn from the training-like sample (`explain.trees`, `explain.linear`). On the
+        `scale` of the answer, base and contributions of a row add up to what the model gave it.
+
+        The structure is read at the first call: a tenth of a second for 100,000 nodes of trees. After that a row costs
+        about 8 ms at so many (200 trees of depth 10), .2 ms at 1,500, on the calling thread. Memory does not grow with
+        the rows but for the answer.
+        NotExplained says why a bundle cannot (ask `explains` first); BundleDamaged when its file is not what was built.
+        """
+        return self._explanation.explainer(matrix)
 
     def label_of(self, scores: Sequence[float] | NDArray[np.float64]) -> str:
         """The class that one row of scores stands for: the second of two above .5, the highest of more.
@@ -116,8 +145,10 @@ def load_bundle(
         )
     require_permission(info, digest, allow_python)
     profile = msgspec.json.decode((folder / PROFILE_FILE).read_bytes(), type=ReferenceProfile)
+    explanation = Explanation(folder.absolute(), info, explain_info(folder, info))
     load = RUNTIMES[info.runtime]
-    bundle = Bundle(info, digest, load(folder, limits) if info.runtime in ISOLATED else load(folder), profile)
+    runtime = load(folder, limits) if info.runtime in ISOLATED else load(folder)
+    bundle = Bundle(info, digest, runtime, profile, explanation)
     try:
         _replay(bundle, msgspec.json.decode((folder / GOLDEN_FILE).read_bytes(), type=Golden))
     except BaseException:

@@ -52,3 +52,9 @@ class IsolatedModelFailed(Failed):
     """
 
     code = "ISOLATED_MODEL_FAILED"
+
+
+class NotExplained(InvalidInput):
+    """The bundle does not hold what explaining its predictions takes."""
+
+    code = "NO_CONTRIBUTIONS"

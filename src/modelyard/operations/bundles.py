@@ -27,7 +27,7 @@ from modelyard.bundling import (
     tightened,
 )
 from modelyard.core import Conflict, Digest, InvalidInput, NotFound, Scalar, check_name, did_you_mean
-from modelyard.inference import BundleInfo, Encoder, Field, Signature, Task, probe_bundle, verify_bundle
+from modelyard.inference import BundleInfo, Encoder, Field, Signature, Task, explain_info, probe_bundle, verify_bundle
 from modelyard.stats import binary_metrics
 
 from .sources import model_at, name_of
@@ -147,9 +147,16 @@ def show_bundle(folder: Path) -> dict[str, Any]:
         "size": sum(each.stat().st_size for each in folder.iterdir()),
         "tolerance": info.tolerance,
         "metrics": info.metrics,
+        "contributions": _explained(folder, info),
         "inputs": [_described(each) for each in info.signature.fields],
         "attempts": msgspec.json.decode(tried.read_bytes()) if _told(info) else [],
     }
+
+
+def _explained(folder: Path, info: BundleInfo) -> dict[str, Any]:
+    """Whether the bundle can say what each field contributed to a prediction, on which scale, or why not."""
+    told = explain_info(folder, info)
+    return {"available": told.kind is not None, "kind": told.kind, "scale": told.scale, "why_not": told.why_not}
 
 
 def _told(info: BundleInfo) -> bool:

@@ -1,13 +1,31 @@
-"""One client's connection, with a deadline for what it sends."""
+"""One client's connection: a deadline for what it sends, and a short way for the requests that come all day."""
 
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from .http import Found, Write, extra_headers
+from .requests import Request
+
+SHORT_BYTES = 32_768
+"""A body up to this size is taken whole before anything looks at it; larger ones are read bit by bit."""
+
+_TOGETHER = 10
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class Begins(Protocol):
+    """The application, as far as it answers without a task: `http.HttpServer`."""
+
+    traced: bool
+
+    def find(self, method: str, path: str) -> Found | None: ...
+
+    def begin(self, found: Found, request: Request, write: Write) -> None: ...
 
 
 class _Corked:
@@ -27,6 +45,11 @@ class _Corked:
             self._held = data
             self._loop.call_soon(self._let_go)
 
+    def write_whole(self, data: bytes) -> None:
+        """Send an answer that is complete, after whatever is held."""
+        self._let_go()
+        self._transport.write(data)
+
     def close(self) -> None:
         """Send what is held, and close."""
         self._let_go()
@@ -41,10 +64,54 @@ class _Corked:
         return getattr(self._transport, name)
 
 
+class _Nobody:
+    """Where uvicorn would wake the task of a request: there is none."""
+
+    def set(self) -> None:
+        """Nothing to do."""
+
+
+class _Exchange:
+    """A request that is answered without a task, with the state that uvicorn's connection looks at."""
+
+    __slots__ = ("body", "connection", "disconnected", "found", "keep_alive", "more_body", "response_complete")
+    message_event = _Nobody()
+
+    def __init__(self, connection: "Connection", found: Found, *, keep_alive: bool) -> None:
+        self.connection = connection
+        self.found = found
+        self.keep_alive = keep_alive
+        self.body = bytearray()
+        self.more_body = True
+        self.disconnected = False
+        self.response_complete = False
+
+    def write(self, status: int, body: bytes) -> None:
+        """Send the answer, and let the connection go on with the next request."""
+        self.response_complete = True
+        transport: Any = self.connection.transport
+        if self.disconnected or transport.is_closing():
+            return
+        head = b"%bcontent-type: application/json\r\ncontent-length: %d\r\n" % (STATUS_LINE[status], len(body))
+        if status != 200:
+            head += b"".join(b"%b: %b\r\n" % each for each in extra_headers(status))
+        if not self.keep_alive:
+            head += b"connection: close\r\n"
+        transport.write_whole(b"%b\r\n%b" % (head, body))
+        if not self.keep_alive:
+            transport.close()
+        self.connection.on_response_complete()
+
+
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, which knows since when it waits for the rest of a request; None when it does not."""
+    """uvicorn's connection, which knows since when it waits for the rest of a request, or for the next.
+
+    Requests to our own endpoints, short, sent whole and one at a time, are handed to the application as they are and
+    answered when it says so. uvicorn starts a task for each of the others, which costs as much as all the rest.
+    """
 
     receiving_since: float | None = None
+    idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_Corked(transport))  # type: ignore[arg-type]  # all of a transport that is asked for
@@ -53,21 +120,87 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.receiving_since = time.monotonic()
+        self.idle_since = None
+
+    def on_headers_complete(self) -> None:
+        exchange = self._exchange()
+        if exchange is None:
+            super().on_headers_complete()
+        else:
+            self.cycle = exchange  # type: ignore[assignment]  # all of a cycle that is asked for
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.receiving_since = None
+        exchange: Any = self.cycle
+        if isinstance(exchange, _Exchange) and not exchange.response_complete:
+            scope: Any = self.scope
+            request = Request(scope, exchange.found.deployment)
+            request.body = bytes(exchange.body)
+            app: Begins = self.config.app  # type: ignore[assignment]  # uvicorn is given nothing else
+            app.begin(exchange.found, request, exchange.write)
+
+    def on_response_complete(self) -> None:
+        """As uvicorn has it, but idle connections are ended by the sweep: a timer for each answer costs more."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self.idle_since = time.monotonic()
 
     def time_out(self) -> None:
         """Say that it took too long, and hang up."""
         self.transport.write(_TIMEOUT)
         self.transport.close()
 
+    def _exchange(self) -> _Exchange | None:
+        """The short way for the request whose headers are there; None for those that must take the long one."""
+        app: Begins = self.config.app  # type: ignore[assignment]  # see above
+        parser = self.parser
+        if (
+            (self.cycle is not None and not self.cycle.response_complete)
+            or self.pipeline
+            or self.flow.write_paused
+            or self.expect_100_continue
+            or parser.should_upgrade()
+            or parser.get_http_version() != "1.1"
+            or app.traced
+            or not self._is_short()
+        ):
+            return None
+        url = httptools.parse_url(self.url)
+        method, path = parser.get_method().decode("ascii"), url.path.decode("ascii")
+        found = app.find(method, path)
+        if found is None:
+            return None
+        self.scope["method"], self.scope["path"], self.scope["query_string"] = method, path, url.query or b""
+        return _Exchange(self, found, keep_alive=parser.should_keep_alive())
 
-def close_slow_senders(connections: Iterable[Any], seconds: float) -> None:
-    """Hang up on every connection that has been sending one request for longer than `seconds`."""
-    latest = time.monotonic() - seconds
+    def _is_short(self) -> bool:
+        for name, value in self.headers:
+            if name == b"content-length":
+                return value.isdigit() and int(value) <= SHORT_BYTES
+            if name == b"transfer-encoding":
+                return False
+        return True
+
+
+async def sweep(connections: Iterable[Any], *, receive_seconds: float, idle_seconds: float) -> None:
+    """Hang up on every connection that has been sending one request, or nothing, for longer than it may.
+
+    A few at a time: when hundreds are late together, requests are answered in between.
+    """
+    now, closed = time.monotonic(), 0
     for connection in list(connections):
-        since = connection.receiving_since
-        if since is not None and since < latest:
+        if connection.transport.is_closing():
+            continue
+        if connection.receiving_since is not None and connection.receiving_since < now - receive_seconds:
             connection.time_out()
+        elif connection.idle_since is not None and connection.idle_since < now - idle_seconds:
+            connection.transport.close()
+        else:
+            continue
+        closed += 1
+        if closed % _TOGETHER == 0:
+            await asyncio.sleep(0)

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,12 +33,14 @@ LONGEST_WAIT_US = 150_000.0
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """The answer to one row."""
+    """The answer to one row, the arm that gave it, and the features it was given for."""
 
     prediction_id: str
     prediction: Scalar
     scores: tuple[float, ...]
     model_version: str
+    arm: str
+    features: tuple[Scalar, ...]
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,30 @@ class _Copy:
     row: Input
 
 
+Then = Callable[[list[Answer] | Exception], None]
+"""Takes the answers to a request's rows in their order, or the error of the first that has none. Must not raise."""
+
+
 @dataclass(slots=True, eq=False)
 class _Request:
     """The rows of one request, and what became of them so far."""
 
-    done: asyncio.Future[None]
+    then: Then
     began: float
+    deployment: Deployment
+    asks: Sequence[Ask]
+    span: object
     answers: dict[str, Answer | Exception] = field(default_factory=dict)
-    left: int = 0
+
+    def outcome(self) -> list[Answer] | Exception:
+        """What its caller is told."""
+        told: list[Answer] = []
+        for ask in self.asks:
+            answer = self.answers[ask.identity]
+            if isinstance(answer, Exception):
+                return answer
+            told.append(answer)
+        return told
 
 
 class DataPlane:
@@ -109,35 +127,37 @@ class DataPlane:
                 remedy="Try again in a second; more workers: modelyard serve --workers N.",
             )
 
-    async def predict(
-        self, deployment: Deployment, rows: Sequence[Input], *, at: Micros | None, key: str | None
-    ) -> list[Answer]:
-        """Answer rows of one request, together with whatever else waits at this moment.
+    def submit(
+        self, deployment: Deployment, rows: Sequence[Input], *, at: Micros | None, key: str | None, then: Then
+    ) -> None:
+        """Have the rows of one request answered, together with whatever else waits at this moment.
 
         `at` is the event time (now without it); `key` assigns all rows to one arm, else the route's `assign_by` field
         of each row does, else its prediction id. When an arm other than live fails, live answers the same row and both
-        are recorded. Raises the live arm's error: the caller's fault as it is, the model's own as ModelFailed; and
-        JournalUnavailable when an answer could not be put on record.
+        are recorded. The error that `then` may get is the live arm's: the caller's fault as it is, the model's own as
+        ModelFailed; or JournalUnavailable when an answer could not be put on record.
         """
         if not rows:
-            return []
+            then([])
+            return
         began, instant = time.perf_counter(), self.now() if at is None else at
         asks = [self._ask(deployment, row, instant, key) for row in rows]
-        request = _Request(asyncio.get_running_loop().create_future(), began, left=len(asks))
+        span = None if self.tracing is None else self.tracing.here()
+        request = _Request(then, began, deployment, asks, span)
         for ask in asks:
             self._requests[ask.identity] = request
         self._batcher.submit(asks)
-        await request.done
-        answers = []
-        for ask in asks:
-            answer = request.answers[ask.identity]
-            if isinstance(answer, Exception):
-                raise answer
-            answers.append(answer)
-        if self.tracing is not None:
-            told = [(each.prediction_id, each.model_version) for each in answers]
-            self.tracing.predicted(time.perf_counter() - began, deployment.route.deployment, told)
-        return answers
+
+    async def predict(
+        self, deployment: Deployment, rows: Sequence[Input], *, at: Micros | None, key: str | None
+    ) -> list[Answer]:
+        """The same, waited for: the answers, or the error raised."""
+        done: asyncio.Future[list[Answer] | Exception] = asyncio.get_running_loop().create_future()
+        self.submit(deployment, rows, at=at, key=key, then=lambda told: None if done.done() else done.set_result(told))
+        told = await done
+        if isinstance(told, Exception):
+            raise told
+        return told
 
     def feedback(self, records: Sequence[TruthRecord | OutcomeRecord]) -> None:
         """Put ground truth or business outcomes on record."""
@@ -311,20 +331,28 @@ class DataPlane:
             return self._failure(ask, outcome)
         if ask.deployment.shadowed:
             self._copy_to_shadows(ask, outcome)
-        return Answer(ask.identity, outcome.label, outcome.scores, ask.arm.arm.version)
+        arm = ask.arm.arm
+        return Answer(ask.identity, outcome.label, outcome.scores, arm.version, arm.name, outcome.features)
 
     def _finish(self, told: Sequence[tuple[Ask, Answer | Exception]]) -> None:
-        now, took = time.perf_counter(), dict[str, list[float]]()
+        now, took, finished = time.perf_counter(), dict[str, list[float]](), list[_Request]()
         for ask, answer in told:
             request = self._requests.pop(ask.identity)
             request.answers[ask.identity] = answer
-            request.left -= 1
-            if request.left == 0:
+            if len(request.answers) == len(request.asks):
+                finished.append(request)
                 took.setdefault(ask.deployment.route.model, []).append(now - request.began)
-                if not request.done.done():  # its caller may have gone
-                    request.done.set_result(None)
         for model, seconds in took.items():
             self._metrics.took(model, seconds)
+        for request in finished:
+            outcome = request.outcome()
+            if self.tracing is not None and not isinstance(outcome, Exception):
+                self._trace(self.tracing, request, outcome, now)
+            request.then(outcome)
+
+    def _trace(self, tracing: Tracing, request: _Request, answers: Sequence[Answer], now: float) -> None:
+        told = [(each.prediction_id, each.model_version) for each in answers]
+        tracing.predicted(request.span, now - request.began, request.deployment.route.deployment, told)
 
     def _copy_to_shadows(self, ask: Ask, outcome: Outcome) -> None:
         route = ask.deployment.route

@@ -93,6 +93,7 @@ class Deployments:
         self._newly_permitted: frozenset[Digest] = frozenset()
         self._caches: dict[tuple[str, Digest], ScoreCache] = {}
         self._refused: set[Digest] = set()
+        self._tried: set[Digest] = set()
         self._retired: list[tuple[Deployment, LoadedArm]] = []
         self._stamp: tuple[int, int] | None = None
         self.current: Mapping[str, Deployment] = {}
@@ -273,8 +274,11 @@ class Deployments:
     def _arm(self, route: Route, arm: Arm, policy: ServingPolicy) -> LoadedArm:
         if arm.bundle not in self._bundles:
             folder = self._feed.bundle_path(arm.bundle)
-            memory_mb, seconds, allowed = self._probe.memory_mb, self._probe.seconds, self._permitted
-            probe_bundle(folder, expect=arm.bundle, memory_mb=memory_mb, seconds=seconds, allow_python=allowed)
+            allowed = self._permitted
+            if arm.bundle not in self._tried:  # a rollback must not wait for a trial that it has passed before
+                memory_mb, seconds = self._probe.memory_mb, self._probe.seconds
+                probe_bundle(folder, expect=arm.bundle, memory_mb=memory_mb, seconds=seconds, allow_python=allowed)
+                self._tried.add(arm.bundle)
             self._bundles[arm.bundle] = load_bundle(
                 folder, expect=arm.bundle, allow_python=allowed, limits=self._probe.isolation
             )

@@ -9,6 +9,12 @@ class NotServed(NotFound):
     code = "NOT_SERVED"
 
 
+class MethodNotAllowed(InvalidInput):
+    """The path is there for other methods; `context["allow"]` lists them as the header Allow does."""
+
+    code = "METHOD_NOT_ALLOWED"
+
+
 class NotReady(Unavailable):
     """The deployment's live arm is not loaded."""
 

@@ -17,7 +17,7 @@ from modelyard.journal import Durability, Journal
 from modelyard.online import LocalOnlineStore
 from modelyard.routing import FeedFolder, ServerStatus
 
-from .connection import Connection, close_slow_senders
+from .connection import Connection, sweep
 from .dataplane import DataPlane
 from .deployments import Deployments
 from .http import HttpServer
@@ -104,7 +104,6 @@ class ServerProcess:
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=math.ceil(self._options.drain_seconds),
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             server_header=False,
             date_header=False,
         )
@@ -141,7 +140,11 @@ class ServerProcess:
         """End the connections of those who take too long to send what they began."""
         while True:
             await asyncio.sleep(1)
-            close_slow_senders(server.server_state.connections, self._options.receive_seconds)
+            await sweep(
+                server.server_state.connections,
+                receive_seconds=self._options.receive_seconds,
+                idle_seconds=KEEP_ALIVE_SECONDS,
+            )
 
     def _report(self) -> None:
         now: Micros = to_micros(self._clock.now())

@@ -1,9 +1,33 @@
 """What a JSON decoder lets pass and a server must not: names written twice, of which one would be dropped silently."""
 
 import json
+import re
 from typing import Any
 
 from .errors import BadRequest
+
+DEEPEST = 32
+"""How many lists and objects may stand inside each other. What any endpoint takes has five."""
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def refuse_deep_nesting(body: bytes) -> None:
+    """BadRequest when JSON nests deeper than `DEEPEST`; asked before a decoder descends into it.
+
+    Time is linear in the body. A body that is no JSON may pass, for the decoder to refuse.
+    """
+    if body.count(b"[") + body.count(b"{") <= DEEPEST:
+        return
+    brackets, depth = _STRING.sub(b"", body).translate(None, _NO_BRACKET), 0
+    for bracket in brackets:
+        depth += 1 if bracket in b"[{" else -1
+        if depth > DEEPEST:
+            raise BadRequest(
+                f"The body nests lists and objects deeper than {DEEPEST}.",
+                remedy="Send rows as flat lists or mappings of values.",
+            )
 
 
 def refuse_repeated_names(body: bytes, names: int) -> None:

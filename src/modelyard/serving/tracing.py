@@ -20,7 +20,7 @@ class Tracing:
 
     def __init__(self, collector: str, share: float, server: str) -> None:
         try:
-            from opentelemetry import trace  # noqa: PLC0415 - an extra
+            from opentelemetry import context, trace  # noqa: PLC0415 - an extra
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
             from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
             from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -33,6 +33,7 @@ class Tracing:
             raise InvalidInput(
                 f"Traces need a library that is not installed: {error}.", code="NO_TELEMETRY", remedy=_INSTALL
             ) from error
+        self._context = context
         self._trace = trace
         self._propagator = TraceContextTextMapPropagator()
         self._provider = TracerProvider(
@@ -52,10 +53,14 @@ class Tracing:
         with self._tracer.start_as_current_span(name, parent, kind=kind, attributes=facts) as span:
             yield span
 
-    def predicted(self, seconds: float, deployment: str, answers: Sequence[tuple[str, str]]) -> None:
+    def here(self) -> Any:
+        """The span that is open now, for `predicted` to stand in."""
+        return self._context.get_current()
+
+    def predicted(self, inside: Any, seconds: float, deployment: str, answers: Sequence[tuple[str, str]]) -> None:
         """A span for rows that were answered just now, `seconds` after they came: their ids and versions."""
         end = time.time_ns()
-        span = self._tracer.start_span("predict", start_time=end - int(seconds * 1e9))
+        span = self._tracer.start_span("predict", inside, start_time=end - int(seconds * 1e9))
         span.set_attributes(
             {
                 "modelyard.deployment": deployment,

@@ -59,4 +59,4 @@ def test_what_is_not_the_live_version_does_not_answer(damaged: Service, version:
 def test_an_arm_of_another_kind_of_model_is_our_fault(fraud_model: Bundle) -> None:
     """Its scores would not fill the tensor that live promises."""
     with pytest.raises(ModelFailed, match="gives 3 scores where live gives 1"):
-        tensors_of(fraud_model.info, [Answer("id", "1", (0.1, 0.2, 0.7), "2")])
+        tensors_of(fraud_model.info, [Answer("id", "1", (0.1, 0.2, 0.7), "2", "live", ())])

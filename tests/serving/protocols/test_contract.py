@@ -1,7 +1,10 @@
 """The route table: what matches, what does not, and that no path is there twice."""
 
+import asyncio
 import inspect
+import json
 import re
+from typing import Any, cast
 
 import pytest
 
@@ -27,9 +30,15 @@ def test_a_path_that_fits_no_template_is_not_found(path: str) -> None:
 
 
 def test_a_path_for_another_method_says_which() -> None:
-    """So that nobody looks for a typing error."""
-    with pytest.raises(NotServed, match="It is for POST"):
-        RouteTable(ROUTES).find("GET", "/v2/models/fraud/infer")
+    """405 with Allow, in the protocol's words; where GET may come, so may HEAD."""
+    table = RouteTable(ROUTES)
+    for method, path, allow in (("GET", "/v2/models/a/infer", "POST"), ("POST", "/v1/models/a", "GET, HEAD")):
+        found = table.find(method, path)
+        assert found is not None
+        answering: Any = found[0].handler(cast("Any", None), Call())
+        reply = asyncio.run(answering)
+        assert (reply.status, reply.headers["allow"]) == (405, allow)
+        assert f"{path} is not for {method}" in json.loads(reply.body)["error"]
 
 
 def test_every_route_is_there_once_and_is_asynchronous() -> None:

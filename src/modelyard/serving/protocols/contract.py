@@ -7,8 +7,8 @@ the protocol's clients read.
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, TypeVar
 
@@ -18,8 +18,8 @@ from modelyard.access import NotAuthenticated, Permission
 from modelyard.core import Conflict, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable
 
 from ..dataplane import DataPlane
-from ..errors import BadRequest, NotServed, TooLarge, UnsupportedEncoding
-from ..strict import refuse_repeated_names
+from ..errors import BadRequest, MethodNotAllowed, TooLarge, UnsupportedEncoding
+from ..strict import refuse_deep_nesting, refuse_repeated_names
 
 Shape = TypeVar("Shape")
 
@@ -29,6 +29,7 @@ STATUSES: tuple[tuple[type[ModelyardError], int], ...] = (
     (NotAuthenticated, 401),
     (Forbidden, 403),
     (NotFound, 404),
+    (MethodNotAllowed, 405),
     (Conflict, 409),
     (InvalidInput, 400),
     (Unavailable, 503),
@@ -99,20 +100,36 @@ class RouteTable:
     def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
         """The route of a decoded path with the parts it matched; None when no template fits.
 
-        NotServed when the path is there for other methods only.
+        When the path is there for other methods only, the route found says so, in its protocol's words.
         """
-        others = []
+        others: list[Route] = []
         for pattern, route in self._routes:
             if (match := pattern.fullmatch(path)) is None:
                 continue
             if route.method == method:
                 return route, match.groupdict()
-            others.append(route.method)
-        if others:
-            raise NotServed(
-                f"{path[:80]} is not for {method[:20]}.", remedy=f"It is for {', '.join(sorted(set(others)))}."
-            )
-        return None
+            others.append(route)
+        return (_refusing(others, method, path), {}) if others else None
+
+
+def allowing(methods: Collection[str], method: str, path: str) -> MethodNotAllowed:
+    """The error of a path that is there for other methods only; where GET may come, so may HEAD."""
+    known = sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
+    return MethodNotAllowed(
+        f"{path[:80]} is not for {method[:20]}.",
+        context={"allow": ", ".join(known)},
+        remedy=f"It is for {', '.join(known)}.",
+    )
+
+
+def _refusing(others: Sequence[Route], method: str, path: str) -> Route:
+    error = allowing([route.method for route in others], method, path)
+
+    async def refuse(_plane: DataPlane, _call: Call) -> Reply:
+        reply = others[0].error_reply(error)
+        return replace(reply, headers={**reply.headers, "allow": str(error.context["allow"])})
+
+    return Route(method, path, refuse, None, others[0].error_reply)
 
 
 def json_reply(value: Any, status: int = 200) -> Reply:
@@ -132,6 +149,14 @@ def sentence(error: ModelyardError) -> str:
     return f"{where}{error}"
 
 
+def own_error(error: ModelyardError) -> Reply:
+    """An error as our own paths say it: `{"error": {"code", "message", "remedy", "path"?}}`."""
+    described = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    if path := error.context.get("path"):
+        described["path"] = str(path)
+    return json_reply({"error": described}, status_of(error))
+
+
 def text_error(error: ModelyardError) -> Reply:
     """An error as `{"error": "text"}`, which clients of Open Inference servers and of TensorFlow Serving read."""
     return json_reply({"error": sentence(error)}, status_of(error))
@@ -143,6 +168,7 @@ def decode_json(kind: type[Shape], body: bytes, remedy: str) -> Shape:
     NaN, which many clients write although JSON has no such value, becomes null. An infinity stays one, for the field
     that it is meant for to refuse.
     """
+    refuse_deep_nesting(body)
     try:
         decoded = _decoded(body)
         refuse_repeated_names(body, _names_in(decoded))
