@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import lightgbm
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 import xgboost
-from mlflow.models import infer_signature
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -22,7 +20,13 @@ from modelyard.cli.root import root
 from modelyard.core import Digest
 from modelyard.inference import PythonNotPermitted, load_bundle
 from modelyard.operations import write_template
+from modelyard.tracking import without_telemetry
 from modelyard.wiring import Project, bundle_command
+
+without_telemetry()
+
+import mlflow  # noqa: E402 - only now may it be imported
+from mlflow.models import infer_signature  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own, when they are asked as scripts ask them
 
