@@ -1,31 +1,51 @@
 """Bundles whose files are in order and whose models are not: they crash, hang, or eat up memory."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
+import msgspec
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import RandomForestClassifier
 
 from modelyard.bundling.converters import treelite_of
-from modelyard.inference import BundleInfo, Field, Golden, ReferenceProfile, Signature, write_bundle
+from modelyard.inference import BundleInfo, Field, Golden, NumberProfile, ReferenceProfile, Signature, write_bundle
 
 FEATURES = 3
 
 
-def bundle_of(model: dict[str, bytes], runtime: str, into: Path) -> Path:
+COLUMNS = tuple(NumberProfile(f"f{index}", (0.0,), (0, 0), 0, 0.0) for index in range(FEATURES))
+PLAN = {"request": [{"name": each.name, "kind": "number", "required": True} for each in COLUMNS], "views": []}
+
+UNTRUE = Golden(tuple((float(row), 1.0, 2.0) for row in range(4)), ((0.0,),) * 4)
+"""Four rows, and answers to them."""
+
+
+def bundle_of(model: dict[str, bytes], runtime: str, into: Path, golden: Golden = UNTRUE) -> Path:
     """A bundle with digests in order, whatever its model file holds."""
     signature = Signature(tuple(Field(f"f{index}", "number") for index in range(FEATURES)))
-    info = BundleInfo(2, "bad", "1", "regression", runtime, signature, {}, {})
-    golden = Golden(tuple((float(row), 1.0, 2.0) for row in range(4)), ((0.0,),) * 4)
+    info = BundleInfo(2, "bad", "1", "regression", runtime, signature, PLAN, {})
     files = {
         **model,
         "golden.json": json.dumps({"rows": golden.rows, "scores": golden.scores}).encode(),
-        "profile.json": json.dumps({"rows": ReferenceProfile(0, ()).rows, "columns": []}).encode(),
+        "profile.json": msgspec.json.encode(ReferenceProfile(0, COLUMNS)),
     }
     write_bundle(into, info, files)
     return into
+
+
+def python_bundle(into: Path, code: str) -> Path:
+    """A bundle of code, permitted nowhere; its golden rows want what stands in their second field."""
+    fields = [{"name": f"f{index}", "kind": "number"} for index in range(FEATURES)]
+    archive = BytesIO()
+    with ZipFile(archive, "w") as packed:
+        packed.writestr("model.py", code)
+    told = json.dumps({"kind": "source", "task": "regression", "fields": fields}).encode()
+    golden = Golden(tuple((0.0, float(row), 0.0) for row in range(4)), tuple((float(row),) for row in range(4)))
+    return bundle_of({"python.json": told, "model.zip": archive.getvalue()}, "python", into, golden)
 
 
 def graph(nodes: list[Any], constants: list[Any]) -> dict[str, bytes]:

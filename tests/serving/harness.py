@@ -56,10 +56,15 @@ class Server:
 
     def start(self) -> None:
         """Start and wait until it is ready."""
+        self.start_unready()
+        self.until(lambda: self.get("/ready")[0] == 200)
+
+    def start_unready(self) -> None:
+        """Start and wait until it listens."""
         command = [*self._command(), "--exit-with-parent"]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
-        self.until(lambda: self.get("/ready")[0] == 200)
+        self.until(lambda: self.get("/health")[0] != 0)
 
     def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
         """Poll until a condition holds."""

@@ -8,7 +8,8 @@ from .build import BUILD_FILE, Attempt, BuiltBundle, Facts, build_bundle
 from .errors import NoFaithfulRuntime
 from .original import OnnxFile, Original, tightened
 from .profile import build_profile, permutation_importance
-from .read import classes_of, columns_of, levels_of, read_model, read_sample, task_of
+from .python_folder import PythonFolder
+from .read import ReadModel, classes_of, columns_of, levels_of, read_model, read_sample, task_of
 from .signature import infer_signature
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "NoFaithfulRuntime",
     "OnnxFile",
     "Original",
+    "PythonFolder",
+    "ReadModel",
     "build_bundle",
     "build_profile",
     "classes_of",

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from modelyard.inference import (
     Encoder,
     Golden,
     ReferenceProfile,
+    Runtime,
     Signature,
     Task,
     load_bundle,
@@ -108,6 +110,7 @@ def build_bundle(
     facts: Facts,
     into: Path,
     progress: Progress = lambda _: None,
+    allow_python: bool = False,
 ) -> BuiltBundle:
     """Build the bundle of a trained model at `into`, which must not exist.
 
@@ -117,7 +120,8 @@ def build_bundle(
     The runtimes that suit the model are tried in order. One is faithful when its answers equal the original's on these
     rows, on stress rows and at the thresholds of the trees: every class the same, scores within `facts.tolerance`
     relative. The first faithful one is kept, unless a later one answers a single row in less than four fifths of its
-    time. NoFaithfulRuntime lists what was tried.
+    time. What none of them carries is tried in a worker process: on its own library, then as Python, which is kept only
+    with `allow_python`, for it needs the permission of whoever serves it. NoFaithfulRuntime lists what was tried.
     """
     original, sample = Original(model, signature, task), rows[:_SAMPLE_ROWS]
     progress("asking the model what it refuses")
@@ -131,8 +135,12 @@ def build_bundle(
     for converter in (each for each in CONVERTERS if each.suits(model)):
         if converter.fallback and any(each.faithful and each.runtime.startswith("onnx") for each in attempts):
             continue
+        if converter.resort and any(each.faithful for each in attempts):
+            continue
         progress(f"trying {converter.runtime} ({converter.name})")
         made, attempt = _try(converter, subject, proof, facts.tolerance)
+        if attempt.runtime == "python" and attempt.faithful and not allow_python:
+            attempt = msgspec.structs.replace(attempt, row_us=None, why_not="faithful, but its Python needs permission")
         files.append(made)
         attempts.append(attempt)
     chosen = choice(attempts)
@@ -150,7 +158,7 @@ def build_bundle(
     progress(f"writing the bundle with {attempts[chosen].runtime}")
     info = _info(attempts[chosen].runtime, original.signature, task, plan, facts)
     digest = write_bundle(into, msgspec.structs.replace(info, floor=proof.floor), content)
-    load_bundle(into, expect=digest)
+    load_bundle(into, expect=digest, allow_python=[digest] if allow_python else []).close()
     return BuiltBundle(into, digest, tuple(attempts))
 
 
@@ -195,17 +203,23 @@ def _try(converter: Converter, subject: Subject, proof: _Proof, tolerance: float
             (Path(folder) / name).write_bytes(data)
         attempt = msgspec.structs.replace(attempt, size=sum(len(each) for each in files.values()))
         try:
-            runtime = RUNTIMES[converter.runtime](Path(folder))
-            parts = np.array_split(proof.rows, max(1, len(proof.rows) // _ASKED_AT_ONCE))
-            answers = np.concatenate([runtime.scores(np.ascontiguousarray(part)) for part in parts])
+            with closing(RUNTIMES[converter.runtime](Path(folder))) as runtime:
+                attempt = _judged(attempt, runtime, subject.task, proof, tolerance)
         except Exception as error:  # a runtime that cannot run what a converter made; the report keeps it
             return {}, msgspec.structs.replace(attempt, why_not=f"cannot be run: {_short(error)}")
-        worst = worst_error(proof.expected, answers, proof.floor)
-        attempt = msgspec.structs.replace(attempt, error=worst if np.isfinite(worst) else None)
-        if why_not := _unfaithful(proof.expected, answers, subject.task, worst, tolerance):
-            return {}, msgspec.structs.replace(attempt, why_not=why_not)
-        costs = cost_per_row(runtime, proof.rows)
-    return files, msgspec.structs.replace(attempt, faithful=True, rows_us=costs, row_us=costs["1"])
+    return files if attempt.faithful else {}, attempt
+
+
+def _judged(attempt: Attempt, runtime: Runtime, task: Task, proof: _Proof, tolerance: float) -> Attempt:
+    """The attempt with what its runtime answers, and what that costs when it is faithful."""
+    parts = np.array_split(proof.rows, max(1, len(proof.rows) // _ASKED_AT_ONCE))
+    answers = np.concatenate([runtime.scores(np.ascontiguousarray(part)) for part in parts])
+    worst = worst_error(proof.expected, answers, proof.floor)
+    attempt = msgspec.structs.replace(attempt, error=worst if np.isfinite(worst) else None)
+    if why_not := _unfaithful(proof.expected, answers, task, worst, tolerance):
+        return msgspec.structs.replace(attempt, why_not=why_not)
+    costs = cost_per_row(runtime, proof.rows)
+    return msgspec.structs.replace(attempt, faithful=True, rows_us=costs, row_us=costs["1"])
 
 
 def _unfaithful(expected: Matrix, answers: Matrix, task: Task, worst: float, tolerance: float) -> str:
@@ -248,7 +262,18 @@ def _nothing(model: Any, facts: Facts, attempts: Sequence[Attempt]) -> NoFaithfu
         f"No fast runtime carries this {type(model).__name__}:\n  "
         + describe([f"{each.runtime} ({each.converter}): {each.why_not}" for each in attempts]),
         context={"model": facts.model, "kind": type(model).__name__},
-        remedy="docs/parity.md lists what is carried. Where scores may differ by more, raise the tolerance.",
+        remedy=_remedy(attempts),
+    )
+
+
+def _remedy(attempts: Sequence[Attempt]) -> str:
+    general = "docs/parity.md lists what is carried. Where scores may differ by more, raise the tolerance."
+    python = next((each for each in attempts if each.runtime == "python" and each.faithful), None)
+    if python is None:
+        return general
+    return (
+        f"Python in a worker process of its own answers the same, in {python.rows_us['1']:.0f} µs a row: build with "
+        f"--allow-python, and permit the bundle's digest where it is served. {general}"
     )
 
 

@@ -1,24 +1,37 @@
 """Converters from trained models to the runtimes of bundles, in the order they are tried.
 
 ONNX Runtime first: trees as they are (`trees`), else what skl2onnx or onnxmltools make of the model; then treelite.
+What none of these carries goes to a worker process: on its own library, and at last as Python.
 """
 
 import json
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
-from modelyard.inference import Signature, Task
+from modelyard.inference import (
+    LIGHTGBM_FILE,
+    PICKLE_FILE,
+    PYTHON_FILE,
+    XGBOOST_FILE,
+    PythonModel,
+    Signature,
+    Task,
+)
 
 from .graphs import MISSING, OPSET, Graph, fed_by, fed_whole, finished, followed_by, graph_of, is_whole
 from .imputer import convert_imputer, imputer_shape
-from .original import OnnxFile, is_pipeline, library_of, reads_names
+from .original import OnnxFile, is_pipeline, library_of, reads_names, wants_codes
+from .python_folder import PythonFolder
+from .torch_module import TorchModule
 from .trees import tree_graph
 
 _FLOAT32_FIRST = ("RandomForest", "ExtraTree", "GradientBoosting", "DecisionTree")
@@ -27,6 +40,13 @@ _FLOAT32_FIRST = ("RandomForest", "ExtraTree", "GradientBoosting", "DecisionTree
 _LIGHTGBM_ZERO = float(np.float32(1e-35))
 
 _TREES = (*_FLOAT32_FIRST, "HistGradientBoosting")
+
+
+_CALLS: dict[Task, Literal["predict", "predict_proba"]] = {
+    "binary": "predict_proba",
+    "multiclass": "predict_proba",
+    "regression": "predict",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +67,8 @@ class Subject:
 class Converter:
     """Turns a model into the files of one runtime; raises whatever its library raises when it cannot.
 
-    `fallback` converters are tried only when none before them that makes the same runtime was faithful.
+    `fallback` converters are tried only when none before them that makes the same runtime was faithful, a last `resort`
+    only when nothing before it was.
     """
 
     name: str
@@ -55,6 +76,7 @@ class Converter:
     suits: Callable[[Any], bool]
     convert: Callable[[Subject], dict[str, bytes]]
     fallback: bool = False
+    resort: bool = False
 
 
 def treelite_of(model: Any, signature: Signature | None = None) -> Any:
@@ -230,6 +252,44 @@ def _raw_onnx(subject: Subject) -> dict[str, bytes]:
     return _file(feed(graph, subject.signature), kind, subject)
 
 
+def _torch(subject: Subject) -> dict[str, bytes]:
+    """What PyTorch's own exporter makes of a module."""
+    fields = len(subject.signature.fields)
+    exported = OnnxFile(subject.model.exported(fields))
+    columns = subject.model.outputs(fields)
+    return _raw_onnx(replace(subject, model=exported, classes=columns if subject.task == "binary" else subject.classes))
+
+
+def _native_lightgbm(subject: Subject) -> dict[str, bytes]:
+    booster = getattr(subject.model, "booster_", subject.model)
+    return {LIGHTGBM_FILE: booster.model_to_string().encode()}
+
+
+def _native_xgboost(subject: Subject) -> dict[str, bytes]:
+    """Its own file; the best round is named where the model itself stops there."""
+    own = hasattr(subject.model, "get_booster")
+    booster = subject.model.get_booster() if own else subject.model.copy()
+    if not own:
+        booster.set_attr(best_iteration=None)
+    return {XGBOOST_FILE: bytes(booster.save_raw("ubj"))}
+
+
+def _python(subject: Subject) -> dict[str, bytes]:
+    """The trained estimator as a pickle, or code as it came."""
+    model, task = subject.model, subject.task
+    if isinstance(model, PythonFolder):
+        return model.files(subject.signature, task)
+    import joblib  # noqa: PLC0415 - only pickles need it
+
+    frame: Literal["", "strings", "categories"] = ""
+    if reads_names(model):
+        frame = "categories" if wants_codes(model) else "strings"
+    told = PythonModel("estimator", task, subject.signature.fields, frame, _CALLS[task])
+    pickled = BytesIO()
+    joblib.dump(model, pickled)
+    return {PYTHON_FILE: msgspec.json.encode(told), PICKLE_FILE: pickled.getvalue()}
+
+
 def _file(graph: Graph, kind: int, subject: Subject, *, single: bool = False) -> dict[str, bytes]:
     done = finished(graph, kind, subject.task, subject.classes)
     return {"model.onnx": done.to_bytes(subject.outputs, single=single)}
@@ -292,6 +352,11 @@ def _no_trees_inside(model: Any) -> bool:
     return library_of(model) == "sklearn" and not _trees_inside(model)
 
 
+def _estimators(model: Any) -> bool:
+    """What has a method that takes rows; XGBoost's own boosters take a matrix of their library's."""
+    return not isinstance(model, OnnxFile | TorchModule) and type(model).__name__ != "Booster"
+
+
 def _boosters(model: Any) -> bool:
     return library_of(model) in {"lightgbm", "xgboost"}
 
@@ -302,6 +367,12 @@ CONVERTERS: tuple[Converter, ...] = (
     Converter("skl2onnx", "onnx-float32", rounds_input, _skl2onnx_single, fallback=True),
     Converter("onnxmltools", "onnx-float32", _boosters, _onnxmltools, fallback=True),
     Converter("as it is", "onnx", lambda model: isinstance(model, OnnxFile), _raw_onnx),
+    Converter("torch", "onnx", lambda model: isinstance(model, TorchModule), _torch),
     Converter("treelite", "treelite", _bare(rounding=False), _to_treelite),
     Converter("treelite", "treelite-float32", _bare(rounding=True), _to_treelite),
+    Converter(
+        "its own library", "lightgbm", lambda model: library_of(model) == "lightgbm", _native_lightgbm, resort=True
+    ),
+    Converter("its own library", "xgboost", lambda model: library_of(model) == "xgboost", _native_xgboost, resort=True),
+    Converter("as it is", "python", _estimators, _python, resort=True),
 )

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.core import InvalidInput, ModelyardError
-from modelyard.inference import LARGEST_SINGLE, Field, Signature, Task
+from modelyard.inference import LARGEST_SINGLE, Field, Signature, Task, data_frame
+
+from .python_folder import PythonFolder
+from .torch_module import TorchModule
 
 Matrix = NDArray[np.float64]
 
@@ -66,6 +69,8 @@ class Original:
         library = library_of(self.model)
         if isinstance(self.model, OnnxFile):
             return _ask_onnx(self.model, matrix, self.signature)
+        if isinstance(self.model, PythonFolder | TorchModule):
+            return self.model.ask(matrix, self.signature, self.task)
         if library == "xgboost" and type(self.model).__name__ == "Booster":
             return _ask_booster(self.model, matrix)
         rows = self.frame(matrix) if reads_names(self.model) else matrix
@@ -99,19 +104,7 @@ class Original:
 
         scikit-learn gets columns of pandas' string type, LightGBM, XGBoost and histogram trees of its category type.
         """
-        import pandas as pd  # noqa: PLC0415 - only models trained on data frames need it
-
-        coded = library_of(self.model) in {"lightgbm", "xgboost"} or _is_histogram(self.model)
-        columns: dict[str, Any] = {}
-        for at, spec in enumerate(self.signature.fields):
-            column = matrix[:, at]
-            if spec.kind == "number":
-                columns[spec.name] = column
-                continue
-            codes = np.where(np.isnan(column), -1, column).astype(np.int64)
-            levels = pd.Categorical.from_codes(codes, categories=list(spec.categories))  # type: ignore[call-overload]
-            columns[spec.name] = levels if coded else pd.Series(levels).astype("str").where(codes >= 0)
-        return pd.DataFrame(columns)
+        return data_frame(matrix, self.signature.fields, coded=wants_codes(self.model))
 
     def refuses(self, rows: Matrix) -> bool:
         """Whether the model raises for these rows instead of answering, or answers with no number."""
@@ -180,8 +173,9 @@ def _with(base: Matrix, at: int, value: float) -> Matrix:
     return row
 
 
-def _is_histogram(model: Any) -> bool:
-    return type(model).__name__.startswith("HistGradientBoosting")
+def wants_codes(model: Any) -> bool:
+    """Whether a model that reads data frames wants levels as pandas' categories rather than as strings."""
+    return library_of(model) in {"lightgbm", "xgboost"} or type(model).__name__.startswith("HistGradientBoosting")
 
 
 def _ask_booster(model: Any, matrix: Matrix) -> Any:

@@ -1,40 +1,63 @@
 """From a model file to a model, and what it says of itself: its columns, levels, task and classes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from modelyard.core import InvalidInput, NotFound
+from modelyard.core import InvalidInput, ModelyardError, NotFound
 from modelyard.data import read_table
-from modelyard.inference import Task
+from modelyard.inference import SOURCE_MODULE, Task
 
+from .mlflow_folder import is_mlflow_folder, read_mlflow_folder
 from .original import OnnxFile, library_of
+from .python_folder import PythonFolder, pack_source
+from .torch_module import TorchModule, read_torch
 
-_KINDS = ".joblib, .pkl, .pickle (scikit-learn, LightGBM, XGBoost), .onnx, .json, .ubj (XGBoost), .txt, .lgb (LightGBM)"
+_KINDS = (
+    ".joblib, .pkl, .pickle (scikit-learn, LightGBM, XGBoost), .onnx, .json, .ubj (XGBoost), .txt, .lgb (LightGBM), "
+    ".pt, .pth (PyTorch), .py with load(folder), and folders with MLmodel or model.py"
+)
 
-_MISSING_LIBRARY = "Install its library: pip install 'modelyard[lightgbm,xgboost]'."
+_MISSING_LIBRARY = "Install its library: pip install 'modelyard[lightgbm,xgboost]', or pip install torch."
 
 
-def read_model(path: Path) -> Any:
-    """The model in a file. A pickle runs its author's code: only for files that the caller trusts."""
-    if not path.is_file():
+@dataclass(frozen=True)
+class ReadModel:
+    """A model, and where what it was kept with tells them: the columns it reads, and rows as an example."""
+
+    model: Any
+    columns: list[str] | None = None
+    example: pa.Table | None = None
+
+
+def read_model(path: Path) -> ReadModel:
+    """The model in a file or folder. A pickle runs its author's code: only for files that the caller trusts.
+
+    Code, a `.py` file or a folder with `model.py`, is not run here: see `PythonFolder`.
+    """
+    if not path.exists():
         raise NotFound(
             f"There is no model file {path}.", code="NO_MODEL_FILE", remedy=f"Files that can be read: {_KINDS}."
         )
-    readers = {
+    readers: dict[str, Callable[[Path], Any]] = {
         ".joblib": _pickled, ".pkl": _pickled, ".pickle": _pickled, ".onnx": _onnx,
         ".json": _xgboost, ".ubj": _xgboost, ".txt": _lightgbm, ".lgb": _lightgbm,
+        ".pt": read_torch, ".pth": read_torch, ".py": pack_source,
     }  # fmt: skip
-    if path.suffix not in readers:
+    reader = _folder_reader(path) if path.is_dir() else readers.get(path.suffix)
+    if reader is None:
         raise InvalidInput(
             f"{path} is no kind of model file that is known.", code="UNREADABLE_MODEL", remedy=f"There are {_KINDS}."
         )
     try:
-        return readers[path.suffix](path)
+        read = reader(path)
+    except ModelyardError:
+        raise
     except ImportError as error:
         raise InvalidInput(
             f"{path} needs a library that is not installed: {error}.",
@@ -47,6 +70,19 @@ def read_model(path: Path) -> Any:
             code="UNREADABLE_MODEL",
             remedy="Save it again with the versions of libraries that are installed here.",
         ) from error
+    return read if isinstance(read, ReadModel) else ReadModel(read, columns_of(read))
+
+
+def _folder_reader(path: Path) -> Callable[[Path], Any] | None:
+    if is_mlflow_folder(path):
+        return _mlflow
+    return pack_source if (path / SOURCE_MODULE).is_file() else None
+
+
+def _mlflow(path: Path) -> ReadModel:
+    found = read_mlflow_folder(path, _onnx)
+    columns = columns_of(found.model) or (None if found.columns is None else list(found.columns))
+    return ReadModel(found.model, columns, found.example)
 
 
 def read_sample(path: Path) -> pa.Table:
@@ -96,7 +132,7 @@ def levels_of(model: Any) -> dict[str, list[str]]:
 def task_of(model: Any) -> Task | None:
     """The task, as the model shows it; None when it does not."""
     library = library_of(model)
-    if isinstance(model, OnnxFile):
+    if isinstance(model, OnnxFile | PythonFolder | TorchModule):
         return None
     if type(model).__name__ == "Booster":
         return _objective_task(_objective(model, library))

@@ -1,5 +1,6 @@
 """Where a model's trees split: the rows at which a conversion goes wrong first."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -143,6 +144,8 @@ def _of_booster(model: Any, library: str) -> Iterator[tuple[Any, Any]]:
         feature, threshold = frame["split_feature"], frame["threshold"]
     else:
         booster = model.get_booster() if hasattr(model, "get_booster") else model
+        if json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear":
+            return  # it has no trees
         names = booster.feature_names or [f"f{index}" for index in range(booster.num_features())]
         frame = booster.trees_to_dataframe()
         frame = frame[frame["Split"].notna()]

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from modelyard.core import Digest
+
 from .edge import emit
 from .show import fields, table
 
@@ -33,10 +35,16 @@ def _said(told: dict[str, Any]) -> str:
 
 @command.command("build")
 @click.option(
-    "--path", "model", type=_FOLDER, required=True, help="Model file: a pickle runs code, so trust its author."
+    "--path",
+    "model",
+    type=_FOLDER,
+    required=True,
+    help="Model file, MLflow folder, models:/… or runs:/…: a pickle runs code, so trust its author.",
 )
 @click.option(
-    "--sample", type=_FOLDER, required=True, help="Training-like rows to prove it with: Parquet, CSV or .npy."
+    "--sample",
+    type=_FOLDER,
+    help="Training-like rows to prove it with: Parquet, CSV or .npy; an MLflow model's own example by default.",
 )
 @click.option("-o", "--output", type=_FOLDER, required=True, help="Folder of the new bundle.")
 @click.option("--task", help="binary, multiclass or regression; as the model shows it.")
@@ -45,9 +53,10 @@ def _said(told: dict[str, Any]) -> str:
 @click.option("--version", default="1", show_default=True, help="Version's name.")
 @click.option("--tolerance", type=float, default=1e-6, show_default=True, help="Scores may differ so much, relatively.")
 @click.option("--unknown", default="null", show_default=True, help="An unseen level becomes: null, error or other.")
+@click.option("--allow-python", is_flag=True, help="Where nothing faster is faithful, keep the pickle or code itself.")
 @_JSON
 def build(*, model: Path, as_json: bool, **given: Any) -> None:
-    """Build a bundle of a model file: try the runtimes, prove that they answer as the model does, keep the best."""
+    """Build a bundle of a model: try the runtimes, prove that they answer as the model does, keep the best."""
     from modelyard.operations import bundles  # noqa: PLC0415 - `--help` must not pay for it
 
     asked = bundles.BuildBundle(path=model, **given)
@@ -61,12 +70,15 @@ def build(*, model: Path, as_json: bool, **given: Any) -> None:
     "--memory-mb", type=int, default=4096, show_default=True, help="Address space of the process that tries it."
 )
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="How long it may take.")
+@click.option("--allow-python", multiple=True, metavar="DIGEST", help="Let this bundle's own Python run. Repeatable.")
 @_JSON
-def verify(folder: Path, *, memory_mb: int, seconds: float, as_json: bool) -> None:
+def verify(folder: Path, *, memory_mb: int, seconds: float, allow_python: tuple[str, ...], as_json: bool) -> None:
     """Compare a bundle with its digests, then load it and replay its golden rows in a process of its own."""
     from modelyard.operations import bundles  # noqa: PLC0415 - see above
 
-    emit(bundles.check_bundle(folder, memory_mb=memory_mb, seconds=seconds), as_json=as_json, show=fields)
+    allowed = [Digest(each) for each in allow_python]
+    checked = bundles.check_bundle(folder, memory_mb=memory_mb, seconds=seconds, allow_python=allowed)
+    emit(checked, as_json=as_json, show=fields)
 
 
 @command.command("show")

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from modelyard.core import Digest
+
 from .edge import open_project
 
 PORT = click.IntRange(1, 65535)
@@ -17,6 +19,12 @@ PORT = click.IntRange(1, 65535)
 )
 @click.option("--deployment", help="Serve only this deployment of the project.")
 @click.option("--bundle", type=click.Path(path_type=Path), help="Serve this bundle, without a project.")
+@click.option(
+    "--allow-python",
+    multiple=True,
+    metavar="DIGEST",
+    help="With --bundle: let this bundle's own Python run. Repeatable.",
+)
 @click.option("--model", "reference", metavar="NAME@ALIAS", help="Serve this version, whatever is deployed.")
 @click.option(
     "--workers", type=click.IntRange(1, 256), help="Processes that share the port, instead of server.workers."
@@ -25,16 +33,26 @@ PORT = click.IntRange(1, 65535)
 @click.option("--port", type=PORT, help="Port instead of server.port.")
 @click.option("--grpc-port", type=PORT, help="Port instead of server.grpc_port.")
 @click.option("--metrics-port", type=PORT, help="Port instead of server.metrics_port.")
-def command(folder: Path, deployment: str | None, bundle: Path | None, reference: str | None, **given: Any) -> None:
+def command(
+    folder: Path,
+    deployment: str | None,
+    bundle: Path | None,
+    allow_python: tuple[str, ...],
+    reference: str | None,
+    **given: Any,
+) -> None:
     """Serve a project's deployments, one of them, one version or one bundle, until Ctrl-C."""
     from modelyard.control import require_free_ports  # noqa: PLC0415 - `--help` must not pay for it
     from modelyard.wiring import ServerSettings, bundle_command, model_command, server_command  # noqa: PLC0415
 
     if sum(each is not None for each in (deployment, bundle, reference)) > 1:
         raise click.UsageError("Choose one of --deployment, --bundle and --model.")
+    if allow_python and bundle is None:
+        raise click.UsageError("--allow-python goes with --bundle; a project has security.python_bundles.")
     settings = ServerSettings()
     if bundle is not None:
-        arguments = bundle_command(bundle, Path(".modelyard") / "serve" / bundle.name, given)
+        workspace = Path(".modelyard") / "serve" / bundle.name
+        arguments = bundle_command(bundle, workspace, given, allow_python=[Digest(each) for each in allow_python])
     else:
         with open_project(folder) as project:
             settings = project.settings.server

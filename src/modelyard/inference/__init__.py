@@ -1,8 +1,8 @@
 """Bundles: the only thing the data plane loads.
 
 Owns the bundle's format, signature and encoding, verifying, trying in a child process, loading through a closed list of
-runtimes, predicting, explaining predictions, and the mergeable histogram. Does not own building bundles (`bundling`) or
-answering requests (`serving`).
+runtimes (some in worker processes of their own), predicting, explaining predictions, and the mergeable histogram. Does
+not own building bundles (`bundling`) or answering requests (`serving`).
 """
 
 from .bundle import GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle, worst_error
@@ -13,7 +13,9 @@ from .errors import (
     BundleTooNew,
     GoldenMismatch,
     InvalidRow,
+    IsolatedModelFailed,
     NotExplained,
+    PythonNotPermitted,
     UnknownRuntime,
 )
 from .explain import (
@@ -30,6 +32,18 @@ from .explain import (
     pack_explainer,
 )
 from .explanation import explain_info
+from .isolated import (
+    ARCHIVE_FILE,
+    LIGHTGBM_FILE,
+    PICKLE_FILE,
+    PYTHON_FILE,
+    SOURCE_MODULE,
+    XGBOOST_FILE,
+    IsolationLimits,
+    PythonModel,
+    data_frame,
+)
+from .permission import require_permission
 from .probe import probe_bundle
 from .records import (
     FORMAT_VERSION,
@@ -43,21 +57,28 @@ from .records import (
     Signature,
     Task,
 )
-from .runtimes import RUNTIMES, Runtime
+from .runtimes import ISOLATED, RUNTIMES, Runtime
 from .sketch import Counts, Sketch, merge
 from .verify import verify_bundle
 from .write import INFO_FILE, write_bundle
 
 __all__ = [
+    "ARCHIVE_FILE",
     "EXPLAIN_ARRAYS",
     "EXPLAIN_FILE",
     "EXPLAIN_VERSION",
     "FORMAT_VERSION",
     "GOLDEN_FILE",
     "INFO_FILE",
+    "ISOLATED",
     "LARGEST_SINGLE",
+    "LIGHTGBM_FILE",
+    "PICKLE_FILE",
     "PROFILE_FILE",
+    "PYTHON_FILE",
     "RUNTIMES",
+    "SOURCE_MODULE",
+    "XGBOOST_FILE",
     "Bundle",
     "BundleDamaged",
     "BundleInfo",
@@ -75,10 +96,14 @@ __all__ = [
     "Golden",
     "GoldenMismatch",
     "InvalidRow",
+    "IsolatedModelFailed",
+    "IsolationLimits",
     "LinearModel",
     "NotExplained",
     "NumberProfile",
     "Predictions",
+    "PythonModel",
+    "PythonNotPermitted",
     "ReferenceProfile",
     "Runtime",
     "Scale",
@@ -87,12 +112,14 @@ __all__ = [
     "Task",
     "TreeModel",
     "UnknownRuntime",
+    "data_frame",
     "explain_info",
     "load_bundle",
     "load_explainer",
     "merge",
     "pack_explainer",
     "probe_bundle",
+    "require_permission",
     "verify_bundle",
     "worst_error",
     "write_bundle",

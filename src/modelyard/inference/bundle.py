@@ -1,6 +1,6 @@
 """A loaded bundle: from raw rows to predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from .encode import Encoder
 from .errors import GoldenMismatch, InvalidRow, UnknownRuntime
 from .explain import Contributions
 from .explanation import Explanation, explain_info
+from .isolated import IsolationLimits
+from .permission import require_permission
 from .records import BundleInfo, ReferenceProfile
-from .runtimes import RUNTIMES, Runtime
+from .runtimes import ISOLATED, RUNTIMES, Runtime
 from .verify import verify_bundle
 
 GOLDEN_FILE, PROFILE_FILE = "golden.json", "profile.json"
@@ -69,8 +71,17 @@ class Bundle:
         return Predictions(scores, labels, encoded.unknown)
 
     def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores of an encoded matrix; see `Predictions`."""
+        """Scores of an encoded matrix; see `Predictions`. IsolatedModelFailed when its worker process has none."""
         return self._runtime.scores(matrix)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the model runs in a worker process, and a call may take as long as that one's deadline."""
+        return self.info.runtime in ISOLATED
+
+    def close(self) -> None:
+        """End the worker process, if there is one; the bundle is not asked again. Dropping the bundle does so too."""
+        self._runtime.close()
 
     @property
     def explains(self) -> bool:
@@ -112,10 +123,18 @@ class Bundle:
         return [row.get(name) for name in self._names]
 
 
-def load_bundle(folder: Path | str, *, expect: Digest | None = None) -> Bundle:
+def load_bundle(
+    folder: Path | str,
+    *,
+    expect: Digest | None = None,
+    allow_python: Collection[Digest] = (),
+    limits: IsolationLimits | None = None,
+) -> Bundle:
     """Verify a bundle, load it through the closed list of runtimes, and replay its golden rows.
 
-    Raises BundleDamaged, BundleTooNew, UnknownRuntime, or GoldenMismatch when it answers otherwise than the original.
+    `allow_python` are digests of bundles whose Python may run; it and native libraries do so in a worker process, held
+    to `limits`. Raises BundleDamaged, BundleTooNew, UnknownRuntime, PythonNotPermitted, IsolatedModelFailed, or
+    GoldenMismatch when it answers otherwise than the original.
     """
     folder = Path(folder)
     info, digest = verify_bundle(folder, expect=expect)
@@ -124,10 +143,17 @@ def load_bundle(folder: Path | str, *, expect: Digest | None = None) -> Bundle:
             f"The bundle in {folder} wants the runtime '{info.runtime}'; there are {', '.join(RUNTIMES)}.",
             remedy="Upgrade Modelyard, or build the bundle again.",
         )
+    require_permission(info, digest, allow_python)
     profile = msgspec.json.decode((folder / PROFILE_FILE).read_bytes(), type=ReferenceProfile)
     explanation = Explanation(folder.absolute(), info, explain_info(folder, info))
-    bundle = Bundle(info, digest, RUNTIMES[info.runtime](folder), profile, explanation)
-    _replay(bundle, msgspec.json.decode((folder / GOLDEN_FILE).read_bytes(), type=Golden))
+    load = RUNTIMES[info.runtime]
+    runtime = load(folder, limits) if info.runtime in ISOLATED else load(folder)
+    bundle = Bundle(info, digest, runtime, profile, explanation)
+    try:
+        _replay(bundle, msgspec.json.decode((folder / GOLDEN_FILE).read_bytes(), type=Golden))
+    except BaseException:
+        bundle.close()
+        raise
     return bundle
 
 

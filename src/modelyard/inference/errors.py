@@ -1,6 +1,6 @@
 """What can be wrong with a row, or with a bundle."""
 
-from modelyard.core import Damaged, InvalidInput
+from modelyard.core import Damaged, Failed, Forbidden, InvalidInput
 
 
 class InvalidRow(InvalidInput):
@@ -37,6 +37,21 @@ class BundleRefused(Damaged):
     """Tried in a process of its own, the bundle crashed, hung, asked for too much memory, or could not be loaded."""
 
     code = "BUNDLE_REFUSED"
+
+
+class PythonNotPermitted(Forbidden):
+    """The bundle runs Python of its author's (a pickle, or code), and nobody has permitted it."""
+
+    code = "PYTHON_NOT_PERMITTED"
+
+
+class IsolatedModelFailed(Failed):
+    """A model in a worker process of its own raised, crashed, hung, or asked for too much memory.
+
+    `context["why"]` is `raised`, `ended`, `deadline`, `memory`, `garbled`, `waiting` or `closed`.
+    """
+
+    code = "ISOLATED_MODEL_FAILED"
 
 
 class NotExplained(InvalidInput):

@@ -1,6 +1,6 @@
 """Building, checking and showing bundles. They need files only, so that no project is asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -13,10 +13,11 @@ from modelyard.bundling import (
     BUILD_FILE,
     Facts,
     Original,
+    PythonFolder,
+    ReadModel,
     build_bundle,
     build_profile,
     classes_of,
-    columns_of,
     infer_signature,
     levels_of,
     permutation_importance,
@@ -25,32 +26,37 @@ from modelyard.bundling import (
     task_of,
     tightened,
 )
-from modelyard.core import Conflict, InvalidInput, NotFound, Scalar, check_name, did_you_mean
+from modelyard.core import Conflict, Digest, InvalidInput, NotFound, Scalar, check_name, did_you_mean
 from modelyard.inference import BundleInfo, Encoder, Field, Signature, Task, explain_info, probe_bundle, verify_bundle
 from modelyard.stats import binary_metrics
+
+from .sources import model_at, name_of
 
 
 @dataclass(frozen=True)
 class BuildBundle:
     """A model file and rows to prove its bundle with.
 
-    `unknown` is what an unseen level becomes where the model takes one: null, error or other.
+    `unknown` is what an unseen level becomes where the model takes one: null, error or other. `path` may be a URI of
+    MLflow's. Without a `sample` the example that an MLflow model was logged with serves. With `allow_python` the bundle
+    may hold a pickle or code.
     """
 
     path: Path
-    sample: Path
     output: Path
+    sample: Path | None = None
     task: str | None = None
     label: str | None = None
     name: str | None = None
     version: str = "1"
     tolerance: float = 1e-6
     unknown: str = "null"
+    allow_python: bool = False
 
 
 def build_from_files(given: BuildBundle, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Build the bundle of a model file; returns where it is, what it is, and what was tried."""
-    name = check_name("model", given.name or given.path.stem)
+    """Build the bundle of a model; returns where it is, what it is, and what was tried."""
+    name = check_name("model", given.name or name_of(given.path))
     if given.output.exists():
         raise Conflict(
             f"{given.output} exists already.",
@@ -58,9 +64,18 @@ def build_from_files(given: BuildBundle, progress: Callable[[str], None] = lambd
             remedy="Bundles never change: choose another folder.",
         )
     progress(f"reading {given.path}")
-    model = read_model(given.path)
-    table = read_sample(given.sample)
-    labels, inputs = _split(table, given.label, columns_of(model))
+    with model_at(given.path) as found:
+        read = read_model(found)
+    try:
+        return _build(given, name, read, progress)
+    finally:
+        if isinstance(read.model, PythonFolder):
+            read.model.close()
+
+
+def _build(given: BuildBundle, name: str, read: ReadModel, progress: Callable[[str], None]) -> dict[str, Any]:
+    model = read.model
+    labels, inputs = _split(_sample(given, read), given.label, read.columns)
     if not inputs.num_rows:
         raise InvalidInput(f"{given.sample} holds no rows.", code="UNREADABLE_SAMPLE", remedy="Give a few hundred.")
     signature = _signature(inputs, levels_of(model), given.unknown)
@@ -82,15 +97,30 @@ def build_from_files(given: BuildBundle, progress: Callable[[str], None] = lambd
         facts=Facts(name, given.version, classes, metrics=performance, tolerance=given.tolerance),
         into=given.output,
         progress=progress,
+        allow_python=given.allow_python,
     )
     return show_bundle(built.path)
 
 
-def check_bundle(folder: Path, *, memory_mb: int = 4096, seconds: float = 60.0) -> dict[str, Any]:
+def _sample(given: BuildBundle, read: ReadModel) -> pa.Table:
+    if given.sample is not None:
+        return read_sample(given.sample)
+    if read.example is not None:
+        return read.example
+    raise InvalidInput(
+        f"{given.path} comes with no example of its rows.",
+        code="NO_SAMPLE",
+        remedy="Give some hundred rows like those it was trained on: --sample ROWS",
+    )
+
+
+def check_bundle(
+    folder: Path, *, memory_mb: int = 4096, seconds: float = 60.0, allow_python: Collection[Digest] = ()
+) -> dict[str, Any]:
     """Compare every file with its digest, then load the bundle and replay its golden rows in a process of its own."""
     _require(folder)
     info, digest = verify_bundle(folder)
-    probe_bundle(folder, expect=digest, memory_mb=memory_mb, seconds=seconds)
+    probe_bundle(folder, expect=digest, memory_mb=memory_mb, seconds=seconds, allow_python=allow_python)
     return {
         "folder": str(folder),
         "digest": digest,

@@ -7,6 +7,7 @@ import msgspec
 
 from modelyard.access import SYSTEM
 from modelyard.audit import Intent
+from modelyard.core import Digest
 from modelyard.registry import point_alias, pointed_at
 from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route, check_route
 from modelyard.storage import RecordStore, Snapshot, Transaction
@@ -60,6 +61,7 @@ class RoutePublisher:
         deployments: Mapping[str, DeploymentSettings],
         *,
         authentication: bool,
+        python_bundles: tuple[Digest, ...] = (),
     ) -> None:
         self._records = records
         self._feed = feed
@@ -67,6 +69,7 @@ class RoutePublisher:
         self._project = project
         self._policies = {name: each.serving.policy for name, each in deployments.items()}
         self._authentication = authentication
+        self._python_bundles = python_bundles
 
     def publish(self) -> Feed:
         """Publish what the record store says now.
@@ -83,6 +86,7 @@ class RoutePublisher:
                 keys=self._keys(tx),
                 authentication=self._authentication,
                 policies=self._policies,
+                python_bundles=self._python_bundles,
             )
             self._feed.publish(feed)
         return feed

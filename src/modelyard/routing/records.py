@@ -71,14 +71,19 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_us: Micros | None = None
 
 
-class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that servers need from the control plane, in one file that is replaced in one step."""
+class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """All that servers need from the control plane, in one file that is replaced in one step.
+
+    `python_bundles` are the bundles whose pickles or code servers may run. What is as by default is not written, so
+    that older servers read a feed that asks nothing new of them.
+    """
 
     revision: int
     routes: tuple[Route, ...]
     keys: tuple[KeyEntry, ...] = ()
     authentication: bool = False
     policies: dict[str, ServingPolicy] = {}
+    python_bundles: tuple[Digest, ...] = ()
 
     def policy(self, deployment: str) -> ServingPolicy:
         """How servers treat the requests of a deployment."""

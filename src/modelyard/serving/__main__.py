@@ -60,6 +60,7 @@ def _options() -> ServerOptions:
     parser.add_argument("--exit-with-parent", action="store_true")
     parser.add_argument("--probe-memory-mb", type=int, default=4096)
     parser.add_argument("--probe-seconds", type=float, default=60.0)
+    parser.add_argument("--call-seconds", type=float, default=10.0)
     parser.add_argument("--receive-seconds", type=float, default=10.0)
     parser.add_argument("--drain-seconds", type=float, default=25.0)
     parser.add_argument("--traces")

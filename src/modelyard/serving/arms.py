@@ -79,7 +79,7 @@ class LoadedArm:
         self._names = bundle.info.signature.names
         self._regression = bundle.info.task == "regression"
         alone_us, self.row_us = self._measure()
-        self.off_loop = alone_us > OFF_LOOP_US
+        self.off_loop = bundle.isolated or alone_us > OFF_LOOP_US  # a worker process may hang until its deadline
 
     def answer(self, rows: Sequence[tuple[Input, Micros]]) -> list[Outcome]:
         """Score rows as of an instant each, together. Never raises: a failure is part of the row's outcome.

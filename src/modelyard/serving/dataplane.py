@@ -164,24 +164,34 @@ class DataPlane:
         """Put ground truth or business outcomes on record."""
         self._recorder.write(list(records))
 
-    def score_shadows(self, limit: int = 64) -> int:
-        """Score some of the copies that wait, off the path of any answer; returns how many still wait."""
+    async def score_shadows(self, limit: int = 64) -> int:
+        """Score some of the copies that wait, off the path of any answer; returns how many still wait.
+
+        Those of models that run in a thread do so here too.
+        """
+        for arm, copies in self._taken_copies(limit).items():
+            rows = [(copy.row, copy.ask.at) for copy in copies]
+            outcomes = await asyncio.to_thread(arm.answer, rows) if arm.off_loop else arm.answer(rows)
+            self._append_copies(arm, copies, outcomes)
+        return len(self._copies)
+
+    def _taken_copies(self, limit: int) -> dict[LoadedArm, list[_Copy]]:
         by_arm: dict[LoadedArm, list[_Copy]] = {}
         for _ in range(min(limit, len(self._copies))):
             copy = self._copies.popleft()
             by_arm.setdefault(copy.arm, []).append(copy)
-        now, records = self.now(), []
-        for arm, copies in by_arm.items():
-            outcomes = arm.answer([(copy.row, copy.ask.at) for copy in copies])
-            records += [
+        if not self._copies:
+            self.copied.clear()
+        return by_arm
+
+    def _append_copies(self, arm: LoadedArm, copies: Sequence[_Copy], outcomes: Sequence[Outcome]) -> None:
+        now = self.now()
+        self._put_aside(
+            [
                 _record(copy.ask, arm, outcome, now, answered=False)
                 for copy, outcome in zip(copies, outcomes, strict=True)
             ]
-        if records:
-            self._put_aside(records)
-        if not self._copies:
-            self.copied.clear()
-        return len(self._copies)
+        )
 
     def journal_sketches(self) -> None:
         """Put each arm's histograms since the last call on record."""
@@ -239,11 +249,19 @@ class DataPlane:
         self.deployments.each_arm(show)
 
     def close(self) -> None:
-        """Score the copies already taken, and put the last histograms on record."""
-        while self.score_shadows(1000):
-            """Until none waits."""
+        """Score the copies already taken, put the last histograms on record, and end the models' worker processes.
+
+        Copies for a model in a worker process are dropped, and counted: it may take as long as its deadline.
+        """
+        for arm, copies in self._taken_copies(len(self._copies)).items():
+            if arm.bundle.isolated:
+                for copy in copies:
+                    self._metrics.shadow_dropped(copy.ask.deployment.route.model)
+            else:
+                self._append_copies(arm, copies, arm.answer([(copy.row, copy.ask.at) for copy in copies]))
         self.journal_sketches()
         self._recorder.close()
+        self.deployments.close()
         self._batcher.close()
 
     def _ask(self, deployment: Deployment, row: Input, at: Micros, key: str | None) -> Ask:

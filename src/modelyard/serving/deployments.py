@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from modelyard.core import Digest, ModelyardError, did_you_mean, log_event
-from modelyard.inference import Bundle, load_bundle, probe_bundle
+from modelyard.inference import Bundle, IsolationLimits, load_bundle, probe_bundle
 from modelyard.online import OnlineStore
 from modelyard.routing import DEFAULT_POLICY, Arm, ArmStatus, Feed, FeedFolder, Route, ServingPolicy, check_route
 
@@ -21,10 +21,19 @@ DRAIN_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class ProbeLimits:
-    """What a bundle may use up when it is tried, in a process of its own, before it is loaded here."""
+    """What a bundle may use up when it is tried, in a process of its own, before it is loaded here.
+
+    A model that stays in a process of its own is held to the same memory, and to `call_seconds` for each call.
+    """
 
     memory_mb: int = 4096
     seconds: float = 60.0
+    call_seconds: float = 10.0
+
+    @property
+    def isolation(self) -> IsolationLimits:
+        """The limits of a model's worker process."""
+        return IsolationLimits(self.memory_mb, self.seconds, self.call_seconds)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ class Deployments:
         self._only = only
         self._probe = probe or ProbeLimits()
         self._bundles: dict[Digest, Bundle] = {}
+        self._permitted: frozenset[Digest] = frozenset()
+        self._newly_permitted: frozenset[Digest] = frozenset()
         self._caches: dict[tuple[str, Digest], ScoreCache] = {}
         self._refused: set[Digest] = set()
         self._tried: set[Digest] = set()
@@ -103,6 +114,9 @@ class Deployments:
             return False
         if feed is not None:
             routes = [route for route in feed.routes if self._only in (None, route.deployment)]
+            permitted = frozenset(feed.python_bundles)
+            self._newly_permitted, self._permitted = permitted - self._permitted, permitted
+            self._refused -= self._newly_permitted
             self._swap({route.deployment: self._deployment(route, feed.policy(route.deployment)) for route in routes})
             self.feed = feed
             self._forget_unused()
@@ -175,6 +189,11 @@ class Deployments:
         """Whether there is a route, and every live arm is loaded."""
         return bool(self.current) and all(each.route.live.name in each.arms for each in self.current.values())
 
+    def close(self) -> None:
+        """End the worker processes of bundles that have one. Those no longer served end with their last request."""
+        for bundle in self._bundles.values():
+            bundle.close()
+
     def _swap(self, after: Mapping[str, Deployment]) -> None:
         kept = {id(arm) for deployment in after.values() for arm in deployment.arms.values()}
         before, self.current = self.current, after
@@ -198,7 +217,8 @@ class Deployments:
         if policy.swap == "drain" and self._must_make_room(route):
             return self._drained(route, policy)
         before = self.current.get(route.deployment)
-        if before is not None and (before.route, before.policy) == (route, policy):
+        same = before is not None and (before.route, before.policy) == (route, policy)
+        if before is not None and same and not self._may_load_more(before):
             return before
         arms, refused = self._arms(route, policy, before)
         if route.live.name in refused and before is not None:
@@ -254,12 +274,20 @@ class Deployments:
     def _arm(self, route: Route, arm: Arm, policy: ServingPolicy) -> LoadedArm:
         if arm.bundle not in self._bundles:
             folder = self._feed.bundle_path(arm.bundle)
+            allowed = self._permitted
             if arm.bundle not in self._tried:  # a rollback must not wait for a trial that it has passed before
-                probe_bundle(folder, expect=arm.bundle, memory_mb=self._probe.memory_mb, seconds=self._probe.seconds)
+                memory_mb, seconds = self._probe.memory_mb, self._probe.seconds
+                probe_bundle(folder, expect=arm.bundle, memory_mb=memory_mb, seconds=seconds, allow_python=allowed)
                 self._tried.add(arm.bundle)
-            self._bundles[arm.bundle] = load_bundle(folder, expect=arm.bundle)
+            self._bundles[arm.bundle] = load_bundle(
+                folder, expect=arm.bundle, allow_python=allowed, limits=self._probe.isolation
+            )
         cache = self._cache(route.deployment, arm.bundle, policy)
         return LoadedArm(arm, self._bundles[arm.bundle], self._online, cache=cache, redact=policy.redact)
+
+    def _may_load_more(self, before: Deployment) -> bool:
+        """Whether an arm that was refused has been given the permission that its bundle needs."""
+        return any(arm.name in before.refused and arm.bundle in self._newly_permitted for arm in before.route.arms)
 
     def _cache(self, deployment: str, digest: Digest, policy: ServingPolicy) -> ScoreCache | None:
         """What is remembered of a bundle's answers, by all arms that have it; made anew when the policy changes."""

@@ -133,7 +133,7 @@ class ServerProcess:
         """Score copies for shadows whenever the loop has a moment between requests."""
         while True:
             await self._plane.copied.wait()
-            self._plane.score_shadows(SHADOWS_TOGETHER)
+            await self._plane.score_shadows(SHADOWS_TOGETHER)
             await asyncio.sleep(0)
 
     async def _sweep(self, server: uvicorn.Server) -> None:

@@ -34,13 +34,14 @@ class ServerOptions(msgspec.Struct, frozen=True):
     drain_seconds: float = 25.0
     probe_memory_mb: int = 4096
     probe_seconds: float = 60.0
+    call_seconds: float = 10.0
     traces: str | None = None
     traces_share: float = 1.0
 
     @property
     def probe(self) -> ProbeLimits:
         """What a bundle may use up when it is tried."""
-        return ProbeLimits(self.probe_memory_mb, self.probe_seconds)
+        return ProbeLimits(self.probe_memory_mb, self.probe_seconds, self.call_seconds)
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from modelyard.core import Clock
@@ -100,6 +101,14 @@ class Tracker:
         with self._translated():
             return mlflow.sklearn.load_model(uri)
 
+    def download(self, uri: str, into: Path) -> Path:
+        """The folder of a logged model (`models:/…`, `runs:/…`) as MLflow keeps it, put into a folder."""
+        self.prepare()
+        import mlflow  # noqa: PLC0415 - see the module's docstring
+
+        with self._translated():
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into)))
+
     def project_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
         """Make MLflow show these aliases of a model, and no others."""
         shown = self.aliases(model)
@@ -144,8 +153,7 @@ class Tracker:
 
     @cached_property
     def _client(self) -> Any:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("DO_NOT_TRACK", "true")
+        without_telemetry()
         import mlflow  # noqa: PLC0415 - see the module's docstring
 
         for chatty in ("alembic", "mlflow"):
@@ -165,6 +173,12 @@ class Tracker:
         except TrackingUnavailable as error:
             if error.context["mlflow"] != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+
+def without_telemetry() -> None:
+    """Switch MLflow's telemetry off. Must come before any import of it."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
 
 
 def _masked(text: str) -> str:

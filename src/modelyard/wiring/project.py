@@ -125,6 +125,7 @@ class Project:
             self._project_aliases,
             self.settings.deployments,
             authentication=self.settings.security.authentication,
+            python_bundles=self.settings.security.digests,
         )
 
     def _project_aliases(self, model: str) -> None:
@@ -222,7 +223,8 @@ class Project:
         if digest is None:
             raise NotServable(f"Version {version} of '{deployment}' has no bundle.")
         if digest not in self._bundles:
-            self._bundles[digest] = load_bundle(self.feed.bundle_path(digest), expect=digest)
+            allowed = self.settings.security.digests
+            self._bundles[digest] = load_bundle(self.feed.bundle_path(digest), expect=digest, allow_python=allowed)
         return self._bundles[digest]
 
     @cached_property
@@ -232,6 +234,8 @@ class Project:
     def close(self) -> None:
         """Release what was opened."""
         made = vars(self)
+        for bundle in made.pop("_bundles", {}).values():
+            bundle.close()
         for name in ("records", "online"):
             if name in made:
                 made.pop(name).close()

@@ -1,13 +1,13 @@
 """How a server is started: of a project's deployments, or of one bundle alone."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from modelyard.core import Digest
-from modelyard.inference import verify_bundle
+from modelyard.inference import require_permission, verify_bundle
 from modelyard.routing import Arm, Feed, FeedFolder, Route
 
 from .project import Project
@@ -38,13 +38,16 @@ def server_command(
     return [*command, "--exit-with-parent"] if supervised else command
 
 
-def bundle_command(bundle: Path, workspace: Path, given: Given) -> list[str]:
+def bundle_command(bundle: Path, workspace: Path, given: Given, *, allow_python: Collection[Digest] = ()) -> list[str]:
     """The command of a server of one bundle, which needs no project: its deployment has the model's name.
 
-    `given` as in the section `server` of a project file; None leaves the default.
+    `given` as in the section `server` of a project file; None leaves the default. `allow_python` as in
+    `load_bundle`.
     """
     info, digest = verify_bundle(bundle)
-    return _alone(bundle, digest, info.model, info.version, workspace, ServerSettings(**_told(given)), {})
+    require_permission(info, digest, allow_python)
+    settings = ServerSettings(**_told(given))
+    return _alone(bundle, digest, info.model, info.version, workspace, settings, {}, tuple(allow_python))
 
 
 def model_command(project: Project, reference: str, given: Given) -> list[str]:
@@ -55,10 +58,12 @@ def model_command(project: Project, reference: str, given: Given) -> list[str]:
     folder = workspace / "fetched"
     if not folder.exists():
         project.models.fetch_bundle(version, folder)
-    _, digest = verify_bundle(folder, expect=version.bundle)
+    info, digest = verify_bundle(folder, expect=version.bundle)
+    allowed = project.settings.security.digests
+    require_permission(info, digest, allowed)
     settings = project.settings.server.model_copy(update=_told(given))
     online = {"online": project.online_folder}
-    return _alone(folder, digest, name, str(version.number), workspace, settings, online)
+    return _alone(folder, digest, name, str(version.number), workspace, settings, online, allowed)
 
 
 def _alone(
@@ -69,11 +74,13 @@ def _alone(
     workspace: Path,
     settings: ServerSettings,
     folders: Mapping[str, Path],
+    python_bundles: tuple[Digest, ...],
 ) -> list[str]:
     feed = FeedFolder(workspace / "feed")
     feed.put_bundle(bundle, digest)
     arm = Arm("live", "live", version, digest, 1.0)
-    feed.publish(Feed(1, (Route(model, model, 1, (arm,), model, reason="served by itself"),)))
+    route = Route(model, model, 1, (arm,), model, reason="served by itself")
+    feed.publish(Feed(1, (route,), python_bundles=python_bundles))
     own = {name: workspace / name for name in ("feed", "journal", "online")}
     return _command({**own, **folders, **settings.model_dump()})
 

@@ -1,6 +1,7 @@
 """What pipeline steps reach: the project's data, features and models behind the contract of `pipelines`."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -99,9 +100,12 @@ class ProjectServices:
         except ModelVersionNotFound:
             return {}
         with TemporaryDirectory(dir=self._scratch) as folder:
-            bundle = load_bundle(self._registry.fetch_bundle(version, Path(folder) / "bundle"))
-        samples = self.samples(model, rows, signature=bundle.info.signature, complete=complete)
-        return binary_metrics(bundle.scores(samples.matrix)[:, 0], samples.labels)
+            allowed = self._file.settings.security.digests
+            with closing(
+                load_bundle(self._registry.fetch_bundle(version, Path(folder) / "bundle"), allow_python=allowed)
+            ) as bundle:
+                samples = self.samples(model, rows, signature=bundle.info.signature, complete=complete)
+                return binary_metrics(bundle.scores(samples.matrix)[:, 0], samples.labels)
 
     def register(
         self, model: str, candidate: Candidate, metrics: Mapping[str, float], gates: Sequence[Judgement]

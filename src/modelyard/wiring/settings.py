@@ -1,10 +1,11 @@
 """The sections of `modelyard.yaml` that belong to no single room."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
+from modelyard.core import Digest
 from modelyard.core.settings import Section
 
 
@@ -29,6 +30,7 @@ class ServerSettings(Section):
     drain_seconds: float = Field(25.0, gt=0, description="How long what was admitted may take to end at a stop.")
     probe_memory_mb: int = Field(4096, ge=64, description="Memory a bundle may use when it is tried before loading.")
     probe_seconds: float = Field(60.0, gt=0, description="How long a bundle may take then.")
+    call_seconds: float = Field(10.0, gt=0, description="How long a call of a model in its own process may take.")
     traces: str | None = Field(None, description="URL of an OpenTelemetry collector (OTLP/HTTP); null: no traces.")
     traces_share: float = Field(1.0, ge=0, le=1, description="Share of requests traced that no caller decided on.")
 
@@ -43,6 +45,14 @@ class SecuritySettings(Section):
     """Who may do what."""
 
     authentication: bool = Field(default=False, description="Ask for an API key on every request to the data plane.")
+    python_bundles: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = Field(
+        (), description="Digests of bundles whose pickles or Python code may run, in worker processes of their own."
+    )
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """The bundles whose Python may run."""
+        return tuple(map(Digest, self.python_bundles))
 
 
 class RequestFieldSettings(Section):

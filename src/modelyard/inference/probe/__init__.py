@@ -1,46 +1,49 @@
 """Trying a bundle in a process of its own first, where it can do no harm."""
 
-import os
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 
 from modelyard.core import Digest
 
+from ..child import child_environment, end_group
 from ..errors import BundleRefused
+from ..permission import require_permission
 from ..verify import verify_bundle
-
-_KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "SYSTEMROOT")
-"""The child's environment: what the interpreter needs to start, and no secret."""
 
 _SILENT_END = "no more than that is known: native code writes nothing when it dies"
 
 
 def probe_bundle(
-    folder: Path | str, *, expect: Digest | None = None, memory_mb: int = 4096, seconds: float = 60.0
+    folder: Path | str,
+    *,
+    expect: Digest | None = None,
+    memory_mb: int = 4096,
+    seconds: float = 60.0,
+    allow_python: Collection[Digest] = (),
 ) -> None:
     """Load a bundle in a child process, replay its golden rows there, and return when all went well.
 
     A model file can crash, hang or eat up the process that loads it; the child may, at most `seconds` long and with
     `memory_mb` of address space, which libraries and threads count against. The child gets neither this process's
     environment nor its open files, and whatever happens, nothing but BundleRefused reaches the caller. Files are
-    verified here before: BundleDamaged and BundleTooNew are raised as `verify_bundle` does. A small bundle takes about
-    half a second. Safe from any thread.
+    verified here before: BundleDamaged and BundleTooNew are raised as `verify_bundle` does, and PythonNotPermitted as
+    `load_bundle` does. A small bundle takes about half a second. Safe from any thread.
     """
     folder = Path(folder)
-    _, digest = verify_bundle(folder, expect=expect)
+    info, digest = verify_bundle(folder, expect=expect)
+    require_permission(info, digest, allow_python)
     command = [
         sys.executable, "-m", f"{__name__}", str(folder),
         "--expect", digest, "--memory-mb", str(memory_mb), "--seconds", str(seconds),
     ]  # fmt: skip
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment |= {"PYTHONPATH": os.pathsep.join(each for each in sys.path if each), "OPENBLAS_NUM_THREADS": "1"}
     with subprocess.Popen(
         command,
-        env=environment,
+        env=child_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -49,19 +52,11 @@ def probe_bundle(
         try:
             said, talk = child.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            _end(child)
+            end_group(child)
             child.communicate()
             raise _refused(folder, digest, f"it was not loaded and answering within {seconds:g} s") from None
     if child.returncode != 0:
         raise _refused(folder, digest, _why(child.returncode, said, talk, memory_mb, seconds))
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child and what it may have started."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        child.kill()
 
 
 def _why(code: int, said: bytes, talk: bytes, memory_mb: int, seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from modelyard.core import Digest, ModelyardError
 
 from ..bundle import load_bundle
+from ..child import limit_process, out_of_memory
+from ..isolated import IsolationLimits
 
 
 def main(arguments: list[str]) -> int:
@@ -20,30 +21,22 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--memory-mb", type=int, default=4096)
     parser.add_argument("--seconds", type=float, default=60.0)
     given = parser.parse_args(arguments)
-    _limit(given.memory_mb, given.seconds)
-    try:
-        load_bundle(given.folder, expect=None if given.expect is None else Digest(given.expect))
+    limit_process(given.memory_mb, given.seconds)
+    expect = None if given.expect is None else Digest(given.expect)
+    limits = IsolationLimits(given.memory_mb, start_seconds=given.seconds, call_seconds=given.seconds)
+    try:  # the parent has asked for the operator's permission
+        load_bundle(
+            given.folder, expect=expect, allow_python=() if expect is None else (expect,), limits=limits
+        ).close()
     except MemoryError:
         return _say(f"it needs more than {given.memory_mb} MB of memory")
     except ModelyardError as error:
         return _say(error.message, code=error.code)
     except Exception as error:  # the edge of this process: whatever a runtime raises is the answer
-        if "bad_alloc" in str(error) or "llocat" in str(error):
+        if out_of_memory(error):
             return _say(f"it needs more than {given.memory_mb} MB of memory ({error})")
         return _say(f"{type(error).__name__}: {error}")
     return 0
-
-
-def _limit(memory_mb: int, seconds: float) -> None:
-    """Ask the operating system to hold this process to its limits; where it cannot, the parent's clock remains."""
-    try:
-        import resource  # noqa: PLC0415 - Windows has none
-    except ImportError:
-        return
-    size = memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _say(why: str, **more: Any) -> int:

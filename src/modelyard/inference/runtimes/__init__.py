@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .isolated import load_isolated
 from .onnx import load_onnx
 from .treelite import load_treelite
 
@@ -18,12 +18,19 @@ class Runtime(Protocol):
     def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n_rows, n_fields) float64 to (n_rows, n_scores) float64."""
 
+    def close(self) -> None:
+        """Release what it holds beyond memory; it is not asked again."""
 
-RUNTIMES: Mapping[str, Callable[[Path], Runtime]] = {
+
+ISOLATED = ("lightgbm", "xgboost", "python")
+"""Runtimes in a worker process of their own; their loaders also take the `IsolationLimits` of that process."""
+
+RUNTIMES: Mapping[str, Callable[..., Runtime]] = {
     "onnx": load_onnx,
     "onnx-float32": partial(load_onnx, single=True),
     "treelite": load_treelite,
     "treelite-float32": partial(load_treelite, single=True),
+    **{kind: partial(load_isolated, kind=kind) for kind in ISOLATED},
 }
 """Loaders by the name in `bundle.json`; each takes the bundle's folder.
 

@@ -29,6 +29,9 @@ class OnnxRuntime:
         answer: NDArray[np.float64] = self._run(self._outputs, {INPUT: matrix})[0]
         return answer
 
+    def close(self) -> None:
+        """Nothing: a session is memory."""
+
 
 class OnnxSingleRuntime(OnnxRuntime):
     """A session whose input is float32: rows are rounded as scikit-learn's own trees round them."""

@@ -26,6 +26,9 @@ class TreeliteRuntime:
         scores = np.asarray(answer, dtype=np.float64).reshape(len(matrix), -1)
         return scores[:, 1:] if scores.shape[1] == 2 else scores  # of two classes the second's score tells both
 
+    def close(self) -> None:
+        """Nothing: a model is memory."""
+
 
 def load_treelite(folder: Path, *, single: bool = False) -> TreeliteRuntime:
     """Load `model.treelite` of a bundle; `single` casts its input to float32 first."""
