@@ -194,6 +194,6 @@ def test_a_drained_deployment_goes_back_to_the_old_model_when_the_new_one_is_ref
     server.start()
     (server.feed.bundle_path(strict_bundle.digest) / "profile.json").write_text("{}")
     server.publish(live(strict_bundle, version="2"), policy=drain)
-    server.until(lambda: any("tried" in arm.why_not for each in server.statuses() for arm in each.arms))
+    server.until(lambda: any("damaged" in arm.why_not for each in server.statuses() for arm in each.arms))
     server.until(lambda: server.get("/ready")[0] == 200)
     assert server.predict(**ROW)[1]["model_version"] == "1"
