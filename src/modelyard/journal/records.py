@@ -15,7 +15,7 @@ REDACTED = "(redacted)"
 """What stands in a record for a feature whose values are never logged."""
 
 
-class PredictionRecord(msgspec.Struct, frozen=True, array_like=True):
+class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One arm's answer, or its failure, to one row of a request.
 
     One request row gives one record for each arm that scored it, under the same `prediction_id`; exactly one of them

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from .http import Found, HttpServer, extra_headers
 from .requests import Request
 
-SHORT_BYTES = 32_768
+SHORT_BYTES = 65_536
 """A body up to this size is taken whole before anything looks at it; larger ones are read bit by bit."""
 
 _TOGETHER = 10
