@@ -12,7 +12,7 @@ IMAGE = Field("image", "tensor", nullable=False, dtype="float32", shape=(2, 2))
 WORDS = Field("words", "text", nullable=False, shape=(1,))
 AGE = Field("age", "number", nullable=False)
 SIGNATURE = Signature((IMAGE, AGE, WORDS))
-FINE = [[1.0, 2], [3, 4.5]]
+FINE: Any = [[1.0, 2], [3, 4.5]]
 
 
 def encode(*fields: Field, value: Any) -> np.ndarray[Any, Any]:
@@ -115,7 +115,7 @@ def test_golden_rows_come_back_as_they_were() -> None:
     back, scores = unpack_golden(SIGNATURE, pack_golden(SIGNATURE, rows, np.array([[0.25], [0.5]])))
     assert scores.tolist() == [[0.25], [0.5]]
     assert [row[1:] for row in back] == [row[1:] for row in rows]
-    assert all(np.array_equal(have[0], want[0]) for have, want in zip(back, rows, strict=True))
+    assert all(np.array_equal(np.asarray(have[0]), want[0]) for have, want in zip(back, rows, strict=True))
 
 
 @pytest.mark.parametrize("data", [b"", b"nothing", b"PK\x03\x04 nothing"])
