@@ -23,6 +23,7 @@ Task = Literal["binary", "multiclass", "regression"]
 """What a model answers; see `Predictions` for the shape of its scores."""
 
 FieldKind = Literal["number", "category", "tensor", "text"]
+"""What a field holds; see `Field`."""
 
 DType = Literal["float32", "float64", "int64", "int32", "uint8", "bool"]
 """What the elements of a tensor are."""
