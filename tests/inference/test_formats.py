@@ -11,7 +11,8 @@ from modelyard.inference import FORMAT_VERSION, BundleTooNew, InvalidRow, load_b
 STORED = Path(__file__).with_name("bundles")
 """A folder a format, built by the code that wrote it.
 
-`format-1` was built at commit ae21cbd by `build_bundle`: histogram trees over a number and a category.
+`format-1` was built at commit ae21cbd by `build_bundle`: histogram trees over a number and a category. `format-2` at
+b4618cc: a pipeline of one-hot encoder and logistic regression over the same, on ONNX Runtime.
 """
 
 OLDER = [f"format-{number}" for number in range(1, FORMAT_VERSION)]
@@ -34,6 +35,16 @@ def test_format_1_answers_as_it_did() -> None:
     assert answer.scores[:, 0].tolist() == pytest.approx([0.58975929, 0.37425286], abs=1e-8)
     with pytest.raises(InvalidRow, match="finite"):
         bundle.predict([(float("inf"), "de")])
+
+
+def test_format_2_answers_as_it_did() -> None:
+    """The same of the format before tensors."""
+    bundle = load_bundle(STORED / "format-2")
+    assert bundle.digest.startswith("415ded547af5")
+    assert not bundle.info.signature.has_tensors
+    answer = bundle.predict([(60.0, "de"), {"amount": 60.0, "country": "fr"}])
+    assert answer.labels == ("0", "1")
+    assert answer.scores[:, 0].tolist() == pytest.approx([0.39873411, 0.54510273], abs=1e-8)
 
 
 def test_the_next_format_is_refused_with_what_to_do(tmp_path: Path) -> None:

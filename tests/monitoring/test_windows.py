@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from modelyard.bundling import BuiltBundle
-from modelyard.core import ArmRole, ManualClock, Micros, Scalar, to_micros
+from modelyard.core import ArmRole, Digest, ManualClock, Micros, Scalar, to_micros
 from modelyard.history import PredictionLog
 from modelyard.inference import load_bundle
 from modelyard.journal import ErrorClass, Journal, PredictionRecord, TruthRecord
 from modelyard.monitoring import AlertSettings, Monitors, MonitorSettings, Window
+from modelyard.operations.bundles import BuildBundle, build_from_files
 from modelyard.storage import RecordStore, open_record_store
+
+from ..tensor_models import TEXTS, text_model
 
 WEEK = timedelta(days=7)
 LATENCY_US = 4_000
@@ -82,6 +85,14 @@ class Traffic:
         return (float(random.gamma(2, 50)) * factor, country, visits)
 
 
+class OverText(Traffic):
+    """Traffic of a model over text."""
+
+    def row(self, random: np.random.Generator, factor: float) -> tuple[Scalar, ...]:
+        """A text as it stands in the log."""
+        return (str(random.choice(TEXTS)),)
+
+
 @pytest.fixture
 def traffic(tmp_path: Path, clock: ManualClock, built: BuiltBundle) -> Traffic:
     """An empty journal and record store."""
@@ -128,6 +139,19 @@ def test_a_changed_feature_is_named_and_weighed(traffic: Traffic, monday: dateti
     effects = {each.name: each.effect for each in window.features}
     assert window.drift_score == pytest.approx(0.7 * effects["amount"] + 0.3 * effects["visits"])
     assert [each.alert.name for each in monitors.alerts.firing("d")] == ["drift_score"]
+
+
+def test_a_model_over_text_is_judged_by_its_labels(traffic: Traffic, monday: datetime, tmp_path: Path) -> None:
+    """No column is watched, and nothing breaks for it; decay shows all the same."""
+    np.save(tmp_path / "rows.npy", np.array(TEXTS))
+    given = BuildBundle(text_model(tmp_path / "m.onnx"), tmp_path / "text", tmp_path / "rows.npy", task="binary")
+    digest = Digest(build_from_files(given)["digest"])
+    over_text = OverText(**{**vars(traffic), "bundle": BuiltBundle(given.output, digest, ())})
+    over_text.week(monday)
+    (window,) = judged(over_text, monday + WEEK)
+    assert (window.features, window.drift_score, window.requests) == ((), 0.0, 1000)
+    assert window.performance["accuracy"] == pytest.approx(0.92, abs=0.03)
+    assert window.verdict != "fail"
 
 
 def test_decay_is_found_by_labels(traffic: Traffic, monday: datetime) -> None:

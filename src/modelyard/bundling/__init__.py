@@ -9,8 +9,9 @@ from .errors import NoFaithfulRuntime
 from .original import OnnxFile, Original, tightened
 from .profile import build_profile, permutation_importance
 from .python_folder import PythonFolder
-from .read import ReadModel, classes_of, columns_of, levels_of, read_model, read_sample, task_of
+from .read import ReadModel, classes_of, columns_of, levels_of, read_model, read_sample, read_tensors, task_of
 from .signature import infer_signature
+from .tensors import TensorModel, build_tensor_bundle, tensor_model, tensor_rows, tensor_signature
 
 __all__ = [
     "BUILD_FILE",
@@ -22,8 +23,10 @@ __all__ = [
     "Original",
     "PythonFolder",
     "ReadModel",
+    "TensorModel",
     "build_bundle",
     "build_profile",
+    "build_tensor_bundle",
     "classes_of",
     "columns_of",
     "infer_signature",
@@ -31,6 +34,10 @@ __all__ = [
     "permutation_importance",
     "read_model",
     "read_sample",
+    "read_tensors",
     "task_of",
+    "tensor_model",
+    "tensor_rows",
+    "tensor_signature",
     "tightened",
 ]

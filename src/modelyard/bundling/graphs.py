@@ -1,6 +1,6 @@
 """ONNX graphs in a bundle's shape: encoded rows in, scores out, and whatever must happen in between."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,13 +93,13 @@ class Steps:
         return Graph(tuple(self.nodes), tuple(self.constants), (taken,), "scores")
 
 
-def graph_of(model: Any) -> tuple[Graph, int]:
+def graph_of(model: Any, *, domains: Collection[str] = ()) -> tuple[Graph, int]:
     """The graph of an ONNX model that gives what its last output gives, and the tensor type of that.
 
     Every tensor's name begins with `given_`, so that none is also one of ours. ValueError for a model that needs more
-    than ONNX's own operators, or whose last output is no tensor.
+    than ONNX's own operators and those of `domains`, or whose last output is no tensor.
     """
-    strange = {each.domain for each in model.opset_import} - {"", "ai.onnx", "ai.onnx.ml"}
+    strange = {each.domain for each in model.opset_import} - {"", "ai.onnx", "ai.onnx.ml", *domains}
     if used := {each.domain for each in model.graph.node} & strange:
         raise ValueError(f"it uses operators of {', '.join(sorted(used))}; only ONNX's own are let in")
     last = model.graph.output[-1]

@@ -102,6 +102,32 @@ def read_sample(path: Path) -> pa.Table:
     return pa.table({f"f{index}": matrix[:, index].astype(np.float64) for index in range(matrix.shape[1])})
 
 
+def read_tensors(path: Path, inputs: Sequence[str], label: str | None = None) -> dict[str, Any]:
+    """Arrays by name, (n_rows, …), of a .npz file; of a .npy file, which is the only input; or columns of a table.
+
+    An only column beside the label is the only input, whatever its name.
+    """
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as held:
+                return {name: _strings(held[name]) for name in held.files}
+        if path.suffix == ".npy":
+            return {inputs[0]: _strings(np.load(path, allow_pickle=False))}
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"Cannot read {path}: {error}.", code="UNREADABLE_SAMPLE") from error
+    table = read_table(path)
+    found = {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+    others = [name for name in found if name != label]
+    if len(others) == 1 and len(inputs) == 1:
+        found[inputs[0]] = found.pop(others[0])
+    return found
+
+
+def _strings(array: Any) -> Any:
+    """Strings as objects, as ONNX Runtime takes them."""
+    return array.astype(object) if array.dtype.kind == "U" else array
+
+
 def columns_of(model: Any) -> list[str] | None:
     """The names of the columns that a model was trained on, in order; None when it does not know any."""
     booster = _booster(model)

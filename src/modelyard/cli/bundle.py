@@ -21,7 +21,7 @@ def _show(result: dict[str, Any]) -> None:
     facts = {name: each for name, each in result.items() if name not in {"inputs", "attempts"}}
     fields({**facts, "contributions": _said(result["contributions"])})
     click.echo()
-    table("name", "kind", "nullable", "unknown", "minimum", "maximum", "categories")(result["inputs"])
+    table("name", "kind", "dtype", "shape", "nullable", "unknown", "minimum", "maximum", "categories")(result["inputs"])
     click.echo()
     tried = [{**each, "µs a row at 1, 10, 100, 1000": list(each["rows_us"].values())} for each in result["attempts"]]
     table("runtime", "converter", "faithful", "error", "µs a row at 1, 10, 100, 1000", "size", "why_not")(tried)
@@ -44,7 +44,7 @@ def _said(told: dict[str, Any]) -> str:
 @click.option(
     "--sample",
     type=_FOLDER,
-    help="Training-like rows to prove it with: Parquet, CSV or .npy; an MLflow model's own example by default.",
+    help="Training-like rows to prove it with: Parquet, CSV, .npy or .npz; an MLflow model's own example by default.",
 )
 @click.option("-o", "--output", type=_FOLDER, required=True, help="Folder of the new bundle.")
 @click.option("--task", help="binary, multiclass or regression; as the model shows it.")

@@ -20,11 +20,12 @@ from .files import atomic_write, sync_folder
 from .ids import IdSource, SeededIds, SystemIds, uuid7
 from .logging import configure_logging, log_event
 from .names import Digest, canonical_json, check_name, did_you_mean, digest_of, nearest
-from .values import ArmRole, Scalar
+from .values import ArmRole, Array, Scalar, Value
 from .verdict import Judgement, Verdict
 
 __all__ = [
     "ArmRole",
+    "Array",
     "Clock",
     "Conflict",
     "Damaged",
@@ -43,6 +44,7 @@ __all__ = [
     "SystemClock",
     "SystemIds",
     "Unavailable",
+    "Value",
     "Verdict",
     "atomic_write",
     "canonical_json",

@@ -5,7 +5,7 @@ runtimes (some in worker processes of their own), predicting, explaining predict
 not own building bundles (`bundling`) or answering requests (`serving`).
 """
 
-from .bundle import GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle, worst_error
+from .bundle import GOLDEN_ARRAYS, GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle, worst_error
 from .encode import Encoded, Encoder
 from .errors import (
     BundleDamaged,
@@ -52,13 +52,16 @@ from .records import (
     CategoryProfile,
     ColumnProfile,
     Field,
+    FieldKind,
     NumberProfile,
     ReferenceProfile,
     Signature,
     Task,
 )
 from .runtimes import ISOLATED, RUNTIMES, Runtime
+from .runtimes.onnx import GIVEN
 from .sketch import Counts, Sketch, merge
+from .tensors import TensorEncoder, described, encoder_of, pack_golden, tensor_of
 from .verify import verify_bundle
 from .write import INFO_FILE, write_bundle
 
@@ -68,6 +71,8 @@ __all__ = [
     "EXPLAIN_FILE",
     "EXPLAIN_VERSION",
     "FORMAT_VERSION",
+    "GIVEN",
+    "GOLDEN_ARRAYS",
     "GOLDEN_FILE",
     "INFO_FILE",
     "ISOLATED",
@@ -93,6 +98,7 @@ __all__ = [
     "Encoder",
     "ExplainInfo",
     "Field",
+    "FieldKind",
     "Golden",
     "GoldenMismatch",
     "InvalidRow",
@@ -110,16 +116,21 @@ __all__ = [
     "Signature",
     "Sketch",
     "Task",
+    "TensorEncoder",
     "TreeModel",
     "UnknownRuntime",
     "data_frame",
+    "described",
+    "encoder_of",
     "explain_info",
     "load_bundle",
     "load_explainer",
     "merge",
     "pack_explainer",
+    "pack_golden",
     "probe_bundle",
     "require_permission",
+    "tensor_of",
     "verify_bundle",
     "worst_error",
     "write_bundle",

@@ -3,25 +3,31 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.core import Digest, Scalar
+from modelyard.core import Digest, Scalar, Value
 
-from .encode import Encoder
-from .errors import GoldenMismatch, InvalidRow, UnknownRuntime
+from .encode import Encoded
+from .errors import BundleDamaged, GoldenMismatch, InvalidRow, UnknownRuntime
 from .explain import Contributions
 from .explanation import Explanation, explain_info
 from .isolated import IsolationLimits
 from .permission import require_permission
 from .records import BundleInfo, ReferenceProfile
 from .runtimes import ISOLATED, RUNTIMES, Runtime
+from .runtimes.onnx import OnnxTensorsRuntime
+from .tensors import encoder_of, typical, unpack_golden
 from .verify import verify_bundle
 
 GOLDEN_FILE, PROFILE_FILE = "golden.json", "profile.json"
 """Golden rows with the original model's scores, and the reference profile for monitoring."""
+
+GOLDEN_ARRAYS = "golden.npz"
+"""Golden rows where there are tensors or text, instead of `GOLDEN_FILE`; see `pack_golden`."""
 
 
 class Golden(msgspec.Struct, frozen=True):
@@ -59,20 +65,44 @@ class Bundle:
         self.digest = digest
         self.profile = profile
         self._explanation = explanation
-        self.encode = Encoder(info.signature)
+        self.encode = encoder_of(info.signature)
         self._runtime = runtime
+        self._tensors = runtime if isinstance(runtime, OnnxTensorsRuntime) else None
         self._names = info.signature.names
+        self._example: Encoded | None = None
 
-    def predict(self, rows: Sequence[Sequence[Scalar] | Mapping[str, Scalar]]) -> Predictions:
+    def predict(self, rows: Sequence[Sequence[Value] | Mapping[str, Value]]) -> Predictions:
         """Predict raw rows: sequences in the signature's order, or mappings by field name."""
         encoded = self.encode([self._ordered(index, row) for index, row in enumerate(rows)])
-        scores = self.scores(encoded.matrix)
+        scores = self.scores(encoded.matrix, encoded.arrays)
         labels = None if self.info.task == "regression" else tuple(self.label_of(row) for row in scores)
         return Predictions(scores, labels, encoded.unknown)
 
-    def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores of an encoded matrix; see `Predictions`. IsolatedModelFailed when its worker process has none."""
+    def scores(
+        self, matrix: NDArray[np.float64], arrays: Mapping[str, NDArray[Any]] | None = None
+    ) -> NDArray[np.float64]:
+        """Scores of encoded rows; see `Encoded` and `Predictions`. IsolatedModelFailed when its worker has none."""
+        if arrays is not None and self._tensors is not None:
+            return self._tensors.scores(matrix, arrays)
         return self._runtime.scores(matrix)
+
+    def example(self, rows: int) -> Encoded | None:
+        """So many encoded rows of those that a model with tensors or text can surely answer; None for other models."""
+        return None if self._example is None else typical(self._example, rows)
+
+    def replay(self, rows: Sequence[Sequence[Value]], expected: NDArray[np.float64]) -> None:
+        """GoldenMismatch when the model does not answer golden rows as the original did."""
+        encoded = self.encode(rows)
+        error = worst_error(expected, self.scores(encoded.matrix, encoded.arrays), self.info.floor)
+        if not error <= self.info.tolerance:
+            raise GoldenMismatch(
+                f"Bundle {self.digest[:12]}… answers its golden rows {error:.2g} off (relative), beyond "
+                f"{self.info.tolerance:g}.",
+                context={"digest": self.digest, "error": error},
+                remedy="Build the bundle on this kind of machine, or check the runtime's version.",
+            )
+        if encoded.arrays is not None:
+            self._example = typical(encoded, 1)
 
     @property
     def isolated(self) -> bool:
@@ -111,7 +141,7 @@ class Bundle:
             return self.info.classes[int(scores[0] > 0.5)]
         return self.info.classes[int(np.argmax(scores))]
 
-    def _ordered(self, index: int, row: Sequence[Scalar] | Mapping[str, Scalar]) -> Sequence[Scalar]:
+    def _ordered(self, index: int, row: Sequence[Value] | Mapping[str, Value]) -> Sequence[Value]:
         if not isinstance(row, Mapping):
             return row
         if strangers := set(row) - set(self._names):
@@ -150,7 +180,7 @@ def load_bundle(
     runtime = load(folder, limits) if info.runtime in ISOLATED else load(folder)
     bundle = Bundle(info, digest, runtime, profile, explanation)
     try:
-        _replay(bundle, msgspec.json.decode((folder / GOLDEN_FILE).read_bytes(), type=Golden))
+        bundle.replay(*_golden(folder, info))
     except BaseException:
         bundle.close()
         raise
@@ -169,14 +199,15 @@ def worst_error(expected: NDArray[np.float64], answers: NDArray[np.float64], flo
     return float(np.max(np.abs(answers - expected) / np.maximum(np.abs(expected), floor)))
 
 
-def _replay(bundle: Bundle, golden: Golden) -> None:
-    answers = bundle.predict(golden.rows).scores
-    expected = np.array(golden.scores)
-    error = worst_error(expected, answers, bundle.info.floor)
-    if not error <= bundle.info.tolerance:
-        raise GoldenMismatch(
-            f"Bundle {bundle.digest[:12]}… answers its golden rows {error:.2g} off (relative), beyond "
-            f"{bundle.info.tolerance:g}.",
-            context={"digest": bundle.digest, "error": error},
-            remedy="Build the bundle on this kind of machine, or check the runtime's version.",
-        )
+def _golden(folder: Path, info: BundleInfo) -> tuple[Sequence[Sequence[Value]], NDArray[np.float64]]:
+    if not info.signature.has_tensors:
+        golden = msgspec.json.decode((folder / GOLDEN_FILE).read_bytes(), type=Golden)
+        return golden.rows, np.array(golden.scores)
+    try:
+        return unpack_golden(info.signature, (folder / GOLDEN_ARRAYS).read_bytes())
+    except (OSError, ValueError) as error:
+        raise BundleDamaged(
+            f"{folder / GOLDEN_ARRAYS} cannot be read: {error}.",
+            context={"folder": str(folder)},
+            remedy="Fetch the bundle again from the artifact store; never edit a bundle.",
+        ) from error

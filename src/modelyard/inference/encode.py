@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isnan
 from sys import float_info
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.core import Scalar
+from modelyard.core import Value
 
 from .errors import InvalidRow
 from .records import Field, Signature
@@ -22,10 +23,15 @@ _NUMBERS = frozenset({float, int})
 
 @dataclass(frozen=True)
 class Encoded:
-    """`matrix`: float64, C-contiguous, (n_rows, n_fields), NaN for missing; `unknown`: unseen levels met, by field."""
+    """`matrix`: float64, C-contiguous, (n_rows, n_fields), NaN for missing; `unknown`: unseen levels met, by field.
+
+    `arrays`, where the signature has tensors or text: each of them by name, (n_rows, *shape), strings as objects. The
+    matrix then holds the other fields.
+    """
 
     matrix: NDArray[np.float64]
     unknown: Mapping[str, int] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] | None = None
 
 
 class Encoder:
@@ -40,7 +46,7 @@ class Encoder:
         self._all_numbers = all(each.kind == "number" for each in signature.fields)
         self._surely_fine = np.minimum(self._largest, EXACT - 1)
 
-    def __call__(self, rows: Sequence[Sequence[Scalar]]) -> Encoded:
+    def __call__(self, rows: Sequence[Sequence[Value]]) -> Encoded:
         """Encode raw rows, shape (n_rows, n_fields) in the signature's order.
 
         None and NaN are missing. InvalidRow names row and field for a wrong count of values, a wrong type, an infinite
@@ -57,7 +63,7 @@ class Encoder:
             matrix[index] = [self._one(index, at, value, unknown) for at, value in enumerate(row)]
         return Encoded(matrix, unknown)
 
-    def _numbers(self, rows: Sequence[Sequence[Scalar]]) -> NDArray[np.float64] | None:
+    def _numbers(self, rows: Sequence[Sequence[Value]]) -> NDArray[np.float64] | None:
         """Rows of nothing but ordinary numbers, taken at once; None when any of them needs a closer look."""
         width = len(self._fields)
         if not all(len(row) == width and _NUMBERS.issuperset(map(type, row)) for row in rows):
@@ -88,11 +94,11 @@ class Encoder:
                 matrix[index, at] = self._one(index, at, plain, unknown)
         return Encoded(matrix, unknown)
 
-    def _one(self, index: int, at: int, value: Scalar, unknown: dict[str, int]) -> float:
+    def _one(self, index: int, at: int, value: Value, unknown: dict[str, int]) -> float:
         spec = self._fields[at]
         return self._number(index, at, value) if spec.kind == "number" else self._code(index, at, value, unknown)
 
-    def _number(self, index: int, at: int, value: Scalar) -> float:
+    def _number(self, index: int, at: int, value: Value) -> float:
         largest, spec = self._largest[at], self._fields[at]
         if type(value) is float or type(value) is int:
             if -largest <= value <= largest:
@@ -105,7 +111,7 @@ class Encoder:
             return _missing(index, spec)
         raise _refused(index, spec, value, "a number or null")
 
-    def _code(self, index: int, at: int, value: Scalar, unknown: dict[str, int]) -> float:
+    def _code(self, index: int, at: int, value: Value, unknown: dict[str, int]) -> float:
         spec = self._fields[at]
         if isinstance(value, str):
             code = self._codes[at].get(value)
@@ -156,7 +162,7 @@ def _refused(index: int, spec: Field, value: object, expected: str) -> InvalidRo
     )
 
 
-def _wrong_width(index: int, row: Sequence[Scalar], fields: Sequence[Field]) -> InvalidRow:
+def _wrong_width(index: int, row: Sequence[Value], fields: Sequence[Field]) -> InvalidRow:
     names = ", ".join(spec.name for spec in fields)
     return InvalidRow(
         f"Row {index} has {len(row)} values; the model takes {len(fields)}: {names}.",

@@ -6,13 +6,14 @@ import msgspec
 
 from modelyard.core import Digest
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """The bundle format this code writes. It reads this version and every older one, and refuses newer ones.
 
 To change the format: raise this number, give every new field a default that means what older bundles did, add a bundle
 of the old version to `tests/inference/test_formats.py`, and say in the changelog which servers must be upgraded first.
 
-1: as first released. 2: `finite` and `largest` of fields, `floor` of the bundle, the ONNX runtimes.
+1: as first released. 2: `finite` and `largest` of fields, `floor` of the bundle, the ONNX runtimes. 3: tensors and
+text as fields, their runtime `onnx-tensors` and their golden rows in `golden.npz`.
 """
 
 LARGEST_SINGLE = 3.4028234663852886e38
@@ -21,6 +22,12 @@ LARGEST_SINGLE = 3.4028234663852886e38
 Task = Literal["binary", "multiclass", "regression"]
 """What a model answers; see `Predictions` for the shape of its scores."""
 
+FieldKind = Literal["number", "category", "tensor", "text"]
+"""What a field holds; see `Field`."""
+
+DType = Literal["float32", "float64", "int64", "int32", "uint8", "bool"]
+"""What the elements of a tensor are."""
+
 UnknownLevel = Literal["null", "error", "other"]
 
 
@@ -28,13 +35,15 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One input column, in the order the model expects it.
 
     `number`: float64; `minimum` and `maximum` are those seen in training, for information. `category`: a string, coded
-    as its position in `categories` (float64), null as NaN; `unknown` says what an unseen level becomes.
+    as its position in `categories` (float64), null as NaN; `unknown` says what an unseen level becomes. `tensor`:
+    elements of `dtype`, and `shape` of each row. `text`: a string as it is; `shape` is () or (1,), as the model has it.
+    Tensors and text are never missing.
     `nullable` False makes a missing value an error of the caller; `finite` False lets infinities in. A number beyond
     `largest`, either way, is refused (`LARGEST_SINGLE` for models that round to float32 first).
     """
 
     name: str
-    kind: Literal["number", "category"]
+    kind: FieldKind
     nullable: bool = True
     categories: tuple[str, ...] = ()
     unknown: UnknownLevel = "null"
@@ -42,6 +51,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     maximum: float | None = None
     finite: bool = True
     largest: float | None = None
+    dtype: DType | None = None
+    shape: tuple[int, ...] = ()
 
     @property
     def may_miss(self) -> bool:
@@ -59,6 +70,16 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields)
+
+    @property
+    def plain(self) -> "Signature":
+        """The numbers and categories alone: what makes up the encoded matrix, the profile and the histograms."""
+        return Signature(tuple(field for field in self.fields if field.kind in ("number", "category")))
+
+    @property
+    def has_tensors(self) -> bool:
+        """Whether there are tensors or text, so that a row is more than a row of one matrix."""
+        return any(field.kind in ("tensor", "text") for field in self.fields)
 
 
 class NumberProfile(msgspec.Struct, frozen=True, tag="number"):

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from modelyard.core import Micros, Scalar, did_you_mean
+from modelyard.core import Micros, Scalar, Value, did_you_mean
 
 from .contract import OnlineStore
 from .errors import InvalidRequestField, StaleFeatures
@@ -18,7 +19,7 @@ _LARGEST = sys.float_info.max
 class FeatureRow:
     """`values` of every feature of the plan by name; `presence` of each view's features."""
 
-    values: Mapping[str, Scalar]
+    values: Mapping[str, Value]
     presence: Mapping[str, Presence]
 
 
@@ -31,7 +32,7 @@ class FeatureReader:
         self._fields = {field.name: field for field in plan.request}
         self._tables = [(view, view.table) for view in plan.views]
 
-    def row(self, request: Mapping[str, Scalar], at: Micros) -> FeatureRow:
+    def row(self, request: Mapping[str, Value], at: Micros) -> FeatureRow:
         """The features of one request as known at `at`.
 
         Raises InvalidRequestField for a field that is missing, unknown or of the wrong type, and StaleFeatures when a
@@ -41,12 +42,12 @@ class FeatureReader:
         values = self._checked(request)
         presence: dict[str, Presence] = {}
         for view, table in self._tables:
-            key = tuple(request.get(name) for name in view.entity_keys)
+            key = cast("tuple[Scalar, ...]", tuple(request.get(name) for name in view.entity_keys))
             stored = self._store.read(table, [key])[0]
             self._add_view(view, stored, at, values, presence)
         return FeatureRow(values, presence)
 
-    def _checked(self, request: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    def _checked(self, request: Mapping[str, Value]) -> dict[str, Value]:
         if request.keys() - self._fields.keys():
             stranger = min(request.keys() - self._fields.keys())
             raise InvalidRequestField(
@@ -61,7 +62,7 @@ class FeatureReader:
         view: ViewPlan,
         stored: StoredRow | None,
         at: Micros,
-        values: dict[str, Scalar],
+        values: dict[str, Value],
         presence: dict[str, Presence],
     ) -> None:
         how = _presence(view, stored, at)
@@ -90,7 +91,7 @@ def _presence(view: ViewPlan, stored: StoredRow | None, at: Micros) -> Presence:
     return Presence.PRESENT
 
 
-def _typed(field: RequestField, value: Scalar) -> Scalar:
+def _typed(field: RequestField, value: Value) -> Value:
     if value is None:
         if field.required:
             raise InvalidRequestField(
@@ -99,14 +100,16 @@ def _typed(field: RequestField, value: Scalar) -> Scalar:
                 remedy=f"Send '{field.name}' with every row.",
             )
         return None
-    if field.kind == "category":
+    if field.kind == "tensor":
+        return value
+    if field.kind != "number":
         fits = isinstance(value, str)
     else:
         fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
     if fits:
         return value
     raise InvalidRequestField(
-        f"The field '{field.name}' is {value!r:.60}; expected a {'string' if field.kind == 'category' else 'number'}.",
+        f"The field '{field.name}' is {value!r:.60}; expected a {'number' if field.kind == 'number' else 'string'}.",
         context={"path": field.name},
         remedy="Send it in this type: nothing is cast silently.",
     )

@@ -10,10 +10,10 @@ from modelyard.core import Scalar, canonical_json, digest_of
 
 
 class RequestField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A value the caller sends. `required` False lets it be absent, and then null."""
+    """A value the caller sends. `required` False lets it be absent, and then null; tensors are the model's to check."""
 
     name: str
-    kind: Literal["number", "category"]
+    kind: Literal["number", "category", "tensor", "text"]
     required: bool = True
 
 

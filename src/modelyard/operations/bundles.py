@@ -15,15 +15,21 @@ from modelyard.bundling import (
     Original,
     PythonFolder,
     ReadModel,
+    TensorModel,
     build_bundle,
     build_profile,
+    build_tensor_bundle,
     classes_of,
     infer_signature,
     levels_of,
     permutation_importance,
     read_model,
     read_sample,
+    read_tensors,
     task_of,
+    tensor_model,
+    tensor_rows,
+    tensor_signature,
     tightened,
 )
 from modelyard.core import Conflict, Digest, InvalidInput, NotFound, Scalar, check_name, did_you_mean
@@ -66,6 +72,8 @@ def build_from_files(given: BuildBundle, progress: Callable[[str], None] = lambd
     progress(f"reading {given.path}")
     with model_at(given.path) as found:
         read = read_model(found)
+    if (tensors := tensor_model(read.model)) is not None:
+        return _build_tensors(given, name, tensors, progress)
     try:
         return _build(given, name, read, progress)
     finally:
@@ -102,12 +110,50 @@ def _build(given: BuildBundle, name: str, read: ReadModel, progress: Callable[[s
     return show_bundle(built.path)
 
 
+def _build_tensors(
+    given: BuildBundle, name: str, model: TensorModel, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """The bundle of a model whose inputs are tensors or text."""
+    if given.sample is None:
+        raise _no_sample(given)
+    sample = read_tensors(given.sample, [each.name for each in model.inputs], given.label)
+    if given.label is not None and given.label not in sample:
+        raise InvalidInput(
+            f"The sample has no array '{given.label}'.", code="NO_SUCH_COLUMN", remedy=did_you_mean(given.label, sample)
+        )
+    signature, task = tensor_signature(model, sample), _task(given.task, model.original)
+    rows = tensor_rows(signature, sample)
+    labels = None if given.label is None else np.asarray(sample[given.label])[: len(rows)]
+
+    def measure(scores: np.ndarray[Any, Any], classes: tuple[str, ...]) -> dict[str, float]:
+        if labels is None or task != "binary":
+            return {}
+        return binary_metrics(scores[:, 0], _positive(labels, classes))
+
+    built = build_tensor_bundle(
+        model,
+        rows,
+        signature=signature,
+        task=task,
+        facts=Facts(name, given.version, tolerance=given.tolerance),
+        into=given.output,
+        classes_of=lambda outputs: classes_of(model.original, task, outputs),
+        measure=measure,
+        progress=progress,
+    )
+    return show_bundle(built.path)
+
+
 def _sample(given: BuildBundle, read: ReadModel) -> pa.Table:
     if given.sample is not None:
         return read_sample(given.sample)
     if read.example is not None:
         return read.example
-    raise InvalidInput(
+    raise _no_sample(given)
+
+
+def _no_sample(given: BuildBundle) -> InvalidInput:
+    return InvalidInput(
         f"{given.path} comes with no example of its rows.",
         code="NO_SAMPLE",
         remedy="Give some hundred rows like those it was trained on: --sample ROWS",
@@ -266,9 +312,13 @@ def _judged(
     names = original.signature.names
     if labels is None or original.task != "binary":
         return {name: 1 / len(names) for name in names}, {}
-    positive = np.array([_spelled(each) == _spelled(classes[1]) for each in labels.tolist()], dtype=np.float64)
+    positive = _positive(labels, classes)
     importance = permutation_importance(lambda rows: original.scores(rows)[:, 0], matrix, positive, names, seed=0)
     return importance, binary_metrics(scores[:, 0], positive)
+
+
+def _positive(labels: np.ndarray[Any, Any], classes: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([_spelled(each) == _spelled(classes[1]) for each in labels.tolist()], dtype=np.float64)
 
 
 def _spelled(label: object) -> str:

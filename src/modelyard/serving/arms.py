@@ -3,13 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.core import Micros, ModelyardError, Scalar, log_event
-from modelyard.inference import Bundle, InvalidRow, NumberProfile, Sketch
+from modelyard.core import Micros, ModelyardError, Scalar, Value, log_event
+from modelyard.inference import Bundle, Encoded, InvalidRow, NumberProfile, Sketch, TensorEncoder
 from modelyard.journal import ErrorClass
 from modelyard.online import FeaturePlan, FeatureReader, InvalidRequestField, OnlineStore, StaleFeatures
 from modelyard.routing import Arm
@@ -31,14 +32,14 @@ TENTHS = tuple(each / 10 for each in range(1, 11))
 class Input(msgspec.Struct, frozen=True, gc=False):
     """One row as it came: named request fields, or values in the signature's order."""
 
-    named: Mapping[str, Scalar] | None
-    ordered: Sequence[Scalar] | None
+    named: Mapping[str, Value] | None
+    ordered: Sequence[Value] | None
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What an arm made of one row. `error` is None when `scores` answer it; `cause` is then None too."""
 
-    features: tuple[Scalar, ...]
+    features: tuple[Value, ...]
     scores: tuple[float, ...]
     label: Scalar
     latency_us: int
@@ -69,7 +70,12 @@ class LoadedArm:
         self.bundle = bundle
         self.redacted = [at for at, name in enumerate(bundle.info.signature.names) if name in redact]
         self.known = 0
-        self._cache = cache
+        self.digested = [
+            at for at, field in enumerate(bundle.info.signature.fields) if field.kind in ("tensor", "text")
+        ]
+        self.tensors = {field.name: field for field in bundle.info.signature.fields if field.kind == "tensor"}
+        self._encoder = bundle.encode if isinstance(bundle.encode, TensorEncoder) else None
+        self._cache = cache if self._encoder is None else None  # rows are told apart by their columns alone
         self.plan = msgspec.convert(bundle.info.plan, FeaturePlan)
         self.unknown: dict[str, int] = {}
         self._sketch = Sketch(bundle.profile)
@@ -87,12 +93,12 @@ class LoadedArm:
         A row that cannot be scored does not spoil the others; each then runs by itself. `latency_us` is the batch's.
         """
         began = time.perf_counter_ns()
-        features: list[tuple[Scalar, ...]] = []
+        features: list[tuple[Value, ...]] = []
         failed: dict[int, Outcome] = {}
         for index, (row, at) in enumerate(rows):
             try:
                 features.append(self._features(row, at))
-            except InvalidRequestField as error:
+            except (InvalidRequestField, InvalidRow) as error:
                 failed[index] = _failed((), began, "input", error)
             except StaleFeatures as error:
                 failed[index] = _failed((), began, "features", error)
@@ -119,7 +125,7 @@ class LoadedArm:
         """Learn what a row costs by now: other work on the machine makes it dearer."""
         self.row_us += _LEARNED * (seconds / rows * 1e6 - self.row_us)
 
-    def freeze(self, row: Input, at: Micros, other: "LoadedArm", features: tuple[Scalar, ...]) -> Input:
+    def freeze(self, row: Input, at: Micros, other: "LoadedArm", features: tuple[Value, ...]) -> Input:
         """The row with its features read now, to be scored later: the online store moves on in the meantime.
 
         `features` are those that `other` has just read; they serve here too when both arms read the same.
@@ -138,13 +144,18 @@ class LoadedArm:
             self._sketch.update(np.concatenate(seen))
         return self._sketch
 
-    def _features(self, row: Input, at: Micros) -> tuple[Scalar, ...]:
-        if row.ordered is not None:
-            return tuple(row.ordered)
-        values = self._reader.row(row.named or {}, at).values
-        return tuple([values[name] for name in self._names])
+    def _features(self, row: Input, at: Micros) -> tuple[Value, ...]:
+        if self._encoder is not None:
+            return self._encoder.row(self._in_order(row, at))
+        return tuple(self._in_order(row, at))
 
-    def _score(self, rows: list[tuple[Scalar, ...]], began: int) -> list[Outcome]:
+    def _in_order(self, row: Input, at: Micros) -> Sequence[Value]:
+        if row.ordered is not None:
+            return row.ordered
+        values = self._reader.row(row.named or {}, at).values
+        return [values[name] for name in self._names]
+
+    def _score(self, rows: list[tuple[Value, ...]], began: int) -> list[Outcome]:
         try:
             return self._score_together(rows, began)
         except Exception as error:  # a model may raise anything, and another arm still has to answer
@@ -156,9 +167,9 @@ class LoadedArm:
                 return [_failed(rows[0], began, "invalid_output", error)]
             return [self._model_failed(rows[0], began, error)]
 
-    def _score_together(self, rows: list[tuple[Scalar, ...]], began: int) -> list[Outcome]:
+    def _score_together(self, rows: list[tuple[Value, ...]], began: int) -> list[Outcome]:
         encoded = self.bundle.encode(rows)
-        scores = self._scores(encoded.matrix)
+        scores = self._scores(encoded.matrix, encoded.arrays)
         if not np.isfinite(scores).all():
             raise _NotFinite(f"scores {scores[0].tolist()}")
         self._remember(encoded.matrix, encoded.unknown)
@@ -168,9 +179,9 @@ class LoadedArm:
             for row, each in zip(rows, scores.tolist(), strict=True)
         ]
 
-    def _scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _scores(self, matrix: NDArray[np.float64], arrays: Mapping[str, NDArray[Any]] | None) -> NDArray[np.float64]:
         if self._cache is None:
-            return self.bundle.scores(matrix)
+            return self.bundle.scores(matrix, arrays)
         scores, known = self._cache.scores(matrix, self.bundle.scores)
         self.known += known
         return scores
@@ -183,7 +194,7 @@ class LoadedArm:
         if self._seen_rows >= _SKETCHED_TOGETHER:
             self.sketch()
 
-    def _model_failed(self, features: tuple[Scalar, ...], began: int, error: Exception) -> Outcome:
+    def _model_failed(self, features: tuple[Value, ...], began: int, error: Exception) -> Outcome:
         log_event("serving", "model failed", arm=self.arm.name, version=self.arm.version, error=repr(error))
         return _failed(features, began, "model", error)
 
@@ -192,10 +203,10 @@ class LoadedArm:
         typical = [each.mean or 0.0 if isinstance(each, NumberProfile) else 0.0 for each in self.bundle.profile.columns]
         costs = []
         for rows in _MEASURED:
-            matrix = np.tile(np.array(typical), (rows, 1))
-            self.bundle.scores(matrix)  # the first run pays for what is made once
+            example = self.bundle.example(rows) or Encoded(np.tile(np.array(typical), (rows, 1)))
+            self.bundle.scores(example.matrix, example.arrays)  # the first run pays for what is made once
             began = time.perf_counter_ns()
-            self.bundle.scores(matrix)
+            self.bundle.scores(example.matrix, example.arrays)
             costs.append((time.perf_counter_ns() - began) / 1000)
         return costs[0], max(0.05, costs[1] / _MEASURED[1])
 
@@ -205,7 +216,7 @@ def why(outcome: Outcome) -> str:
     return outcome.cause.message if isinstance(outcome.cause, ModelyardError) else repr(outcome.cause)
 
 
-def _failed(features: tuple[Scalar, ...], began: int, error: ErrorClass, cause: Exception) -> Outcome:
+def _failed(features: tuple[Value, ...], began: int, error: ErrorClass, cause: Exception) -> Outcome:
     return Outcome(features, (), None, _micros_since(began), error, cause)
 
 

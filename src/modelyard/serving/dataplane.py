@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from modelyard.core import Clock, IdSource, InvalidInput, Micros, Scalar, from_micros, to_micros
+from modelyard.core import Clock, IdSource, InvalidInput, Micros, Scalar, Value, from_micros, to_micros
 from modelyard.journal import Journal, JournalUnavailable, OutcomeRecord, PredictionRecord, SketchRecord, TruthRecord
 from modelyard.routing import Arm, assign, pseudonym, shadows
 
@@ -25,6 +25,9 @@ from .tracing import Tracing
 
 SHADOW_QUEUE = 10_000
 """Copies that may wait for shadows; beyond it they are dropped and counted."""
+
+TENSOR_QUEUE = 100
+"""The same while rows hold tensors, which may be as big as a body."""
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
@@ -40,7 +43,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     scores: tuple[float, ...]
     model_version: str
     arm: str
-    features: tuple[Scalar, ...]
+    features: tuple[Value, ...]
 
 
 @dataclass(frozen=True)
@@ -362,7 +365,7 @@ class DataPlane:
     def _copy_to_shadows(self, ask: Ask, outcome: Outcome) -> None:
         route = ask.deployment.route
         for arm in shadows(route, ask.entity if ask.entity is not None else ask.identity):
-            if len(self._copies) >= SHADOW_QUEUE:
+            if len(self._copies) >= (TENSOR_QUEUE if ask.arm.digested else SHADOW_QUEUE):
                 self._metrics.shadow_dropped(route.model)
                 continue
             loaded = ask.deployment.arms.get(arm.name)
@@ -404,7 +407,7 @@ def _record(ask: Ask, arm: LoadedArm, outcome: Outcome, now: Micros, *, answered
         role=arm.arm.role,
         answered=answered,
         entity=_entity_on_record(ask),
-        features=logged_features(ask.identity, outcome.features, ask.deployment.policy, arm.redacted),
+        features=logged_features(ask.identity, outcome.features, ask.deployment.policy, arm.redacted, arm.digested),
         prediction=outcome.label,
         scores=outcome.scores,
         latency_us=outcome.latency_us,

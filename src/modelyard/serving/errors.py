@@ -49,3 +49,7 @@ class ModelFailed(Unavailable):
     """The live arm itself failed."""
 
     code = "MODEL_FAILED"
+
+
+BODY_LIMIT = "A deployment whose rows are big raises deployments.NAME.serving.body_limit."
+"""What to do about rows that are larger than a body may be, such as images."""

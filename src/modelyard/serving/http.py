@@ -18,7 +18,7 @@ from modelyard.core import Clock, Failed, ModelyardError, log_event, to_micros
 from modelyard.routing import Feed
 
 from .dataplane import DataPlane
-from .errors import NotServed, TooLarge, UnsupportedEncoding
+from .errors import BODY_LIMIT, NotServed, TooLarge, UnsupportedEncoding
 from .native import Endpoint, Native
 from .openapi import PAGES
 from .protocols import ROUTES, Call, RouteTable, allowing, own_error
@@ -292,7 +292,9 @@ class HttpServer:
     def _check_size(self, request: Request, size: int) -> None:
         limit = self._plane.deployments.policy(request.deployment).body_limit
         if size > limit:
-            raise TooLarge(f"The body is larger than {limit} bytes.", remedy="Send fewer rows in each request.")
+            raise TooLarge(
+                f"The body is larger than {limit} bytes.", remedy=f"Send fewer rows in each request. {BODY_LIMIT}"
+            )
 
 
 def _settle(future: "asyncio.Future[tuple[int, bytes]]", answer: tuple[int, bytes]) -> None:

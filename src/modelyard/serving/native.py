@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import Scalar
+from modelyard.core import Scalar, Value
 from modelyard.journal import OutcomeRecord, TruthRecord
 
 from .arms import Input
@@ -35,9 +35,13 @@ Endpoint = Callable[[Request, Reply], None]
 """Takes a request and replies; an error of ours that it raises is a reply too."""
 
 
+_Cell = Scalar | list[Any]
+"""What stands behind a name: one value, or the nested lists of a tensor, which the model's signature checks."""
+
+
 class _PredictBody(msgspec.Struct, forbid_unknown_fields=True):
     features: list[Scalar | list[Scalar]] | None = None
-    inputs: list[dict[str, Scalar]] | None = None
+    inputs: list[dict[str, _Cell]] | None = None
     entities: list[dict[str, Scalar]] | None = None
 
 
@@ -191,7 +195,7 @@ def _rows(body: _PredictBody, path: str) -> tuple[list[Input], bool]:
             remedy='Send {"features": [1.0, …]} or {"inputs": [{"name": value, …}]}.',
         )
     if body.inputs is not None:
-        return [Input(row, None) for row in body.inputs], len(body.inputs) == 1
+        return [Input(cast("Mapping[str, Value]", row), None) for row in body.inputs], len(body.inputs) == 1
     features: Any = body.features  # its shape is told by its first look, not by its type
     if not features:
         raise BadRequest("'features' is empty.", context={"path": path + "features"}, remedy="Send a row.")
@@ -208,8 +212,8 @@ def _rows(body: _PredictBody, path: str) -> tuple[list[Input], bool]:
 
 
 def _joined(
-    entities: list[dict[str, Scalar]], inputs: list[dict[str, Scalar]] | None, path: str
-) -> list[dict[str, Scalar]]:
+    entities: list[dict[str, Scalar]], inputs: list[dict[str, _Cell]] | None, path: str
+) -> list[dict[str, _Cell]]:
     """Rows of entity keys with the request's own fields: one of these for each entity, or none at all."""
     inputs = [{} for _ in entities] if inputs is None else inputs
     if len(inputs) != len(entities):
@@ -225,7 +229,7 @@ def _joined(
                 context={"path": f"{path}inputs[{at}].{min(twice)}"},
                 remedy="Send it once.",
             )
-    return [entity | fields for entity, fields in zip(entities, inputs, strict=True)]
+    return [{**entity, **fields} for entity, fields in zip(entities, inputs, strict=True)]
 
 
 def _explained(query: Mapping[str, str]) -> bool:

@@ -3,8 +3,11 @@
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
+from typing import cast
 
-from modelyard.core import InvalidInput, Scalar, log_event
+import numpy as np
+
+from modelyard.core import InvalidInput, Scalar, Value, digest_of, log_event
 from modelyard.journal import REDACTED, Journal, JournalUnavailable, Record
 from modelyard.routing import ServingPolicy
 
@@ -13,6 +16,10 @@ from .metrics import Metrics
 HELD = 10_000
 """Records that are held in memory until the journal can be written again; beyond it the oldest are dropped."""
 
+LONGEST_TEXT = 1_000
+"""A longer text is recorded by its digest."""
+
+_DIGITS = 16
 _AT_ONCE = 1_000
 _IDENTITY_SPAN = float(1 << 32)
 
@@ -71,17 +78,35 @@ class Recorder:
 
 
 def logged_features(
-    identity: str, features: tuple[Scalar, ...], policy: ServingPolicy, redacted: Sequence[int]
+    identity: str,
+    features: tuple[Value, ...],
+    policy: ServingPolicy,
+    redacted: Sequence[int],
+    digested: Sequence[int] = (),
 ) -> tuple[Scalar, ...]:
     """The features of a prediction as they go on record: left out of those not sampled, redacted where declared.
+
+    Of those to be `digested`, a tensor leaves its digest, shape and type, and so does a text too long to be kept.
 
     The sample is told by the prediction id's random part, so that every arm that scores a row does the same.
     """
     if policy.log_features < 1 and int(identity[-8:], 16) / _IDENTITY_SPAN >= policy.log_features:
         return ()
-    if not redacted or not features:
-        return features
+    if not features or not (redacted or digested):
+        return cast("tuple[Scalar, ...]", features)
     hidden = list(features)
     for at in redacted:
         hidden[at] = REDACTED
-    return tuple(hidden)
+    for at in digested:
+        hidden[at] = _digest(hidden[at])
+    return cast("tuple[Scalar, ...]", tuple(hidden))
+
+
+def _digest(value: Value) -> Scalar:
+    """`sha256:…[3,32,32] float32` of a tensor, `sha256:… 4711 characters` of a long text, a short one itself."""
+    if isinstance(value, np.ndarray):
+        sides = ",".join(map(str, value.shape))
+        return f"sha256:{digest_of(value.tobytes())[:_DIGITS]}…[{sides}] {value.dtype}"
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f"sha256:{digest_of(value.encode())[:_DIGITS]}… {len(value)} characters"
+    return cast("Scalar", value)

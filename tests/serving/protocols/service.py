@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -46,13 +46,20 @@ def route(name: str, *arms: Arm) -> Route:
 class Service:
     """Serves routes until closed; `ask` reaches the handlers without a socket."""
 
-    def __init__(self, folder: Path, routes: tuple[Route, ...], bundles: tuple[BuiltBundle, ...], clock: ManualClock):
+    def __init__(
+        self,
+        folder: Path,
+        routes: tuple[Route, ...],
+        bundles: tuple[BuiltBundle, ...],
+        clock: ManualClock,
+        policies: Mapping[str, ServingPolicy] | None = None,
+    ):
         self._folder = folder
         feed = FeedFolder(folder / "feed")
         for bundle in bundles:
             feed.put_bundle(bundle.path, bundle.digest)
-        policies = {each.deployment: ServingPolicy(rows_limit=ROWS_LIMIT) for each in routes}
-        feed.publish(Feed(1, routes, policies=policies))
+        declared = {each.deployment: ServingPolicy(rows_limit=ROWS_LIMIT) for each in routes} | dict(policies or {})
+        feed.publish(Feed(1, routes, policies=declared))
         self._online = LocalOnlineStore(folder / "online")
         self._journal = Journal(folder / "journal", "server-1", clock)
         deployments = Deployments(feed, self._online)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .isolated import load_isolated
-from .onnx import load_onnx
+from .onnx import load_onnx, load_onnx_tensors
 from .treelite import load_treelite
 
 
@@ -28,6 +28,7 @@ ISOLATED = ("lightgbm", "xgboost", "python")
 RUNTIMES: Mapping[str, Callable[..., Runtime]] = {
     "onnx": load_onnx,
     "onnx-float32": partial(load_onnx, single=True),
+    "onnx-tensors": load_onnx_tensors,
     "treelite": load_treelite,
     "treelite-float32": partial(load_treelite, single=True),
     **{kind: partial(load_isolated, kind=kind) for kind in ISOLATED},

@@ -136,7 +136,8 @@ class Described:
             return [(template, each) for sample in facts.samples[:1] for each in self.examples(sample)]
         if "{" not in template and not facts.alone:
             return []
-        return [(_filled(template, sample), each) for sample in facts.samples for each in self.examples(sample)]
+        shown = [each for each in facts.samples if self.takes is None or not each.has_tensors]
+        return [(_filled(template, sample), each) for sample in shown for each in self.examples(sample)]
 
     def _content(self, facts: Facts, examples: Sequence[Example]) -> dict[str, Any]:
         assert self.takes is not None  # noqa: S101 - asked for by `operation` only then

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelyard.core import Scalar
+from modelyard.online import RequestField
 
-from ..protocols.tensors import DTYPES, outputs_of
+from ..protocols.tensors import DATATYPES, DTYPES, outputs_of
 from .described import ASKED, JSON, PROBE, SENT, Described, Example, Facts
 from .native import label, score
 from .samples import ROWS, Sample, Schema, list_of, object_of
@@ -28,13 +29,13 @@ _MLFLOW = "MLflow and SageMaker"
 _HEADER = "Inference-Header-Content-Length"
 
 
-def _tensor(name: Schema, datatypes: Sequence[str], element: Schema, limit: int) -> Schema:
+def _tensor(name: Schema, datatypes: Sequence[str], element: Schema, limit: int, sides: int = 2) -> Schema:
     """A tensor; that its shape and its elements agree no schema can say."""
     data = {"anyOf": [element, list_of(element)]}
     fields: dict[str, Schema] = {
         "name": name,
         "datatype": {"enum": list(datatypes)},
-        "shape": {"type": "array", "items": _COUNT, "minItems": 1, "maxItems": 2},
+        "shape": {"type": "array", "items": _COUNT, "minItems": 1, "maxItems": sides},
     }
     plain = object_of(fields | {"data": list_of(data), "parameters": object_of({})}, [*fields, "data"])
     sized = object_of({"binary_data_size": _COUNT})
@@ -43,13 +44,19 @@ def _tensor(name: Schema, datatypes: Sequence[str], element: Schema, limit: int)
 
 def _inputs(sample: Sample, limit: int) -> Schema:
     """One tensor a field, or all columns as one."""
-    each = [
-        _tensor({"const": field.name}, ["BYTES"] if field.kind == "category" else _NUMBERS, sample.cell(field), limit)
-        for field in sample.request
-    ]
+    each = [_input(sample, field, limit) for field in sample.request]
     cells = {"anyOf": [sample.cell(field) for field in sample.signature]}
     whole = _tensor(_TEXT, [*_NUMBERS, "BYTES"], cells, limit)
     return {"anyOf": [list_of({"anyOf": each}, len(each), least=1), list_of(whole, 1, least=1)]}
+
+
+def _input(sample: Sample, field: RequestField, limit: int) -> Schema:
+    name: Schema = {"const": field.name}
+    if (tensor := sample.arm.tensors.get(field.name)) is not None:
+        element: Schema = {"type": "boolean" if tensor.dtype == "bool" else "number"}
+        datatype = DATATYPES[tensor.dtype or "float32"]
+        return _tensor(name, [datatype], {"anyOf": [element, {"type": "array"}]}, limit, 1 + len(tensor.shape))
+    return _tensor(name, _NUMBERS if field.kind == "number" else ["BYTES"], sample.cell(field), limit)
 
 
 def _infer_takes(facts: Facts) -> Mapping[str, Schema]:
@@ -93,7 +100,7 @@ def _tensors(sample: Sample, rows: int) -> list[dict[str, Any]]:
     return [
         {
             "name": field.name,
-            "datatype": "BYTES" if field.kind == "category" else "FP64",
+            "datatype": "FP64" if field.kind == "number" else "BYTES",
             "shape": [rows],
             "data": _column(sample, field.name, rows),
         }
@@ -159,8 +166,9 @@ def _open_inference() -> dict[tuple[str, str], Described]:
         found["POST", f"{place}/infer"] = Described(
             _OPEN,
             "Predict rows as tensors",
-            "One tensor a field, or one with all columns. Shapes are [rows], [rows, 1] or [rows, columns]. With the "
-            "binary tensor extension the elements follow the JSON, whose length is then a header.",
+            "One tensor a field, or one with all columns. Shapes are [rows], [rows, 1] or [rows, columns], and "
+            "[rows, …] of a field that is a tensor itself. With the binary tensor extension the elements follow the "
+            "JSON, whose length is then a header.",
             "text",
             SENT,
             _infer_gives,

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from modelyard.core import Scalar
-from modelyard.inference import CategoryProfile, Field, NumberProfile
+from modelyard.inference import CategoryProfile, Field, NumberProfile, described
 from modelyard.online import RequestField
 
 from ..arms import LoadedArm
@@ -76,18 +76,27 @@ class Sample:
         """A row in the signature's order."""
         return [self._value(field.name, field.kind, at) for field in self.signature]
 
+    @property
+    def has_tensors(self) -> bool:
+        """Whether rows hold tensors, which no example of a readable size shows."""
+        return bool(self.arm.tensors)
+
     def cell(self, field: Field | RequestField) -> Schema:
         """What one value of a field may be."""
         column = self._fields.get(field.name)
-        kind = _category(column) if field.kind == "category" else _number(column)
+        if column is not None and column.kind == "tensor":
+            return {"type": "array", "description": f"{described(column)}, as nested lists"}
+        kind = _number(column) if field.kind == "number" else _category(column)
         return {"anyOf": [kind, {"type": "null"}]} if self._nullable(field) else kind
 
     def loose_cell(self, field: Field | RequestField) -> Schema:
         """The same where a value may stand alone in a list, and a string as base64."""
         bare = self.cell(field)
+        if field.kind == "tensor":
+            return bare
         encoded: list[Schema] = []
         column = self._fields.get(field.name)
-        if field.kind == "category" and (column is None or column.unknown != "error"):
+        if field.kind in ("category", "text") and (column is None or column.unknown != "error"):
             encoded = [object_of({"b64": {"type": "string", "contentEncoding": "base64"}})]
         alone = {"anyOf": [bare, *encoded]} if encoded else bare
         return {"anyOf": [bare, *encoded, {"type": "array", "items": alone, "minItems": 1, "maxItems": 1}]}
@@ -147,7 +156,7 @@ class Sample:
             return frequent[at % len(frequent)][1]
         if isinstance(profile, NumberProfile) and profile.edges:
             return float(f"{profile.edges[len(profile.edges) * (at + 1) // (ROWS + 1)]:.4g}")
-        return f"{name}-{at + 1}" if kind == "category" else float(at + 1)
+        return float(at + 1) if kind == "number" else f"{name}-{at + 1}"
 
 
 def object_of(properties: Mapping[str, Schema], required: Sequence[str] | None = None) -> Schema:

@@ -3,12 +3,15 @@
 Field numbers and their sources are in `messages`; the meaning is that of `open_inference`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelyard.access import Permission
-from modelyard.core import Scalar
+from numpy.typing import NDArray
 
+from modelyard.access import Permission
+from modelyard.inference import Field
+
+from ..arms import LoadedArm
 from ..dataplane import DataPlane
 from ..errors import BadRequest
 from .answering import answering, answers, arm_of, ready
@@ -16,7 +19,20 @@ from .contract import Call
 from .grpc_contract import Method
 from .messages import OPEN_INFERENCE
 from .open_inference import EXTENSIONS, SERVER, answer_facts, check_parameters, chosen, model_facts, server_version
-from .tensors import Tensor, check_shape, check_values, from_binary, outputs_of, rows_of, tensors_of, text_of, to_binary
+from .tensors import (
+    Tensor,
+    check_shape,
+    check_values,
+    from_binary,
+    outputs_of,
+    rows_of,
+    tensor_field,
+    tensor_from_binary,
+    tensor_rows,
+    tensors_of,
+    text_of,
+    to_binary,
+)
 
 SERVICE = "inference.GRPCInferenceService"
 
@@ -68,7 +84,7 @@ async def _infer(plane: DataPlane, request: Any, call: Call) -> Any:
     for index, each in enumerate(request.outputs):
         check_parameters(list(each.parameters), [], f"outputs[{index}].")
     chosen([Tensor(each.name, each.datatype, (), ()) for each in outputs_of(info)], names)
-    rows = rows_of(deployment.live, _tensors(request, call.rows_limit), call.rows_limit)
+    rows = rows_of(deployment.live, _tensors(deployment.live, request, call.rows_limit), call.rows_limit)
     answered = await answers(plane, call, deployment, rows)
     version, parameters = answer_facts(deployment, answered)
     response = OPEN_INFERENCE["ModelInferResponse"](
@@ -81,7 +97,7 @@ async def _infer(plane: DataPlane, request: Any, call: Call) -> Any:
     return response
 
 
-def _tensors(request: Any, rows_limit: int) -> list[Tensor]:
+def _tensors(arm: LoadedArm, request: Any, rows_limit: int) -> list[Tensor]:
     raws = list(request.raw_input_contents)
     if raws and len(raws) != len(request.inputs):
         raise BadRequest(
@@ -93,13 +109,15 @@ def _tensors(request: Any, rows_limit: int) -> list[Tensor]:
     for index, given in enumerate(request.inputs):
         path = f"inputs[{index}]"
         check_parameters(list(given.parameters), [], f"{path}.")
-        count = check_shape(given.datatype, given.shape, rows_limit, path)
+        field = tensor_field(arm, given.name)
+        count = check_shape(given.datatype, given.shape, rows_limit, path, field)
         raw = raws[index] if raws else None
-        tensors.append(Tensor(given.name, given.datatype, tuple(given.shape), _values(given, raw, count, path), path))
+        values = _values(given, raw, count, path, field)
+        tensors.append(Tensor(given.name, given.datatype, tuple(given.shape), values, path))
     return tensors
 
 
-def _values(given: Any, raw: bytes | None, count: int, path: str) -> list[Scalar]:
+def _values(given: Any, raw: bytes | None, count: int, path: str, field: Field | None) -> Sequence[Any] | NDArray[Any]:
     filled = [field.name for field, _ in given.contents.ListFields()]
     if raw is not None:
         if filled:
@@ -108,6 +126,8 @@ def _values(given: Any, raw: bytes | None, count: int, path: str) -> list[Scalar
                 context={"path": f"{path}.contents"},
                 remedy="Send one of the two.",
             )
+        if field is not None:
+            return tensor_from_binary(field, given.datatype, raw, given.shape, path)
         return from_binary(given.datatype, raw, count, path)
     place = _CONTENTS.get(given.datatype, "raw_input_contents")
     values = getattr(given.contents, place, ())
@@ -117,6 +137,8 @@ def _values(given: Any, raw: bytes | None, count: int, path: str) -> list[Scalar
             context={"path": f"{path}.contents"},
             remedy=f"Elements of {given.datatype} belong into {place}, and nowhere else.",
         )
+    if field is not None:
+        return tensor_rows(field, list(values), given.shape, f"{path}.contents.{place}")
     if given.datatype == "BYTES":
         return [text_of(each, f"{path}.contents.{place}[{at}]") for at, each in enumerate(values)]
     return check_values(given.datatype, values, f"{path}.contents.{place}")

@@ -12,7 +12,7 @@ from modelyard.core import ModelyardError, log_event
 from modelyard.routing import DEFAULT_POLICY
 
 from ..dataplane import DataPlane
-from ..errors import NotServed, TooLarge
+from ..errors import BODY_LIMIT, NotServed, TooLarge
 from . import grpc_open_inference, grpc_tensorflow
 from .answering import ready
 from .contract import Call, sentence
@@ -145,7 +145,8 @@ class GrpcServer:
             self._authorize(_token(call), method.permission, model)
         if len(raw) > policy.body_limit:
             raise TooLarge(
-                f"The message is larger than {policy.body_limit} bytes.", remedy="Send fewer rows in each request."
+                f"The message is larger than {policy.body_limit} bytes.",
+                remedy=f"Send fewer rows in each request. {BODY_LIMIT}",
             )
         return await method.handler(self._plane, request, call)
 

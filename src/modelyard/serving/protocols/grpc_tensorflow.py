@@ -11,6 +11,7 @@ import numpy as np
 from modelyard.access import Permission
 from modelyard.core import Scalar
 
+from ..arms import LoadedArm
 from ..dataplane import DataPlane
 from ..errors import BadRequest
 from .answering import answering, answers, arm_of, version_of_label
@@ -19,7 +20,19 @@ from .grpc_contract import Method
 from .messages import TENSORFLOW
 from .open_inference import chosen
 from .tensorflow_serving import METHOD, SIGNATURE, check_signature, given_outputs, given_tensors
-from .tensors import Tensor, TensorSpec, check_shape, check_values, from_binary, inputs_of, rows_of, text_of
+from .tensors import (
+    Tensor,
+    TensorSpec,
+    check_shape,
+    check_values,
+    from_binary,
+    inputs_of,
+    rows_of,
+    tensor_field,
+    tensor_from_binary,
+    tensor_rows,
+    text_of,
+)
 
 SERVICE = "tensorflow.serving.PredictionService"
 SIGNATURES = "signature_def"
@@ -52,7 +65,7 @@ async def _predict(plane: DataPlane, request: Any, call: Call) -> Any:
     names = list(request.output_filter)
     empty = [Tensor(spec.name, spec.datatype, (), ()) for spec in given_outputs(deployment.live)]
     chosen(empty, names)
-    tensors = [_tensor(name, request.inputs[name], call.rows_limit) for name in sorted(request.inputs)]
+    tensors = [_tensor(deployment.live, name, request.inputs[name], call.rows_limit) for name in sorted(request.inputs)]
     answered = await answers(plane, call, deployment, rows_of(deployment.live, tensors, call.rows_limit))
     versions = {answer.model_version for answer in answered}
     response = TENSORFLOW["PredictResponse"](
@@ -99,7 +112,7 @@ def _spec(name: str, version: str) -> Any:
     return spec
 
 
-def _tensor(name: str, given: Any, rows_limit: int) -> Tensor:
+def _tensor(arm: LoadedArm, name: str, given: Any, rows_limit: int) -> Tensor:
     path = f"inputs.{name[:80]}"
     if given.dtype not in _DTYPES or given.tensor_shape.unknown_rank:
         raise BadRequest(
@@ -109,16 +122,22 @@ def _tensor(name: str, given: Any, rows_limit: int) -> Tensor:
         )
     datatype, place = _DTYPES[given.dtype]
     shape = tuple(dim.size for dim in given.tensor_shape.dim)
-    count = check_shape(datatype, shape, rows_limit, path)
+    tensor = tensor_field(arm, name)
+    count = check_shape(datatype, shape, rows_limit, path, tensor)
     filled = [field.name for field, _ in given.ListFields() if field.name not in _NOT_ELEMENTS]
     if filled == ["tensor_content"] and datatype != "BYTES":
-        return Tensor(name, datatype, shape, from_binary(datatype, given.tensor_content, count, path), path)
+        raw = given.tensor_content
+        if tensor is not None:
+            return Tensor(name, datatype, shape, tensor_from_binary(tensor, datatype, raw, shape, path), path)
+        return Tensor(name, datatype, shape, from_binary(datatype, raw, count, path), path)
     if filled not in ([], [place]):
         raise BadRequest(
             f"'{name[:80]}' has elements in {' and '.join(filled)}.",
             context={"path": path},
             remedy=f"Elements of its type belong into {place}, and nowhere else.",
         )
+    if tensor is not None:
+        return Tensor(name, datatype, shape, tensor_rows(tensor, list(getattr(given, place)), shape, path), path)
     return Tensor(name, datatype, shape, _values(datatype, getattr(given, place), shape, count, path), path)
 
 

@@ -11,9 +11,10 @@ from importlib.metadata import version as version_of_package
 from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 
 from modelyard.access import Permission
-from modelyard.core import ModelyardError, Scalar, did_you_mean
+from modelyard.core import ModelyardError, did_you_mean
 
 from ..arms import LoadedArm
 from ..dataplane import Answer, DataPlane
@@ -30,6 +31,9 @@ from .tensors import (
     inputs_of,
     outputs_of,
     rows_of,
+    tensor_field,
+    tensor_from_binary,
+    tensor_rows,
     tensors_of,
     to_binary,
 )
@@ -160,7 +164,7 @@ async def _infer(plane: DataPlane, call: Call) -> Reply:
     info = deployment.live.bundle.info
     names = [each.name for each in request.outputs or []]
     chosen([Tensor(each.name, each.datatype, (), ()) for each in outputs_of(info)], names)
-    rows = rows_of(deployment.live, _tensors(request, raw, call.rows_limit), call.rows_limit)
+    rows = rows_of(deployment.live, _tensors(deployment.live, request, raw, call.rows_limit), call.rows_limit)
     answered = await answers(plane, call, deployment, rows)
     outputs = chosen(tensors_of(info, answered), names)
     binary = [default if each is None else each for each in asked] or [default] * len(outputs)
@@ -185,15 +189,18 @@ def _split(call: Call) -> tuple[bytes, memoryview | None]:
     return call.body[: int(length)], memoryview(call.body)[int(length) :]
 
 
-def _tensors(request: _Infer, raw: memoryview | None, rows_limit: int) -> list[Tensor]:
+def _tensors(arm: LoadedArm, request: _Infer, raw: memoryview | None, rows_limit: int) -> list[Tensor]:
     tensors = []
     for index, given in enumerate(request.inputs):
         path = f"inputs[{index}]"
         check_parameters(list(given.parameters), ["binary_data_size"], f"{path}.")
-        count = check_shape(given.datatype, given.shape, rows_limit, path)
+        field = tensor_field(arm, given.name)
+        count = check_shape(given.datatype, given.shape, rows_limit, path, field)
         size = _size(given, path)
-        values: list[Scalar]
-        if size is None:
+        values: Sequence[Any] | NDArray[Any]
+        if size is None and field is not None:
+            values = tensor_rows(field, given.data, given.shape, f"{path}.data")
+        elif size is None:
             flat = _flat(given.data or [], given.shape, f"{path}.data")
             values = check_values(given.datatype, flat, f"{path}.data")
         else:
@@ -203,7 +210,12 @@ def _tensors(request: _Infer, raw: memoryview | None, rows_limit: int) -> list[T
                     context={"path": f"{path}.parameters.binary_data_size"},
                     remedy="Send them behind the JSON, with the JSON's length as Inference-Header-Content-Length.",
                 )
-            values = from_binary(given.datatype, bytes(raw[:size]), count, path)
+            data = bytes(raw[:size])
+            values = (
+                from_binary(given.datatype, data, count, path)
+                if field is None
+                else tensor_from_binary(field, given.datatype, data, given.shape, path)
+            )
             raw = raw[size:]
         tensors.append(Tensor(given.name, given.datatype, tuple(given.shape), values, path))
     if raw:

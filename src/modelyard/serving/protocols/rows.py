@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, isnan
-from typing import Literal
 
-from modelyard.core import Scalar, did_you_mean
+from modelyard.core import Scalar, Value, did_you_mean
+from modelyard.inference import Field, FieldKind, described, tensor_of
 
 from ..arms import Input, LoadedArm
 from ..errors import BadRequest, TooLarge
@@ -18,12 +18,14 @@ class RowReader:
 
     Values are taken by the names of the plan's request fields, by the names of the whole signature, or in the
     signature's order. None and NaN are missing, and refused where the model needs a value. A number is an int or a
-    float that float64 holds exactly; a category is a string. Nothing is cast.
+    float that float64 holds exactly; a category or text is a string; a tensor is an array of its type, or nested lists.
+    Nothing is cast.
     """
 
     def __init__(self, arm: LoadedArm) -> None:
         self.request = {field.name: field for field in arm.plan.request}
         self.signature = arm.bundle.info.signature.fields
+        self.tensors = arm.tensors
         self._names = frozenset(field.name for field in self.signature)
 
     def named(self, values: Mapping[str, object], where: Where) -> Input:
@@ -39,7 +41,9 @@ class RowReader:
             )
         return Input(
             {
-                name: _checked(values.get(name), field.kind, where, name, missing=not field.required)
+                name: self._tensor(name, values.get(name), where)
+                if name in self.tensors
+                else _checked(values.get(name), field.kind, where, name, missing=not field.required)
                 for name, field in self.request.items()
             },
             None,
@@ -56,10 +60,25 @@ class RowReader:
         return Input(
             None,
             [
-                _checked(value, field.kind, where, field.name, missing=field.nullable, finite=field.finite)
+                self._tensor(field.name, value, where)
+                if field.kind == "tensor"
+                else _checked(value, field.kind, where, field.name, missing=field.nullable, finite=field.finite)
                 for field, value in zip(self.signature, values, strict=True)
             ],
         )
+
+    def _tensor(self, name: str, value: object, where: Where) -> Value:
+        try:
+            return tensor_of(self.tensors[name], value)
+        except ValueError as error:
+            raise tensor_refused(self.tensors[name], str(error), where(name)) from error
+
+
+def tensor_refused(field: Field, what: str, path: str) -> BadRequest:
+    """The error of a value that is not a field's tensor."""
+    return BadRequest(
+        f"'{field.name}' has {what}.", context={"path": path}, remedy=f"Each row of it is {described(field)}."
+    )
 
 
 def check_rows(count: int, limit: int, path: str) -> None:
@@ -70,14 +89,12 @@ def check_rows(count: int, limit: int, path: str) -> None:
         raise TooLarge(f"{count} rows are more than {limit}.", context={"path": path}, remedy="Send several requests.")
 
 
-def _checked(
-    value: object, kind: Literal["number", "category"], where: Where, name: str, *, missing: bool, finite: bool = True
-) -> Scalar:
+def _checked(value: object, kind: FieldKind, where: Where, name: str, *, missing: bool, finite: bool = True) -> Scalar:
     if value is None or (type(value) is float and isnan(value)):
         if missing:
             return None
         raise _refused(f"'{name}' is missing; expected a {kind}", where(name), f"Send '{name}' with every row.")
-    if kind == "category":
+    if kind != "number":
         if isinstance(value, str):
             return value
         expected = "a string"

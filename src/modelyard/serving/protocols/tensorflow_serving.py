@@ -27,6 +27,15 @@ from .tensors import Tensor, TensorSpec, inputs_of, outputs_of, tensors_of, text
 
 SIGNATURE = "serving_default"
 METHOD = "tensorflow/serving/predict"
+_TYPES = {
+    "BYTES": "DT_STRING",
+    "FP64": "DT_DOUBLE",
+    "FP32": "DT_FLOAT",
+    "INT64": "DT_INT64",
+    "INT32": "DT_INT32",
+    "UINT8": "DT_UINT8",
+    "BOOL": "DT_BOOL",
+}
 PREDICTION_ID = TensorSpec("prediction_id", "BYTES", (-1,))
 
 
@@ -172,13 +181,20 @@ def _row_of_columns(reader: RowReader, columns: Mapping[str, list[Any]], row: in
     def where(name: str) -> str:
         return f"{path}.{name[:80]}[{row}]"
 
-    return reader.named({name: value_of(each[row], where(name)) for name, each in columns.items()}, where)
+    return reader.named({name: _cell(reader, name, each[row], where(name)) for name, each in columns.items()}, where)
+
+
+def _cell(reader: RowReader, name: str, cell: Any, path: str) -> object:
+    """A cell's value; that of a tensor is as nested as it is."""
+    return cell if name in reader.tensors else value_of(cell, path)
 
 
 def _instance(reader: RowReader, instance: Any, path: str) -> Input:
     if isinstance(instance, dict) and (instance.keys() != {"b64"} or "b64" in reader.request):
-        named = {name: value_of(cell, f"{path}.{name[:80]}") for name, cell in instance.items()}
+        named = {name: _cell(reader, name, cell, f"{path}.{name[:80]}") for name, cell in instance.items()}
         return reader.named(named, lambda name: f"{path}.{name}")
+    if len(reader.signature) == 1 and reader.tensors:
+        return reader.ordered([instance], lambda _name: path)
     cells = instance if isinstance(instance, list) else [instance]
     return reader.ordered(
         [value_of(cell, f"{path}[{index}]") for index, cell in enumerate(cells)],
@@ -217,7 +233,7 @@ def _by_row(tensors: Sequence[Tensor]) -> list[dict[str, Scalar | list[Scalar]]]
 def _info(spec: TensorSpec) -> dict[str, Any]:
     return {
         "name": f"{spec.name}:0",
-        "dtype": "DT_STRING" if spec.datatype == "BYTES" else "DT_DOUBLE",
+        "dtype": _TYPES[spec.datatype],
         "tensor_shape": {"dim": [{"size": str(side), "name": ""} for side in spec.shape], "unknown_rank": False},
     }
 

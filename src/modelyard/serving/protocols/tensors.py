@@ -9,16 +9,20 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
+from typing import Any
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from modelyard.core import Scalar, did_you_mean
-from modelyard.inference import BundleInfo
+from modelyard.inference import BundleInfo, Field, tensor_of
+from modelyard.online import RequestField
 
 from ..arms import Input, LoadedArm
 from ..dataplane import Answer
 from ..errors import BadRequest, ModelFailed
-from .rows import RowReader, check_rows
+from .rows import RowReader, check_rows, tensor_refused
 
 DTYPES: Mapping[str, str] = {
     "BOOL": "?",
@@ -36,6 +40,16 @@ DTYPES: Mapping[str, str] = {
 }
 """numpy's name of each datatype of a fixed width; BYTES is the one without."""
 
+DATATYPES: Mapping[str, str] = {
+    "float32": "FP32",
+    "float64": "FP64",
+    "int64": "INT64",
+    "int32": "INT32",
+    "uint8": "UINT8",
+    "bool": "BOOL",
+}
+"""The datatype of each dtype that a model's tensor may have."""
+
 _LARGEST = {name: float(np.finfo(kind).max) for name, kind in DTYPES.items() if name.startswith("FP")}
 _LIMITS = {name: (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for name, kind in DTYPES.items() if "INT" in name}
 _LARGEST_SIDE = 1 << 31
@@ -43,12 +57,15 @@ _LARGEST_SIDE = 1 << 31
 
 @dataclass(frozen=True)
 class Tensor:
-    """`values` are flat and row-major; those of BYTES are strings. `path` is where the caller wrote the tensor."""
+    """`values` are flat and row-major; those of BYTES are strings. `path` is where the caller wrote the tensor.
+
+    Where a model takes a tensor itself, `values` are its rows, arrays each.
+    """
 
     name: str
     datatype: str
     shape: tuple[int, ...]
-    values: Sequence[Scalar]
+    values: Sequence[Any] | NDArray[Any]
     path: str = ""
 
 
@@ -61,15 +78,23 @@ class TensorSpec:
     shape: tuple[int, ...]
 
 
-def check_shape(datatype: str, shape: Sequence[int], rows_limit: int, path: str) -> int:
-    """The number of elements. Rows first: shape (n,) or (n, columns), at most `rows_limit` rows."""
+def check_shape(datatype: str, shape: Sequence[int], rows_limit: int, path: str, field: Field | None = None) -> int:
+    """The number of elements. Rows first: shape (n,) or (n, columns), at most `rows_limit` rows.
+
+    With `field`, a tensor of the model's, datatype and shape must be its own.
+    """
     if datatype not in DTYPES and datatype != "BYTES":
         raise BadRequest(
             f"There is no datatype {datatype[:40]!r} here.",
             context={"path": f"{path}.datatype"},
             remedy=did_you_mean(datatype, [*DTYPES, "BYTES"], shown=len(DTYPES) + 1),
         )
-    if len(shape) not in (1, 2) or not all(0 <= side < _LARGEST_SIDE for side in shape):
+    if field is not None:
+        if datatype != DATATYPES[field.dtype or "float32"]:
+            raise tensor_refused(field, f"datatype {datatype}", f"{path}.datatype")
+        if not shape or tuple(shape[1:]) != field.shape or not 0 <= shape[0] < _LARGEST_SIDE:
+            raise tensor_refused(field, f"shape {str(list(shape))[:60]}, rows first", f"{path}.shape")
+    elif len(shape) not in (1, 2) or not all(0 <= side < _LARGEST_SIDE for side in shape):
         raise BadRequest(
             f"The shape is {str(list(shape))[:60]}.",
             context={"path": f"{path}.shape"},
@@ -77,6 +102,33 @@ def check_shape(datatype: str, shape: Sequence[int], rows_limit: int, path: str)
         )
     check_rows(shape[0], rows_limit, f"{path}.shape")
     return prod(shape)
+
+
+def tensor_field(arm: LoadedArm, name: str) -> Field | None:
+    """The model's field of this name when it is a tensor."""
+    return arm.tensors.get(name)
+
+
+def tensor_rows(field: Field, values: object, shape: Sequence[int], path: str) -> NDArray[Any]:
+    """A tensor's rows, checked, from elements that came flat or nested, as JSON or as numbers."""
+    try:
+        given = values
+        if isinstance(values, list) and not any(isinstance(each, list) for each in values) and len(field.shape) > 0:
+            flat = tensor_of(msgspec.structs.replace(field, shape=(prod(shape),)), values)
+            given = flat.reshape(tuple(shape))
+        return tensor_of(field, given, rows=shape[0])
+    except ValueError as error:
+        raise tensor_refused(field, str(error), path) from error
+
+
+def tensor_from_binary(field: Field, datatype: str, raw: bytes, shape: Sequence[int], path: str) -> NDArray[Any]:
+    """A tensor's rows from binary data."""
+    dtype = np.dtype(DTYPES[datatype])
+    _check_size(datatype, len(raw), prod(shape), dtype.itemsize, path)
+    if datatype == "BOOL" and raw.translate(None, b"\0\1"):
+        raise tensor_refused(field, "bytes that are neither 0 nor 1", path)
+    array = np.frombuffer(raw, dtype).astype(field.dtype, copy=False).reshape(tuple(shape))
+    return tensor_rows(field, array, shape, path)
 
 
 def check_values(datatype: str, values: Sequence[object], path: str) -> list[Scalar]:
@@ -92,14 +144,18 @@ def from_binary(datatype: str, raw: bytes, count: int, path: str) -> list[Scalar
     if datatype == "BYTES":
         return _strings(raw, count, path)
     dtype = np.dtype(DTYPES[datatype])
-    if len(raw) != count * dtype.itemsize:
-        raise BadRequest(
-            f"{len(raw)} bytes are not {count} elements of {datatype}.",
-            context={"path": path},
-            remedy=f"Send {count * dtype.itemsize} bytes, little-endian.",
-        )
+    _check_size(datatype, len(raw), count, dtype.itemsize, path)
     values: list[Scalar] = np.frombuffer(raw, dtype).tolist()
     return values
+
+
+def _check_size(datatype: str, given: int, count: int, width: int, path: str) -> None:
+    if given != count * width:
+        raise BadRequest(
+            f"{given} bytes are not {count} elements of {datatype}.",
+            context={"path": path},
+            remedy=f"Send {count * width} bytes, little-endian.",
+        )
 
 
 def to_binary(tensor: Tensor) -> bytes:
@@ -136,9 +192,7 @@ def rows_of(arm: LoadedArm, tensors: Sequence[Tensor], rows_limit: int) -> list[
 
 def inputs_of(arm: LoadedArm) -> tuple[TensorSpec, ...]:
     """The tensors a model takes: its request fields."""
-    return tuple(
-        TensorSpec(field.name, "BYTES" if field.kind == "category" else "FP64", (-1,)) for field in arm.plan.request
-    )
+    return tuple(_spec_of(arm, field) for field in arm.plan.request)
 
 
 def outputs_of(info: BundleInfo) -> tuple[TensorSpec, ...]:
@@ -168,10 +222,17 @@ def tensors_of(info: BundleInfo, answers: Sequence[Answer]) -> list[Tensor]:
     return tensors
 
 
+def _spec_of(arm: LoadedArm, field: RequestField) -> TensorSpec:
+    if (tensor := tensor_field(arm, field.name)) is not None:
+        return TensorSpec(field.name, DATATYPES[tensor.dtype or "float32"], (-1, *tensor.shape))
+    return TensorSpec(field.name, "FP64" if field.kind == "number" else "BYTES", (-1,))
+
+
 def _column_rows(reader: RowReader, tensors: Sequence[Tensor], rows_limit: int) -> list[Input]:
     rows = tensors[0].shape[0]
     for tensor in tensors:
-        if tensor.shape[1:] not in ((), (1,)) or tensor.shape[0] != rows:
+        flat = tensor.name in reader.tensors or tensor.shape[1:] in ((), (1,))
+        if not flat or tensor.shape[0] != rows:
             raise BadRequest(
                 f"'{tensor.name[:80]}' has shape {list(tensor.shape)}.",
                 context={"path": f"{tensor.path}.shape"},
@@ -200,7 +261,7 @@ def _matrix_rows(reader: RowReader, tensor: Tensor, rows_limit: int) -> list[Inp
         )
     return [
         reader.ordered(
-            tensor.values[row * columns : (row + 1) * columns],
+            list(tensor.values[row * columns : (row + 1) * columns]),
             lambda name, row=row: f"{tensor.path}.data[{row}].{name}".rstrip("."),  # type: ignore[misc]
         )
         for row in range(rows)
