@@ -104,7 +104,7 @@ def test_limits_are_those_of_the_deployment(server: Server, built: BuiltBundle) 
     assert (status, answer["error"]["message"]) == (413, "3 rows are more than 2.")
     status, answer = server.post("/v2/models/fraud/infer", {"inputs": [], "x": "y" * 300})
     assert (status, "larger than 300 bytes" in str(answer)) == (413, True)
-    assert "deployments.NAME.serving.body_limit" in answer["error"]["remedy"]
+    assert "deployments.NAME.serving.body_limit" in str(answer)
 
 
 def test_without_a_log_answers_are_refused(server: Server, built: BuiltBundle) -> None:
