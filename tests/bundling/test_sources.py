@@ -82,7 +82,6 @@ def server(tmp_path: Path) -> Iterator[str]:
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     mlflow.create_experiment("here", (tmp_path / "artifacts").as_uri())
-    mlflow.set_experiment("here")
     yield uri
     mlflow.set_tracking_uri(before)
     mlflow.set_registry_uri(before)
@@ -259,7 +258,8 @@ def test_mlflow_uris_are_asked_of_the_server_in_the_environment(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     model = _fitted("sklearn", rows)
-    with mlflow.start_run() as started:
+    here = mlflow.get_experiment_by_name("here").experiment_id  # not set for the process: others use MLflow after it
+    with mlflow.start_run(experiment_id=here) as started:
         mlflow.sklearn.log_model(model, name="scorer", registered_model_name="churn", pip_requirements=["mlflow"])
     mlflow.MlflowClient(server, server).set_registered_model_alias("churn", "champion", "1")
     sample = ("--sample", tmp_path / "rows.parquet")
