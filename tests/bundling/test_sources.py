@@ -258,8 +258,9 @@ def test_mlflow_uris_are_asked_of_the_server_in_the_environment(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     model = _fitted("sklearn", rows)
-    here = mlflow.get_experiment_by_name("here").experiment_id  # not set for the process: others use MLflow after it
-    with mlflow.start_run(experiment_id=here) as started:
+    here = mlflow.get_experiment_by_name("here")  # not set for the process: others use MLflow after it
+    assert here is not None
+    with mlflow.start_run(experiment_id=here.experiment_id) as started:
         mlflow.sklearn.log_model(model, name="scorer", registered_model_name="churn", pip_requirements=["mlflow"])
     mlflow.MlflowClient(server, server).set_registered_model_alias("churn", "champion", "1")
     sample = ("--sample", tmp_path / "rows.parquet")
