@@ -106,7 +106,7 @@ class DataPlane:
         self._batcher = Batcher(self._settle)
         self._requests: dict[str, _Request] = {}
         self._copies: deque[_Copy] = deque()
-        self._sketched = to_micros(clock.now())
+        self._sketched = clock.micros()
 
     def now(self) -> Micros:
         """This instant."""

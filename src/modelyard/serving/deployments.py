@@ -125,16 +125,14 @@ class Deployments:
 
     def find(self, name: str | None) -> Deployment:
         """The deployment of a name; without a name the only one. NotServed gives the nearest."""
-        if name is None and len(self.current) == 1:
-            return next(iter(self.current.values()))
+        if (meant := self._meant(name)) is not None:
+            return meant
         if name is None:
             raise NotServed(
                 f"This server hosts {len(self.current)} deployments; say which.",
                 remedy=f"POST /deployments/NAME/predict. {did_you_mean('', self.current)}",
             )
-        if name not in self.current:
-            raise NotServed(f"There is no deployment '{name}'.", remedy=did_you_mean(name, self.current))
-        return self.current[name]
+        raise NotServed(f"There is no deployment '{name}'.", remedy=did_you_mean(name, self.current))
 
     def each_arm(self, visit: Callable[[Deployment, LoadedArm], None]) -> None:
         """Visit every loaded arm."""
@@ -144,17 +142,13 @@ class Deployments:
 
     def policy(self, name: str | None) -> ServingPolicy:
         """How the requests of a deployment are treated: the defaults for one that is not there."""
-        if name is None and len(self.current) == 1:
-            return next(iter(self.current.values())).policy
-        found = self.current.get(name or "")
-        return DEFAULT_POLICY if found is None else found.policy
+        meant = self._meant(name)
+        return DEFAULT_POLICY if meant is None else meant.policy
 
     def model(self, name: str | None) -> str:
         """The model behind a deployment's name, or behind the only one; empty when there is none."""
-        if name is None and len(self.current) == 1:
-            return next(iter(self.current.values())).route.model
-        found = self.current.get(name or "")
-        return "" if found is None else found.route.model
+        meant = self._meant(name)
+        return "" if meant is None else meant.route.model
 
     @property
     def retired(self) -> bool:
@@ -193,6 +187,13 @@ class Deployments:
         """End the worker processes of bundles that have one. Those no longer served end with their last request."""
         for bundle in self._bundles.values():
             bundle.close()
+
+    def _meant(self, name: str | None) -> Deployment | None:
+        """The deployment of a name; without a name the only one, if there is but one."""
+        current = self.current
+        if name is not None:
+            return current.get(name)
+        return next(iter(current.values())) if len(current) == 1 else None
 
     def _swap(self, after: Mapping[str, Deployment]) -> None:
         kept = {id(arm) for deployment in after.values() for arm in deployment.arms.values()}
