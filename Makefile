@@ -9,11 +9,11 @@ demo: $(READY)  ## a year of real flights through the whole loop, on this machin
 	$(BIN)/modelyard demo $(ARGS)
 
 test: $(READY)  ## every test that needs nothing but wheels
-	$(BIN)/pytest -m "not extras and not soak" $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not extras and not long and not soak" $(ARGS)
 
-test-extras: $(READY)  ## tests that need what only Debian has, or a virtual environment of their own
+test-extras: $(READY)  ## tests that need what only Debian has, a virtual environment of their own, or minutes
 	./tests/extras/install
-	$(BIN)/pytest -m extras $(ARGS)
+	$(BIN)/pytest -m "extras or long" $(ARGS)
 
 check: $(READY)  ## style, types, and the one-way imports between rooms
 	$(BIN)/ruff check .

@@ -40,6 +40,7 @@ def test_fresh_rows_get_the_answers_of_the_original(name: str, carried: Carrier)
     bundle.close()
 
 
+@pytest.mark.long
 def test_the_page_is_what_building_finds(carried: Carrier) -> None:
     """After a change: .venv/bin/python -m modelyard.bundling.parity_page docs/parity.md."""
     assert len(CASES) >= 12

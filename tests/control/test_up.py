@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from modelyard.control import PortInUse, free_port, running, server_part, up
+from modelyard.control import PortInUse, free_port, free_ports, running, server_part, up
 from modelyard.wiring import Project
 
 
@@ -29,12 +29,8 @@ def test_a_port_that_is_taken_is_named_before_anything_starts(shop: Path) -> Non
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
-            ports = {
-                "port": free_port(),
-                "grpc_port": free_port(),
-                "metrics_port": free_port(),
-                setting: taken.getsockname()[1],
-            }
+            ports = dict(zip(("port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
+            ports[setting] = taken.getsockname()[1]
             environment = {f"MODELYARD_SERVER_{name.upper()}": str(port) for name, port in ports.items()}
             project = Project(shop, environment=environment)
             with pytest.raises(PortInUse, match=rf"server\.{setting}"):
@@ -53,8 +49,8 @@ def test_the_server_is_ready_when_it_answers(shop: Path) -> None:
 @pytest.mark.parametrize("only", [True, False], ids=["server only", "server and control"])
 def test_up_serves_until_it_is_told_to_stop(shop: Path, only: bool) -> None:
     """Ready means that it answers; the signal ends every child, and no state is left."""
-    port = free_port()
-    settings(shop, port=port, grpc_port=free_port(), metrics_port=free_port())
+    port, grpc_port, metrics_port = free_ports(3)
+    settings(shop, port=port, grpc_port=grpc_port, metrics_port=metrics_port)
     command = [sys.executable, "-m", "modelyard", "up", "--project", str(shop), *(["--only", "server"] if only else [])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     watchdog = threading.Timer(60, process.kill)

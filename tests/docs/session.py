@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelyard.control import free_port
+from modelyard.control import free_ports
 
 _ENDING = re.compile(r"\s+# exit (\d+)$")
 _LASTING = re.compile(r"^modelyard (up|serve)\b")
@@ -57,11 +57,14 @@ class Session:
     """
 
     folder: Path
-    port: int = field(default_factory=free_port)
-    grpc_port: int = field(default_factory=free_port)
-    metrics_port: int = field(default_factory=free_port)
+    port: int = field(init=False)
+    grpc_port: int = field(init=False)
+    metrics_port: int = field(init=False)
     answer: dict[str, Any] = field(default_factory=dict)
     lasting: list["subprocess.Popen[str]"] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.port, self.grpc_port, self.metrics_port = free_ports(3)
 
     def type(self, line: Typed) -> None:
         """Type one command; AssertionError when it ends or prints otherwise than shown."""

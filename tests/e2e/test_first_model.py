@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.control import free_port
+from modelyard.control import free_ports
 
 
 def modelyard(*words: str, project: Path) -> Any:
@@ -34,7 +34,7 @@ def test_from_an_empty_folder_to_an_answer(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     init = [sys.executable, "-m", "modelyard", "init", str(shop)]
     subprocess.run(init, check=True, capture_output=True)
-    port, metrics = free_port(), free_port()
+    port, metrics = free_ports(2)
     with (shop / "modelyard.yaml").open("a") as file:
         file.write(f"\nserver: {{port: {port}, grpc_port: null, metrics_port: {metrics}}}\n")
     assert modelyard("pipeline", "run", "training", project=shop)["verdict"] == "pass"

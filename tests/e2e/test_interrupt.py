@@ -22,7 +22,14 @@ def heed_interrupts() -> None:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("text", ["training on January", "v1 is live", "registered"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "training on January",
+        pytest.param("v1 is live", marks=pytest.mark.long),
+        pytest.param("registered", marks=pytest.mark.long),
+    ],
+)
 def test_ctrl_c_ends_the_demonstration_within_five_seconds(text: str, tmp_path: Path) -> None:
     """While it trains, as it begins to serve, and in the middle of the year; twice in one workspace."""
     for _ in range(2 if text == "v1 is live" else 1):

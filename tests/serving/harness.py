@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.bundling import BuiltBundle
-from modelyard.control import free_port
+from modelyard.control import free_ports
 from modelyard.core import Micros
 from modelyard.history import PredictionLog
 from modelyard.routing import DEFAULT_POLICY, Arm, Feed, FeedFolder, KeyEntry, Route, ServerStatus, ServingPolicy
@@ -28,7 +28,7 @@ class Server:
     def __init__(self, folder: Path, *, wrapper: str | None = None, options: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.feed = FeedFolder(folder / "feed")
-        self.port, self.metrics_port = free_port(), free_port()
+        self.port, self.metrics_port = free_ports(2)
         self._revision = 0
         self._wrapper = wrapper
         self._options = options

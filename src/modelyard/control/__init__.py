@@ -5,7 +5,7 @@ retraining. Does not own what those do, and is never in the path of a request.
 """
 
 from .errors import AlreadyRunning, PortInUse, StartFailed
-from .ports import free_port, port_owner, require_free_port, require_free_ports
+from .ports import free_port, free_ports, port_owner, require_free_port, require_free_ports
 from .scheduler import Happenings, look
 from .supervisor import Part, RunningProcess, Supervisor, python_command, running, stop_running
 from .up import server_part, up
@@ -19,6 +19,7 @@ __all__ = [
     "StartFailed",
     "Supervisor",
     "free_port",
+    "free_ports",
     "look",
     "port_owner",
     "python_command",

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from modelyard.control import Supervisor, free_port, server_part
+from modelyard.control import Supervisor, free_ports, server_part
 from modelyard.core import Failed, InvalidInput, ManualClock, SeededIds, atomic_write
 from modelyard.operations import write_template
 from modelyard.wiring import Project
@@ -50,9 +50,9 @@ def run_demo(options: DemoOptions) -> Summary:
     try:
         screen.say(f"[bold]A year of real flights[/] in {folder}: training on January to March …")
         _first_version(project)
-        port = free_port()
+        port, grpc_port, metrics_port = free_ports(3)
         with Supervisor(project.run_folder) as supervisor:
-            supervisor.start(server_part(project, port=port, grpc_port=free_port(), metrics_port=free_port()))
+            supervisor.start(server_part(project, port=port, grpc_port=grpc_port, metrics_port=metrics_port))
             address = f"http://127.0.0.1:{port}"
             screen.say(
                 f"v1 is live at {address}/deployments/{DEPLOYMENT}/predict; it also rides along, never retrained."
