@@ -63,6 +63,23 @@ def test_a_run_begins_and_ends_by_the_injected_clock(tracker: Tracker, time: Man
     assert found.data.tags["team"] == "größe"
 
 
+def test_the_experiment_of_the_caller_is_left_alone(
+    tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notebooks set one for themselves: our runs and models go where they belong, and theirs stays current."""
+    tracker.prepare()
+    theirs = mlflow.set_experiment("theirs").experiment_id
+    with tracker.run("delay", "beside theirs") as run:
+        source = logged(tracker, run)
+    found = client(folder).get_logged_model(source.removeprefix("models:/"))
+    assert found.source_run_id == run.id
+    assert found.experiment_id != theirs
+    assert mlflow.active_run() is None
+    with mlflow.start_run() as own:
+        assert own.info.experiment_id == theirs
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+
+
 def test_a_run_whose_block_raises_has_failed(tracker: Tracker, folder: Path) -> None:
     """The error goes on its way, also Ctrl-C."""
     for error in (RuntimeError("no memory"), KeyboardInterrupt()):

@@ -76,10 +76,12 @@ class Tracker:
         import mlflow  # noqa: PLC0415 - see the module's docstring
         import sklearn  # noqa: PLC0415
 
-        with self._translated(), mlflow.start_run(run_id=run_id):
+        model_id = self._new_model(run_id)
+        with self._translated():
             logged = mlflow.sklearn.log_model(
                 model,
-                name="model",
+                run_id=run_id,
+                model_id=model_id,
                 signature=mlflow.models.infer_signature(sample, model.predict(sample)),
                 pip_requirements=[f"scikit-learn=={sklearn.__version__}"],
                 serialization_format="cloudpickle",
@@ -166,6 +168,16 @@ class Tracker:
         if found is not None:
             return str(found.experiment_id)
         return str(self.ask(lambda client: client.create_experiment(name, artifact_location=self._artifacts)))
+
+    def _new_model(self, run_id: str) -> str:
+        """A logged model of a run, before its files; MLflow itself would put it where the caller's own runs go."""
+        run = self.ask(lambda client: client.get_run(run_id))
+        made = self.ask(
+            lambda client: client.create_logged_model(
+                run.info.experiment_id, name="model", source_run_id=run_id, params=run.data.params
+            )
+        )
+        return str(made.model_id)
 
     def _registered_model(self, name: str) -> None:
         try:
