@@ -9,7 +9,7 @@ from .errors import DataFailed, UnreadableData
 from .leaks import check_leaks
 from .project_code import load_function, load_module
 from .reading import ColumnFacts, FileFacts, Reading, ReadOptions, open_data, parse_type, read_table
-from .settings import ColumnChecks, DatasetSettings
+from .settings import ColumnChecks, DatasetSettings, ReadSettings
 from .versions import DatasetVersion, known_by, split_by_time, version_of
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "DatasetVersion",
     "FileFacts",
     "ReadOptions",
+    "ReadSettings",
     "Reading",
     "UnreadableData",
     "check_leaks",

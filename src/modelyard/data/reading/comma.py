@@ -1,5 +1,6 @@
 """CSV: records of text by Arrow's parser, columns by their kinds, errors by row and line."""
 
+import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from modelyard.data.errors import UnreadableData
 from .complaints import clip, mapped, unreadable
 from .dialect import Dialect, tell_dialect
 from .facts import FileFacts
-from .guard import Guard, line_of, not_utf8
+from .guard import Guard, Stray, line_of, not_utf8, row_at
 from .kinds import Column, first_unfit
 from .options import ReadOptions
 from .recognise import Recognised
@@ -59,10 +60,8 @@ class CommaFile:
         """The records as texts, with the row (from 0) at which each batch begins. Columns are called 0, 1, …"""
         row = 0
         with mapped(self.name), text_of(self.found.file, self.found.compression, self.found.encoding) as text:
-            stream = Guard(text, self.dialect.delimiter, self.dialect.quote, self.name)
-            bad: list[Any] = []
-            arrow = self._arrow(bad)
-            with self._explained(bad), pa_csv.open_csv(pa.PythonFile(stream, "r"), **arrow) as reader:
+            stream = Guard(text, self.dialect.delimiter, self.dialect.quote)
+            with self._explained(), pa_csv.open_csv(pa.PythonFile(stream, "r"), **self._arrow()) as reader:
                 for batch in reader:
                     self._refuse_header(row, batch)
                     yield row, batch
@@ -100,30 +99,47 @@ class CommaFile:
             return line_of(text, self.dialect.quote, record, blanks_count=len(self.names) == 1)
 
     @contextmanager
-    def _explained(self, bad: list[Any]) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """Arrow's complaints about records, with the place in the file."""
         try:
             yield
+        except Stray as stray:
+            row = self._row(stray.line)
+            remedy = stray.remedy
+            raise unreadable(
+                f"{stray.what}.", self.name, row=row, line=stray.line, value=stray.value, remedy=remedy
+            ) from stray
         except pa.ArrowInvalid as error:
-            raise (self._ragged(bad[0]) if bad else self._explanation(str(error)) or error) from error
+            raise self._explanation(str(error)) or error from error
 
     def _explanation(self, said: str) -> UnreadableData | None:
         if "straddl" in said:
             longest = self.options.block_bytes
             remedy = "A quote that is never closed makes such records; or give more block_bytes."
             return unreadable(f"a record is longer than {longest} bytes.", self.name, remedy=remedy)
+        if ragged := _RAGGED.search(said):
+            return self._ragged(int(ragged[1]), ragged[3], ragged[2], ragged[4])
         if "UTF8" not in said:
             return None
         with text_of(self.found.file, self.found.compression, self.found.encoding) as text:
             place = not_utf8(text)
         line, wrong = place or (None, None)
+        row = None if line is None else self._row(line)
         remedy = "Say the encoding it is written in, for example encoding: cp1252."
-        return unreadable(f"{clip_bytes(wrong)} are no UTF-8.", self.name, line=line, value=wrong, remedy=remedy)
+        return unreadable(
+            f"{clip_bytes(wrong)} are no UTF-8.", self.name, row=row, line=line, value=wrong, remedy=remedy
+        )
 
-    def _ragged(self, record: Any) -> UnreadableData:
-        row = record.number - 1 - self.dialect.header
-        what = f"{record.actual_columns} fields where the columns are {record.expected_columns}."
-        return unreadable(what, self.name, row=row + 1, line=self._line(row), value=record.text)
+    def _row(self, line: int) -> int | None:
+        """The row (from 1) that a line belongs to; None for the header."""
+        with text_of(self.found.file, self.found.compression, self.found.encoding) as text:
+            record = row_at(text, self.dialect.quote, line, blanks_count=len(self.names) == 1)
+        return (record + 1 - self.dialect.header) or None
+
+    def _ragged(self, record: int, found: str, expected: str, text: str) -> UnreadableData:
+        row = record - 1 - self.dialect.header
+        what = f"a record of {found} fields; the first has {expected}."
+        return unreadable(what, self.name, row=row + 1, line=self._line(row), value=text)
 
     def _refuse_header(self, row: int, batch: pa.RecordBatch) -> None:
         """A record that is the header again, as in files that were written behind one another."""
@@ -143,11 +159,7 @@ class CommaFile:
                     remedy=remedy,
                 )
 
-    def _arrow(self, bad: list[Any]) -> dict[str, Any]:
-        def keep(record: Any) -> str:
-            bad.append(record)
-            return "error"
-
+    def _arrow(self) -> dict[str, Any]:
         names = [str(at) for at in range(len(self.names))]
         return {
             "read_options": pa_csv.ReadOptions(
@@ -161,7 +173,6 @@ class CommaFile:
                 quote_char=self.dialect.quote or False,
                 newlines_in_values=bool(self.dialect.quote),
                 ignore_empty_lines=len(names) > 1,
-                invalid_row_handler=keep,
             ),
             "convert_options": pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
@@ -172,6 +183,7 @@ class CommaFile:
         }
 
 
+_RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): ?(.*)", re.DOTALL)
 _AS_TEXT = "Declare another type, or string to read it as text."
 
 
@@ -196,15 +208,16 @@ def tell_columns(files: Sequence[CommaFile], declared: Mapping[str, pa.DataType]
         return columns
     nulls = pa.array(files[0].options.nulls, pa.string())
     for file in files:
+        beside = f" of {file.name}" if len(files) > 1 else ""
         places = [(file.names.index(name), column) for name, column in columns.items()]
         for row, batch in file.texts():
             for at, column in places:
-                _look(column, batch.column(at), nulls, row)
+                _look(column, batch.column(at), nulls, row, beside)
     return columns
 
 
-def _look(column: Column, texts: pa.Array, nulls: pa.Array, row: int) -> None:
+def _look(column: Column, texts: pa.Array, nulls: pa.Array, row: int, beside: str) -> None:
     if column.kind.name == "text":
         return
     known, mask = present(texts, nulls)
-    column.look(known, lambda at: row + pc.indices_nonzero(mask)[at].as_py() + 1)
+    column.look(known, lambda at: f"row {row + pc.indices_nonzero(mask)[at].as_py() + 1}{beside}")

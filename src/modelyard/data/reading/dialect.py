@@ -36,7 +36,7 @@ def tell_dialect(found: Recognised, options: ReadOptions) -> Dialect:
         raise unreadable("its first record is longer than can be looked at.", found.file.name)
     delimiter, notes = (options.delimiter, []) if options.delimiter else _delimiter(found, records, quote)
     first = _fields(found.file.name, records[0], delimiter, quote)
-    header = _is_header(found.file.name, first) if options.header is None else options.header
+    header = _is_header(found.file.name, first, notes) if options.header is None else options.header
     names = first if header else [f"column_{at}" for at in range(1, len(first) + 1)]
     if not header:
         notes.append("There is no header: columns are called column_1, column_2, …")
@@ -97,10 +97,12 @@ def _fields(name: str, record: str, delimiter: str, quote: str) -> list[str]:
         raise unreadable(f"its first record is no CSV: {error}.", name, line=1, value=record) from error
 
 
-def _is_header(name: str, first: list[str]) -> bool:
+def _is_header(name: str, first: list[str], notes: list[str]) -> bool:
     """The first record is the header, unless it looks like data; 0, 1, 2, … are names that pandas gives."""
-    numbered = [[str(at + begin) for at in range(len(first))] for begin in (0, 1)]
-    if first in numbered or not all(_DATA_LIKE.fullmatch(each.strip()) for each in first):
+    if len(first) > 2 and first == [str(at) for at in range(len(first))]:
+        notes.append("The first record, 0, 1, 2, …, is taken for the header.")
+        return True
+    if not all(_DATA_LIKE.fullmatch(each.strip()) for each in first):
         return True
     shown = clip(", ".join(first))
     what = f"its first record, {shown}, may be a header or data."

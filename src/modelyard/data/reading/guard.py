@@ -8,22 +8,29 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .complaints import unreadable
-
 _NEWLINE, _RETURN = 10, 13
+
+
+class Stray(Exception):
+    """What stands where it must not: the line (from 1), and what stands around it."""
+
+    def __init__(self, what: str, line: int, value: str | None = None, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.line = line
+        self.value = value
+        self.remedy = remedy
 
 
 class Guard:
     """A stream of CSV text that is checked while Arrow reads it.
 
     Line ends before the first record are left out, and one is added behind the last where it is missing. A quote may
-    open a field only behind a delimiter or a line end, and close it only before one (RFC 4180); UnreadableData gives
-    the line of any other.
+    open a field only behind a delimiter or a line end, and close it only before one (RFC 4180); any other is Stray.
     """
 
-    def __init__(self, stream: BinaryIO, delimiter: str, quote: str, file: str) -> None:
+    def __init__(self, stream: BinaryIO, delimiter: str, quote: str) -> None:
         self._stream = stream
-        self._file = file
         self._quote = ord(quote) if quote else None
         beside = [_NEWLINE, _RETURN, ord(delimiter), *([self._quote] if self._quote is not None else [])]
         self._beside = np.zeros(256, dtype=bool)
@@ -32,7 +39,7 @@ class Guard:
         self._opened = 1
         self._last = _NEWLINE
         self._begun = False
-        self._ended = False
+        self._next = b""
         self._lines = 1
         self.closed = False
 
@@ -46,15 +53,15 @@ class Guard:
 
     def read(self, count: int) -> bytes:
         """Up to `count` bytes; b"" at the end."""
-        if self._ended:
-            return b""
-        chunk = self._stream.read(max(1, count - 1))
+        count = max(1, count - 1)  # the line end that may be missing must go with the last bytes
         if not self._begun:
-            chunk = self._without_blank_lines(chunk, count)
+            self._next = self._without_blank_lines(self._stream.read(count), count)
+        chunk = self._next
         if not chunk:
-            return self._end()
+            return b""
+        self._next = self._stream.read(count)
         self._check(chunk)
-        return chunk
+        return chunk if self._next else chunk + self._end()
 
     def _without_blank_lines(self, chunk: bytes, count: int) -> bytes:
         while chunk:
@@ -68,21 +75,15 @@ class Guard:
         return chunk
 
     def _end(self) -> bytes:
-        self._ended = True
         if self._inside:
-            raise unreadable(
-                "a quoted field is never closed.",
-                self._file,
-                line=self._opened,
-                remedy="Close it, or say quote: '' when quotes mean nothing.",
-            )
+            remedy = "Close it, or say quote: '' when quotes mean nothing."
+            raise Stray("a quoted field is never closed", self._opened, remedy=remedy)
         return b"" if self._last in (_NEWLINE, _RETURN) else b"\n"
 
     def _check(self, chunk: bytes) -> None:
         if (at := chunk.find(0)) >= 0:
             line = self._lines + chunk.count(b"\n", 0, at)
-            value = _around(chunk, at)
-            raise unreadable("a NUL byte.", self._file, line=line, value=value, remedy="Take it out.")
+            raise Stray("a NUL byte", line, _around(chunk, at), "Take it out.")
         if self._quote is not None:
             self._check_quotes(chunk, self._quote)
         self._lines += chunk.count(b"\n")
@@ -91,28 +92,23 @@ class Guard:
     def _check_quotes(self, chunk: bytes, quote: int) -> None:
         before = np.frombuffer(bytes([self._last]) + chunk, dtype=np.uint8)
         if self._last == quote and not self._inside and not self._beside[before[1]]:
-            self._refuse(chunk, 0, "a quoted field goes on behind its closing quote.")
+            self._refuse(chunk, 0, "a quoted field goes on behind its closing quote")
         quotes = np.flatnonzero(before[1:] == quote)
         if not len(quotes):
             return
         opening, closing = (quotes[1::2], quotes[0::2]) if self._inside else (quotes[0::2], quotes[1::2])
         closing = closing[closing < len(chunk) - 1]
         if not (fine := self._beside[before[opening]]).all():
-            self._refuse(chunk, int(opening[~fine][0]), "a quote inside a field that is not quoted.")
+            self._refuse(chunk, int(opening[~fine][0]), "a quote inside a field that is not quoted")
         if not (fine := self._beside[before[closing + 2]]).all():
-            self._refuse(chunk, int(closing[~fine][0]), "a quoted field goes on behind its closing quote.")
+            self._refuse(chunk, int(closing[~fine][0]), "a quoted field goes on behind its closing quote")
         self._inside ^= bool(len(quotes) % 2)
         if self._inside:
             self._opened = self._lines + chunk.count(b"\n", 0, int(quotes[-1]))
 
     def _refuse(self, chunk: bytes, at: int, what: str) -> None:
-        raise unreadable(
-            what,
-            self._file,
-            line=self._lines + chunk.count(b"\n", 0, at),
-            value=_around(chunk, at),
-            remedy="Double quotes inside quoted fields, or say quote: '' when quotes mean nothing.",
-        )
+        remedy = "Double quotes inside quoted fields, or say quote: '' when quotes mean nothing."
+        raise Stray(what, self._lines + chunk.count(b"\n", 0, at), _around(chunk, at), remedy)
 
 
 def _around(chunk: bytes, at: int) -> str:
@@ -135,6 +131,17 @@ def line_of(stream: BinaryIO, quote: str, record: int, *, blanks_count: bool) ->
     return None
 
 
+def row_at(stream: BinaryIO, quote: str, line: int, *, blanks_count: bool) -> int:
+    """The record (from 0, the header too) to which a line belongs."""
+    seen = -1
+    for begin, blank in _record_lines(stream, quote):
+        if begin > line:
+            break
+        if not blank or (seen >= 0 and blanks_count):
+            seen += 1
+    return max(seen, 0)
+
+
 def _record_lines(stream: BinaryIO, quote: str) -> Iterator[tuple[int, bool]]:
     """The line on which each record begins, and whether it is empty."""
     mark, inside, begin, empty = quote.encode(), False, 1, True
@@ -146,6 +153,8 @@ def _record_lines(stream: BinaryIO, quote: str) -> Iterator[tuple[int, bool]]:
             begin, empty = line + 1, True
         else:
             empty = False
+    if inside:
+        yield begin, False
 
 
 def not_utf8(stream: BinaryIO) -> tuple[int, bytes] | None:

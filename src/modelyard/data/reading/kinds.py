@@ -1,7 +1,7 @@
 """Which type the texts of a column may have without any value being changed: the lattice behind CSV's types.
 
-A column begins as nothing (only missing values), takes the kind of its first value, and widens while values come that do
-not fit, in the end to text, which fits always. A kind fits only if every text of it comes back from the value: no
+A column begins as nothing (only missing values), takes the kind of its first value, and widens while values come that
+do not fit, in the end to text, which fits always. A kind fits only if every text of it comes back from the value: no
 leading zero, sign or digit is lost.
 """
 
@@ -30,6 +30,13 @@ _INSTANT = re.compile(
 )
 _ODD_FLOAT = r"^(?:\+|-?0[0-9]|-?[0-9]+[eE][0-9])|[nNyY]"
 _UNUSUAL_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}([ T].*)?")
+_REASONS = (
+    (_INTEGER, "an integer beyond 64 bits"),
+    (re.compile(r"[+-]?0[0-9.]+"), "a number with leading zeros, which a number would lose"),
+    (_CODE, "either a number or a code with an E in it"),
+    (_FLOAT, "a number with more digits than a float64 keeps"),
+    (_UNUSUAL_DATE, "perhaps a date, and not written as 2026-01-31"),
+)
 _FIRST_YEAR = -62_135_596_800
 """Seconds from 1970 to the first of January of year 1, before which Python has no dates."""
 
@@ -75,10 +82,7 @@ def classify(text: str) -> Kind:
     if text in _TRUE or text in _FALSE:
         return BOOL
     if _INTEGER.fullmatch(text):
-        value = int(text) if len(text) < 25 else 1 << 80
-        if -(2**63) <= value < 2**63:
-            return INT
-        return UINT if 0 <= value < 2**64 else TEXT
+        return _integer_kind(text)
     if text in _WORDS or (_FLOAT.fullmatch(text) and is_exact(text) and not _CODE.fullmatch(text)):
         return FLOAT
     if _DATE.fullmatch(text):
@@ -86,6 +90,13 @@ def classify(text: str) -> Kind:
     if match := _INSTANT.fullmatch(text):
         return Kind("timestamp", "ns" if len(match[1] or "") > 6 else "us", match[2] or "")
     return TEXT
+
+
+def _integer_kind(text: str) -> Kind:
+    value = int(text) if len(text) < 25 else 1 << 80
+    if -(2**63) <= value < 2**63:
+        return INT
+    return UINT if 0 <= value < 2**64 else TEXT
 
 
 def is_exact(text: str) -> bool:
@@ -101,25 +112,17 @@ def is_exact(text: str) -> bool:
 
 def why_text(text: str) -> str:
     """Why one value keeps its column from being anything but text."""
-    digits = text.lstrip("+-")
-    if _INTEGER.fullmatch(text):
-        return "an integer beyond 64 bits"
-    if re.fullmatch(r"0[0-9.]+", digits):
-        return "a number with leading zeros, which a number would lose"
-    if _CODE.fullmatch(text):
-        return "either a number or a code with an E in it"
-    if _FLOAT.fullmatch(text):
-        return "a number with more digits than a float64 keeps"
+    for pattern, why in _REASONS:
+        if pattern.fullmatch(text):
+            return why
     if text != text.strip() and classify(text.strip()) != TEXT:
         return "surrounded by spaces"
-    if _UNUSUAL_DATE.fullmatch(text):
-        return "perhaps a date, and not written as 2026-01-31"
     return "no number, date or truth value"
 
 
 def join(one: Kind, other: Kind, *, exact: bool) -> Kind:
     """The narrowest kind that values of both have; `exact`: the integers among them are floats without loss."""
-    if one == other or other == NOTHING:
+    if other in (one, NOTHING):
         return one
     if one == NOTHING:
         return other
@@ -209,14 +212,14 @@ class Column:
     negative: bool = False
     """Whether one of them is below zero."""
 
-    def look(self, texts: pa.Array, row_of: Callable[[int], int]) -> None:
-        """Widen the kind by texts, none missing; `row_of` tells the row of a place in them."""
+    def look(self, texts: pa.Array, place_of: Callable[[int], str]) -> None:
+        """Widen the kind by texts, none missing; `place_of` tells where in the source one of them is."""
         while self.kind != TEXT and len(texts):
             at = first_unfit(lambda some: fits(self.kind, some), texts)
             self._remember(texts if at is None else texts.slice(0, at))
             if at is None:
                 return
-            self._widen(texts[at].as_py(), row_of(at))
+            self._widen(texts[at].as_py(), place_of(at))
             texts = texts.slice(at)
 
     def _remember(self, texts: pa.Array) -> None:
@@ -225,27 +228,27 @@ class Column:
             self.largest = max(self.largest, abs(ends["min"]), abs(ends["max"]))
             self.negative = self.negative or ends["min"] < 0
 
-    def _widen(self, text: str, row: int) -> None:
+    def _widen(self, text: str, where: str) -> None:
         kind = classify(text)
         exact = self.largest <= EXACT_INTEGER and not (kind in (INT, UINT) and abs(int(text)) > EXACT_INTEGER)
         joined = join(self.kind, kind, exact=exact)
         beyond = joined == UINT and (self.negative or text.startswith("-"))
         if joined == self.kind or beyond or not fits(joined, pa.array([text])):
             joined = TEXT
-        self.why = self._reason(text, row, kind, joined)
+        self.why = self._reason(text, where, kind, joined)
         self.kind = joined
 
-    def _reason(self, text: str, row: int, kind: Kind, joined: Kind) -> str:
+    def _reason(self, text: str, where: str, kind: Kind, joined: Kind) -> str:
         from_ = "its values" if self.kind == NOTHING else self.kind.name
         shown = text if len(text) <= 40 else f"{text[:40]}…"
         if joined != TEXT:
-            return f"all values are {joined.type}" if self.kind == NOTHING else f"{from_}, and {shown!r} in row {row}"
+            return f"all values are {joined.type}" if self.kind == NOTHING else f"{from_}, and {shown!r} in {where}"
         if kind == TEXT:
-            return f"{shown!r} in row {row} is {why_text(text)}"
+            return f"{shown!r} in {where} is {why_text(text)}"
         if self.kind.name == kind.name == "timestamp":
-            return f"instants of several offsets from UTC: {shown!r} in row {row} is another than before"
+            return f"instants of several offsets from UTC: {shown!r} in {where} is another than before"
         if {self.kind.name, kind.name} <= {"date32", "timestamp"}:
-            return f"dates in several formats: {shown!r} in row {row} is another than before"
+            return f"dates in several formats: {shown!r} in {where} is another than before"
         if {self.kind.name, kind.name} <= {"int64", "uint64", "float64"}:
-            return f"integers that a float64 would change beside {shown!r} in row {row}"
-        return f"{shown!r} in row {row} is {kind.name}, the values before are {from_}"
+            return f"integers that a float64 would change beside {shown!r} in {where}"
+        return f"{shown!r} in {where} is {kind.name}, the values before are {from_}"

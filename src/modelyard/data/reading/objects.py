@@ -1,12 +1,14 @@
 """JSON and JSONL: records by Python's strict decoder, columns by their shapes, errors by row and line."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
+
+from modelyard.data.errors import UnreadableData
 
 from .complaints import LOWER_ERRORS, clip, mapped, unreadable
 from .facts import FileFacts
@@ -120,14 +122,11 @@ def _plain(value: Any, kind: pa.DataType) -> Any:
     """A value as Arrow takes it for the type: digits become what it holds."""
     if value is None:
         return None
-    if pa.types.is_string(kind) or pa.types.is_dictionary(kind):
-        return _text(value)
     if pa.types.is_boolean(kind) != isinstance(value, bool):
         raise pa.ArrowInvalid("no truth value, or one where none is expected")
-    if pa.types.is_floating(kind):
-        return _float(value)
-    if pa.types.is_decimal(kind):
-        return Decimal(value)
+    convert = next((each for fits, each in _CONVERSIONS if fits(kind)), None)
+    if convert is not None:
+        return convert(value)
     if pa.types.is_list(kind) and isinstance(value, list):
         return [_plain(each, kind.value_type) for each in value]
     if pa.types.is_struct(kind) and isinstance(value, dict):
@@ -149,6 +148,30 @@ def _float(value: Any) -> float:
     raise pa.ArrowInvalid("no number")
 
 
+_CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any]], ...] = (
+    (lambda kind: pa.types.is_string(kind) or pa.types.is_dictionary(kind), _text),
+    (pa.types.is_floating, _float),
+    (pa.types.is_decimal, Decimal),
+)
+
+
+@dataclass
+class _Places:
+    """Rows counted through all files, and where they are."""
+
+    begins: list[tuple[int, str]] = field(default_factory=list)
+
+    def at(self, row: int) -> tuple[str, int]:
+        """The file and the row (from 1) in it."""
+        begin, name = next(each for each in reversed(self.begins) if each[0] < row)
+        return name, row - begin
+
+    def spell(self, row: int) -> str:
+        """The same in words; the file only where there are several."""
+        name, inside = self.at(row)
+        return f"row {inside} of {name}" if len(self.begins) > 1 else f"row {inside}"
+
+
 @dataclass
 class _Field:
     """A top-level field while it is looked at."""
@@ -157,18 +180,18 @@ class _Field:
     texts: Column = field(default_factory=Column)
     held: list[tuple[int, str]] = field(default_factory=list)
 
-    def look(self, value: Any, row: int) -> None:
+    def look(self, value: Any, row: int, places: "_Places") -> None:
         self.shape.look(value, row)
         if type(value) is str and self.texts.kind != TEXT:
             self.held.append((row, value))
             if len(self.held) >= _LOOKED_AT_ONCE:
-                self.settle()
+                self.settle(places)
 
-    def settle(self) -> None:
+    def settle(self, places: "_Places") -> None:
         """Look at the strings that wait."""
         held, self.held = self.held, []
         if held:
-            self.texts.look(pa.array([text for _, text in held]), lambda at: held[at][0])
+            self.texts.look(pa.array([text for _, text in held]), lambda at: places.spell(held[at][0]))
 
 
 def tell_shapes(
@@ -176,29 +199,39 @@ def tell_shapes(
 ) -> tuple[list[ObjectFile], dict[str, tuple[pa.DataType, str]]]:
     """The files with their fields, and the type of each field with its reason, told from all values."""
     fields: dict[str, _Field] = {}
-    told = []
+    told: list[ObjectFile] = []
+    places, row = _Places(), 0
     for file in files:
         names: dict[str, None] = {}
-        row = 0
+        places.begins.append((row, file.name))
         with closing(file.records(written=False)) as records:
-            for row, (_, record) in enumerate(records, 1):
+            for row, (_, record) in enumerate(records, row + 1):  # noqa: B020 - counts on through the files
                 names |= dict.fromkeys(record)
                 for name, value in record.items():
                     if name not in declared:
-                        fields.setdefault(name, _Field()).look(value, row)
+                        fields.setdefault(name, _Field()).look(value, row, places)
         if not names:
-            what = "it holds no records." if row == 0 else "its records have no fields."
+            what = "it holds no records." if row == places.begins[-1][0] else "its records have no fields."
             raise unreadable(what, file.name, remedy="Without a record there are no columns.")
         told.append(replace(file, names=tuple(names)))
-    return told, {name: _told(files[0].name, name, each) for name, each in fields.items()}
+    return told, {name: _told(places, name, each) for name, each in fields.items()}
 
 
-def _told(file: str, name: str, seen: _Field) -> tuple[pa.DataType, str]:
-    with mapped(file):
-        seen.settle()
+def _told(places: _Places, name: str, seen: _Field) -> tuple[pa.DataType, str]:
+    with mapped(places.begins[0][1]):
+        seen.settle(places)
         try:
             found = seen.shape.type(name, texts=seen.texts)
         except Mixed as mixed:
-            remedy = "Declare its type; string reads numbers as they are written."
-            raise unreadable(f"{mixed.what}.", file, row=mixed.row, column=mixed.path, remedy=remedy) from mixed
-        return found, seen.shape.why(found, seen.texts)
+            raise _mixed(places, mixed) from mixed
+        return found, seen.shape.why(found, seen.texts, places.spell)
+
+
+def _mixed(places: _Places, mixed: Mixed) -> UnreadableData:
+    (one, first), (other, second) = mixed.first
+    file, row = places.at(second)
+    what = f"it holds a value that is {one} ({places.spell(first)}) and one that is {other}: {mixed.shown}."
+    remedy = "Declare its type; string reads numbers as they are written."
+    error = unreadable(what, file, row=row, column=mixed.path, remedy=remedy)
+    error.context["value"] = mixed.shown
+    return error

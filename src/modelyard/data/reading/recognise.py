@@ -163,8 +163,8 @@ def _encoding(name: str, head: bytes, options: ReadOptions) -> tuple[str, list[s
         return options.encoding, []
     if marked is not None:
         return marked, [f"A byte-order mark says {marked}."]
-    if b"\0" in head[:1024]:
-        evens, odds = head[:1024:2].count(0), head[1:1024:2].count(0)
+    evens, odds = head[:1024:2].count(0), head[1:1024:2].count(0)
+    if evens + odds > len(head[:1024]) // 8:
         guess = "utf-16-le" if odds > evens else "utf-16-be"
         remedy = f"If it is text of two bytes a character, say encoding: {guess}."
         raise unreadable("it holds NUL bytes: it is binary, or text in another encoding.", name, remedy=remedy)

@@ -50,6 +50,7 @@ def _once(pairs: list[tuple[str, Any]]) -> Record:
 
 def line_records(stream: BinaryIO, decode: json.JSONDecoder, file: str) -> Iterator[tuple[int, Record]]:
     """The objects of JSONL with the line (from 1) of each; empty lines are left out."""
+    row = 1
     for line in _count_up():
         text = stream.readline(LONGEST + 1)
         if not text:
@@ -57,7 +58,8 @@ def line_records(stream: BinaryIO, decode: json.JSONDecoder, file: str) -> Itera
         if len(text) > LONGEST:
             raise unreadable(f"it is longer than {LONGEST} bytes.", file, line=line)
         if not text.isspace():
-            yield line, _line(text, decode, file, line)
+            yield line, _line(text, decode, file, row, line)
+            row += 1
 
 
 def _count_up() -> Iterator[int]:
@@ -67,44 +69,48 @@ def _count_up() -> Iterator[int]:
         yield line
 
 
-def _line(text: bytes, decode: json.JSONDecoder, file: str, line: int) -> Record:
+def _line(text: bytes, decode: json.JSONDecoder, file: str, row: int, line: int) -> Record:
     try:
-        return _record(decode.decode(text.decode()), file, line)
+        return _record(decode.decode(text.decode()), file, row, line)
     except UnicodeDecodeError as error:
         wrong = text[error.start : error.start + 8]
         remedy = "Say its encoding, for example encoding: cp1252."
-        raise unreadable(f"{wrong.hex(' ')} are no UTF-8.", file, line=line, value=wrong, remedy=remedy) from error
+        raise unreadable(
+            f"{wrong.hex(' ')} are no UTF-8.", file, row=row, line=line, value=wrong, remedy=remedy
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise _no_json(error, file, line, text.decode("utf-8", "replace").strip()) from error
+        raise _no_json(error, file, row, line, text.decode("utf-8", "replace").strip()) from error
 
 
-def _record(value: Any, file: str, line: int) -> Record:
+def _record(value: Any, file: str, row: int, line: int) -> Record:
     if isinstance(value, dict):
         return value
     what = f"a record is an object {{…}}, and this is a {type(value).__name__}."
-    raise unreadable(what, file, line=line, value=value, remedy="Write each row as an object with names.")
+    raise unreadable(what, file, row=row, line=line, value=value, remedy="Write each row as an object with names.")
 
 
-def _no_json(error: Exception, file: str, line: int, text: str) -> Exception:
+def _no_json(error: Exception, file: str, row: int, line: int, text: str) -> Exception:
     if isinstance(error, _TwiceNamed):
-        return unreadable("two values have this name.", file, line=line, column=str(error), remedy="Keep one.")
+        return unreadable("two values have this name.", file, row=row, line=line, column=str(error), remedy="Keep one.")
     if isinstance(error, RecursionError):
-        return unreadable("it is nested too deeply.", file, line=line)
+        return unreadable("it is nested too deeply.", file, row=row, line=line)
     place = f" at character {error.colno}" if isinstance(error, json.JSONDecodeError) and error.lineno == 1 else ""
     said = error.msg if isinstance(error, json.JSONDecodeError) else "a number too long to read"
-    return unreadable(f"it is no whole JSON object{place}: {said}.", file, line=line, value=text)
+    return unreadable(f"it is no whole JSON object{place}: {said}.", file, row=row, line=line, value=text)
 
 
 def list_records(stream: BinaryIO, decode: json.JSONDecoder, file: str) -> Iterator[tuple[int, Record]]:
     """The objects of a JSON list with the line on which each begins."""
-    text = _Text(stream, file)
+    text, row = _Text(stream, file), 1
     text.expect("[")
     if text.peek() == "]":
         text.expect("]")
     else:
         while True:
             text.peek()
-            yield text.line, _record(text.value(decode), file, text.line)
+            line = text.line
+            yield line, _record(text.value(decode, row), file, row, line)
+            row += 1
             if text.peek() != ",":
                 break
             text.expect(",")
@@ -142,7 +148,7 @@ class _Text:
         what = f"'{character}' was expected, and {'the file ends' if not found else repr(found) + ' stands'} there."
         raise unreadable(what, self._file, line=self.line, value=self._held[self._at : self._at + 40] or None)
 
-    def value(self, decode: json.JSONDecoder) -> Any:
+    def value(self, decode: json.JSONDecoder, row: int) -> Any:
         """The next value."""
         wanted = _CHUNK
         while True:
@@ -150,20 +156,21 @@ class _Text:
                 found, end = decode.raw_decode(self._held, self._at)
             except (json.JSONDecodeError, RecursionError) as error:
                 if len(self._held) - self._at > LONGEST or not self._more(wanted):
-                    raise self._wrong(error) from error
+                    raise self._wrong(error, row) from error
                 wanted *= 2
             except ValueError as error:
-                raise self._wrong(error) from error
+                raise self._wrong(error, row) from error
             else:
                 self._go(end)
                 return found
 
-    def _wrong(self, error: Exception) -> Exception:
+    def _wrong(self, error: Exception, row: int) -> Exception:
         line = self.line
         if isinstance(error, json.JSONDecodeError):
             line += self._held.count("\n", self._at, error.pos)
-            return unreadable(f"it is no JSON: {error.msg}.", self._file, line=line, value=self._held[error.pos :][:40])
-        return _no_json(error, self._file, line, self._held[self._at :][:40])
+            value = self._held[error.pos :][:40] or None
+            return unreadable(f"it is no JSON: {error.msg}.", self._file, row=row, line=line, value=value)
+        return _no_json(error, self._file, row, line, self._held[self._at :][:40])
 
     def _go(self, end: int) -> None:
         self.line += self._held.count("\n", self._at, end)

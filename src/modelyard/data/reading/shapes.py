@@ -1,22 +1,24 @@
 """The type of a JSON field, told from all its values: what a field mixes is an error, never a guess."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
+from .complaints import clip
 from .kinds import EXACT_INTEGER, Column
 from .records import Written
 
 
 class Mixed(Exception):
-    """A field has values of kinds that no type holds: `path` inside the record, and what they are."""
+    """A field has values of kinds that no type holds: `path` inside the record, kinds with rows, the second value."""
 
-    def __init__(self, path: str, what: str, row: int) -> None:
-        super().__init__(what)
+    def __init__(self, path: str, first: tuple[tuple[str, int], tuple[str, int]], shown: str) -> None:
+        super().__init__(path)
         self.path = path
-        self.what = what
-        self.row = row
+        self.first = first
+        self.shown = shown
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Shape:
     """What was seen of a field: the row (from 1) of the first value of each kind, and more where the type needs it."""
 
     first: dict[str, int] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
     least: int = 0
     most: int = 0
     inside: "Shape | None" = None
@@ -36,6 +39,7 @@ class Shape:
             return
         if kind not in self.first:
             self.first[kind] = row
+            self.shown[kind] = clip(value)
         if kind == "integer":
             self.least, self.most = min(self.least, value), max(self.most, value)
         elif kind == "list":
@@ -62,12 +66,12 @@ class Shape:
             return texts.kind.type
         return {"text": pa.string(), "truth": pa.bool_()}.get(next(iter(kinds), ""), pa.null())
 
-    def why(self, found: pa.DataType, texts: Column) -> str:
-        """Why the field has the type."""
+    def why(self, found: pa.DataType, texts: Column, spell: Callable[[int], str]) -> str:
+        """Why the field has the type; `spell` says where a row is."""
         if not self.first:
             return "it has only missing values"
         if "digits" in self.first:
-            return f"a number in row {self.first['digits']} has more digits than a float64 keeps"
+            return f"a number in {spell(self.first['digits'])} has more digits than a float64 keeps"
         if pa.types.is_string(found) and "text" not in self.first:
             return "integers beyond 64 bits" if "number" not in self.first else "integers that a float64 would change"
         if pa.types.is_string(found) and texts.kind.name == "text" and "several" in texts.why:
@@ -86,8 +90,8 @@ class Shape:
         return pa.uint64() if self.least >= 0 and self.most < 2**64 else pa.string()
 
     def _mixed(self, path: str) -> Mixed:
-        (one, first), (other, second), *_ = sorted(self.first.items(), key=lambda each: each[1])
-        return Mixed(path, f"it holds a value that is {one} (row {first}) and one that is {other}", second)
+        one, other, *_ = sorted(self.first.items(), key=lambda each: each[1])
+        return Mixed(path, (one, other), self.shown[other[0]])
 
 
 _KINDS = {

@@ -34,4 +34,4 @@ def _nothing(texts: pa.Array) -> pa.Array:
 def present(texts: pa.Array, nulls: pa.Array) -> tuple[pa.Array, pa.Array]:
     """The texts that tell a column's type, and which of all they are: neither missing nor a null that stands quoted."""
     known = pc.and_(pc.is_valid(texts), pc.invert(pc.is_in(texts, value_set=nulls)))
-    return texts.filter(known), known
+    return (texts if pc.all(known).as_py() else texts.filter(known)), known
