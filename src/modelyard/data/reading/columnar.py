@@ -14,7 +14,7 @@ from .options import ReadOptions
 from .recognise import Recognised
 from .streams import plain, seekable
 
-_STREAM_ENDS = (b"\xff\xff\xff\xff\0\0\0\0", b"\0\0\0\0")
+_STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 @dataclass(frozen=True)
@@ -116,18 +116,19 @@ class _ArrowStream:
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
         for batch in self._file:
             yield from _sliced(batch, rows)
-        if not self._tail.last.endswith(_STREAM_ENDS):
+        if self._tail.ended or self._tail.last != _STREAM_END:
             raise pa.ArrowInvalid("the stream has no end mark: it was cut short, or its writer was never closed")
         if self._tail.read(1):
             raise pa.ArrowInvalid("more follows behind the end mark of the stream")
 
 
 class _Tail:
-    """A stream that remembers the last bytes read."""
+    """A stream that remembers the last bytes read, and whether more was asked for than there is."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.last = b""
+        self.ended = False
         self.closed = False
 
     def readable(self) -> bool:
@@ -139,6 +140,7 @@ class _Tail:
     def read(self, count: int) -> bytes:
         found = self._stream.read(count)
         self.last = (self.last + found[-8:])[-8:]
+        self.ended = self.ended or len(found) < count
         return found
 
 

@@ -23,6 +23,7 @@ LOWER_ERRORS = (
     LookupError,
     TypeError,
     MemoryError,
+    ArithmeticError,
     zlib.error,
     zipfile.BadZipFile,
     pa.ArrowException,
@@ -48,6 +49,7 @@ def unreadable(
     remedy: str = "",
 ) -> UnreadableData:
     """The error. `row` counts records of data from 1, `line` the lines of the file from 1."""
+    file = file if len(file) <= 3 * SHOWN else f"{file[:SHOWN]}…{file[-2 * SHOWN :]}"
     place = {"row": row, "line": line, "column": column, "value": None if value is None else clip(value)}
     spelt = "".join(
         [

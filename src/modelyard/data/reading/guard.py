@@ -8,10 +8,12 @@ from typing import BinaryIO
 
 import numpy as np
 
+from modelyard.data.errors import UnreadableData
+
 _NEWLINE, _RETURN = 10, 13
 
 
-class Stray(Exception):
+class Stray(UnreadableData):
     """What stands where it must not: the line (from 1), and what stands around it."""
 
     def __init__(self, what: str, line: int, value: str | None = None, remedy: str = "") -> None:

@@ -32,7 +32,7 @@ _ODD_FLOAT = r"^(?:\+|-?0[0-9]|-?[0-9]+[eE][0-9])|[nNyY]"
 _UNUSUAL_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}([ T].*)?")
 _REASONS = (
     (_INTEGER, "an integer beyond 64 bits"),
-    (re.compile(r"[+-]?0[0-9.]+"), "a number with leading zeros, which a number would lose"),
+    (re.compile(r"[+-]?0[0-9][0-9.]*"), "a number with leading zeros, which a number would lose"),
     (_CODE, "either a number or a code with an E in it"),
     (_FLOAT, "a number with more digits than a float64 keeps"),
     (_UNUSUAL_DATE, "perhaps a date, and not written as 2026-01-31"),

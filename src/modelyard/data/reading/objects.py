@@ -84,8 +84,19 @@ class ObjectFile:
             ) from error
 
 
-_CELLS = 1 << 18
+_CELLS = 1 << 16
 """So many values are held as Python's objects at once."""
+
+
+_AS_THEY_ARE: dict[str, set[type]] = {
+    "int64": {int, type(None)},
+    "double": {float, int, type(None)},
+    "string": {str, type(None)},
+    "bool": {bool, type(None)},
+}
+"""What Arrow takes without a change."""
+
+_NEVER: set[type] = set()
 
 
 def _needs_digits(kind: pa.DataType) -> bool:
@@ -104,6 +115,8 @@ def _converts(value: Any, kind: pa.DataType) -> bool:
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if {*map(type, values)} <= _AS_THEY_ARE.get(str(kind), _NEVER):
+        return pa.array(values, kind)
     if pa.types.is_nested(kind):
         return pa.array([_plain(each, kind) for each in values], kind)
     if any(type(each) is str for each in values) and not pa.types.is_string(kind):

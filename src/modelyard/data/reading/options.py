@@ -93,7 +93,8 @@ def parse_type(text: str) -> pa.DataType:
 def _built(text: str, build: Callable[..., pa.DataType], parameters: list[str]) -> pa.DataType:
     try:
         found = build(*parameters)
-        pa.array([0]).cast(found, safe=False).to_pylist()  # the zone is looked up only now
+        if pa.types.is_timestamp(found):
+            pa.array([0]).cast(found).to_pylist()  # the zone is looked up only now
     except (ValueError, KeyError) as error:  # Arrow's own errors are ValueErrors
         raise InvalidInput(f"There is no type '{text}': {error}.") from error
     return found

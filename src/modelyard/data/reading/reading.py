@@ -146,7 +146,7 @@ def _column(
     first, found, why = next((each for each in known if not pa.types.is_null(each[1])), known[0])
     for file, other, _ in known:
         if other != found and not pa.types.is_null(other):
-            what = f"it is {clip(str(other))} there, and {clip(str(found))} in {first}."
+            what = f"it is {str(other)[:80]} there, and {str(found)[:80]} in {first}."
             raise unreadable(what, file, column=name, remedy="Declare its type.")
     return name, found, why
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from modelyard.data.errors import UnreadableData
+
 from .complaints import clip
 from .kinds import EXACT_INTEGER, Column
 from .records import Written
 
 
-class Mixed(Exception):
+class Mixed(UnreadableData):
     """A field has values of kinds that no type holds: `path` inside the record, kinds with rows, the second value."""
 
     def __init__(self, path: str, first: tuple[tuple[str, int], tuple[str, int]], shown: str) -> None:

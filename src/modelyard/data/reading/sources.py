@@ -90,7 +90,7 @@ def _absent(path: Path, error: OSError) -> list[File]:
     if isinstance(error, PermissionError):
         raise error
     if error.errno == errno.ENAMETOOLONG:
-        raise unreadable("the name is too long.", f"{name[:80]}…") from error
+        raise unreadable("the name is too long.", name) from error
     parent = path.parent
     if not parent.is_dir():
         raise unreadable(f"there is no folder {parent}.", name) from error
