@@ -15,7 +15,7 @@ from modelyard.data.errors import UnreadableData
 from .complaints import clip, mapped, unreadable
 from .dialect import Dialect, tell_dialect
 from .facts import FileFacts
-from .guard import Guard, Stray, line_of, not_utf8, row_at
+from .guard import Guard, line_of, not_utf8, row_at
 from .kinds import Column, first_unfit
 from .options import ReadOptions
 from .recognise import Recognised
@@ -103,14 +103,19 @@ class CommaFile:
         """Arrow's complaints about records, with the place in the file."""
         try:
             yield
-        except Stray as stray:
-            row = self._row(stray.line)
-            remedy = stray.remedy
-            raise unreadable(
-                f"{stray.what}.", self.name, row=row, line=stray.line, value=stray.value, remedy=remedy
-            ) from stray
+        except UnreadableData as error:
+            raise self._placed(error) from error
         except pa.ArrowInvalid as error:
             raise self._explanation(str(error)) or error from error
+
+    def _placed(self, error: UnreadableData) -> UnreadableData:
+        """A complaint of the guard, which knows the line alone, with file and row."""
+        line, value = error.context.get("line"), error.context.get("value")
+        if "file" in error.context or not isinstance(line, int):
+            return error
+        return unreadable(
+            f"{error.message}.", self.name, row=self._row(line), line=line, value=value, remedy=error.remedy
+        )
 
     def _explanation(self, said: str) -> UnreadableData | None:
         if "straddl" in said:

@@ -13,22 +13,16 @@ from modelyard.data.errors import UnreadableData
 _NEWLINE, _RETURN = 10, 13
 
 
-class Stray(UnreadableData):
-    """What stands where it must not: the line (from 1), and what stands around it."""
-
-    def __init__(self, what: str, line: int, value: str | None = None, remedy: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.line = line
-        self.value = value
-        self.remedy = remedy
+def stray(what: str, line: int, value: str | None = None, remedy: str = "") -> UnreadableData:
+    """What stands where it must not, by its line (from 1) alone: whoever knows the file adds its name and the row."""
+    return UnreadableData(what, context={"line": line, "value": value}, remedy=remedy)
 
 
 class Guard:
     """A stream of CSV text that is checked while Arrow reads it.
 
     Line ends before the first record are left out, and one is added behind the last where it is missing. A quote may
-    open a field only behind a delimiter or a line end, and close it only before one (RFC 4180); any other is Stray.
+    open a field only behind a delimiter or a line end, and close it only before one (RFC 4180); any other is an error.
     """
 
     def __init__(self, stream: BinaryIO, delimiter: str, quote: str) -> None:
@@ -79,13 +73,13 @@ class Guard:
     def _end(self) -> bytes:
         if self._inside:
             remedy = "Close it, or say quote: '' when quotes mean nothing."
-            raise Stray("a quoted field is never closed", self._opened, remedy=remedy)
+            raise stray("a quoted field is never closed", self._opened, remedy=remedy)
         return b"" if self._last in (_NEWLINE, _RETURN) else b"\n"
 
     def _check(self, chunk: bytes) -> None:
         if (at := chunk.find(0)) >= 0:
             line = self._lines + chunk.count(b"\n", 0, at)
-            raise Stray("a NUL byte", line, _around(chunk, at), "Take it out.")
+            raise stray("a NUL byte", line, _around(chunk, at), "Take it out.")
         if self._quote is not None:
             self._check_quotes(chunk, self._quote)
         self._lines += chunk.count(b"\n")
@@ -110,7 +104,7 @@ class Guard:
 
     def _refuse(self, chunk: bytes, at: int, what: str) -> None:
         remedy = "Double quotes inside quoted fields, or say quote: '' when quotes mean nothing."
-        raise Stray(what, self._lines + chunk.count(b"\n", 0, at), _around(chunk, at), remedy)
+        raise stray(what, self._lines + chunk.count(b"\n", 0, at), _around(chunk, at), remedy)
 
 
 def _around(chunk: bytes, at: int) -> str:

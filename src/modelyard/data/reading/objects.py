@@ -235,8 +235,9 @@ def _told(places: _Places, name: str, seen: _Field) -> tuple[pa.DataType, str]:
         seen.settle(places)
         try:
             found = seen.shape.type(name, texts=seen.texts)
-        except Mixed as mixed:
-            raise _mixed(places, mixed) from mixed
+        except UnreadableData as error:
+            mixed = error.context["mixed"]
+            raise (_mixed(places, mixed) if isinstance(mixed, Mixed) else error) from error
         return found, seen.shape.why(found, seen.texts, places.spell)
 
 

@@ -13,14 +13,13 @@ from .kinds import EXACT_INTEGER, Column
 from .records import Written
 
 
-class Mixed(UnreadableData):
+@dataclass(frozen=True)
+class Mixed:
     """A field has values of kinds that no type holds: `path` inside the record, kinds with rows, the second value."""
 
-    def __init__(self, path: str, first: tuple[tuple[str, int], tuple[str, int]], shown: str) -> None:
-        super().__init__(path)
-        self.path = path
-        self.first = first
-        self.shown = shown
+    path: str
+    first: tuple[tuple[str, int], tuple[str, int]]
+    shown: str
 
 
 @dataclass
@@ -59,7 +58,7 @@ class Shape:
         if kinds <= {"integer", "number", "digits"} and kinds:
             return self._number()
         if len(kinds) > 1:
-            raise self._mixed(path)
+            raise UnreadableData("a field mixes kinds", context={"mixed": self._mixed(path)})
         if self.inside is not None:
             return pa.list_(self.inside.type(f"{path}[]"))
         if self.fields is not None:
