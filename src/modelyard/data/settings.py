@@ -1,8 +1,13 @@
 """The `datasets` section of the project file."""
 
-from pydantic import Field, FiniteFloat
+from typing import Self
 
+from pydantic import Field, FiniteFloat, model_validator
+
+from modelyard.core import InvalidInput
 from modelyard.core.settings import Section
+
+from .reading import NULLS, Format, ReadOptions, parse_type
 
 
 class ColumnChecks(Section):
@@ -16,12 +21,51 @@ class ColumnChecks(Section):
     tolerance: float = Field(0.0, ge=0, le=1, description="Share of rows that may break the promise.")
 
 
+class ReadSettings(Section):
+    """How the files of a dataset are read. What is left out is detected."""
+
+    format: Format | None = Field(None, description="csv, tsv, json, jsonl, parquet or arrow.")
+    delimiter: str | None = Field(None, description="The character between CSV fields.")
+    encoding: str | None = Field(None, description="The encoding of text, such as cp1252.")
+    header: bool | None = Field(None, description="Whether the first CSV record holds the names of the columns.")
+    quote: str | None = Field(None, description="The character around CSV fields; empty when there is none.")
+    nulls: tuple[str, ...] = Field(NULLS, description="What stands for a missing value in CSV.")
+    types: dict[str, str] = Field(
+        default_factory=dict,
+        description="Types by column: int64, float64, string, bool, date32, timestamp[us, UTC], decimal128(10,2), …",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_meaning(self) -> Self:
+        try:
+            self.options()
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def options(self) -> ReadOptions:
+        """The same for `open_data`."""
+        types = {name: parse_type(each) for name, each in self.types.items()}
+        return ReadOptions(
+            self.format, self.delimiter, self.encoding, self.header, self.quote, nulls=self.nulls, types=types
+        )
+
+
 class DatasetSettings(Section):
     """A dataset: where it comes from and what is promised of it."""
 
-    source: str = Field(description="A file or URL, or file.py:function that returns an Arrow table.")
+    source: str = Field(
+        description="A file, glob, folder or URL, or file.py:function that returns an Arrow table.",
+    )
+    read: ReadSettings = Field(default_factory=ReadSettings, description="How its files are read.")
     event_time: str = Field(description="Column with the instant at which a row is predicted.")
     known_at: str = Field(description="Column with the instant at which the label becomes known.")
     label: str = Field(description="Column with the truth.")
     min_rows: int = Field(1, ge=1, description="Fewer rows than this fail.")
     checks: dict[str, ColumnChecks] = Field(default_factory=dict, description="Promises by column.")
+
+    @model_validator(mode="after")
+    def _reads_files(self) -> Self:
+        if ".py:" in self.source and self.read != ReadSettings():
+            raise ValueError("read: is for files, and the source is a function. Leave it out, or read in the function.")
+        return self

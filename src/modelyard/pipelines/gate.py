@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from modelyard.core import Judgement, Verdict, did_you_mean
 
-from .graph import Step
+from .authoring import Step
 
 
 def judge(

@@ -1,23 +1,52 @@
-"""Pipelines as values: typed functions under `@step`, composed under `@pipeline` into a graph."""
+"""Pipelines as values: nodes, what they take from each other, and the graph they form."""
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 
-from modelyard.core import did_you_mean
+from modelyard.core import Scalar, did_you_mean
 
 from .errors import InvalidPipeline
 
 Kind = Literal["data", "validate", "transform", "train", "evaluate", "gate", "register", "deploy"]
+JUDGING: tuple[Kind, ...] = ("validate", "gate")
+"""Steps whose judgement holds back whatever was composed after them."""
+
+Operator = Literal["passes", "<", "<=", ">", ">=", "=="]
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a node will give, once it has run."""
+    """What a node will give, once it has run, or an element of it: `metrics["auc"]`, `parts[0]`."""
 
     node: str
+    path: tuple[str | int, ...] = ()
+
+    def __getitem__(self, key: str | int) -> "Output":
+        return Output(self.node, (*self.path, key))
+
+    def __iter__(self) -> Iterator["Output"]:
+        raise InvalidPipeline(
+            f"The output of '{self.node}' is not there yet, so it cannot be unpacked.",
+            remedy="Take its elements by place: parts[0], parts[1].",
+        )
+
+    def __lt__(self, value: float) -> "Condition":
+        return Condition(self, "<", value)
+
+    def __le__(self, value: float) -> "Condition":
+        return Condition(self, "<=", value)
+
+    def __gt__(self, value: float) -> "Condition":
+        return Condition(self, ">", value)
+
+    def __ge__(self, value: float) -> "Condition":
+        return Condition(self, ">=", value)
+
+    def equals(self, value: Scalar) -> "Condition":
+        """The condition that this output equals a value."""
+        return Condition(self, "==", value)
 
 
 @dataclass(frozen=True)
@@ -28,18 +57,68 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Each:
+    """An input that a node is run over, once an element; several of one node go together, element by element."""
+
+    values: Any
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What must hold for a node to run; `passes` is a judgement of `pass`, or any other value that is true."""
+
+    output: Output
+    operator: Operator = "passes"
+    value: Scalar = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a step is run.
+
+    `cache`: None leaves it to the kind (`register` and `deploy` never; a `data` step only when it names what it
+    `reads`). `retries` beyond the first try, waiting `backoff`, then twice that, and so on. `timeout` of one try.
+    `resources`: `cpus`, `gpus`, `memory` (bytes). `seed`: of the random generators, instead of the run's. `secrets`:
+    names of environment variables that only this step sees. `reads`: datasets of the project. `environment`: names of
+    installed distributions whose versions count for the cache.
+    """
+
+    cache: bool | None = None
+    retries: int = 0
+    backoff: timedelta = timedelta(seconds=1)
+    timeout: timedelta | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
+    seed: int | None = None
+    secrets: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+
+
+DEFAULT_OPTIONS = Options()
+
+
+@dataclass(frozen=True)
 class Node:
-    """A step in its place: `inputs` by parameter name are outputs of earlier nodes, pipeline parameters, or values."""
+    """A step in its place.
+
+    `inputs` by parameter name are outputs of earlier nodes, pipeline parameters, or values, also inside lists and
+    mappings, or an `Each` of these. `when`: all of these must hold, else the node is skipped, and with it what needs
+    it. `after`: judging nodes composed before it, which must have passed.
+    """
 
     name: str
     kind: Kind
     function: Callable[..., Any]
     inputs: Mapping[str, Any]
+    options: Options = DEFAULT_OPTIONS
+    when: tuple[Condition, ...] = ()
+    after: tuple[str, ...] = ()
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The nodes it takes outputs from."""
-        return tuple(_outputs_in(self.inputs))
+        """The nodes it takes outputs from, each once."""
+        conditions = [each.output for each in self.when]
+        return tuple(dict.fromkeys(each.node for each in outputs_in([self.inputs, conditions])))
 
 
 @dataclass(frozen=True)
@@ -62,101 +141,15 @@ class Graph:
         return "\n".join(["flowchart TD", *boxes, *arrows])
 
 
-@dataclass
-class _Building:
-    nodes: list[Node] = field(default_factory=list)
-
-
-_BUILDING: ContextVar[_Building | None] = ContextVar("building", default=None)
-
-
-@dataclass(frozen=True)
-class Step:
-    """A function that can be a node. Called outside a pipeline it is just the function."""
-
-    name: str
-    kind: Kind
-    function: Callable[..., Any]
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        building = _BUILDING.get()
-        if building is None:
-            return self.function(*args, **kwargs)
-        try:
-            bound = inspect.signature(self.function).bind(*args, **kwargs)
-        except TypeError as error:
-            raise InvalidPipeline(f"Step '{self.name}': {error}.", remedy=f"It takes {_spelled(self)}.") from error
-        taken = [each.name for each in building.nodes]
-        name = self.name if self.name not in taken else f"{self.name}_{taken.count(self.name) + 1}"
-        building.nodes.append(Node(name, self.kind, self.function, dict(bound.arguments)))
-        return Output(name)
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """A named composition of steps. `parameters` have defaults or must be given."""
-
-    name: str
-    compose: Callable[..., Any]
-
-    @property
-    def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The parameters, by name."""
-        return inspect.signature(self.compose).parameters
-
-    def graph(self) -> Graph:
-        """The pipeline as a value; no step runs."""
-        building = _Building()
-        token = _BUILDING.set(building)
-        try:
-            self.compose(**{name: Parameter(name) for name in self.parameters})
-        finally:
-            _BUILDING.reset(token)
-        if not building.nodes:
-            raise InvalidPipeline(f"Pipeline '{self.name}' calls no step.", remedy="Call functions marked @step.")
-        return Graph(tuple(building.nodes))
-
-    def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Every parameter with its value; unknown and missing ones are errors, together."""
-        unknown = [name for name in given if name not in self.parameters]
-        missing = [
-            name
-            for name, each in self.parameters.items()
-            if each.default is inspect.Parameter.empty and name not in given
-        ]
-        if unknown or missing:
-            hints = [f"'{name}' is not one. {did_you_mean(name, self.parameters)}" for name in unknown]
-            hints += [f"'{name}' must be given." for name in missing]
-            raise InvalidPipeline(f"The parameters of '{self.name}' do not fit: {' '.join(hints)}")
-        defaults = {name: each.default for name, each in self.parameters.items() if name not in given}
-        return {**defaults, **given}
-
-
-def step(*, kind: Kind) -> Callable[[Callable[..., Any]], Step]:
-    """Mark a function as a step of a kind."""
-
-    def mark(function: Callable[..., Any]) -> Step:
-        return Step(function.__name__, kind, function)
-
-    return mark
-
-
-def pipeline(function: Callable[..., Any]) -> Pipeline:
-    """Mark a function that composes steps as a pipeline."""
-    return Pipeline(function.__name__, function)
-
-
-def _outputs_in(value: Any) -> Iterator[str]:
-    """The nodes whose outputs stand in a value, also inside lists and mappings."""
+def outputs_in(value: Any) -> Iterator[Output]:
+    """The outputs that stand in a value, also inside lists and mappings."""
     if isinstance(value, Output):
-        yield value.node
+        yield value
+    elif isinstance(value, Each):
+        yield from outputs_in(value.values)
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from _outputs_in(each)
+            yield from outputs_in(each)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _outputs_in(each)
-
-
-def _spelled(each: Step) -> Sequence[str]:
-    return list(inspect.signature(each.function).parameters)
+            yield from outputs_in(each)

@@ -8,8 +8,8 @@ from modelyard.core import did_you_mean
 from modelyard.core.settings import Section
 from modelyard.data import load_module
 
+from .authoring import Pipeline
 from .errors import PipelineNotFound
-from .graph import Pipeline
 
 
 class PipelineSettings(Section):

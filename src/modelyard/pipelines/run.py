@@ -10,9 +10,10 @@ import msgspec
 from modelyard.core import Judgement, ModelyardError, Verdict, log_event
 from modelyard.storage import RecordStore
 
+from .authoring import Pipeline
 from .context import RunContext, enter, leave
 from .errors import StepFailed
-from .graph import Node, Output, Parameter, Pipeline
+from .graph import Node, Output, Parameter
 
 KIND = "pipeline-run"
 
@@ -108,7 +109,10 @@ def _run_node(
 
 def _resolve(value: Any, values: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
     if isinstance(value, Output):
-        return values[value.node]
+        found = values[value.node]
+        for key in value.path:
+            found = found[key]
+        return found
     if isinstance(value, Parameter):
         return params[value.name]
     if isinstance(value, list | tuple):

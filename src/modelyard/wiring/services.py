@@ -63,7 +63,7 @@ class ProjectServices:
         if ".py:" in settings.source:
             return load_function(settings.source, self._file.folder)(as_of)
         source = settings.source if "://" in settings.source else self._file.folder / settings.source
-        return known_by(read_table(source), settings.known_at, as_of)
+        return known_by(read_table(source, settings.read.options()), settings.known_at, as_of)
 
     def check(self, name: str, rows: pa.Table) -> Judgement:
         settings = self._dataset(name)

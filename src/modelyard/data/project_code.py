@@ -1,45 +1,17 @@
-"""From a declared source to a table."""
+"""The Python files of a user's project: functions that make tables, and what they import."""
 
 import importlib.util
 import sys
 import traceback
-import zipfile
-import zlib
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 
-import fsspec
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.json as pa_json
-import pyarrow.parquet as pq
 
 from modelyard.core import did_you_mean
 
 from .errors import UnreadableData
-
-NULLS = ("", "NA")
-_DRIVERS = "Install the driver it names; for s3://: pip install 'modelyard[s3]'."
-
-
-def read_table(source: str | Path) -> pa.Table:
-    """A file or fsspec URL as a table: .parquet, .csv (also .csv.gz, and .zip with one CSV), .jsonl.
-
-    In CSV an empty field and NA are missing. UnreadableData names the file and what is wrong.
-    """
-    text = str(source)
-    try:
-        with fsspec.open(text, "rb", compression="gzip" if text.endswith(".gz") else None) as stream:
-            table = _parse(text.removesuffix(".gz"), stream.read())
-    except ImportError as error:
-        raise UnreadableData(f"Cannot read {text}: {error}.", context={"source": text}, remedy=_DRIVERS) from error
-    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, pa.ArrowException, zipfile.BadZipFile) as error:
-        raise UnreadableData(f"Cannot read {text}: {error}.", context={"source": text}) from error
-    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
-        raise UnreadableData(f"{text} has columns of the same name: {', '.join(twice)}.", remedy="Rename them.")
-    return table
 
 
 def load_function(reference: str, folder: Path) -> Callable[..., pa.Table]:
@@ -98,20 +70,3 @@ def _forget_neighbours(folder: Path, before: set[str]) -> None:
 def _line_in(error: BaseException, path: Path) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return f":{lines[-1]}" if lines else ""
-
-
-def _parse(name: str, data: bytes) -> pa.Table:
-    if name.endswith(".parquet"):
-        return pq.read_table(BytesIO(data))
-    if name.endswith((".jsonl", ".ndjson")):
-        return pa_json.read_json(BytesIO(data))
-    if name.endswith(".zip"):
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            inside = [each for each in archive.namelist() if not each.endswith("/")]
-            if len(inside) != 1:
-                raise UnreadableData(f"{name} holds {len(inside)} files; one was expected.", remedy="Unpack it.")
-            return _parse(inside[0], archive.read(inside[0]))
-    if name.endswith(".csv"):
-        options = pa_csv.ConvertOptions(null_values=list(NULLS), strings_can_be_null=True)
-        return pa_csv.read_csv(BytesIO(data), convert_options=options)
-    raise UnreadableData(f"{name} has no known ending.", remedy="Known: .csv, .csv.gz, .zip, .parquet, .jsonl.")

@@ -1,0 +1,161 @@
+"""Parquet and Arrow: types are written in the file and pass through unchanged; what is damaged is an error."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .complaints import clip, mapped, unreadable
+from .facts import FileFacts
+from .options import ReadOptions
+from .recognise import Recognised
+from .streams import plain, seekable
+
+_STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
+
+
+@dataclass(frozen=True)
+class ColumnarFile:
+    """A Parquet or Arrow file whose schema is known."""
+
+    found: Recognised
+    options: ReadOptions
+    schema: pa.Schema
+
+    @property
+    def name(self) -> str:
+        """As messages have it."""
+        return self.found.file.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns in the file's order."""
+        return tuple(self.schema.names)
+
+    @property
+    def facts(self) -> FileFacts:
+        """What was detected."""
+        found = self.found
+        return FileFacts(found.file.name, found.format, found.compression, found.bytes, notes=found.notes)
+
+    def batches(self, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
+        """The rows, columns in the order of the schema and of its types."""
+        row = 0
+        with mapped(self.name), _opened(self.found) as source:
+            for batch in source.batches(self.options.batch_rows):
+                batch.validate(full=True)
+                yield self._as(schema, batch, row)
+                row += len(batch)
+
+    def _as(self, schema: pa.Schema, batch: pa.RecordBatch, row: int) -> pa.RecordBatch:
+        columns = [self._cast(batch.column(self.names.index(each.name)), each, row) for each in schema]
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def _cast(self, values: pa.Array, wanted: pa.Field, row: int) -> pa.Array:
+        if values.type == wanted.type:
+            return values
+        try:
+            return values.cast(wanted.type)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            at = next(at for at in range(len(values)) if not _casts(values.slice(at, 1), wanted.type))
+            value = values[at].as_py()
+            what = f"{clip(value)} ({values.type}) is no {wanted.type}."
+            raise unreadable(what, self.name, row=row + at + 1, column=wanted.name, value=value) from error
+
+
+def _casts(values: pa.Array, wanted: pa.DataType) -> bool:
+    try:
+        values.cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True
+
+
+def columnar_file(found: Recognised, options: ReadOptions) -> ColumnarFile:
+    """Read a file's schema. UnreadableData when names stand twice, or there are no columns."""
+    with mapped(found.file.name), _opened(found) as source:
+        schema = source.schema.remove_metadata()
+        if twice := [name for name in schema.names if schema.names.count(name) > 1]:
+            what = f"columns of the same name: {clip(twice[0])}."
+            raise unreadable(what, found.file.name, column=twice[0], remedy="Rename them.")
+        if not schema.names:
+            raise unreadable("it has no columns.", found.file.name)
+        return ColumnarFile(found, options, schema)
+
+
+class _Parquet:
+    def __init__(self, stream: BinaryIO) -> None:
+        self._file = pq.ParquetFile(stream, pre_buffer=False, page_checksum_verification=True)
+        self.schema: pa.Schema = self._file.schema_arrow
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        yield from self._file.iter_batches(batch_size=rows)
+
+
+class _ArrowFile:
+    def __init__(self, stream: BinaryIO) -> None:
+        self._file = pa.ipc.open_file(pa.PythonFile(stream, "r"))
+        self.schema: pa.Schema = self._file.schema
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        for at in range(self._file.num_record_batches):
+            yield from _sliced(self._file.get_batch(at), rows)
+
+
+class _ArrowStream:
+    """A stream ends with a mark; one that was cut short between two batches has none."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._tail = _Tail(stream)
+        self._file = pa.ipc.open_stream(pa.PythonFile(self._tail, "r"))
+        self.schema: pa.Schema = self._file.schema
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        for batch in self._file:
+            yield from _sliced(batch, rows)
+        if self._tail.ended or self._tail.last != _STREAM_END:
+            raise pa.ArrowInvalid("the stream has no end mark: it was cut short, or its writer was never closed")
+        if self._tail.read(1):
+            raise pa.ArrowInvalid("more follows behind the end mark of the stream")
+
+
+class _Tail:
+    """A stream that remembers the last bytes read, and whether more was asked for than there is."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.last = b""
+        self.ended = False
+        self.closed = False
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def read(self, count: int) -> bytes:
+        found = self._stream.read(count)
+        self.last = (self.last + found[-8:])[-8:]
+        self.ended = self.ended or len(found) < count
+        return found
+
+
+def _sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
+    for begin in range(0, len(batch), rows):
+        yield batch.slice(begin, rows)
+
+
+@contextmanager
+def _opened(found: Recognised) -> Iterator[Any]:
+    if found.format == "parquet":
+        with seekable(found.file, found.compression) as stream:
+            yield _Parquet(stream)
+        return
+    with plain(found.file, found.compression) as stream:
+        is_file = stream.read(6) == b"ARROW1"
+    with (seekable if is_file else plain)(found.file, found.compression) as stream:
+        yield _ArrowFile(stream) if is_file else _ArrowStream(stream)
