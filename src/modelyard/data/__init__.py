@@ -6,10 +6,10 @@ distributions (`monitoring`).
 
 from .checks import check_table
 from .errors import DataFailed, UnreadableData
-from .leaks import check_leaks
 from .settings import ColumnChecks, DatasetSettings
 from .source import load_function, load_module, read_table
-from .versions import DatasetVersion, known_by, split_by_time, version_of
+from .split import check_leaks, known_by, split_by_time
+from .versions import DatasetVersion, version_of
 
 __all__ = [
     "ColumnChecks",
