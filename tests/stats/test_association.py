@@ -38,7 +38,7 @@ def test_ranks_share_what_is_tied() -> None:
 def test_cramers_v_is_bergsmas() -> None:
     """From scipy's chi-squared statistic, corrected by hand; 1 for equal columns, about 0 for unrelated ones."""
     other = noisy(LEVELS)
-    table = np.array([[((LEVELS == a) & (other == b)).sum() for b in range(4)] for a in range(4)])
+    table = np.array([[((a == LEVELS) & (other == b)).sum() for b in range(4)] for a in range(4)])
     squared = oracle.chi2_contingency(table, correction=False).statistic / 500
     expected = np.sqrt((squared - 9 / 499) / (3 - 9 / 499))
     assert cramers_v(LEVELS, other) == pytest.approx(expected)
@@ -49,7 +49,7 @@ def test_cramers_v_is_bergsmas() -> None:
 def test_the_correlation_ratio_is_the_root_of_what_an_analysis_of_variance_explains() -> None:
     """Against scipy's F statistic."""
     values = LEVELS * 2.0 + RANDOM.normal(0, 1, 500)
-    f = oracle.f_oneway(*(values[LEVELS == level] for level in range(4))).statistic
+    f = oracle.f_oneway(*(values[level == LEVELS] for level in range(4))).statistic
     assert correlation_ratio(LEVELS, values) == pytest.approx(np.sqrt(3 * f / (3 * f + 496)))
     assert correlation_ratio(LEVELS, LEVELS * 1.0) == pytest.approx(1)
 

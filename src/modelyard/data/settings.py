@@ -19,7 +19,7 @@ class ColumnChecks(Section):
 class DatasetSettings(Section):
     """A dataset: where it comes from and what is promised of it."""
 
-    source: str = Field(description="A file or URL, or file.py:function that returns an Arrow table.")
+    source: str = Field(description="A file or URL, file.py:function that returns a table, or version:NAME@NUMBER.")
     event_time: str = Field(description="Column with the instant at which a row is predicted.")
     known_at: str = Field(description="Column with the instant at which the label becomes known.")
     label: str = Field(description="Column with the truth.")

@@ -1,4 +1,4 @@
-"""Statistics on plain arrays: distances, null quantiles, metrics, moments, associations, and tests valid under continuous looking.
+"""Statistics on plain arrays: distances, null quantiles, metrics, associations, tests valid under continuous looking.
 
 Owns arithmetic with its sources. Does not own thresholds or verdicts: those are `monitoring`'s and `rollout`'s.
 """
