@@ -70,9 +70,18 @@ def _noun(noun: str, command: click.Command) -> Iterator[str]:
     if not isinstance(command, click.Group):
         yield from _command(noun, "", command)
         return
-    for verb, each in command.commands.items():
+    for verb, each in _verbs(command):
         yield from ("", f"### `modelyard {noun} {verb}`", "", *_prose(each.help))
         yield from _command(noun, verb, each)
+
+
+def _verbs(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command of a noun; `version add` is one of a group inside it."""
+    for verb, each in group.commands.items():
+        if isinstance(each, click.Group):
+            yield from _verbs(each, f"{before}{verb} ")
+        else:
+            yield f"{before}{verb}", each
 
 
 def _command(noun: str, verb: str, command: click.Command) -> Iterator[str]:

@@ -11,8 +11,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from modelyard.core import Judgement as Judgement
     from modelyard.data import check_leaks as check_leaks
+    from modelyard.data import check_split as check_split
     from modelyard.data import check_table as check_table
     from modelyard.data import read_table as read_table
+    from modelyard.data import split as split
     from modelyard.data import split_by_time as split_by_time
     from modelyard.features import Entity as Entity
     from modelyard.features import FeatureView as FeatureView
@@ -50,10 +52,12 @@ _HOMES = {
     "Field": "inference",
     "Signature": "inference",
     "check_leaks": "data",
+    "check_split": "data",
     "check_table": "data",
     "load_bundle": "inference",
     "point_in_time_join": "features",
     "read_table": "data",
+    "split": "data",
     "split_by_time": "data",
 }
 

@@ -16,16 +16,18 @@ def missing(written: str) -> list[str]:
     if not words or words[0] not in NOUNS:
         return words[:1] or ["a noun"]
     path = words[:1]
-    if verbs := _verbs(words[0]):
-        if len(words) < 2 or words[1] not in verbs:
-            return [" ".join(words[:2])]
-        path = words[:2]
+    while verbs := _verbs(path):
+        path = words[: len(path) + 1]
+        if path[-1] not in verbs:
+            return [" ".join(path)]
     shown = _flags_in_help(tuple(path))
     return [flag for flag in flags if flag not in shown]
 
 
-def _verbs(noun: str) -> list[str]:
-    command = root.get_command(click.Context(root), noun)
+def _verbs(path: list[str]) -> list[str]:
+    command = root.get_command(click.Context(root), path[0])
+    for word in path[1:]:
+        command = command.commands[word] if isinstance(command, click.Group) else None
     return list(command.commands) if isinstance(command, click.Group) else []
 
 

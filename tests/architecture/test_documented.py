@@ -26,9 +26,17 @@ def commands() -> dict[tuple[str, str], click.Command]:
     for noun in NOUNS:
         command = root.get_command(context, noun)
         assert command is not None
-        verbs = command.commands if isinstance(command, click.Group) else {"": command}
-        found |= {(noun, verb): each for verb, each in verbs.items()}
+        found |= {(noun, " ".join(verb)): each for verb, each in below(command).items()}
     return found
+
+
+def below(command: click.Command, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
+    """The commands of a group by the words that lead to them; a command itself when it is no group."""
+    if not isinstance(command, click.Group):
+        return {path: command}
+    return {
+        words: leaf for name, each in command.commands.items() for words, leaf in below(each, (*path, name)).items()
+    }
 
 
 def test_the_generated_pages_are_those_of_this_code(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Every artifact store keeps every promise: a local folder, and S3 on a real server."""
 
+import filecmp
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -25,6 +27,30 @@ class TestLocalFolder(ArtifactStoreSuite):
         file.write_bytes(b"tampered")
         with pytest.raises(ArtifactDamaged, match="another digest"):
             store.get_bytes(digest)
+
+    def test_a_changed_file_is_not_given_out(self, store: ArtifactStore, tmp_path: Path) -> None:
+        """What stood at the target stays."""
+        digest = store.put_bytes(b"original")
+        file = tmp_path / "artifacts" / digest[:2] / digest
+        file.chmod(0o644)
+        file.write_bytes(b"tampered")
+        (tmp_path / "into").write_bytes(b"before")
+        with pytest.raises(ArtifactDamaged, match="another digest"):
+            store.get_file(digest, tmp_path / "into")
+        assert [(each.name, each.read_bytes()) for each in tmp_path.glob("*into*")] == [("into", b"before")]
+
+    def test_a_big_file_never_stands_in_memory(self, store: ArtifactStore, tmp_path: Path) -> None:
+        """Neither on its way in nor out: 48 MB within 8."""
+        with (tmp_path / "big").open("wb") as file:
+            file.truncate(48 << 20)
+        tracemalloc.start()
+        try:
+            digest = store.put_file(tmp_path / "big")
+            store.get_file(digest, tmp_path / "again")
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+        assert filecmp.cmp(tmp_path / "big", tmp_path / "again", shallow=False)
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,8 @@ def command(operation: "Operation[Any]", show: Show, ending: Ending | None = Non
             talk(error)
             raise click.exceptions.Exit(exit_code(error))
 
-    return click.Command(operation.verb or operation.noun, params=parameters, callback=callback, help=operation.summary)
+    name = (operation.verb or operation.noun).rpartition(" ")[2]  # `version add` is `add` in the group `version`
+    return click.Command(name, params=parameters, callback=callback, help=operation.summary)
 
 
 def _parameter(field: "DataclassField[Any]", hint: Any) -> click.Parameter:
@@ -64,12 +65,14 @@ def _parameter(field: "DataclassField[Any]", hint: Any) -> click.Parameter:
     default = None if required else _default(field)
     # To click even None is a default, with which nothing would be lacking.
     given: dict[str, Any] = {} if required else {"default": default}
+    many = get_origin(kind) is tuple
+    if option.positional and many:
+        return click.Argument([field.name], type=_click_type(get_args(kind)[0]), nargs=-1, required=required)
     if option.positional:
         return click.Argument([field.name], type=_click_type(kind), required=required, **given)
     spelling = option.flag or "--" + field.name.replace("_", "-")
     if kind is bool:
         return click.Option([spelling, field.name], is_flag=True, default=bool(default), help=option.help)
-    many = get_origin(kind) is tuple
     return click.Option(
         [spelling, field.name],
         type=_click_type(get_args(kind)[0] if many else kind),

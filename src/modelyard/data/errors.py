@@ -1,6 +1,6 @@
 """What can be wrong with data."""
 
-from modelyard.core import Failed, InvalidInput
+from modelyard.core import Failed, InvalidInput, NotFound
 
 
 class UnreadableData(InvalidInput):
@@ -13,3 +13,9 @@ class DataFailed(Failed):
     """A declared check, or the leak check, says no."""
 
     code = "DATA_FAILED"
+
+
+class DatasetVersionNotFound(NotFound):
+    """No dataset, or no version of it, has this name."""
+
+    code = "DATASET_VERSION_NOT_FOUND"

@@ -55,7 +55,7 @@ class DatasetSettings(Section):
     """A dataset: where it comes from and what is promised of it."""
 
     source: str = Field(
-        description="A file, glob, folder or URL, or file.py:function that returns an Arrow table.",
+        description="A file, glob, folder or URL, file.py:function that returns a table, or version:NAME@NUMBER.",
     )
     read: ReadSettings = Field(default_factory=ReadSettings, description="How its files are read.")
     event_time: str = Field(description="Column with the instant at which a row is predicted.")

@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .ranks import mid_ranks
+
 
 def auc(scores: ArrayLike, labels: ArrayLike) -> float | None:
     """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half; in [0, 1].
@@ -15,9 +17,7 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> float | None:
     positives, negatives = int(y.sum()), int((~y).sum())
     if positives == 0 or negatives == 0:
         return None
-    _, inverse, counts = np.unique(s, return_inverse=True, return_counts=True)
-    middle_ranks = np.cumsum(counts) - (counts - 1) / 2
-    ranks = middle_ranks[inverse][y].sum()
+    ranks = mid_ranks(s)[y].sum()
     return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
 
 

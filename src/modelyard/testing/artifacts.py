@@ -31,6 +31,25 @@ class ArtifactStoreSuite(ABC):
         digest = store.put_file(tmp_path / "empty")
         assert store.get_file(digest, tmp_path / "again").read_bytes() == b""
 
+    def test_a_file_of_many_chunks_comes_back_whole(self, store: ArtifactStore, tmp_path: Path) -> None:
+        """Under the digest that its bytes have, however they are read; putting it twice is putting it once."""
+        content = bytes(range(256)) * 13_000 + b"end"
+        (tmp_path / "big").write_bytes(content)
+        digest = store.put_file(tmp_path / "big")
+        assert digest == digest_of(content) == store.put_file(tmp_path / "big") == store.put_bytes(content)
+        assert store.get_file(digest, tmp_path / "again").read_bytes() == content == store.get_bytes(digest)
+        assert list(store.digests()) == [digest]
+
+    def test_a_file_that_is_missing_leaves_nothing(self, store: ArtifactStore, tmp_path: Path) -> None:
+        """Neither what was there before is touched, nor is anything half written left beside it."""
+        (tmp_path / "into").write_bytes(b"before")
+        with pytest.raises(ArtifactMissing, match="holds nothing under 0000"):
+            store.get_file(Digest("0" * 64), tmp_path / "into")
+        with pytest.raises(FileNotFoundError):
+            store.put_file(tmp_path / "nothing")
+        assert {each.name: each.read_bytes() for each in tmp_path.glob("*into*")} == {"into": b"before"}
+        assert list(store.digests()) == []
+
     def test_a_tree_comes_back_with_its_folders(self, store: ArtifactStore, tmp_path: Path) -> None:
         """Names, folders and contents; the same tree has the same digest."""
         folder = tmp_path / "tree"

@@ -10,6 +10,7 @@ import msgspec
 from modelyard.access import Principal, StoredKey, local_principal
 from modelyard.audit import AuditLog, Intents
 from modelyard.core import Clock, IdSource, SystemClock, SystemIds, did_you_mean, to_micros
+from modelyard.data import Versions
 from modelyard.features import Definitions, FeatureStore, load_definitions
 from modelyard.history import PredictionLog
 from modelyard.inference import Bundle, load_bundle
@@ -98,6 +99,11 @@ class Project:
         return open_artifact_store(self.settings.stores.artifacts or self.workspace / "artifacts")
 
     @cached_property
+    def datasets(self) -> Versions:
+        """Dataset versions."""
+        return Versions(self.records, self.artifacts, self.clock, self.workspace / "datasets")
+
+    @cached_property
     def tracker(self) -> Tracker:
         """MLflow."""
         self.workspace.mkdir(parents=True, exist_ok=True)
@@ -163,7 +169,9 @@ class Project:
         """What pipeline steps reach."""
         scratch = self.workspace / "scratch"
         scratch.mkdir(parents=True, exist_ok=True)
-        return ProjectServices(self.file, self.features, self.models, self.tracker, self.clock, self.principal, scratch)
+        return ProjectServices(
+            self.file, self.features, self.models, self.tracker, self.clock, self.principal, scratch, self.datasets
+        )
 
     @cached_property
     def rollouts(self) -> Rollouts:

@@ -14,7 +14,16 @@ import pyarrow as pa
 from modelyard.access import Principal
 from modelyard.bundling import Facts, build_bundle, build_profile, infer_signature, permutation_importance
 from modelyard.core import Clock, InvalidInput, Judgement, Scalar, did_you_mean, log_event, to_micros
-from modelyard.data import DatasetSettings, check_leaks, check_table, known_by, load_function, read_table, version_of
+from modelyard.data import (
+    DatasetSettings,
+    Versions,
+    check_leaks,
+    check_table,
+    known_by,
+    load_function,
+    read_table,
+    version_of,
+)
 from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle
 from modelyard.online import RequestField
@@ -27,6 +36,9 @@ from .project_file import LoadedFile
 from .settings import ModelSettings
 
 CLASSES = ("0", "1")
+VERSION = "version:"
+"""What begins the source of a dataset that is a version: `version:bookings@3`."""
+
 _GOLDEN_SOURCE = 5_000
 """So many training rows are kept raw, for a bundle's golden rows and its proof of parity."""
 
@@ -49,6 +61,7 @@ class ProjectServices:
         clock: Clock,
         principal: Principal,
         scratch: Path,
+        versions: Versions,
     ) -> None:
         self._file = file
         self._features = features
@@ -57,11 +70,14 @@ class ProjectServices:
         self._clock = clock
         self._principal = principal
         self._scratch = scratch
+        self._versions = versions
 
     def dataset(self, name: str, as_of: datetime) -> pa.Table:
         settings = self._dataset(name)
         if ".py:" in settings.source:
             return load_function(settings.source, self._file.folder)(as_of)
+        if settings.source.startswith(VERSION):
+            return known_by(self._versions.table(settings.source.removeprefix(VERSION)), settings.known_at, as_of)
         source = settings.source if "://" in settings.source else self._file.folder / settings.source
         return known_by(read_table(source, settings.read.options()), settings.known_at, as_of)
 

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ FILES = {
 }
 PACKED: dict[str, Callable[[bytes], bytes]] = {
     "": lambda data: data,
-    ".gz": gzip.compress,
+    ".gz": partial(gzip.compress, mtime=0),
     ".zst": lambda data: bytes(pa.compress(data, codec="zstd", asbytes=True)),
 }
 

@@ -1,16 +1,22 @@
 """The artifact store over any fsspec filesystem: a local folder, S3 and others."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
-from modelyard.core import Digest, atomic_write, canonical_json, digest_of
+from modelyard.core import Digest, atomic_write, canonical_json, digest_of, sync_folder
 
 from ..errors import ArtifactDamaged, ArtifactMissing, UnsafeTree
+
+_CHUNK = 1 << 20
+"""So much of a file is in memory at once."""
 
 
 class FilesystemArtifactStore:
@@ -33,7 +39,13 @@ class FilesystemArtifactStore:
         return digest
 
     def put_file(self, path: Path) -> Digest:
-        return self.put_bytes(path.read_bytes())
+        with path.open("rb") as source, self._beside() as spool:
+            digest = _copy(source, spool)
+            spool.flush()
+            os.fsync(spool.fileno())
+            if not self.has(digest):
+                self._move_in(Path(spool.name), self._path(digest))
+        return digest
 
     def put_tree(self, folder: Path) -> Digest:
         files = {path.relative_to(folder).as_posix(): self.put_file(path) for path in _regular_files(folder)}
@@ -43,23 +55,25 @@ class FilesystemArtifactStore:
         try:
             data = bytes(self._filesystem.cat_file(self._path(digest)))
         except FileNotFoundError as error:
-            raise ArtifactMissing(
-                f"The artifact store {self.url} holds nothing under {digest}.",
-                context={"digest": digest, "store": self.url},
-                remedy="Was it written to another store? See: modelyard config show.",
-            ) from error
+            raise self._missing(digest) from error
         if digest_of(data) != digest:
-            raise ArtifactDamaged(
-                f"The bytes under {digest} in {self.url} have another digest now.",
-                context={"digest": digest, "store": self.url},
-                remedy="Restore them from a backup; nothing that is damaged will be used.",
-            )
+            raise self._damaged(digest)
         return data
 
     def get_file(self, digest: Digest, into: Path) -> Path:
-        temporary = into.with_name(f".{into.name}.{uuid4().hex}")
-        temporary.write_bytes(self.get_bytes(digest))
-        return temporary.replace(into)
+        temporary = into.with_name(f".{into.name[:60]}.{uuid4().hex}")
+        try:
+            with self._filesystem.open(self._path(digest), "rb") as stored, temporary.open("wb") as target:
+                copied = _copy(stored, target)
+            if copied != digest:
+                raise self._damaged(digest)
+            return temporary.replace(into)
+        except FileNotFoundError as error:
+            if self.has(digest):
+                raise  # it is the folder to write to that is missing
+            raise self._missing(digest) from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def get_tree(self, digest: Digest, into: Path) -> Path:
         files: dict[str, Digest] = json.loads(self.get_bytes(digest))["files"]
@@ -69,7 +83,7 @@ class FilesystemArtifactStore:
             for name, each in files.items():
                 target = temporary / _inside(name)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(self.get_bytes(each))
+                self.get_file(each, target)
             temporary.chmod(0o755)
             return temporary.rename(into)
         except BaseException:
@@ -88,6 +102,42 @@ class FilesystemArtifactStore:
     def delete(self, digest: Digest) -> None:
         if self.has(digest):
             self._filesystem.rm_file(self._path(digest))
+
+    def _missing(self, digest: Digest) -> ArtifactMissing:
+        return ArtifactMissing(
+            f"The artifact store {self.url} holds nothing under {digest}.",
+            context={"digest": digest, "store": self.url},
+            remedy="Was it written to another store? See: modelyard config show.",
+        )
+
+    def _damaged(self, digest: Digest) -> ArtifactDamaged:
+        return ArtifactDamaged(
+            f"The bytes under {digest} in {self.url} have another digest now.",
+            context={"digest": digest, "store": self.url},
+            remedy="Restore them from a backup; nothing that is damaged will be used.",
+        )
+
+    @contextmanager
+    def _beside(self) -> Iterator[IO[bytes]]:
+        """A file to collect bytes in whose digest is not known yet: in the store itself when that is a folder."""
+        if self._local:
+            Path(self._root).mkdir(parents=True, exist_ok=True)
+        spool = tempfile.NamedTemporaryFile(dir=self._root if self._local else None, prefix=".put-", delete=False)  # noqa: SIM115 - moved away before the block ends
+        try:
+            with spool:
+                yield spool
+        finally:
+            Path(spool.name).unlink(missing_ok=True)
+
+    def _move_in(self, spool: Path, path: str) -> None:
+        if not self._local:
+            self._filesystem.put_file(str(spool), path)
+            return
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        spool.chmod(0o444)
+        spool.replace(target)
+        sync_folder(target.parent)
 
     def _path(self, digest: Digest) -> str:
         return f"{self._root}/{digest[:2]}/{digest}"
@@ -117,3 +167,12 @@ def _inside(name: str) -> PurePosixPath:
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise UnsafeTree(f"A stored tree names the path {name!r}, which leaves its folder.", context={"path": name})
     return path
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> Digest:
+    """Copy a stream, chunk by chunk; the digest of what was copied."""
+    seen = sha256()
+    while chunk := source.read(_CHUNK):
+        seen.update(chunk)
+        target.write(chunk)
+    return Digest(seen.hexdigest())
