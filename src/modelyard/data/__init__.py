@@ -7,7 +7,8 @@ distributions (`monitoring`).
 from .checks import check_table
 from .errors import DataFailed, UnreadableData
 from .leaks import check_leaks
-from .settings import ColumnChecks, DatasetSettings
+from .schema.settings import ColumnChecks
+from .settings import DatasetSettings
 from .source import load_function, load_module, read_table
 from .versions import DatasetVersion, known_by, split_by_time, version_of
 
