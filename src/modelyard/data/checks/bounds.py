@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor, inf, nextafter
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from modelyard.core import to_micros
 from modelyard.data.schema.settings import instant
 
 End = Literal["minimum", "maximum"]
-Limit = pa.Scalar | Literal["none", "every"]
+Limit: TypeAlias = pa.Scalar | Literal["none", "every"]
 """A value of the column's type; or none of its values, or every one, lies outside the range."""
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

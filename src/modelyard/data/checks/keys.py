@@ -14,7 +14,7 @@ from .seen import Seen, positive_zero
 BUDGET = 96 * 2**20
 """Bytes of keys that wait in memory before they go to the file."""
 
-_SETTINGS = {
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
     "memory_limit": "256MB",
     "enable_external_access": False,
@@ -24,6 +24,10 @@ _SETTINGS = {
 }
 
 
+Repeat = tuple[int, list[pa.Scalar]]
+"""A row's number, from 0, and the key in it."""
+
+
 class Keys:
     """The keys of a table, gathered batch by batch; a key is one value or several, and none of them is missing."""
 
@@ -31,12 +35,14 @@ class Keys:
         self._names = [f"k{at}" for at in range(width)]
         self._folder = folder
         self._budget = budget
+        self._kinds: list[pa.DataType] = []
         self._waiting: list[pa.Table] = []
         self._bytes = 0
         self._spilled: duckdb.DuckDBPyConnection | None = None
 
     def gather(self, first_row: int, columns: Sequence[Seen]) -> None:
         """Take the keys of a batch; its first row has the number `first_row`."""
+        self._kinds = [each.type for each in columns]
         arrays = [_stored(each) for each in columns]
         rows = pa.array(np.arange(first_row, first_row + len(columns[0])))
         table = pa.table([*arrays, rows], names=[*self._names, "place"])
@@ -47,7 +53,7 @@ class Keys:
         if self._bytes > self._budget:
             self._spill()
 
-    def repeated(self, shown: int) -> tuple[int, list[int]]:
+    def repeated(self, shown: int) -> tuple[int, list[Repeat]]:
         """How many rows repeat the key of an earlier one, and the first repetitions of some of these keys."""
         if self._spilled is None:
             with duckdb.connect(":memory:", config=_SETTINGS) as session:
@@ -79,7 +85,7 @@ class Keys:
         waiting, self._waiting, self._bytes = pa.concat_tables(self._waiting), [], 0
         return waiting
 
-    def _count(self, session: Any, shown: int) -> tuple[int, list[int]]:
+    def _count(self, session: Any, shown: int) -> tuple[int, list[Repeat]]:
         if self._spilled is None:
             if not self._waiting:
                 return 0, []
@@ -90,8 +96,12 @@ class Keys:
         if not count:
             return 0, []
         some = f"SELECT * FROM ({groups}) WHERE times > 1 ORDER BY earliest LIMIT {shown}"
-        again = f"SELECT min(place) FROM keys JOIN ({some}) USING ({names}) WHERE place > earliest GROUP BY {names} ORDER BY 1"
-        return int(count), [at for (at,) in session.execute(again).fetchall()]
+        repeats = f"FROM keys JOIN ({some}) USING ({names}) WHERE place > earliest GROUP BY {names}"
+        again = f"SELECT min(place), {names} {repeats} ORDER BY 1"
+        found = session.execute(again).fetchall()
+        return int(count), [
+            (row, [_original(*each) for each in zip(key, self._kinds, strict=True)]) for row, *key in found
+        ]
 
 
 def _stored(seen: Seen) -> pa.Array:
@@ -101,8 +111,17 @@ def _stored(seen: Seen) -> pa.Array:
         array = array.cast(pa.string())
     elif pa.types.is_temporal(kind):
         array = array.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
-    if pa.types.is_null(kind) or pa.types.is_boolean(kind):
+    if pa.types.is_null(kind):
         return array.cast(pa.int8())
-    if pa.types.is_floating(kind) or pa.types.is_integer(array.type):
+    if pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(array.type):
         return array
     return pc.cast(array, pa.large_binary())
+
+
+def _original(stored: Any, kind: pa.DataType) -> pa.Scalar:
+    """The value that `_stored` made this of; a decimal as its text."""
+    if pa.types.is_temporal(kind):
+        return pa.scalar(stored, pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
+    if pa.types.is_decimal(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pa.scalar(stored.decode())
+    return pa.scalar(stored, kind)

@@ -74,7 +74,7 @@ def compile_checks(schema: pa.Schema, promised: SchemaSettings) -> Plan:
         builder.together(key)
     for relation in promised.relations:
         builder.relation(relation)
-    builder.extra(promised)
+    builder.unnamed(promised)
     return Plan(tuple(builder.settled), tuple(builder.rules), tuple(builder.keys), tuple(builder.newest))
 
 
@@ -114,9 +114,7 @@ class _Builder:
         """A comparison of columns."""
         expression = relation.expression
         phrase = f"break {relation.that}"
-        promise = Promise(
-            expression.columns, "relation", relation.that, phrase, relation.tolerance, relation.severity
-        )
+        promise = Promise(expression.columns, "relation", relation.that, phrase, relation.tolerance, relation.severity)
         if not self._complete(promise):
             return
         kinds = [seen_type(self._schema.field(each).type) for each in expression.columns]
@@ -128,7 +126,7 @@ class _Builder:
             return
         self.rules.append(Asked(promise, _related(expression)))
 
-    def extra(self, promised: SchemaSettings) -> None:
+    def unnamed(self, promised: SchemaSettings) -> None:
         """Columns of which nothing is promised."""
         if promised.extra_columns == "allow":
             return
@@ -208,12 +206,17 @@ def _rule(check: str, kind: pa.DataType, checks: ColumnChecks) -> Rule | None:
         return _range(seen, "minimum" if check == "minimum" else "maximum", checks)
     if check == "allowed":
         return OneOf(levels_of(kind, checks.allowed or ()))
-    if check == "pattern":
-        _must_be(_is_text(seen), "a pattern")
-        return Matches(whole(str(checks.pattern)))
     if check == "order":
         _must_be(not pa.types.is_nested(seen) and not pa.types.is_null(seen), "an order")
         return InOrder(descending=checks.order == "descending")
+    return _of_text(check, seen, checks)
+
+
+def _of_text(check: str, seen: pa.DataType, checks: ColumnChecks) -> Rule:
+    """The rules of texts and of what else has a length."""
+    if check == "pattern":
+        _must_be(_is_text(seen), "a pattern")
+        return Matches(whole(str(checks.pattern)))
     binary = pa.types.is_binary(seen) or pa.types.is_large_binary(seen)
     _must_be(_is_text(seen) or binary or FAMILIES["list"](seen), "a length")
     if checks.min_length is not None and check == "min_length":

@@ -81,9 +81,7 @@ class Matches:
     pattern: str
 
     def broken(self, *columns: Seen) -> Mask | None:
-        return columns[0].costly_mask(
-            lambda values: pc.invert(pc.match_substring_regex(values, pattern=self.pattern))
-        )
+        return columns[0].mask(lambda values: pc.invert(pc.match_substring_regex(values, pattern=self.pattern)))
 
 
 @dataclass(frozen=True)

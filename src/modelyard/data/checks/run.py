@@ -25,7 +25,7 @@ from .seen import Mask, Seen
 SAMPLE = 5
 """So many failing rows of a check are kept."""
 
-_ROWS = 131_072
+_ROWS = 65_536
 """Larger batches are taken in parts, so that what is held does not grow with them."""
 
 _THREADS = min(4, os.cpu_count() or 1)
@@ -45,7 +45,7 @@ def check_batches(
     with TemporaryDirectory(prefix="modelyard-checks-") as folder:
         gathering = _Gathering.of(plan, Path(folder))
         try:
-            rows = _pass(batches, plan, gathering)
+            rows = _pass(batches, gathering)
             found = [each.result(rows) for each in (*gathering.tallies, *gathering.keys)]
         finally:
             for key in gathering.keys:
@@ -61,7 +61,9 @@ def _in_order(results: Sequence[CheckResult], promised: SchemaSettings) -> list[
     places = {name: at for at, name in enumerate(promised.columns, 1)}
     last = {"unique_together": 1, "relation": 2}
     first = len(places) + 1
-    return sorted(results, key=lambda each: first + last[each.check] if each.check in last else places.get(each.column, 0))
+    return sorted(
+        results, key=lambda each: first + last[each.check] if each.check in last else places.get(each.column, 0)
+    )
 
 
 def _of_rows(rows: int, promised: SchemaSettings) -> Iterator[CheckResult]:
@@ -77,9 +79,10 @@ def _of_rows(rows: int, promised: SchemaSettings) -> Iterator[CheckResult]:
                           message=message)  # fmt: skip
 
 
-def _pass(batches: Iterable[pa.RecordBatch], plan: Plan, gathering: "_Gathering") -> int:
+def _pass(batches: Iterable[pa.RecordBatch], gathering: "_Gathering") -> int:
     """Check batch after batch, each column in a thread, while the next batch is read; returns the number of rows."""
-    rows, running = 0, list[Future[None]]()
+    running: list[Future[None]] = []
+    rows = 0
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="checks") as pool:
         for batch in _parts(batches):
             for each in running:
@@ -137,8 +140,12 @@ class _Repeats:
         self.keys.gather(first_row, columns)
 
     def result(self, rows: int) -> CheckResult:
-        broken, at = self.keys.repeated(SAMPLE)
-        return _counted(self.promise, broken, rows, [FailingRow(each + 1, {}) for each in at])
+        broken, repeats = self.keys.repeated(SAMPLE)
+        sample = [
+            FailingRow(row + 1, {name: short(each) for name, each in zip(self.promise.columns, values, strict=True)})
+            for row, values in repeats
+        ]
+        return _counted(self.promise, broken, rows, sample)
 
 
 @dataclass
@@ -157,17 +164,16 @@ class _Newest:
             self.newest, self.kind = highest, seen.type
 
     def result(self, rows: int, now: datetime) -> CheckResult:
-        promise = self.promise
         if self.newest is None or self.kind is None or self.checks.max_age is None:
-            message = f"{promise.subject} has no value: nothing tells how old the newest is."
-            return CheckResult(promise.columns[0], promise.check, promise.promise, "inconclusive", 0, rows, 0.0, message)
-        fresh = self.newest.value >= instant_ticks(self.kind, now - self.checks.max_age)
-        age = format_duration(self.checks.max_age)
-        message = (
-            "" if fresh else f"{promise.subject}: the newest value, {short(self.newest)}, is older than {age} at {now}."
-        )
-        outcome: Outcome = "pass" if fresh else promise.severity
-        return CheckResult(promise.columns[0], promise.check, promise.promise, outcome, 0, rows, 0.0, message)
+            return self._said("inconclusive", rows, "has no value: nothing tells how old the newest is")
+        if self.newest.value >= instant_ticks(self.kind, now - self.checks.max_age):
+            return self._said("pass", rows, "")
+        age, newest = format_duration(self.checks.max_age), short(self.newest)
+        return self._said(self.promise.severity, rows, f"has {newest} as its newest value, older than {age} at {now}")
+
+    def _said(self, outcome: Outcome, rows: int, what: str) -> CheckResult:
+        promise, message = self.promise, f"{self.promise.subject} {what}." if what else ""
+        return CheckResult(promise.columns[0], promise.check, promise.promise, outcome, rows=rows, message=message)
 
 
 @dataclass
@@ -213,9 +219,7 @@ def _counted(promise: Promise, broken: int, rows: int, sample: Sequence[FailingR
     """The result of a promise that rows break."""
     share = broken / max(1, rows)
     outcome: Outcome = promise.severity if share > promise.tolerance else "pass"
-    message = (
-        "" if outcome == "pass" else f"{promise.subject}: {broken} of {rows} rows ({share:.2%}) {promise.phrase}."
-    )
+    message = "" if outcome == "pass" else f"{promise.subject}: {broken} of {rows} rows ({share:.2%}) {promise.phrase}."
     return CheckResult(
         ", ".join(promise.columns), promise.check, promise.promise, outcome, broken, rows, promise.tolerance, message,
         tuple(sample),
@@ -232,4 +236,3 @@ def short(value: pa.Scalar) -> object:
         return found
     text = str(found)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelyard.data.schema.types import stored_type
 
-Mask = pa.Array
+Mask: TypeAlias = pa.Array
 """Booleans, one a row; true where a promise is broken, null or false elsewhere."""
 
 _PROBE = 1024
@@ -32,6 +33,9 @@ class Seen:
             else:
                 self._indices, array = array.indices, levels
         self.values: pa.Array = plain(array)
+        if self._indices is None and _has_few_levels(self.values):
+            encoded = self.values.dictionary_encode()
+            self._indices, self.values = encoded.indices, encoded.dictionary
 
     @property
     def type(self) -> pa.DataType:
@@ -80,21 +84,18 @@ class Seen:
         """The rows for which the answer about the value is true; None when there are none."""
         return self.spread(question(self.values))
 
-    def costly_mask(self, question: Callable[[pa.Array], pa.Array]) -> Mask | None:
-        """The same for a question that is worth finding out the levels first."""
-        if self._indices is None and len(self.values) > _PROBE:
-            few = pc.count_distinct(self.values.slice(0, _PROBE)).as_py() <= _PROBE // 8
-            if few:
-                encoded = self.values.dictionary_encode()
-                answers = question(encoded.dictionary)
-                return answers.take(encoded.indices) if pc.any(answers).as_py() else None
-        return self.mask(question)
-
     def spread(self, answers: pa.Array) -> Mask | None:
         """Answers about `values` as answers about rows."""
         if not pc.any(answers).as_py():
             return None
         return answers if self._indices is None else answers.take(self._indices)
+
+
+def _has_few_levels(values: pa.Array) -> bool:
+    """Whether so few texts are there, by the look of the first, that it pays to find out which."""
+    if len(values) <= _PROBE or not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return False
+    return bool(pc.count_distinct(values.slice(0, _PROBE)).as_py() <= _PROBE // 8)
 
 
 def _stored(array: pa.Array) -> pa.Array:

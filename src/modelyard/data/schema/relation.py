@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 Operator = Literal["<", "<=", ">", ">=", "==", "!="]
 """How a relation compares."""
@@ -37,11 +37,11 @@ def parse_relation(written: str) -> Expression:
     if found is None:
         operators = " ".join(get_args(Operator))
         raise ValueError(
-            f"{written[:60]!r} is no relation; write COLUMN OPERATOR COLUMN or NUMBER, with one of {operators} between, "
-            "and names with spaces in `backquotes`"
+            f"{written[:60]!r} is no relation; write COLUMN OPERATOR COLUMN or NUMBER, with one of {operators} between "
+            "them, and names with spaces in `backquotes`"
         )
     left, operator, right, number = found.groups()
-    return Expression(_bare(left), operator, _bare(right) if right is not None else _number(number))
+    return Expression(_bare(left), cast("Operator", operator), _bare(right) if right is not None else _number(number))
 
 
 def write_column(name: str) -> str:
