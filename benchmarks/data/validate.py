@@ -1,4 +1,4 @@
-"""Five checks a column on a Parquet file of 35 columns: ours against pandera's pandas backend, as a ratio in one run."""
+"""Five checks a column on a Parquet file of 35 columns: ours against pandera's pandas backend, in one run."""
 
 import argparse
 import json

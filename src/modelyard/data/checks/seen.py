@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -66,6 +67,9 @@ class Seen:
     @cached_property
     def extremes(self) -> tuple[pa.Scalar, pa.Scalar]:
         """The smallest and the largest value; of a dictionary, of its levels, used or not."""
+        if pa.types.is_floating(self.type) and len(self.values) and not self.values.null_count:
+            whole = self.values.to_numpy()
+            return pa.scalar(whole.min(), self.type), pa.scalar(whole.max(), self.type)
         found = pc.min_max(self.values)
         return found["min"], found["max"]
 
@@ -125,10 +129,15 @@ def plain(array: pa.Array) -> pa.Array:
     wanted = seen_type(array.type)
     if wanted != array.type:
         array = array.cast(wanted)
-    if not pa.types.is_floating(array.type):
+    if not pa.types.is_floating(array.type) or not _has_nan(array):
         return array
-    nan = pc.is_nan(array)
-    return pc.if_else(nan, pa.scalar(None, array.type), array) if pc.any(nan).as_py() else array
+    return pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+
+
+def _has_nan(array: pa.Array) -> bool:
+    if len(array) and not array.null_count:
+        return bool(np.isnan(array.to_numpy().min()))  # the smallest of numbers with a NaN among them is NaN
+    return bool(pc.any(pc.is_nan(array)).as_py())
 
 
 def length_of(values: pa.Array) -> pa.Array:

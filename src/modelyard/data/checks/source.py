@@ -68,9 +68,27 @@ def _batches(source: str) -> Iterator[pa.RecordBatch]:
 
 def _opened(source: str, stack: ExitStack) -> pq.ParquetFile:
     try:
-        return stack.enter_context(pq.ParquetFile(source))
+        file = stack.enter_context(pq.ParquetFile(source))
+        if few := _of_few_levels(file):
+            return stack.enter_context(pq.ParquetFile(source, read_dictionary=few))
+        return file
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(source, error) from error
+
+
+def _of_few_levels(file: pq.ParquetFile) -> list[str]:
+    """Text columns that take under two bytes a value: they are stored as dictionaries, and are best left so."""
+    names = [
+        each.name for each in file.schema_arrow if pa.types.is_string(each.type) or pa.types.is_large_string(each.type)
+    ]
+    groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+    return [name for name in names if groups and all(_is_small(group, name) for group in groups)]
+
+
+def _is_small(group: pq.RowGroupMetaData, name: str) -> bool:
+    chunks = [group.column(at) for at in range(group.num_columns)]
+    found = [each for each in chunks if each.path_in_schema == name]
+    return len(found) == 1 and found[0].has_dictionary_page and found[0].total_uncompressed_size < 2 * group.num_rows
 
 
 def _unreadable(source: str, error: Exception) -> UnreadableData:
