@@ -60,7 +60,8 @@ class Keys:
                 return 0, []
             with duckdb.connect(":memory:", config=_SETTINGS) as session:
                 return self._count(session, shown)
-        self._spill()
+        if self._waiting:
+            self._spill()
         try:
             return self._count(self._spilled, shown)
         finally:

@@ -68,10 +68,10 @@ def _batches(source: str) -> Iterator[pa.RecordBatch]:
 
 def _opened(source: str, stack: ExitStack) -> pq.ParquetFile:
     try:
-        file = stack.enter_context(pq.ParquetFile(source))
-        if few := _of_few_levels(file):
-            return stack.enter_context(pq.ParquetFile(source, read_dictionary=few))
-        return file
+        file = stack.enter_context(pq.ParquetFile(source, pre_buffer=False))  # which would hold all of the file
+        few = _of_few_levels(file)
+        coded = pq.ParquetFile(source, pre_buffer=False, read_dictionary=few) if few else file
+        return stack.enter_context(coded) if few else file
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(source, error) from error
 
