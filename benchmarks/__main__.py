@@ -3,7 +3,8 @@
 import sys
 
 from . import starting
+from .data.validate import main as validate
 from .serving.run import main
 
 starting.main()
-sys.exit(main(sys.argv[1:]))
+sys.exit(max(validate([]), main(sys.argv[1:])))

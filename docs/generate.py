@@ -8,7 +8,7 @@ import pkgutil
 import sys
 import types
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
@@ -36,6 +36,8 @@ _KINDS: Mapping[Any, str] = {
     Path: "path",
     SecretStr: "text, kept secret",
     timedelta: "duration",
+    date: "date",
+    datetime: "instant",
     type(None): "null",
 }
 
@@ -162,7 +164,8 @@ def _settings(path: str, field: FieldInfo) -> Iterator[str]:
     if not models:
         yield _row(f"`{path}`", _value(field), _default(field), _description(field))
     for named, model in models:
-        for name, each in model.model_fields.items():
+        for field_name, each in model.model_fields.items():
+            name = each.alias or field_name
             inner = f"{path}.NAME.{name}" if named else f"{path}.{name}"
             if list(_models(each.annotation)):
                 yield _row(f"`{inner}`", _value(each), _default(each), _description(each))

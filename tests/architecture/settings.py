@@ -23,7 +23,8 @@ def sections(annotation: Any, *, named: bool = False) -> Iterator[tuple[bool, ty
 
 
 def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
-    for name, field in model.model_fields.items():
+    for field_name, field in model.model_fields.items():
+        name = field.alias or field_name
         yield f"{prefix}{name}", field
         for named, inner in sections(field.annotation):
             yield from _fields(inner, f"{prefix}{name}.NAME." if named else f"{prefix}{name}.")

@@ -5,17 +5,120 @@ from typing import Any
 
 import click
 
-from modelyard.core import Failed
+from modelyard.core import Failed, ModelyardError
 from modelyard.operations import datasets
 
 from .derive import command as derive
-from .edge import emit, exit_code, talk
+from .edge import Inconclusive, emit, exit_code, talk
 from .show import fields, table
 
 _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_OUTPUT = click.option("-o", "--output", type=_FILE, help="File to write; without it the text is printed.")
+_FORCE = click.option("--force", is_flag=True, help="Write over a file that exists.")
 
-command = click.Group("data", help="Data: profile, version, split.")
+command = click.Group("data", help="Data: infer, validate, schema, profile, split, version.")
+
+
+def _show_written(result: dict[str, Any]) -> None:
+    """What was written where, or the text itself."""
+    for each in result.get("losses", ()):
+        click.echo(f"Not said there: {each}", err=True)
+    if result["output"] is None:
+        click.echo(result["schema"], nl=False)
+    else:
+        click.echo(f"Wrote {result['output']}.")
+
+
+def _show_checks(result: dict[str, Any]) -> None:
+    """A line a check, those that say something in full below."""
+    rows = [{**each, "broken": _counted(each)} for each in result["checks"]]
+    table("outcome", "column", "check", "promise", "broken")(rows)
+    for each in result["checks"]:
+        if each["message"]:
+            click.echo(f"\n{each['outcome']}: {each['message']}")
+        if each["message"] and each["sample"]:
+            click.echo("\n".join(f"  row {row['row']}{_values(row['values'])}" for row in each["sample"]))
+    click.echo(f"\n{result['rows']} rows: {result['verdict']}")
+
+
+def _counted(check: dict[str, Any]) -> str | None:
+    if not check["broken"]:
+        return None
+    allowed = f", {check['tolerance']:.2%} may" if check["tolerance"] else ""
+    return f"{check['broken']} of {check['rows']} ({check['share']:.2%}{allowed})"
+
+
+def _values(values: dict[str, Any]) -> str:
+    said = ", ".join(f"{name} = {'missing' if value is None else value}" for name, value in values.items())
+    return f": {said}" if said else ""
+
+
+def _ending(result: dict[str, Any]) -> ModelyardError | None:
+    if result["verdict"] == "pass":
+        return None
+    shown = list(result["reasons"][:3])
+    more = f" … and {len(result['reasons']) - 3} more." if len(result["reasons"]) > 3 else ""
+    kind = Failed if result["verdict"] == "fail" else Inconclusive
+    code = "DATA_FAILED" if kind is Failed else "INCONCLUSIVE"
+    return kind(" ".join(shown) + more, code=code, remedy="Correct the data, or what is promised of it.")
+
+
+@command.command("infer")
+@click.argument("files", type=_FILE, nargs=-1, required=True)
+@_OUTPUT
+@_FORCE
+@_JSON
+def infer(files: tuple[Path, ...], output: Path | None, *, force: bool, as_json: bool) -> None:
+    """Write a schema of what holds of data: types, missing values, ranges, levels, uniqueness."""
+    from modelyard.operations import checks  # noqa: PLC0415 - `--help` must not pay for it
+
+    emit(checks.infer(files, output, force=force), as_json=as_json, show=_show_written)
+
+
+@command.command("validate")
+@click.argument("what", nargs=-1, required=True, metavar="FILE…|DATASET")
+@click.option("--schema", type=_FILE, help="Schema file to check the files against.")
+@click.option(
+    "--project", "project_folder", type=_FILE, default=Path(), help="Folder with modelyard.yaml, for a dataset's name."
+)
+@_JSON
+def validate(what: tuple[str, ...], schema: Path | None, project_folder: Path, *, as_json: bool) -> None:
+    """Check files against a schema, or a dataset of the project against its promises: 0 pass, 1 fail, 6 no rows."""
+    from modelyard.operations import checks  # noqa: PLC0415 - see above
+
+    result = checks.validate(what, schema, project_folder)
+    emit(result, as_json=as_json, show=_show_checks)
+    if (error := _ending(result)) is not None:
+        talk(error)
+        raise click.exceptions.Exit(exit_code(error))
+
+
+@command.command("schema")
+@click.argument("source")
+@click.option("--from-pandera", "pandera_in", is_flag=True, help="SOURCE is FILE.py:NAME, a schema of pandera's.")
+@click.option("--to-pandera", "pandera_out", is_flag=True, help="SOURCE is a schema file, to become pandera's Python.")
+@click.option("--lossy", is_flag=True, help="Leave out what the other side cannot say, and list it.")
+@_OUTPUT
+@_FORCE
+@_JSON
+def schema(
+    source: str,
+    output: Path | None,
+    *,
+    pandera_in: bool,
+    pandera_out: bool,
+    lossy: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Turn a schema of pandera's into a schema file, or the other way round."""
+    if pandera_in == pandera_out:
+        raise click.UsageError("Say one of --from-pandera and --to-pandera.")
+    from modelyard.operations import checks  # noqa: PLC0415 - see above
+
+    converted = checks.convert(source, output, pandera=pandera_out, lossy=lossy, force=force)
+    emit(converted, as_json=as_json, show=_show_written)
 
 
 @command.command("profile")

@@ -12,7 +12,7 @@ NOUNS: dict[str, str] = {
     "status": "What runs, what is live, what is on trial.",
     "doctor": "Check stores, versions, ports, disk, clock and telemetry switches.",
     "config": "The effective settings, and where each came from.",
-    "data": "Data: profile, version, split.",
+    "data": "Data: infer, validate, schema, profile, split, version.",
     "features": "Feature views: list, materialize.",
     "pipeline": "Pipelines: run, show.",
     "model": "Model versions: list, show, promote, roll back.",

@@ -71,7 +71,7 @@ def read_yaml(file: Path) -> LocatedYaml:
         return LocatedYaml(file, {}, {(): 1})
     if not isinstance(root, yaml.MappingNode):
         raise InvalidInput(
-            f"{file}:1: a project file is a mapping of sections, not a {type(root).__name__}.", code="NOT_YAML"
+            f"{file}:1: the file is a mapping of sections, not a {type(root).__name__}.", code="NOT_YAML"
         )
     lines: dict[Keys, int] = {}
     findings: list[Finding] = []
@@ -136,10 +136,10 @@ def _known_keys(model: type[BaseModel], location: Keys) -> set[str]:
     for part in location:
         if current is None:
             return set()
-        field = current.model_fields.get(str(part))
+        field = next((each for name, each in current.model_fields.items() if part in (name, each.alias)), None)
         annotation = field.annotation if field is not None else current
         current = _model_in(annotation)
-    return set(current.model_fields) if current is not None else set()
+    return {field.alias or name for name, field in current.model_fields.items()} if current is not None else set()
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
@@ -152,14 +152,14 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def report(file: Path, findings: Iterable[Finding]) -> InvalidInput:
+def report(file: Path, findings: Iterable[Finding], *, code: str = "INVALID_PROJECT_FILE") -> InvalidInput:
     """One error that lists every finding with file and line, in the order of the file."""
     ordered = sorted(set(findings))
     lines = [f"{file}:{each.line}: {each.path}: {each.message}" for each in ordered]
     count = "1 thing is" if len(ordered) == 1 else f"{len(ordered)} things are"
     return InvalidInput(
         f"{count} wrong in {file.name}:\n  " + "\n  ".join(lines),
-        code="INVALID_PROJECT_FILE",
+        code=code,
         context={"findings": [{"line": each.line, "path": each.path, "message": each.message} for each in ordered]},
         remedy="\nCorrect these lines and run the command again.",
     )

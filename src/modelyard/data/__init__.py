@@ -4,34 +4,65 @@ Owns tables before they are features. Does not own point-in-time joins (`feature
 distributions (`monitoring`).
 """
 
-from .checks import check_table
+from .checks import (
+    CheckResult,
+    FailingRow,
+    Inferred,
+    Validation,
+    check_batches,
+    check_table,
+    infer_schema,
+    validate_table,
+)
 from .errors import DataFailed, DatasetVersionNotFound, UnreadableData
 from .profile import Profile, profile, profile_page
 from .project_code import load_function, load_module
 from .reading import ColumnFacts, FileFacts, Reading, ReadOptions, open_data, parse_type, read_table
-from .settings import ColumnChecks, DatasetSettings, ReadSettings
+from .schema import (
+    ColumnChecks,
+    Relation,
+    SchemaSettings,
+    TablePromises,
+    UniqueTogether,
+    from_pandera,
+    read_schema,
+    to_pandera,
+    write_schema,
+)
+from .settings import DatasetSettings, ReadSettings, promises_of
 from .split import check_leaks, check_split, known_by, split, split_by_time
 from .versions import DatasetVersion, Version, VersionDiff, Versions, version_of
 
 __all__ = [
+    "CheckResult",
     "ColumnChecks",
     "ColumnFacts",
     "DataFailed",
     "DatasetSettings",
     "DatasetVersion",
     "DatasetVersionNotFound",
+    "FailingRow",
     "FileFacts",
+    "Inferred",
     "Profile",
     "ReadOptions",
     "ReadSettings",
     "Reading",
+    "Relation",
+    "SchemaSettings",
+    "TablePromises",
+    "UniqueTogether",
     "UnreadableData",
+    "Validation",
     "Version",
     "VersionDiff",
     "Versions",
+    "check_batches",
     "check_leaks",
     "check_split",
     "check_table",
+    "from_pandera",
+    "infer_schema",
     "known_by",
     "load_function",
     "load_module",
@@ -39,8 +70,13 @@ __all__ = [
     "parse_type",
     "profile",
     "profile_page",
+    "promises_of",
+    "read_schema",
     "read_table",
     "split",
     "split_by_time",
+    "to_pandera",
+    "validate_table",
     "version_of",
+    "write_schema",
 ]

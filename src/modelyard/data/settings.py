@@ -1,24 +1,15 @@
 """The `datasets` section of the project file."""
 
+from pathlib import Path
 from typing import Self
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, model_validator
 
 from modelyard.core import InvalidInput
 from modelyard.core.settings import Section
 
 from .reading import NULLS, Format, ReadOptions, parse_type
-
-
-class ColumnChecks(Section):
-    """What is promised of one column. A share of rows up to `tolerance` may break it."""
-
-    not_null: bool = Field(default=False, description="No missing values.")
-    minimum: FiniteFloat | None = Field(None, description="No value below this.")
-    maximum: FiniteFloat | None = Field(None, description="No value above this.")
-    allowed: tuple[str, ...] | None = Field(None, description="No level but these.")
-    unique: bool = Field(default=False, description="No value twice.")
-    tolerance: float = Field(0.0, ge=0, le=1, description="Share of rows that may break the promise.")
+from .schema import ColumnChecks, SchemaSettings, TablePromises, read_schema
 
 
 class ReadSettings(Section):
@@ -51,7 +42,7 @@ class ReadSettings(Section):
         )
 
 
-class DatasetSettings(Section):
+class DatasetSettings(TablePromises):
     """A dataset: where it comes from and what is promised of it."""
 
     source: str = Field(
@@ -62,10 +53,33 @@ class DatasetSettings(Section):
     known_at: str = Field(description="Column with the instant at which the label becomes known.")
     label: str = Field(description="Column with the truth.")
     min_rows: int = Field(1, ge=1, description="Fewer rows than this fail.")
-    checks: dict[str, ColumnChecks] = Field(default_factory=dict, description="Promises by column.")
+    schema_file: str | None = Field(
+        None, alias="schema", description="Schema file with promises, to which those here are added."
+    )
+    checks: dict[str, ColumnChecks] = Field(
+        default_factory=dict, description="Promises by column; a column here stands in place of the schema file's."
+    )
 
     @model_validator(mode="after")
     def _reads_files(self) -> Self:
         if ".py:" in self.source and self.read != ReadSettings():
             raise ValueError("read: is for files, and the source is a function. Leave it out, or read in the function.")
         return self
+
+
+def promises_of(settings: DatasetSettings, folder: Path) -> SchemaSettings:
+    """Everything promised of a dataset: by its section, and by the schema file that it names in `folder`.
+
+    What the section says of a column, of `max_rows` or `extra_columns` stands in place of the file's; of two
+    `min_rows` the larger holds; relations and keys are added. InvalidInput when the file is not there or not right.
+    """
+    filed = SchemaSettings() if settings.schema_file is None else read_schema(folder / settings.schema_file)
+    own = settings.model_fields_set
+    return SchemaSettings(
+        min_rows=max(settings.min_rows, filed.min_rows or 0),
+        max_rows=settings.max_rows if "max_rows" in own else filed.max_rows,
+        extra_columns=settings.extra_columns if "extra_columns" in own else filed.extra_columns,
+        unique_together=(*filed.unique_together, *settings.unique_together),
+        relations=(*filed.relations, *settings.relations),
+        columns={**filed.columns, **settings.checks},
+    )

@@ -4,6 +4,7 @@ Owns the project file as a whole and the choice of every driver; injects what pi
 behaviour of its own.
 """
 
+from .datasets import dataset_rows, validate_dataset
 from .project import KEYS, Project
 from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
 from .server import bundle_command, model_command, server_command
@@ -20,7 +21,9 @@ __all__ = [
     "ServerSettings",
     "StoresSettings",
     "bundle_command",
+    "dataset_rows",
     "load_project_file",
     "model_command",
     "server_command",
+    "validate_dataset",
 ]

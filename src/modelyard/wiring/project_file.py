@@ -20,7 +20,7 @@ from modelyard.core.settings import (
     read_yaml,
     report,
 )
-from modelyard.data import DatasetSettings
+from modelyard.data import DatasetSettings, read_schema
 from modelyard.features import FeaturesSettings, load_definitions
 from modelyard.monitoring import AlertSettings, MonitorSettings
 from modelyard.pipelines import PipelineSettings
@@ -89,6 +89,7 @@ def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
     """Names that point at nothing: features, models, pipelines and deployments."""
     data = document.data
     yield from _feature_findings(document, folder)
+    yield from _schema_findings(document, folder)
     for name, each in _items(data, "deployments"):
         model = str(each.get("model", "")).partition("@")[0]
         yield from _pointer(document, ("deployments", name, "model"), model, data, "models")
@@ -119,6 +120,16 @@ def _feature_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
                 close = nearest(str(feature), [*fields, *known])
                 hint = f"did you mean {close!r}?" if close else "no request field or view:feature has this name"
                 yield document.finding(("models", name, "features", index), f"unknown feature {feature!r}; {hint}")
+
+
+def _schema_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
+    """Schema files that are not there, or not right."""
+    for name, each in _items(document.data, "datasets"):
+        if isinstance(file := each.get("schema"), str):
+            try:
+                read_schema(folder / file)
+            except ModelyardError as error:
+                yield document.finding(("datasets", name, "schema"), error.message)
 
 
 def _pointer(

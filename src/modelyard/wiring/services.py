@@ -13,17 +13,8 @@ import pyarrow as pa
 
 from modelyard.access import Principal
 from modelyard.bundling import Facts, build_bundle, build_profile, infer_signature, permutation_importance
-from modelyard.core import Clock, InvalidInput, Judgement, Scalar, did_you_mean, log_event, to_micros
-from modelyard.data import (
-    DatasetSettings,
-    Versions,
-    check_leaks,
-    check_table,
-    known_by,
-    load_function,
-    read_table,
-    version_of,
-)
+from modelyard.core import Clock, Judgement, Scalar, log_event, to_micros
+from modelyard.data import DatasetSettings, Versions, check_leaks, version_of
 from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle
 from modelyard.online import RequestField
@@ -32,13 +23,11 @@ from modelyard.registry import ModelVersionNotFound, Registry
 from modelyard.stats import binary_metrics
 from modelyard.tracking import Tracker
 
+from .datasets import dataset_rows, dataset_settings, validate_dataset
 from .project_file import LoadedFile
 from .settings import ModelSettings
 
 CLASSES = ("0", "1")
-VERSION = "version:"
-"""What begins the source of a dataset that is a version: `version:bookings@3`."""
-
 _GOLDEN_SOURCE = 5_000
 """So many training rows are kept raw, for a bundle's golden rows and its proof of parity."""
 
@@ -73,17 +62,11 @@ class ProjectServices:
         self._versions = versions
 
     def dataset(self, name: str, as_of: datetime) -> pa.Table:
-        settings = self._dataset(name)
-        if ".py:" in settings.source:
-            return load_function(settings.source, self._file.folder)(as_of)
-        if settings.source.startswith(VERSION):
-            return known_by(self._versions.table(settings.source.removeprefix(VERSION)), settings.known_at, as_of)
-        source = settings.source if "://" in settings.source else self._file.folder / settings.source
-        return known_by(read_table(source, settings.read.options()), settings.known_at, as_of)
+        return dataset_rows(self._file, name, as_of, self._versions.table)
 
     def check(self, name: str, rows: pa.Table) -> Judgement:
-        settings = self._dataset(name)
-        declared = check_table(rows, settings.checks, min_rows=settings.min_rows)
+        settings = dataset_settings(self._file, name)
+        declared = validate_dataset(self._file, name, rows, self._clock).judgement
         newest = rows.slice(max(0, len(rows) - _CHECKED_ROWS))
         used = [feature for model in self._models_of(settings) for feature in _bare(model.features)]
         columns = {each: newest.column(each).to_pylist() for each in used if each in newest.column_names}
@@ -187,12 +170,6 @@ class ProjectServices:
         ]
         plan: dict[str, object] = msgspec.to_builtins(self._features.plan(settings.features, request))
         return plan
-
-    def _dataset(self, name: str) -> DatasetSettings:
-        declared = self._file.settings.datasets
-        if name not in declared:
-            raise InvalidInput(f"There is no dataset '{name}'.", remedy=did_you_mean(name, declared))
-        return declared[name]
 
     def _models_of(self, dataset: DatasetSettings) -> list[ModelSettings]:
         return [each for each in self._file.settings.models.values() if each.label == dataset.label]

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -44,7 +45,7 @@ class ColumnarFile:
     def batches(self, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
         """The rows, columns in the order of the schema and of its types."""
         row = 0
-        with mapped(self.name), _opened(self.found) as source:
+        with mapped(self.name), _opened(self.found, self.options) as source:
             for batch in source.batches(self.options.batch_rows):
                 batch.validate(full=True)
                 yield self._as(schema, batch, row)
@@ -76,7 +77,7 @@ def _casts(values: pa.Array, wanted: pa.DataType) -> bool:
 
 def columnar_file(found: Recognised, options: ReadOptions) -> ColumnarFile:
     """Read a file's schema. UnreadableData when names stand twice, or there are no columns."""
-    with mapped(found.file.name), _opened(found) as source:
+    with mapped(found.file.name), _opened(found, options) as source:
         schema = source.schema.remove_metadata()
         if twice := [name for name in schema.names if schema.names.count(name) > 1]:
             what = f"columns of the same name: {clip(twice[0])}."
@@ -87,12 +88,30 @@ def columnar_file(found: Recognised, options: ReadOptions) -> ColumnarFile:
 
 
 class _Parquet:
-    def __init__(self, stream: BinaryIO) -> None:
-        self._file = pq.ParquetFile(stream, pre_buffer=False, page_checksum_verification=True)
+    def __init__(self, stream: BinaryIO, *, coded: bool) -> None:
+        whole = partial(pq.ParquetFile, stream, pre_buffer=False, page_checksum_verification=True)
+        self._file = whole()
+        if coded and (few := _of_few_levels(self._file)):
+            self._file = whole(read_dictionary=few)
         self.schema: pa.Schema = self._file.schema_arrow
 
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
         yield from self._file.iter_batches(batch_size=rows)
+
+
+def _of_few_levels(file: pq.ParquetFile) -> list[str]:
+    """Text columns that take under two bytes a value: they are stored as dictionaries, and are best left so."""
+    texts = [
+        each.name for each in file.schema_arrow if pa.types.is_string(each.type) or pa.types.is_large_string(each.type)
+    ]
+    groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+    return [name for name in texts if groups and all(_is_small(group, name) for group in groups)]
+
+
+def _is_small(group: pq.RowGroupMetaData, name: str) -> bool:
+    chunks = [group.column(at) for at in range(group.num_columns)]
+    found = [each for each in chunks if each.path_in_schema == name]
+    return len(found) == 1 and found[0].has_dictionary_page and found[0].total_uncompressed_size < 2 * group.num_rows
 
 
 class _ArrowFile:
@@ -150,10 +169,10 @@ def _sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
 
 
 @contextmanager
-def _opened(found: Recognised) -> Iterator[Any]:
+def _opened(found: Recognised, options: ReadOptions) -> Iterator[Any]:
     if found.format == "parquet":
         with seekable(found.file, found.compression) as stream:
-            yield _Parquet(stream)
+            yield _Parquet(stream, coded=options.coded)
         return
     with plain(found.file, found.compression) as stream:
         is_file = stream.read(6) == b"ARROW1"

@@ -42,7 +42,8 @@ class ReadOptions:
 
     `quote` is the character around CSV fields, "" when there is none; `nulls` the spellings of a missing value in CSV;
     `types` the types of columns by name, which need no looking at all values first; `batch_rows` the most rows of a
-    batch; `block_bytes` what is parsed at once, and the longest CSV record.
+    batch; `block_bytes` what is parsed at once, and the longest CSV record. `coded`: text of few levels in Parquet comes
+    as dictionaries, as it is stored.
     """
 
     format: Format | None = None
@@ -54,6 +55,7 @@ class ReadOptions:
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
     batch_rows: int = 65_536
     block_bytes: int = 4 << 20
+    coded: bool = False
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in get_args(Format):

@@ -1,0 +1,1 @@
+"""What looking at data costs, against those who do the same."""

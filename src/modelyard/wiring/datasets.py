@@ -1,0 +1,53 @@
+"""The datasets that a project file declares: their rows, and what is promised of them."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import pyarrow as pa
+
+from modelyard.core import Clock, InvalidInput, did_you_mean
+from modelyard.data import (
+    DatasetSettings,
+    SchemaSettings,
+    Validation,
+    known_by,
+    load_function,
+    promises_of,
+    read_table,
+    validate_table,
+)
+
+from .project_file import LoadedFile
+
+
+def dataset_settings(file: LoadedFile, name: str) -> DatasetSettings:
+    """A dataset's section; InvalidInput with the nearest name when there is none."""
+    declared = file.settings.datasets
+    if name not in declared:
+        raise InvalidInput(f"There is no dataset '{name}'.", remedy=did_you_mean(name, declared))
+    return declared[name]
+
+
+VERSION = "version:"
+"""How a source begins that is a dataset version."""
+
+
+def dataset_rows(file: LoadedFile, name: str, as_of: datetime, version: Callable[[str], pa.Table]) -> pa.Table:
+    """The rows of a dataset whose labels were known at `as_of`; `version` gives those of NAME@NUMBER."""
+    settings = dataset_settings(file, name)
+    if ".py:" in settings.source:
+        return load_function(settings.source, file.folder)(as_of)
+    if settings.source.startswith(VERSION):
+        return known_by(version(settings.source.removeprefix(VERSION)), settings.known_at, as_of)
+    source = settings.source if "://" in settings.source else file.folder / settings.source
+    return known_by(read_table(source, settings.read.options()), settings.known_at, as_of)
+
+
+def dataset_promises(file: LoadedFile, name: str) -> SchemaSettings:
+    """What the project file, and the schema file it names, promise of a dataset."""
+    return promises_of(dataset_settings(file, name), file.folder)
+
+
+def validate_dataset(file: LoadedFile, name: str, rows: pa.Table, clock: Clock) -> Validation:
+    """Check rows of a dataset against what is promised of it."""
+    return validate_table(rows, dataset_promises(file, name), clock=clock)
