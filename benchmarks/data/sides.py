@@ -22,7 +22,7 @@ def ours(file: str) -> Callable[[], tuple[bool, int]]:
     """Modelyard: one pass over the file."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - each side imports what it needs
 
-    from modelyard.data import ColumnChecks, SchemaSettings, check_batches, open_rows  # noqa: PLC0415
+    from modelyard.data import ColumnChecks, ReadOptions, SchemaSettings, check_batches, open_data  # noqa: PLC0415
 
     def of(name: str) -> ColumnChecks:
         more: dict[str, dict[str, Any]] = {
@@ -39,7 +39,7 @@ def ours(file: str) -> Callable[[], tuple[bool, int]]:
     promised = SchemaSettings(columns={name: of(name) for name in pq.read_schema(file).names})
 
     def work() -> tuple[bool, int]:
-        rows = open_rows([file])
+        rows = open_data(file, ReadOptions(batch_rows=32_768, coded=True))
         found = check_batches(rows.schema, rows.batches(), promised)
         return found.judgement.verdict == "pass", len(found.checks)
 

@@ -21,7 +21,7 @@ from modelyard.data import (
     Version,
     VersionDiff,
     Versions,
-    batches_of,
+    open_data,
     profile,
 )
 from modelyard.data.versions import diff as comparing
@@ -170,11 +170,11 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     file = written(tmp_path, rows())
 
     def overtaken(files: Sequence[Path]) -> object:
-        found = batches_of(files)
+        found = open_data(files)
         written(tmp_path, rows(seed=9))
         return found
 
-    monkeypatch.setattr(adding, "batches_of", overtaken)
+    monkeypatch.setattr(adding, "open_data", overtaken)
     with pytest.raises(Conflict, match="changed while it was read"):
         versions.add("bookings", [file])
     assert versions.versions() == []
@@ -231,7 +231,7 @@ from modelyard.storage.drivers.filesystem import FilesystemArtifactStore as Stor
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-places = [(adding, "batches_of"), (Store, "put_file"), (Store, "_move_in"), (Store, "put_bytes"),
+places = [(adding, "open_data"), (Store, "put_file"), (Store, "_move_in"), (Store, "put_bytes"),
           (adding.Versions, "_record"), (adding, "Added")]
 for holder, name in places:
     child = os.fork()

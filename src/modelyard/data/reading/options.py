@@ -42,8 +42,8 @@ class ReadOptions:
 
     `quote` is the character around CSV fields, "" when there is none; `nulls` the spellings of a missing value in CSV;
     `types` the types of columns by name, which need no looking at all values first; `batch_rows` the most rows of a
-    batch; `block_bytes` what is parsed at once, and the longest CSV record. `coded`: text of few levels in Parquet comes
-    as dictionaries, as it is stored.
+    batch; `block_bytes` what is parsed at once, and the longest CSV record. `coded`: text of few levels in Parquet
+    comes as dictionaries, as it is stored.
     """
 
     format: Format | None = None
