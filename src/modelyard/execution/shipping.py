@@ -1,0 +1,171 @@
+"""What goes between processes: calls there, answers back. Pickled apart, so that what cannot be read harms no frame."""
+
+import pickle
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .contract import Failure, Task
+from .errors import NotPicklable
+
+MOST_BYTES = 64 * 1024 * 1024
+"""The longest pickle of a call or a value."""
+
+LONGEST_MESSAGE = 2000
+LONGEST_TRACEBACK = 20_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task as it travels: `call` is the pickle of its function and arguments."""
+
+    call: bytes
+    environment: Mapping[str, str]
+    log: str | None
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A failure as it travels: `exception` is a pickle, or None when it cannot be pickled."""
+
+    type: str
+    message: str
+    traceback: str
+    exception: bytes | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a job: the pickle of its value, or why there is none."""
+
+    value: bytes | None
+    raised: Raised | None
+    seconds: float
+
+
+def pack(task: Task) -> Job:
+    """A task, ready to travel; NotPicklable says what of it cannot."""
+    call = _packed_call(task)
+    return Job(call, dict(task.environment), None if task.log is None else str(task.log.absolute()))
+
+
+def _packed_call(task: Task) -> bytes:
+    name = getattr(task.function, "__qualname__", type(task.function).__qualname__)
+    if getattr(task.function, "__module__", None) == "__main__":
+        raise NotPicklable(
+            f"Task '{task.id}' calls {name}, which is defined in the program itself (__main__).",
+            context={"task": task.id, "function": name},
+            remedy="Move it to a module in a file of its own, which other processes can import.",
+        )
+    try:
+        call = pickle.dumps((task.function, task.arguments), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # pickling runs methods of the user's classes, which may raise anything
+        raise NotPicklable(
+            f"Task '{task.id}' cannot be sent to another process: {_message(error)}.",
+            context={"task": task.id, "function": name},
+            remedy="Call a function at the top of a module, with arguments of plain data.",
+        ) from error
+    if len(call) > MOST_BYTES:
+        raise NotPicklable(
+            f"The arguments of task '{task.id}' are {len(call):,} bytes; at most {MOST_BYTES:,} can be sent.",
+            context={"task": task.id, "bytes": len(call)},
+            remedy="Write them to a file and send its path.",
+        )
+    return call
+
+
+def called(call: bytes) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The function and arguments of a call; NotPicklable when this process cannot load them."""
+    try:
+        function, arguments = pickle.loads(call)  # noqa: S301 - from the process that started this one
+    except Exception as error:  # importing the user's module may raise anything
+        raise NotPicklable(
+            f"The function or its arguments cannot be loaded in another process: {type(error).__name__}: "
+            f"{_message(error)}.",
+            remedy="Keep them in modules that a fresh process can import.",
+        ) from error
+    return function, arguments
+
+
+def packed_value(value: Any) -> bytes:
+    """The pickle of what a task returned; NotPicklable says why there is none."""
+    try:
+        data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # as above
+        raise NotPicklable(
+            f"It returned a {type(value).__qualname__}, which cannot be sent back: {_message(error)}.",
+            remedy="Return plain data, or write a file and return its path.",
+        ) from error
+    if len(data) > MOST_BYTES:
+        raise NotPicklable(
+            f"It returned {len(data):,} bytes; at most {MOST_BYTES:,} can be sent back.",
+            context={"bytes": len(data)},
+            remedy="Write a file and return its path.",
+        )
+    return data
+
+
+def packed_error(error: BaseException, shown: BaseException | None = None) -> Raised:
+    """What was raised, with the traceback of `shown` or its own; its first frame is ours and left out."""
+    shown = shown or error
+    trace = shown.__traceback__
+    text = _text(shown.with_traceback(None if trace is None else trace.tb_next))
+    return Raised(_name(type(error)), _message(error), text, _packed_exception(error))
+
+
+def unpacked(answer: Answer) -> tuple[Any, Failure | None]:
+    """The value, or the failure; a value that cannot be read here is a failure."""
+    if answer.raised is not None:
+        return None, _failure(answer.raised)
+    try:
+        return pickle.loads(answer.value or b""), None  # noqa: S301 - from a process that this one started
+    except Exception as error:  # classes of the user's may raise anything
+        unreadable = NotPicklable(
+            f"What it returned cannot be read here: {type(error).__name__}: {_message(error)}.",
+            remedy="Return plain data, or write a file and return its path.",
+        )
+        return None, failure_of(unreadable)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """A failure that is an error of this room."""
+    return Failure(_name(type(error)), _message(error), "", error)
+
+
+def _failure(raised: Raised) -> Failure:
+    exception: BaseException | None = None
+    if raised.exception is not None:
+        try:
+            exception = pickle.loads(raised.exception)  # noqa: S301 - as above
+        except Exception:  # the message and the traceback are there; many exceptions pickle and do not unpickle
+            exception = None
+    return Failure(raised.type, raised.message, raised.traceback, exception)
+
+
+def _packed_exception(error: BaseException) -> bytes | None:
+    try:
+        data = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
+    except Exception:  # then its name, message and traceback must do
+        return None
+    return data if len(data) <= MOST_BYTES else None
+
+
+def _name(kind: type[BaseException]) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # the user's own __str__
+        return "its message cannot be shown"
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception:  # as above
+        text = "".join(traceback.format_tb(error.__traceback__))
+    return text if len(text) <= LONGEST_TRACEBACK else "…" + text[1 - LONGEST_TRACEBACK :]
