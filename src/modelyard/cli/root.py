@@ -13,7 +13,7 @@ NOUNS: dict[str, str] = {
     "doctor": "Check stores, versions, ports, disk, clock and telemetry switches.",
     "config": "The effective settings, and where each came from.",
     "features": "Feature views: list, materialize.",
-    "pipeline": "Pipelines: run, show.",
+    "pipeline": "Pipelines: run, show, validate, export.",
     "model": "Model versions: list, show, promote, roll back.",
     "bundle": "Bundles: build, verify, show.",
     "serve": "Serve a project's deployments over HTTP.",

@@ -1,6 +1,6 @@
 """Operations on pipelines."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from math import isfinite
 from typing import Annotated, Any
@@ -10,7 +10,18 @@ import yaml
 
 from modelyard.access import Permission
 from modelyard.core import InvalidInput, from_micros, to_micros
-from modelyard.pipelines import load_pipeline
+from modelyard.pipelines import (
+    Description,
+    Pipeline,
+    check_pipeline,
+    describe,
+    draw_mermaid,
+    draw_svg,
+    hints_of,
+    load_pipeline,
+)
+from modelyard.pipelines import export_pipeline as write_pipeline
+from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
 
@@ -30,6 +41,14 @@ class ShowPipeline:
     name: Annotated[str, Option("Pipeline.", positional=True)]
 
 
+@dataclass(frozen=True)
+class ValidatePipeline:
+    """A pipeline to judge by the rules."""
+
+    name: Annotated[str, Option("Pipeline.", positional=True)]
+    strict: Annotated[bool, Option("Warnings are errors.")] = False
+
+
 @operation("pipeline", "run", Permission.DEVELOP)
 def run_pipeline(call: Call[RunPipeline]) -> Any:
     """Run a pipeline; exit code 1 when a check or gate says no."""
@@ -42,11 +61,62 @@ def run_pipeline(call: Call[RunPipeline]) -> Any:
 
 @operation("pipeline", "show", Permission.READ)
 def show_pipeline(call: Call[ShowPipeline]) -> Any:
-    """The steps of a pipeline and what each needs, also as a Mermaid chart."""
-    settings = call.project.pipeline_settings(call.input.name)
-    graph = load_pipeline(call.input.name, settings, call.project.file.folder).graph()
-    steps = [{"name": each.name, "kind": each.kind, "needs": list(each.needs)} for each in graph.nodes]
-    return {"name": call.input.name, "steps": steps, "mermaid": graph.mermaid()}
+    """The steps of a pipeline and what each needs, also drawn: as SVG, or as a Mermaid chart."""
+    return shown(_described(call.project, call.input.name))
+
+
+@operation("pipeline", "validate", Permission.READ)
+def validate_pipeline(call: Call[ValidatePipeline]) -> Any:
+    """Judge a pipeline, of the project or in a JSON file, by rules of order, gates and repeatability; runs nothing."""
+    return judged(_described(call.project, call.input.name), strict=call.input.strict)
+
+
+@operation("pipeline", "export", Permission.READ)
+def export_pipeline(call: Call[ShowPipeline]) -> Any:
+    """Write a pipeline into a JSON file: its steps by file and function, values, conditions and options."""
+    pipeline, rollback = _loaded(call.project, call.input.name)
+    return write_pipeline(pipeline, call.project.file.folder, rollback=rollback)
+
+
+def shown(description: Description) -> dict[str, Any]:
+    """What `pipeline show` prints, of a project's pipeline or a file's."""
+    steps = [
+        {
+            "name": each.name,
+            "kind": each.kind,
+            "needs": list(each.sources),
+            "waits_for": list(each.waits),
+            "when": [text for _, text in each.conditions],
+        }
+        for each in description.stages
+    ]
+    return {
+        "name": description.name,
+        "steps": steps,
+        "mermaid": draw_mermaid(description),
+        "svg": draw_svg(description),
+    }
+
+
+def judged(description: Description, *, strict: bool) -> dict[str, Any]:
+    """What the rules find, and whether none of it is an error."""
+    findings = check_pipeline(description, strict=strict)
+    return {
+        "pipeline": description.name,
+        "valid": not any(each.severity == "error" for each in findings),
+        "findings": [asdict(each) for each in findings],
+    }
+
+
+def _described(project: Project, name: str) -> Description:
+    pipeline, rollback = _loaded(project, name)
+    return describe(name, pipeline.graph(), parameters=hints_of(pipeline.compose), rollback=rollback)
+
+
+def _loaded(project: Project, name: str) -> tuple[Pipeline, str | None]:
+    settings = project.pipeline_settings(name)
+    pipeline = load_pipeline(name, settings, project.file.folder)
+    return pipeline, settings.rollback.strategy if settings.rollback else None
 
 
 def _parameter(text: str) -> tuple[str, Any]:
