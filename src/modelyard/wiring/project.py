@@ -11,7 +11,7 @@ import msgspec
 from modelyard.access import Principal, StoredKey, local_principal
 from modelyard.audit import AuditLog, Intents
 from modelyard.core import Clock, IdSource, SystemClock, SystemIds, did_you_mean, to_micros
-from modelyard.execution import Executor, LocalPool
+from modelyard.execution import Executor, LocalPool, deterministic_environment
 from modelyard.features import Definitions, FeatureStore, load_definitions
 from modelyard.history import PredictionLog
 from modelyard.inference import Bundle, load_bundle
@@ -282,7 +282,7 @@ class Project:
     @cached_property
     def pool(self) -> Executor:
         """The processes that steps run in, kept until the project is closed."""
-        return LocalPool(environment={"PYTHONHASHSEED": "0"})
+        return LocalPool(environment=deterministic_environment())
 
     def bundle(self, deployment: str, version: str) -> Bundle:
         """The bundle of a deployment's version, as servers have it."""

@@ -10,7 +10,8 @@ from .observer import InBackground, Observer
 from .place import Place
 from .records import PipelineRun, StepRecord, find_run, list_runs
 from .selection import Selection
-from .why import explain
+from .step import run_step
+from .why import Why, explain
 
 __all__ = [
     "Engine",
@@ -20,8 +21,10 @@ __all__ = [
     "Place",
     "Selection",
     "StepRecord",
+    "Why",
     "explain",
     "find_run",
     "list_runs",
     "run_pipeline",
+    "run_step",
 ]

@@ -31,6 +31,11 @@ class Engine:
     def __init__(self, place: Place) -> None:
         self._place = place
 
+    @property
+    def place(self) -> Place:
+        """Where it runs them."""
+        return self._place
+
     def run(
         self,
         pipeline: Pipeline,

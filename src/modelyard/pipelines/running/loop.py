@@ -15,6 +15,7 @@ from modelyard.execution import Executor, Outcome, Task
 from ..code import fingerprint, generation_of
 from ..errors import StepFailed
 from ..graph import Each, Graph, Node
+from ..origin import must_move
 from .bind import Binder
 from .journal import Journal
 from .keys import Uncached, components_of, key_of, seed_of
@@ -25,8 +26,6 @@ from .records import CACHE, StepRecord
 from .secrets import Masked, without
 from .task import carry_out, perform
 from .work import Work, from_cache, joined, succeeded
-
-LOCAL_CODE = "its code is in a notebook, the main program or another function; move it to a file of the project"
 
 
 class Loop:
@@ -163,7 +162,7 @@ class Loop:
         self, node: Node, inputs: Mapping[str, Any], reference: str | None, seed: int
     ) -> dict[str, Any] | Uncached:
         if reference is None:
-            return Uncached(LOCAL_CODE)
+            return Uncached(must_move(node.function).rstrip("."))
         code, _ = self._code_of(node)
         found = components_of(node, inputs, code, seed, self._context_seed(node), self._place.versions)
         return found if isinstance(found, Uncached) else {**found, "shown": self._binder.shown(node)}
@@ -254,6 +253,7 @@ class Loop:
             secrets=options.secrets,
             hidden=tuple(sorted(self._secrets - set(options.secrets))),
             at=self._place.clock.now() if self._place.frozen else None,
+            threads=int(options.resources.get("cpus", 1)),
         )
 
     def _run_here(self, work: Work) -> None:

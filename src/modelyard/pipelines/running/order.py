@@ -31,7 +31,8 @@ class Order:
 
     `function`: its name, see `ProjectNames`. `files`: digests of the project's files that the code was read from.
     `inputs`: by parameter, `Taken` also inside lists and dicts. `at`: the instant at which the step's clock stands, or
-    None for the machine's. `secrets` the step sees; `hidden`, those of other steps, it does not.
+    None for the machine's. `secrets` the step sees; `hidden`, those of other steps, it does not. `threads` of
+    native libraries, such as OpenMP and BLAS.
     """
 
     run_id: str
@@ -47,6 +48,7 @@ class Order:
     secrets: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     at: datetime | None = None
+    threads: int = 1
 
 
 @dataclass(frozen=True)

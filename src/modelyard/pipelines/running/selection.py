@@ -7,39 +7,15 @@ from ..graph import Graph
 
 @dataclass(frozen=True)
 class Selection:
-    """Steps from some on, up to some, or only these; nothing said is all.
+    """The steps from one on, up to one, between two, or only some; nothing said is all. See `Graph`."""
 
-    `start`: these and what needs them, directly or not, or comes after their judgement. `end`: these and what they
-    need. Both: what lies between. `only`: exactly these.
-    """
-
-    start: tuple[str, ...] = ()
-    end: tuple[str, ...] = ()
+    start: str | None = None
+    end: str | None = None
     only: tuple[str, ...] = ()
 
     def names(self, graph: Graph) -> tuple[str, ...]:
         """The selected steps in the order of the graph; InvalidPipeline for a name that is none."""
-        for name in (*self.start, *self.end, *self.only):
-            graph.node(name)
-        chosen = {each.name for each in graph.nodes}
-        if self.only:
-            chosen &= set(self.only)
-        if self.start:
-            chosen &= _downstream(graph, set(self.start))
-        if self.end:
-            chosen &= _upstream(graph, set(self.end))
-        return tuple(each.name for each in graph.nodes if each.name in chosen)
-
-
-def _downstream(graph: Graph, found: set[str]) -> set[str]:
-    for node in graph.nodes:
-        if found & {*node.needs, *node.after}:
-            found.add(node.name)
-    return found
-
-
-def _upstream(graph: Graph, found: set[str]) -> set[str]:
-    for node in reversed(graph.nodes):
-        if node.name in found:
-            found |= {*node.needs, *node.after}
-    return found
+        part = graph.only(self.only) if self.only else graph
+        part = part.from_(self.start) if self.start else part
+        part = part.to(self.end) if self.end else part
+        return tuple(each.name for each in part.nodes)

@@ -5,7 +5,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import isfinite
 from typing import Any, cast
 
@@ -35,7 +35,7 @@ def perform(order: Order) -> Report:
                 remedy=f"Resume it with the code as it is now: modelyard pipeline resume {order.run_id}",
             )
     masked = Masked(order.secrets)
-    with masked.output(), without(order.hidden):
+    with masked.output(), without(order.hidden), _threads(order.threads):
         try:
             return carry_out(order, function, names, masked)
         except Exception as error:
@@ -44,6 +44,16 @@ def perform(order: Order) -> Report:
                 raise
             told = error.message if isinstance(error, ModelyardError) else f"{type(error).__name__}: {error}"
             raise StepFailed(masked.text(told)) from None
+
+
+def _threads(count: int) -> AbstractContextManager[object]:
+    """Let native libraries use more threads than the one that workers start with."""
+    if count <= 1:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - only steps that ask for processors pay for it
+
+    limits: AbstractContextManager[object] = threadpool_limits(count)
+    return limits
 
 
 def carry_out(order: Order, function: Callable[..., Any], names: SharedNames, masked: Masked) -> Report:
