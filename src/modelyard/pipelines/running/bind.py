@@ -95,7 +95,7 @@ class Binder:
 
     def shown(self, node: Node) -> dict[str, str]:
         """Inputs that are parameters or plain values, as a person reads them: at most 200 characters each."""
-        plain = {name: each for name, each in node.inputs.items() if not any(outputs_in(each))}
+        plain = {name: each for name, each in node.inputs.items() if next(outputs_in(each), None) is None}
         values = {name: self._value(each) for name, each in plain.items()}
         return {name: _bounded(repr(value)) for name, value in values.items()}
 

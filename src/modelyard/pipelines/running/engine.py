@@ -125,7 +125,8 @@ class Engine:
         try:
             loop.run()
         except BaseException as error:
-            self._end(journal, loop, "interrupted", str(error) or type(error).__name__)
+            state = "failed" if isinstance(error, Exception) else "interrupted"
+            self._end(journal, loop, state, str(error) or type(error).__name__)
             raise
         if loop.failed is not None:
             self._end(journal, loop, "failed", loop.failed.detail)

@@ -57,7 +57,8 @@ class Masked:
         if not self:
             yield
             return
-        filters = [_Filter(descriptor, self) for descriptor in (1, 2)]
+        together = os.path.sameopenfile(1, 2)  # in the order in which they were written
+        filters = [_Filter(each, self) for each in ([(1, 2)] if together else [(1,), (2,)])]
         try:
             yield
         finally:
@@ -73,19 +74,21 @@ class Masked:
 
 
 class _Filter:
-    """Puts itself in the place of a descriptor, and hands on what comes through without secrets."""
+    """Puts itself in the place of descriptors of one file, and hands on what comes through without secrets."""
 
-    def __init__(self, descriptor: int, masked: Masked) -> None:
-        self._descriptor, self._masked = descriptor, masked
-        self._onward = os.dup(descriptor)
+    def __init__(self, descriptors: tuple[int, ...], masked: Masked) -> None:
+        self._descriptors, self._masked = descriptors, masked
+        self._onward = os.dup(descriptors[0])
         self._reader, writer = os.pipe()
-        os.dup2(writer, descriptor)
+        for each in descriptors:
+            os.dup2(writer, each)
         os.close(writer)
         self._thread = threading.Thread(target=self._pass_on, daemon=True, name="mask-secrets")
         self._thread.start()
 
     def close(self) -> None:
-        os.dup2(self._onward, self._descriptor)
+        for each in self._descriptors:
+            os.dup2(self._onward, each)
         self._thread.join(5)  # a child process that goes on may hold the pipe open
         if not self._thread.is_alive():
             os.close(self._onward)
