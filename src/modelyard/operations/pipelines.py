@@ -36,9 +36,10 @@ from .runs import without_inner_matters
 class RunPipeline:
     """A pipeline with its parameters."""
 
-    name: Annotated[str, Option("Pipeline.", positional=True)]
-    params: Annotated[Path | None, Option("YAML file of parameters.")] = None
+    name: Annotated[str | None, Option("Pipeline.", positional=True)] = None
     param: Annotated[tuple[str, ...], Option("Parameter as name=value; repeat for more.", flag="-p")] = ()
+    pipeline: Annotated[str | None, Option("The pipeline, as a flag.")] = None
+    params: Annotated[Path | None, Option("YAML file of parameters; -p goes before it.")] = None
     engine: Annotated[str, Option("Where steps run: local.")] = "local"
     start: Annotated[str | None, Option("Only this step and what follows from it.", flag="--from")] = None
     end: Annotated[str | None, Option("Only this step and what it needs.", flag="--to")] = None
@@ -99,12 +100,15 @@ def run_pipeline(call: Call[RunPipeline]) -> Any:
             f"There is no engine '{wanted.engine}'. Engines: {', '.join(ENGINES)}.",
             remedy=did_you_mean(wanted.engine, ENGINES),
         )
-    pipeline = load_pipeline(wanted.name, call.project.pipeline_settings(wanted.name), call.project.file.folder)
+    name = wanted.name or wanted.pipeline
+    if name is None or (wanted.name and wanted.pipeline):
+        raise InvalidInput("Name one pipeline.", remedy="Write: modelyard pipeline run NAME")
+    pipeline = load_pipeline(name, call.project.pipeline_settings(name), call.project.file.folder)
     given = _from_file(wanted.params) | dict(_parameter(each) for each in wanted.param)
     if "as_of" in pipeline.parameters:
         given.setdefault("as_of", call.project.clock.now())
     run = call.project.run_pipeline(
-        wanted.name,
+        name,
         given,
         selection=Selection(wanted.start, wanted.end, wanted.only),
         cache=not wanted.no_cache,
