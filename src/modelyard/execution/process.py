@@ -13,9 +13,9 @@ from .records import Setup
 from .wire import Frames, frame
 
 _PROGRAM = (
-    "import sys; connection, lifeline = int(sys.argv[1]), int(sys.argv[2]); "
-    "sys.path[:] = sys.argv[3:]; sys.argv[1:] = []; "
-    "from modelyard.execution.worker import main; main(connection, lifeline)"
+    "import sys; connection, lifeline, guarded = map(int, sys.argv[1:4]); "
+    "sys.path[:] = sys.argv[4:]; sys.argv[1:] = []; "
+    "from modelyard.execution.worker import main; main(connection, lifeline, guarded=bool(guarded))"
 )
 """Modules are found where the owner finds them."""
 
@@ -31,10 +31,11 @@ class WorkerProcess:
         self.connection, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
         descriptors = theirs.fileno(), lifeline
+        arguments = [*descriptors, int(setup.guarded)]
         warnings = [f"-W{each}" for each in sys.warnoptions]
         try:
             self._child = subprocess.Popen(
-                [sys.executable, *warnings, "-c", _PROGRAM, *map(str, descriptors), *setup.path],
+                [sys.executable, *warnings, "-c", _PROGRAM, *map(str, arguments), *setup.path],
                 cwd=setup.folder if os.path.isdir(setup.folder) else None,  # noqa: PTH112 - it came as text
                 env={**os.environ, **setup.environment, **shown},
                 pass_fds=descriptors,

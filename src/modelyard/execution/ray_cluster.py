@@ -53,8 +53,8 @@ class RayExecutor:
         """Connect to the cluster at `address` ("auto": the one of this machine), or start one here with `cpus`, `gpus`
         and `memory` bytes (by default what the machine has).
 
-        Starting one is refused on a machine with other interfaces than loopback unless `allow_public_ports`: whoever
-        reaches Ray's ports can run code. Its `dashboard` is off unless asked for, and so are its usage statistics
+        Starting one is refused on a machine with other interfaces than loopback unless `allow_public_ports`: who
+        gets in through Ray's ports runs code. Its `dashboard` is off unless asked for, and so are its usage statistics
         (RAY_USAGE_STATS_ENABLED). `environment`, `initialize` and `start_seconds` are as of `LocalPool`.
         """
         check_address(address)
@@ -72,6 +72,7 @@ class RayExecutor:
             path=tuple(sys.path),
             folder=str(Path.cwd()),
             start_seconds=start_seconds,
+            guarded=True,  # Ray kills the children of its workers, and not theirs
         )
         started_with = {"include_dashboard": False, **given}
         self._ray = connect(address, started_with, allow_public_ports=allow_public_ports)

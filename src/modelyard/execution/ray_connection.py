@@ -85,7 +85,7 @@ def _check_private(*, allow_public_ports: bool) -> None:
     outside = public_interfaces()
     if outside and not allow_public_ports:
         raise PublicPorts(
-            "Ray opens its ports on every interface, whatever it is told, and lets whoever reaches them run code; this "
+            "Ray opens its ports on every interface, whatever it is told, and who gets in through one runs code; this "
             f"machine has {', '.join(outside[:5])}.",
             context={"interfaces": outside[:20]},
             remedy="Connect to a cluster in a private network by its address; or, where no stranger reaches this "

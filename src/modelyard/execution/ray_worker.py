@@ -16,6 +16,9 @@ from .resources import Capacity
 _LONGEST_TEXT = 1 << 20
 """How much of a log comes back from a machine that cannot write it: its last bytes."""
 
+_LOOK = 0.5
+"""Seconds between looks at whether the node is still there."""
+
 
 @dataclass
 class _Desk:
@@ -52,9 +55,12 @@ def _inode(path: str) -> int | None:
 
 
 def _ended(engine: Engine, waiting: Waiting) -> Ended:
+    node = os.getppid()
     engine.add(waiting)
-    (ended,) = engine.take(None)
-    return ended
+    while not (ended := engine.take(_LOOK)):
+        if os.getppid() != node:  # Ray's own part of this node died, and would leave this process at work
+            os._exit(1)
+    return ended[0]
 
 
 def _engine(setup: Setup) -> Engine:

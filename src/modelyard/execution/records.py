@@ -74,7 +74,8 @@ class Setup:
     """How a worker begins.
 
     `environment` is added to this process's; `initialize` is the pickle of a call; modules are found in `path`, and
-    its working directory is `folder`, unless there is none here; it has `start_seconds` to become ready.
+    its working directory is `folder`, unless there is none here; it has `start_seconds` to become ready. With `guarded`
+    a second process ends its group, for an owner that may kill the worker alone before it ends.
     """
 
     environment: Mapping[str, str]
@@ -82,6 +83,7 @@ class Setup:
     path: tuple[str, ...]
     folder: str
     start_seconds: float
+    guarded: bool = False
 
 
 def answered(task: str, answer: Answer) -> Ended:
