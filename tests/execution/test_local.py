@@ -218,6 +218,20 @@ def test_later_tasks_pass_one_that_does_not_fit() -> None:
         assert order == [small.id, first.id, large.id]
 
 
+def test_a_working_directory_that_is_removed_harms_no_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that are in it go on, and new ones begin elsewhere."""
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    with LocalPool(1) as pool:
+        monkeypatch.chdir(tmp_path)
+        assert only(pool, task(os.getcwd)).value == str(place)
+        place.rmdir()
+        assert only(pool, task(tasks.give, 1)).value == 1
+        pool.restart()
+        assert only(pool, task(os.getcwd)).value == str(tmp_path)
+
+
 def test_a_pool_of_no_workers_is_refused() -> None:
     """It would run nothing."""
     with pytest.raises(DoesNotFit, match="0 workers"):

@@ -9,6 +9,15 @@ from modelyard.execution import NotPicklable, NotSupported, PublicPorts, RayExec
 from modelyard.execution.ray_connection import public_interfaces
 
 
+class NotStarted:
+    """Ray, as far as it is asked before anything is opened."""
+
+    @staticmethod
+    def is_initialized() -> bool:
+        """There is no connection."""
+        return False
+
+
 def test_without_ray_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """When it is first used, not when the room is imported."""
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -24,22 +33,14 @@ def test_a_cluster_is_not_started_where_strangers_reach_it(monkeypatch: pytest.M
         RayExecutor()
 
 
-class NotStarted:
-    """Ray, as far as it is asked before anything is opened."""
-
-    @staticmethod
-    def is_initialized() -> bool:
-        """There is no connection."""
-        return False
-
-
 def test_loopback_is_no_public_interface() -> None:
     """Whatever else this machine has."""
     assert "lo" not in public_interfaces()
 
 
-def test_a_running_cluster_has_what_it_has() -> None:
-    """Its processors cannot be chosen by who connects, and not by Ray Client."""
+def test_a_running_cluster_has_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processors cannot be chosen by who connects; and not by way of Ray Client."""
+    monkeypatch.setattr("modelyard.execution.ray_connection.load_ray", lambda: NotStarted)
     with pytest.raises(NotSupported, match="cannot be chosen"):
         RayExecutor("127.0.0.1:6379", cpus=4)
     with pytest.raises(NotSupported, match="cannot be chosen"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.execution import Executor, RayExecutor, RayUnavailable
+from modelyard.execution import Executor, NotSupported, RayExecutor, RayUnavailable
 from modelyard.testing import ExecutorSuite, tasks
 from modelyard.testing.executors import alive, gather, held, run, task, until
 
@@ -90,6 +90,8 @@ def test_hash_order_can_be_fixed_and_workers_initialized(cluster: Any, shared: R
 
 
 def test_one_process_has_one_cluster(shared: RayExecutor) -> None:
-    """Another address is refused while there is a connection."""
+    """Another address, and a cluster of one's own, are refused while there is a connection."""
+    with pytest.raises(NotSupported, match="cannot be chosen"):
+        RayExecutor(cpus=1)
     with pytest.raises(RayUnavailable, match="it can have one connection"):
         RayExecutor("127.0.0.1:1")

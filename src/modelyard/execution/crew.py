@@ -151,21 +151,20 @@ class Crew:
         due = [each.deadline - now for each in self._workers if each.deadline is not None]
         return max(0.0, min([_LOOK, *due]))
 
-    def _hear(self, worker: Worker) -> bool:
-        """Take what it said; whether it may say more at once."""
+    def _hear(self, worker: Worker) -> None:
+        """Take what it said."""
         messages = worker.process.receive()
         if messages is None:
-            self._lost(worker)
-            return False
+            return self._lost(worker)
         for kind, answer in messages:
             self._understand(worker, kind, answer)
-        return bool(messages)
+        return None
 
     def _hear_the_last(self, worker: Worker) -> None:
-        while worker in self._workers and self._hear(worker):
-            """Until there is no more."""
-        if worker in self._workers:
-            self._lost(worker)
+        while worker in self._workers:
+            self._hear(worker)
+            if worker in self._workers and worker.process.is_silent:
+                self._lost(worker)
 
     def _understand(self, worker: Worker, kind: int, answer: Any) -> None:
         if kind == READY:

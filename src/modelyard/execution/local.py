@@ -48,7 +48,7 @@ class LocalPool:
         setup = Setup(
             environment=dict(environment or {}),
             initialize=None if initialize is None else pack_call(initialize, (), "The pool's `initialize`"),
-            path=tuple(sys.path),
+            path=tuple(map(str, sys.path)),
             folder=str(Path.cwd()),
             start_seconds=start_seconds,
         )

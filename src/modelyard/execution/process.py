@@ -41,7 +41,7 @@ class WorkerProcess:
                 pass_fds=descriptors,
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__.fileno() if sys.__stderr__ is not None else subprocess.DEVNULL,
+                stdout=2,
             )
         except OSError:
             self._release()
@@ -74,6 +74,11 @@ class WorkerProcess:
         with suppress(BlockingIOError, ConnectionError):
             while self._unsent:
                 self._unsent = self._unsent[self.connection.send(self._unsent) :]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether `receive` found nothing to read."""
+        return self._frames.is_silent
 
     def receive(self) -> list[Any] | None:
         """What it said since; None when it will say no more."""

@@ -60,22 +60,15 @@ class RayExecutor:
         check_address(address)
         own = {"num_cpus": cpus, "num_gpus": gpus, "_memory": memory, "include_dashboard": dashboard or None}
         given = {name: value for name, value in own.items() if value is not None}
-        if address is not None and given:
-            raise NotSupported(
-                "What a running cluster has cannot be chosen here.",
-                context={"given": sorted(given)},
-                remedy="Leave out cpus, gpus, memory and dashboard, or the address.",
-            )
         self._setup = Setup(
             environment=dict(environment or {}),
             initialize=None if initialize is None else pack_call(initialize, (), "The executor's `initialize`"),
-            path=tuple(sys.path),
+            path=tuple(map(str, sys.path)),
             folder=str(Path.cwd()),
             start_seconds=start_seconds,
             guarded=True,  # Ray kills the children of its workers, and not theirs
         )
-        started_with = {"include_dashboard": False, **given}
-        self._ray = connect(address, started_with, allow_public_ports=allow_public_ports)
+        self._ray = connect(address, given, allow_public_ports=allow_public_ports)
         self._do = self._ray.remote(max_retries=0)(do)
         self._ledger = Ledger()
         self._lock = threading.Lock()

@@ -34,6 +34,8 @@ def connect(address: str | None, started_with: Mapping[str, Any], *, allow_publi
     global _users, _ours  # noqa: PLW0603 - Ray's connection is the process's
     ray = load_ray()
     with _lock:
+        if address is not None or ray.is_initialized():
+            _check_nothing_chosen(started_with)
         if ray.is_initialized():
             _check_same(ray, address)
         else:
@@ -54,6 +56,15 @@ def disconnect(ray: Any) -> None:
                 ray.shutdown()
 
 
+def _check_nothing_chosen(started_with: Mapping[str, Any]) -> None:
+    if started_with:
+        raise NotSupported(
+            "What a running Ray cluster has cannot be chosen by who connects to it.",
+            context={"given": sorted(started_with)},
+            remedy="Leave out cpus, gpus, memory and dashboard, or start a cluster of your own.",
+        )
+
+
 def _check_same(ray: Any, address: str | None) -> None:
     present = ray.get_runtime_context().gcs_address
     if address not in (None, "auto", present):
@@ -67,7 +78,7 @@ def _open(ray: Any, address: str | None, started_with: Mapping[str, Any], *, all
     quiet = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     if address is None:
         _check_private(allow_public_ports=allow_public_ports)
-        where = {"address": "local", "_node_ip_address": "127.0.0.1", **started_with}
+        where = {"address": "local", "_node_ip_address": "127.0.0.1", "include_dashboard": False, **started_with}
     else:
         where = {"address": address}
     try:
