@@ -2,8 +2,9 @@
 
 import sys
 
-from . import starting
+from . import execution, starting
 from .serving.run import main
 
 starting.main()
+execution.main()
 sys.exit(main(sys.argv[1:]))

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 from .errors import NotPicklable
-from .shipping import Answer, Job, Raised, called, packed_error, packed_value
+from .records import Answer, Job, Raised
+from .shipping import called, packed_error, packed_value
 
 
 def perform(job: Job) -> Answer:
@@ -50,7 +51,7 @@ def _call(call: bytes) -> tuple[bytes | None, Raised | None]:
 
 @contextmanager
 def _own_environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    before, place = os.environ.copy(), os.getcwd()  # noqa: PTH109 - as text, to go back to
+    before, place = os.environ.copy(), _place()
     os.environ.update(wanted)
     try:
         yield
@@ -58,8 +59,16 @@ def _own_environment(wanted: Mapping[str, str]) -> Iterator[None]:
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
-        with suppress(FileNotFoundError):
-            os.chdir(place)
+        if place is not None:
+            with suppress(FileNotFoundError):
+                os.chdir(place)
+
+
+def _place() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 - as text, to go back to
+    except FileNotFoundError:  # somebody removed it
+        return None
 
 
 @contextmanager

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from .records import Setup
 from .wire import Frames, frame
 
 _PROGRAM = (
-    "import sys; connection, lifeline = int(sys.argv[1]), int(sys.argv[2]); "
-    "sys.path[:] = sys.argv[3:]; sys.argv[1:] = []; "
-    "from modelyard.execution.worker import main; main(connection, lifeline)"
+    "import sys; connection, lifeline, guarded = map(int, sys.argv[1:4]); "
+    "sys.path[:] = sys.argv[4:]; sys.argv[1:] = []; "
+    "from modelyard.execution.worker import main; main(connection, lifeline, guarded=bool(guarded))"
 )
 """Modules are found where the owner finds them."""
 
@@ -25,20 +26,22 @@ class WorkerProcess:
     Owned by the pool's thread. When this process ends, however it does, the kernel ends the worker and its group.
     """
 
-    def __init__(self, environment: Mapping[str, str], initialize: bytes | None) -> None:
-        """Start it; `initialize` is the pickle of a function and arguments to be called first. OSError if it cannot."""
+    def __init__(self, setup: Setup, shown: Mapping[str, str]) -> None:
+        """Start it as `setup` says, with the variables `shown` as well; OSError when it cannot be."""
         self.connection, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
         descriptors = theirs.fileno(), lifeline
+        arguments = [*descriptors, int(setup.guarded)]
         warnings = [f"-W{each}" for each in sys.warnoptions]
         try:
             self._child = subprocess.Popen(
-                [sys.executable, *warnings, "-c", _PROGRAM, *map(str, descriptors), *sys.path],
-                env={**os.environ, **environment},
+                [sys.executable, *warnings, "-c", _PROGRAM, *map(str, arguments), *setup.path],
+                cwd=setup.folder if os.path.isdir(setup.folder) else None,  # noqa: PTH112 - it came as text
+                env={**os.environ, **setup.environment, **shown},
                 pass_fds=descriptors,
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__.fileno() if sys.__stderr__ is not None else subprocess.DEVNULL,
+                stdout=2,
             )
         except OSError:
             self._release()
@@ -49,7 +52,7 @@ class WorkerProcess:
         self.connection.setblocking(False)  # noqa: FBT003 - its only parameter
         self._frames = Frames(self.connection)
         self._unsent = memoryview(b"")
-        self.send(initialize)
+        self.send(setup.initialize)
 
     @property
     def pid(self) -> int:
@@ -71,6 +74,11 @@ class WorkerProcess:
         with suppress(BlockingIOError, ConnectionError):
             while self._unsent:
                 self._unsent = self._unsent[self.connection.send(self._unsent) :]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether `receive` found nothing to read."""
+        return self._frames.is_silent
 
     def receive(self) -> list[Any] | None:
         """What it said since; None when it will say no more."""

@@ -19,17 +19,23 @@ def frame(message: Any) -> bytes:
 
 
 class Frames:
-    """Cuts what comes from a socket into messages. For one thread at a time."""
+    """Cuts what comes from a socket into messages. For one thread at a time.
+
+    `is_silent` after `take`: nothing more was there to be read.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
+        self.is_silent = False
         self._connection = connection
         self._data = bytearray()
 
     def take(self) -> list[Any] | None:
         """The messages that one read completes, maybe none; None at the end. Blocks as the socket does."""
+        self.is_silent = False
         try:
             piece = self._connection.recv(_PIECE)
         except BlockingIOError:
+            self.is_silent = True
             return []
         except ConnectionError:
             return None

@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import select
 import signal
 import socket
 import sys
@@ -9,13 +10,16 @@ import sys
 from modelyard.core.processes import end_when_closed
 
 from .perform import perform, write_lines_at_once
-from .shipping import Answer, called, packed_error
+from .records import Answer
+from .shipping import called, packed_error
 from .wire import ANSWERED, BEGUN, READY, Frames, frame
 
 
-def main(connection_descriptor: int, lifeline: int) -> None:
+def main(connection_descriptor: int, lifeline: int, *, guarded: bool) -> None:
     """Serve one pool. Both descriptors are this process's own; its children get neither."""
     end_when_closed(lifeline, group=True)
+    if guarded:
+        _leave_guard(connection_descriptor, lifeline)
     _keep_to_itself(connection_descriptor)
     _keep_to_itself(lifeline)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the owner may have been started with it ignored
@@ -36,6 +40,15 @@ def main(connection_descriptor: int, lifeline: int) -> None:
             connection.sendall(frame((ANSWERED, broken or perform(message))))
             if broken is not None:
                 return
+
+
+def _leave_guard(connection_descriptor: int, lifeline: int) -> None:
+    """A copy of this process that ends the group with the owner, when this one was killed before."""
+    if os.fork() != 0:
+        return
+    os.close(connection_descriptor)
+    select.select([lifeline], [], [])
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _keep_to_itself(descriptor: int) -> None:
