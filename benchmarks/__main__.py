@@ -2,9 +2,10 @@
 
 import sys
 
-from . import starting
+from . import execution, starting
 from .data.validate import main as validate
 from .serving.run import main
 
 starting.main()
+execution.main()
 sys.exit(max(validate([]), main(sys.argv[1:])))

@@ -231,7 +231,7 @@ from modelyard.storage.drivers.filesystem import FilesystemArtifactStore as Stor
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-places = [(adding, "open_data"), (Store, "put_file"), (Store, "_move_in"), (Store, "put_bytes"),
+places = [(adding, "open_data"), (Store, "put_file"), (Store, "_take_in"), (Store, "put_bytes"),
           (adding.Versions, "_record"), (adding, "Added")]
 for holder, name in places:
     child = os.fork()

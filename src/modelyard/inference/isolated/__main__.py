@@ -2,15 +2,14 @@
 
 import argparse
 import os
-import platform
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from modelyard.core.processes import end_when_closed
 
 from ..child import limit_process, out_of_memory
 from .models import LOADERS, Ask
@@ -25,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--memory-mb", type=int, required=True)
     parser.add_argument("--lifeline", type=int, required=True)
     given = parser.parse_args(arguments)
-    _end_with(given.lifeline)
+    end_when_closed(given.lifeline)
     taken, told = _own_pipes()
     limit_process(given.memory_mb)
     try:
@@ -79,31 +78,6 @@ class _Whole:
         view = memoryview(data)
         while view:
             view = view[os.write(self._pipe, view) :]
-
-
-def _end_with(lifeline: int) -> None:
-    """End when the other end of this pipe closes, as it does however the parent ends.
-
-    The kernel sends the signal, so that a model that hangs in native code ends too; elsewhere than on Linux a thread
-    watches, which such a model would hold up.
-    """
-    if platform.system() == "Linux":
-        import fcntl  # noqa: PLC0415 - Windows has none
-
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
-        try:
-            os.read(lifeline, 1)
-        except BlockingIOError:
-            return  # the parent lives
-        os._exit(1)
-
-    def watch() -> None:
-        os.read(lifeline, 1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="lifeline").start()
 
 
 if __name__ == "__main__":

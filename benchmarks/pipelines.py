@@ -1,0 +1,125 @@
+"""What the engine of pipelines costs: a step, a cached run, and a gigabyte handed on. `python -m benchmarks.pipelines`."""
+
+import hashlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from modelyard.pipelines import ProjectNames
+from modelyard.pipelines.artifacts import Scratch, load, save
+from modelyard.storage import open_artifact_store
+from modelyard.wiring import Project
+
+_STEPS = """
+import modelyard as my
+
+
+@my.step
+def nothing(value: int) -> int:
+    return value
+
+
+@my.step
+def follow(value: int) -> int:
+    return value + 1
+
+
+@my.pipeline
+def wide(salt: int = 0) -> None:
+    for number in range(100):
+        nothing(number)
+
+
+@my.pipeline
+def chain(salt: int = 0) -> None:
+    value = nothing(0)
+    for _ in range(9):
+        value = follow(value)
+
+
+@my.pipeline
+def warm() -> None:
+    nothing(-1)
+    nothing(-2)
+"""
+
+
+def main() -> None:
+    """Print every figure."""
+    with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as folder:
+        steps(Path(folder))
+        tables(Path(folder))
+
+
+def steps(folder: Path) -> None:
+    """100 steps that do nothing, and a chain of ten from the cache."""
+    (folder / "steps.py").write_text(_STEPS)
+    names = ("wide", "chain", "warm")
+    sections = "".join(f"  {name}: {{module: steps.py}}\n" for name in names)
+    (folder / "modelyard.yaml").write_text(f"project: bench\npipelines:\n{sections}")
+    project = Project(folder, environment={})
+    try:
+        project.run_pipeline("warm", {}, cache=False)
+        for name, count in (("wide", 100), ("chain", 10)):
+            seconds, load_ = timed(lambda name=name: project.run_pipeline(name, {}, cache=False))  # type: ignore[misc]
+            print(f"{name}: {1000 * seconds / count:.1f} ms a step, {1000 * load_ / count:.1f} ms of CPU here")
+        project.run_pipeline("chain", {})
+        seconds, load_ = timed(lambda: project.run_pipeline("chain", {}))
+        print(f"10 steps, all cached: {seconds:.3f} s, {load_:.3f} s of CPU")
+    finally:
+        project.close()
+
+
+def timed(act: object) -> tuple[float, float]:
+    """Wall and CPU seconds of this process."""
+    began, used = time.perf_counter(), time.process_time()
+    act()  # type: ignore[operator]
+    return time.perf_counter() - began, time.process_time() - used
+
+
+def tables(folder: Path, rows: int = 16_777_216, columns: int = 8) -> None:
+    """A table of 1 GiB: writing it against writing and hashing the same bytes, and reading it."""
+    table = pa.table({f"c{at}": np.arange(rows, dtype=np.float64) + at for at in range(columns)})
+    store = open_artifact_store(folder / "artifacts")
+    names, scratch = ProjectNames(folder), Scratch(folder / "scratch")
+    plain = min(_plain(table, folder / "plain") for _ in range(2))
+    writing = []
+    for _ in range(2):
+        began = time.perf_counter()
+        artifact = save(table, store, names)
+        writing.append(time.perf_counter() - began)
+        if len(writing) < 2:
+            store.delete(artifact.digest)
+    before = pa.total_allocated_bytes()
+    began = time.perf_counter()
+    again = load(artifact, store, names, scratch)
+    reading = time.perf_counter() - began
+    copied = pa.total_allocated_bytes() - before
+    told = f"{artifact.size / 1e9:.2f} GB: written in {min(writing):.2f} s, {min(writing) / plain:.2f} × write and hash"
+    print(
+        f"{told} ({plain:.2f} s); mapped in {1000 * reading:.1f} ms, {copied:,} bytes copied, {again.num_rows:,} rows"
+    )
+
+
+def _plain(table: pa.Table, file: Path) -> float:
+    buffers = [each for column in table.columns for chunk in column.chunks for each in chunk.buffers() if each]
+    began = time.perf_counter()
+    told = hashlib.sha256()
+    with file.open("wb", buffering=0) as stream:
+        for each in buffers:
+            view = memoryview(each)
+            told.update(view)
+            done = 0
+            while done < len(view):
+                done += os.write(stream.fileno(), view[done:])
+    seconds = time.perf_counter() - began
+    file.unlink()
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
