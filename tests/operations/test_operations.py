@@ -10,7 +10,17 @@ import pytest
 from modelyard.access import KeyRing, Principal, Role, load_pepper
 from modelyard.access.errors import PermissionDenied
 from modelyard.core import Conflict, InvalidInput, Judgement, ManualClock, ModelyardError, NotFound, SeededIds, Verdict
-from modelyard.operations import Operation, carry_out, deployments, keys, loop, models, workspace, write_template
+from modelyard.operations import (
+    Operation,
+    carry_out,
+    deployments,
+    keys,
+    loop,
+    models,
+    pipelines,
+    workspace,
+    write_template,
+)
 from modelyard.operations.contract import Nothing
 from modelyard.pipelines import InvalidPipeline
 from modelyard.registry import NotServable
@@ -22,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependenci
 
 OPERATIONS: list[Operation[Any]] = [
     each
-    for room in (deployments, keys, loop, models, workspace)
+    for room in (deployments, keys, loop, models, pipelines, workspace)
     for each in vars(room).values()
     if isinstance(each, Operation)
 ]
@@ -250,12 +260,12 @@ class TestLoop:
     def test_a_parameter_that_is_none_is_refused(self, project: Project, text: str) -> None:
         """Before anything runs."""
         with pytest.raises(InvalidInput):
-            carry_out(loop.run_pipeline, project, loop.RunPipeline("training", (text,)))
+            carry_out(pipelines.run_pipeline, project, pipelines.RunPipeline("training", (text,)))
 
     def test_parameters_are_numbers_truths_and_instants(self, project: Project) -> None:
         """YAML's spelling; a time without a zone is UTC; a gate that is not met stops the run."""
         given = ("min_auc=0.999", "as_of=2026-01-01")
-        run = carry_out(loop.run_pipeline, project, loop.RunPipeline("training", given))
+        run = carry_out(pipelines.run_pipeline, project, pipelines.RunPipeline("training", given))
         assert (run["verdict"], run["state"]) == ("fail", "stopped")
         assert run["params"] == {"min_auc": 0.999, "as_of": str(datetime(2026, 1, 1, tzinfo=UTC))}
         assert len(project.models.versions("purchase")) == 1
@@ -263,13 +273,13 @@ class TestLoop:
     def test_unknown_pipelines_and_parameters_get_the_nearest(self, project: Project) -> None:
         """By name."""
         with pytest.raises(NotFound, match="Did you mean 'training'"):
-            carry_out(loop.show_pipeline, project, loop.ShowPipeline("trainign"))
+            carry_out(pipelines.show_pipeline, project, pipelines.ShowPipeline("trainign"))
         with pytest.raises(InvalidPipeline, match="Did you mean 'min_auc'"):
-            carry_out(loop.run_pipeline, project, loop.RunPipeline("training", ("min_acu=1",)))
+            carry_out(pipelines.run_pipeline, project, pipelines.RunPipeline("training", ("min_acu=1",)))
 
     def test_a_pipeline_is_shown_without_running(self, project: Project) -> None:
         """Steps, needs, and a chart."""
-        shown = carry_out(loop.show_pipeline, project, loop.ShowPipeline("training"))
+        shown = carry_out(pipelines.show_pipeline, project, pipelines.ShowPipeline("training"))
         assert shown["steps"][0] == {"name": "load", "kind": "data", "needs": []}
         assert shown["mermaid"].startswith("flowchart TD")
 

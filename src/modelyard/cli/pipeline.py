@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from modelyard.core import Failed, ModelyardError
-from modelyard.operations import loop
+from modelyard.operations import pipelines
 
 from .derive import command as derive
 from .edge import Inconclusive
@@ -24,5 +24,5 @@ def _ending(result: dict[str, Any]) -> ModelyardError | None:
 
 
 command = click.Group("pipeline", help="Pipelines: run, show.")
-command.add_command(derive(loop.run_pipeline, _run, _ending))
-command.add_command(derive(loop.show_pipeline, fields))
+command.add_command(derive(pipelines.run_pipeline, _run, _ending))
+command.add_command(derive(pipelines.show_pipeline, fields))

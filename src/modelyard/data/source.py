@@ -21,6 +21,7 @@ from modelyard.core import did_you_mean
 from .errors import UnreadableData
 
 NULLS = ("", "NA")
+_PREFIX = "modelyard_project_"
 _DRIVERS = "Install the driver it names; for s3://: pip install 'modelyard[s3]'."
 
 
@@ -63,9 +64,11 @@ def load_module(path: Path) -> ModuleType:
     UnreadableData names the file, and the line when its code fails.
     """
     path = path.absolute()  # as the import system has it: neighbours and lines are found by it
-    name = f"modelyard_project_{abs(hash(str(path.resolve())))}_{path.stem}"
+    name = _module_name(path)
     if name in sys.modules:
         return sys.modules[name]
+    known = _neighbours_loaded(path.parent)
+    sys.modules.update(known)
     before = set(sys.modules)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
@@ -83,16 +86,32 @@ def load_module(path: Path) -> ModuleType:
         ) from error
     finally:
         sys.path.remove(str(path.parent))
-        _forget_neighbours(path.parent, before)
+        for short in known:
+            sys.modules.pop(short, None)
+        _rename_neighbours(path.parent, before)
     return module
 
 
-def _forget_neighbours(folder: Path, before: set[str]) -> None:
+def _module_name(path: Path) -> str:
+    return f"{_PREFIX}{abs(hash(str(path.resolve())))}_{path.stem}"
+
+
+def _neighbours_loaded(folder: Path) -> dict[str, ModuleType]:
+    """Modules of a folder that were loaded before, by the names they import each other by: each runs only once."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) if name.startswith(_PREFIX) else None
+        if file is not None and Path(file).parent == folder and Path(file).stem not in sys.modules:
+            found[Path(file).stem] = module
+    return found
+
+
+def _rename_neighbours(folder: Path, before: set[str]) -> None:
     """Neighbours were imported by short names, which another project may use for files of its own."""
     for name in set(sys.modules) - before:
         file = getattr(sys.modules[name], "__file__", None)
-        if file is not None and Path(file).parent == folder and "." not in name and not name.startswith("modelyard_"):
-            del sys.modules[name]
+        if file is not None and Path(file).parent == folder and "." not in name and not name.startswith(_PREFIX):
+            sys.modules[_module_name(Path(file))] = sys.modules.pop(name)
 
 
 def _line_in(error: BaseException, path: Path) -> str:

@@ -1,6 +1,6 @@
 """What can go wrong with a pipeline."""
 
-from modelyard.core import Failed, InvalidInput, NotFound
+from modelyard.core import Conflict, Failed, InvalidInput, NotFound
 
 
 class InvalidPipeline(InvalidInput):
@@ -19,3 +19,39 @@ class StepFailed(Failed):
     """A step raised."""
 
     code = "STEP_FAILED"
+
+
+class UnstorableResult(Failed):
+    """What a step returned cannot be kept for the next."""
+
+    code = "UNSTORABLE_RESULT"
+
+
+class NoSuchPart(Failed):
+    """A step gave no such element as another takes."""
+
+    code = "NO_SUCH_PART"
+
+
+class CodeChanged(Failed):
+    """The code of a step changed while its run was under way."""
+
+    code = "CODE_CHANGED"
+
+
+class RunNotFound(NotFound):
+    """No run of this id, or no such step in it."""
+
+    code = "RUN_NOT_FOUND"
+
+
+class RunActive(Conflict):
+    """Another process works on this run."""
+
+    code = "RUN_ACTIVE"
+
+
+class RunEnded(Conflict):
+    """The run is over; there is nothing to resume."""
+
+    code = "RUN_ENDED"

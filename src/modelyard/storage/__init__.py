@@ -4,7 +4,7 @@ Owns the two contracts, their drivers and the migrations. Does not own what is k
 documents and its own streams.
 """
 
-from .contract import ArtifactStore, Body, Document, Entry, RecordStore, Snapshot, Transaction
+from .contract import ArtifactStore, ArtifactStream, Body, Document, Entry, RecordStore, Snapshot, Transaction
 from .errors import ArtifactDamaged, ArtifactMissing, RevisionConflict, StoreUnavailable, UnknownStore, UnsafeTree
 from .open import open_artifact_store, open_record_store
 
@@ -12,6 +12,7 @@ __all__ = [
     "ArtifactDamaged",
     "ArtifactMissing",
     "ArtifactStore",
+    "ArtifactStream",
     "Body",
     "Document",
     "Entry",

@@ -86,13 +86,16 @@ class RecordStore(Protocol):
     most 30 s, then `StoreUnavailable`). An exception inside the block rolls everything back and is passed on. After the
     block ends normally the writes survive `kill -9` and a power cut. Transactions must not be nested, and must not be
     held while doing slow work. A store may be used from several threads and is reopened by a forked or spawned child.
+
+    With `durable=False` writes survive `kill -9` from the end of the block on, as ever, but a power cut may take back
+    the newest of them (a database may be more careful). It never damages what was written before.
     """
 
     @property
     def url(self) -> str:
         """Where it is, with any password masked."""
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[Transaction]:
         """A write transaction."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
@@ -105,6 +108,20 @@ class RecordStore(Protocol):
         """Release connections. Idempotent."""
 
 
+class ArtifactStream(Protocol):
+    """Bytes on their way into an artifact store. `write` takes anything with the buffer interface, without copying."""
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 of the bytes written so far; what they are stored under once the block has ended."""
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int: ...
+
+
 class ArtifactStore(Protocol):
     """Immutable bytes under their SHA-256.
 
@@ -112,13 +129,19 @@ class ArtifactStore(Protocol):
     middle leaves nothing visible. Getting verifies the digest and raises `ArtifactDamaged` on a mismatch,
     `ArtifactMissing` when there is nothing. A *tree* is a folder of regular files stored under the digest of its
     manifest (canonical JSON `{"files": {relative path: digest}}`); links, and names that leave the folder, are refused.
+
+    What was put with `durable=False` survives `kill -9`, but after a power cut it may be missing or damaged, which the
+    next `get_*` says. Putting the same bytes again does not repair what is damaged: delete it first.
     """
 
     @property
     def url(self) -> str:
         """Where it is, with any secret masked."""
 
-    def put_bytes(self, data: bytes) -> Digest: ...
+    def put_bytes(self, data: bytes, *, durable: bool = True) -> Digest: ...
+    def put_stream(self, *, durable: bool = True) -> AbstractContextManager[ArtifactStream]:
+        """Write bytes of any length piece by piece; stored when the block ends, nothing is when it raises."""
+
     def put_file(self, path: Path) -> Digest: ...
     def put_tree(self, folder: Path) -> Digest: ...
     def get_bytes(self, digest: Digest) -> bytes: ...
@@ -127,6 +150,12 @@ class ArtifactStore(Protocol):
 
     def get_tree(self, digest: Digest, into: Path) -> Path:
         """Recreate the folder at `into` (which must not exist), in one step, and return it."""
+
+    def local_path(self, digest: Digest) -> Path | None:
+        """The file that holds the bytes, to be read or mapped in place and never written; its digest is not verified.
+
+        None when the store is not on this machine's disks; ArtifactMissing when there is nothing.
+        """
 
     def has(self, digest: Digest) -> bool: ...
     def digests(self) -> Iterator[Digest]: ...

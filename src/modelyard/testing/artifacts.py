@@ -75,3 +75,30 @@ class ArtifactStoreSuite(ABC):
         assert not store.has(digest)
         assert store.put_bytes(b"x") == digest
         assert store.get_bytes(digest) == b"x"
+
+    def test_a_stream_is_stored_when_it_ends(self, store: ArtifactStore) -> None:
+        """Piece by piece, from anything with the buffer interface; twice is once."""
+        for durable in (True, False):
+            with store.put_stream(durable=durable) as stream:
+                assert stream.write(b"some ") == 5
+                assert stream.write(memoryview(bytearray(b"bytes"))) == 5
+            assert (stream.size, stream.digest) == (10, digest_of(b"some bytes"))
+        assert store.get_bytes(stream.digest) == b"some bytes"
+        assert list(store.digests()) == [stream.digest]
+
+    def test_a_stream_that_breaks_leaves_nothing(self, store: ArtifactStore) -> None:
+        """Neither the bytes nor a part of them."""
+        with pytest.raises(ZeroDivisionError), store.put_stream() as stream:
+            stream.write(b"some bytes")
+            _ = 1 / 0
+        assert not store.has(digest_of(b"some bytes"))
+        assert list(store.digests()) == []
+
+    def test_what_lies_on_this_machine_can_be_read_in_place(self, store: ArtifactStore) -> None:
+        """A path to the very bytes, or None where there are no files; what is missing is said."""
+        digest = store.put_bytes(b"some bytes", durable=False)
+        path = store.local_path(digest)
+        assert path is None or path.read_bytes() == b"some bytes"
+        if path is not None:
+            with pytest.raises(ArtifactMissing):
+                store.local_path(Digest("0" * 64))

@@ -144,3 +144,20 @@ class RecordStoreSuite(ABC):
             assert [each.body["text"] for each in view.find("thing", "name", hostile)] == [hostile]
             assert [each.key for each in view.scan("thing", prefix="a'")] == [hostile]
             assert view.scan("thing", prefix="a%") == []
+
+    def test_hasty_transactions_keep_every_other_promise(self, open_store: Callable[[], RecordStore]) -> None:
+        """Without waiting for the disk they are seen by others, serialized with them, and whole or not at all."""
+        store = open_store()
+        with store.transaction(durable=False) as tx:
+            tx.put("thing", "a", {"x": 1})
+        with open_store().transaction() as tx:
+            tx.put("thing", "a", {"x": 2}, expect=1)
+        with pytest.raises(ZeroDivisionError), store.transaction(durable=False) as tx:
+            tx.put("thing", "a", {"x": 3})
+            _ = 1 / 0
+        with pytest.raises(RevisionConflict), store.transaction(durable=False) as tx:
+            tx.put("thing", "a", {}, expect=1)
+        with open_store().snapshot() as view:
+            document = view.get("thing", "a")
+        assert document is not None
+        assert (document.revision, dict(document.body)) == (2, {"x": 2})

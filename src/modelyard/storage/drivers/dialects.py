@@ -21,6 +21,9 @@ class Dialect(Protocol):
     """One kind of database."""
 
     def open(self, url: URL) -> Engine: ...
+    def relax(self, connection: Connection) -> None:
+        """Let the next transaction return before it is on the disk, as far as that can damage nothing."""
+
     def begin_write(self, connection: Connection) -> None: ...
     def begin_read(self, connection: Connection) -> None: ...
 
@@ -38,6 +41,10 @@ class Sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
 
+    def relax(self, connection: Connection) -> None:
+        # With a rollback journal NORMAL still forces it to the disk before the database: OFF could damage both.
+        connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
+
     def begin_write(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -52,6 +59,9 @@ class PostgreSql:
         return create_engine(
             url, poolclass=NullPool, connect_args={"connect_timeout": BUSY_SECONDS}, json_serializer=_compact
         )
+
+    def relax(self, connection: Connection) -> None:
+        connection.execute(text("SET LOCAL synchronous_commit = off"))
 
     def begin_write(self, connection: Connection) -> None:
         connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))

@@ -1,16 +1,48 @@
 """The artifact store over any fsspec filesystem: a local folder, S3 and others."""
 
+import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from io import RawIOBase
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from modelyard.core import Digest, atomic_write, canonical_json, digest_of
+from modelyard.core import Digest, atomic_write, canonical_json, digest_of, sync_folder
 
 from ..errors import ArtifactDamaged, ArtifactMissing, UnsafeTree
+
+_PIECE = 1 << 20
+
+
+class HashedStream:
+    """See `contract.ArtifactStream`."""
+
+    def __init__(self, file: RawIOBase) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def digest(self) -> Digest:
+        return Digest(self._hash.hexdigest())
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        view = memoryview(data).cast("B")
+        self._hash.update(view)
+        written = 0
+        while written < len(view):
+            written += self._file.write(view[written:]) or 0
+        self._size += len(view)
+        return len(view)
 
 
 class FilesystemArtifactStore:
@@ -26,14 +58,31 @@ class FilesystemArtifactStore:
     def url(self) -> str:
         return self._url
 
-    def put_bytes(self, data: bytes) -> Digest:
+    def put_bytes(self, data: bytes, *, durable: bool = True) -> Digest:
         digest = digest_of(data)
         if not self.has(digest):
-            self._write(self._path(digest), data)
+            self._write(self._path(digest), data, durable=durable)
         return digest
 
+    @contextmanager
+    def put_stream(self, *, durable: bool = True) -> Iterator[HashedStream]:
+        folder = self._incoming()
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".incoming.")
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                stream = HashedStream(file)
+                yield stream
+                os.fchmod(descriptor, 0o444)
+                if durable and self._local:
+                    os.fsync(descriptor)
+            self._take_in(Path(temporary), stream.digest, durable=durable)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
     def put_file(self, path: Path) -> Digest:
-        return self.put_bytes(path.read_bytes())
+        with path.open("rb") as source, self.put_stream() as stream:
+            shutil.copyfileobj(source, stream, _PIECE)
+        return stream.digest
 
     def put_tree(self, folder: Path) -> Digest:
         files = {path.relative_to(folder).as_posix(): self.put_file(path) for path in _regular_files(folder)}
@@ -43,11 +92,7 @@ class FilesystemArtifactStore:
         try:
             data = bytes(self._filesystem.cat_file(self._path(digest)))
         except FileNotFoundError as error:
-            raise ArtifactMissing(
-                f"The artifact store {self.url} holds nothing under {digest}.",
-                context={"digest": digest, "store": self.url},
-                remedy="Was it written to another store? See: modelyard config show.",
-            ) from error
+            raise self._missing(digest) from error
         if digest_of(data) != digest:
             raise ArtifactDamaged(
                 f"The bytes under {digest} in {self.url} have another digest now.",
@@ -76,6 +121,14 @@ class FilesystemArtifactStore:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
 
+    def local_path(self, digest: Digest) -> Path | None:
+        if not self._local:
+            return None
+        path = Path(self._path(digest))
+        if not path.is_file():
+            raise self._missing(digest)
+        return path
+
     def has(self, digest: Digest) -> bool:
         return bool(self._filesystem.exists(self._path(digest)))
 
@@ -92,11 +145,38 @@ class FilesystemArtifactStore:
     def _path(self, digest: Digest) -> str:
         return f"{self._root}/{digest[:2]}/{digest}"
 
-    def _write(self, path: str, data: bytes) -> None:
+    def _write(self, path: str, data: bytes, *, durable: bool) -> None:
         if not self._local:
             self._filesystem.pipe_file(path, data)  # object stores show an object whole or not at all
             return
-        atomic_write(Path(path), data, mode=0o444)
+        atomic_write(Path(path), data, mode=0o444, durable=durable)
+
+    def _incoming(self) -> Path | None:
+        """Where a stream is written before its digest is known: in the store, so that a rename takes it in."""
+        if not self._local:
+            return None
+        folder = Path(self._root)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _take_in(self, temporary: Path, digest: Digest, *, durable: bool) -> None:
+        if self.has(digest):
+            return
+        if not self._local:
+            self._filesystem.put_file(str(temporary), self._path(digest))
+            return
+        path = Path(self._path(digest))
+        path.parent.mkdir(exist_ok=True)
+        temporary.replace(path)
+        if durable:
+            sync_folder(path.parent)
+
+    def _missing(self, digest: Digest) -> ArtifactMissing:
+        return ArtifactMissing(
+            f"The artifact store {self.url} holds nothing under {digest}.",
+            context={"digest": digest, "store": self.url},
+            remedy="Was it written to another store? See: modelyard config show.",
+        )
 
 
 def _regular_files(folder: Path) -> list[Path]:

@@ -25,8 +25,10 @@ class SqlRecordStore:
         return self._engine.url.render_as_string(hide_password=True)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Transaction]:
         with self._connected() as connection:
+            if not durable:
+                self._dialect.relax(connection)
             self._dialect.begin_write(connection)
             try:
                 yield SqlTransaction(connection)

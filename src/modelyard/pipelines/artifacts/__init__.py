@@ -1,0 +1,12 @@
+"""Artifacts: what steps hand on, as immutable bytes in the artifact store, each type in the form that reads fastest.
+
+Owns the forms and their codes. Does not own where bytes lie (`storage`), or which step made what (`running`).
+"""
+
+from .artifact import Artifact
+from .files import Scratch
+from .load import load, load_path, part_of
+from .pickles import SharedNames
+from .save import save
+
+__all__ = ["Artifact", "Scratch", "SharedNames", "load", "load_path", "part_of", "save"]

@@ -1,0 +1,49 @@
+"""Files of a project that changed since this process loaded them."""
+
+import sys
+from pathlib import Path
+
+from modelyard.core import canonical_json, digest_of
+
+_Stamp = tuple[int, int]
+_SEEN: dict[str, _Stamp] = {}
+"""Time of change and size of the file of each module, when it was first looked at."""
+
+
+def forget_changed(folder: Path) -> None:
+    """Forget the modules of a project, if a file of any changed: the next use loads them anew."""
+    modules = _modules(folder)
+    if any(_SEEN.get(name, stamp) != stamp for name, stamp in modules.items()):
+        for name in modules:
+            _SEEN.pop(name, None)
+            sys.modules.pop(name, None)
+
+
+def generation_of(folder: Path) -> str:
+    """A name for the state of the project's loaded files; call it when they have just been loaded."""
+    modules = _modules(folder)
+    for name, stamp in modules.items():
+        _SEEN.setdefault(name, stamp)
+    files = sorted((str(sys.modules[name].__file__), *stamp) for name, stamp in modules.items())
+    return digest_of(canonical_json([list(each) for each in files]))[:16]
+
+
+def _modules(folder: Path) -> dict[str, _Stamp]:
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if not file or not Path(file).is_relative_to(folder) or name == "__main__":
+            continue
+        inside = Path(file).relative_to(folder)
+        if any(part.startswith(".") or part == "site-packages" for part in inside.parts):
+            continue
+        found[name] = _stamp(Path(file))
+    return found
+
+
+def _stamp(file: Path) -> _Stamp:
+    try:
+        at = file.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return at.st_mtime_ns, at.st_size
