@@ -134,5 +134,3 @@ def _parts(value: Any, store: ArtifactStore, names: SharedNames) -> Artifact | N
     if not all(type(key) is str for key in value):
         return None
     return group("dict", tuple(save(each, store, names) for each in value.values()), tuple(value))
-
-

@@ -15,12 +15,13 @@ _MOST_PARAMETERS = 24
 """Parameters drawn, the most important ones first."""
 
 _COLUMNS = 3
+_PLAIN = {"displayModeBar": False}
 
 
 def page(result: SearchResult) -> str:
     """The page of a search: how it went, what mattered, where good values lie, how trials went on."""
     pictures = [
-        figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"displayModeBar": False})
+        figure.to_html(full_html=False, include_plotlyjs=index == 0, div_id=f"figure-{index}", config=_PLAIN)
         for index, figure in enumerate(_figures(result))
     ]
     environment = Environment(loader=PackageLoader("modelyard.pipelines.search"), autoescape=True)

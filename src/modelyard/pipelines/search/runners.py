@@ -1,32 +1,30 @@
 """Where trials are made: one after another in this process, or side by side in processes of their own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from modelyard.core import InvalidInput
 from modelyard.execution import LocalPool, Outcome, Task
 
-from ..artifacts import dumps, loads
+from ..artifacts.pickles import dumps, loads
 from ..code import ProjectNames
+from .result import TrialRecord
 from .study import Plan, run_trial
 
 
 class Runner(Protocol):
-    """Makes trials by their places."""
-
-    def begin(self, place: int) -> None:
-        """Begin a trial; returns when it may go on by itself."""
-
-    def ended(self) -> dict[int, str]:
-        """Places of trials that ended since the last time, each with why its process broke off, or nothing.
-
-        Waits for one if any is under way.
-        """
+    """Makes trials."""
 
     @property
     def room(self) -> int:
         """How many more may begin now."""
+
+    def begin(self, number: int, history: Sequence[TrialRecord]) -> None:
+        """Begin a trial that learns from those that have ended; returns when it may go on by itself."""
+
+    def ended(self) -> list[TrialRecord]:
+        """Trials that ended since the last time; waits for one."""
 
 
 class Here:
@@ -36,18 +34,17 @@ class Here:
         self._plan = plan
         self._objective = objective
         self._inputs = inputs
-        self._done: dict[int, str] = {}
+        self._done: list[TrialRecord] = []
 
     @property
     def room(self) -> int:
-        return 0 if self._done else 1
+        return 1 - len(self._done)
 
-    def begin(self, place: int) -> None:
-        run_trial(self._plan, self._objective, self._inputs, place)
-        self._done[place] = ""
+    def begin(self, number: int, history: Sequence[TrialRecord]) -> None:
+        self._done.append(run_trial(self._plan, history, self._objective, self._inputs, number))
 
-    def ended(self) -> dict[int, str]:
-        done, self._done = self._done, {}
+    def ended(self) -> list[TrialRecord]:
+        done, self._done = self._done, []
         return done
 
 
@@ -74,32 +71,36 @@ class SideBySide:
     def room(self) -> int:
         return self._parallel - self._running
 
-    def begin(self, place: int) -> None:
-        self._pool.submit(Task(str(place), _trial_elsewhere, (*self._call, place)))
+    def begin(self, number: int, history: Sequence[TrialRecord]) -> None:
+        self._pool.submit(Task(str(number), _trial_elsewhere, (*self._call, tuple(history), number)))
         self._running += 1
 
-    def ended(self) -> dict[int, str]:
+    def ended(self) -> list[TrialRecord]:
         outcomes = self._pool.wait()
         self._running -= len(outcomes)
-        return {int(each.id): _broke_off(each) for each in outcomes}
+        return [_record(each) for each in outcomes]
 
     def close(self) -> None:
+        """End what is under way."""
         self._pool.close()
 
 
-def _trial_elsewhere(plan: Plan, folder: Path, reference: str, parcel: Path, place: int) -> None:
+def _trial_elsewhere(
+    plan: Plan, folder: Path, reference: str, parcel: Path, history: Sequence[TrialRecord], number: int
+) -> TrialRecord:
     names = ProjectNames(folder)
-    run_trial(plan, names.find(reference), loads(parcel.read_bytes(), names), place)
+    return run_trial(plan, history, names.find(reference), loads(parcel.read_bytes(), names), number)
 
 
-def _broke_off(outcome: Outcome) -> str:
-    return outcome.error.message if outcome.error is not None else ""
+def _record(outcome: Outcome) -> TrialRecord:
+    """What a process gave back; one that was taken down has failed."""
+    if outcome.error is None:
+        record: TrialRecord = outcome.value
+        return record
+    return TrialRecord(int(outcome.id), "failed", {}, None, {}, outcome.seconds, outcome.error.message)
 
 
 def _folder_of(function: Callable[..., Any]) -> Path:
     """The folder of the file that defines a function: names are relative to it."""
-    return (
-        Path(str(function.__globals__.get("__file__", "."))).absolute().parent
-        if hasattr(function, "__globals__")
-        else Path.cwd()
-    )
+    file = getattr(function, "__globals__", {}).get("__file__", "./")
+    return Path(str(file)).absolute().parent

@@ -12,12 +12,13 @@ from typing import Any
 from modelyard.core import Failed, InvalidInput
 from modelyard.core.durations import format_duration, parse_duration
 
+from .kept import KeptTrials
 from .pictures import page
 from .result import SearchResult, TrialRecord
 from .runners import Here, Runner, SideBySide
-from .study import Direction, Plan, Pruner, Sampler, forget_cut_off, importance, trials_by_place
+from .study import Direction, Plan, Pruner, Sampler, importance
 
-STUDY_FILE, PICTURES_FILE = "study.db", "search.html"
+TRIALS_FOLDER, PICTURES_FILE = "trials", "search.html"
 ALL_MADE = "all trials were made"
 
 
@@ -67,62 +68,50 @@ def search(
     limits = _Limits(trials, parse_duration(budget) if isinstance(budget, str) else budget, patience, direction)
     with ExitStack() as stack:
         kept = folder or Path(stack.enter_context(TemporaryDirectory()))
-        kept.mkdir(parents=True, exist_ok=True)
-        plan = Plan(kept / STUDY_FILE, direction, sampler, pruner, seed)
+        plan = Plan(direction, sampler, pruner, seed)
         runner: Runner = Here(plan, objective, inputs)
         if parallel > 1:
             runner = stack.enter_context(closing(SideBySide(plan, objective, inputs, parallel, kept)))
-        result = _run(plan, limits, runner)
+        result = _run(plan, limits, runner, KeptTrials(kept / TRIALS_FOLDER))
         (kept / PICTURES_FILE).write_text(page(result), encoding="utf-8")
     return result
 
 
-def _run(plan: Plan, limits: _Limits, runner: Runner) -> SearchResult:
-    forget_cut_off(plan)
-    began = time.monotonic()
-    done = trials_by_place(plan)
-    waiting = [place for place in range(limits.trials) if place not in done]
-    under_way = 0
+def _run(plan: Plan, limits: _Limits, runner: Runner, kept: KeptTrials) -> SearchResult:
+    began, done, under_way = time.monotonic(), kept.read(), 0
+    waiting = [number for number in range(limits.trials) if number not in done]
     while True:
         why = _ended(done, limits, time.monotonic() - began)
         while why is None and waiting and runner.room:
-            runner.begin(waiting.pop(0))
+            runner.begin(waiting.pop(0), [done[number] for number in sorted(done)])
             under_way += 1
         if not under_way:
             return _result(plan, done, why or ALL_MADE)
-        broke_off = runner.ended()
-        under_way -= len(broke_off)
-        done |= trials_by_place(plan) | {place: _broken(place, error) for place, error in broke_off.items() if error}
+        for record in runner.ended():
+            kept.add(record)
+            done[record.number] = record
+            under_way -= 1
 
 
 def _ended(done: Mapping[int, TrialRecord], limits: _Limits, seconds: float) -> str | None:
     """Why no further trial begins; None as long as one may."""
     if limits.budget is not None and seconds >= limits.budget.total_seconds():
         return f"the budget of {format_duration(limits.budget)} was spent"
-    complete = [place for place, each in sorted(done.items()) if each.state == "complete"]
-    if limits.patience is None or not complete:
+    if limits.patience is None or not any(each.state == "complete" for each in done.values()):
         return None
-    since = len([place for place in done if place > _best(done, limits.direction).number])
+    since = sum(number > _best(done, limits.direction).number for number in done)
     return f"{since} trials in a row found nothing better" if since >= limits.patience else None
 
 
 def _best(done: Mapping[int, TrialRecord], direction: Direction) -> TrialRecord:
     """The complete trial with the best value, the first of several."""
     sign = 1 if direction == "minimize" else -1
-    complete = [
-        (sign * each.value, place)
-        for place, each in done.items()
-        if each.value is not None and each.state == "complete"
-    ]
-    return done[min(complete)[1]]
-
-
-def _broken(place: int, error: str) -> TrialRecord:
-    return TrialRecord(place, "failed", {}, None, {}, 0.0, error)
+    complete = [each for each in done.values() if each.state == "complete"]
+    return min(complete, key=lambda each: (sign * (each.value or 0.0), each.number))
 
 
 def _result(plan: Plan, done: Mapping[int, TrialRecord], ended: str) -> SearchResult:
-    trials = tuple(done[place] for place in sorted(done))
+    trials = tuple(done[number] for number in sorted(done))
     if not any(each.state == "complete" for each in trials):
         why = next((f" Trial {each.number}: {each.error}." for each in trials if each.error), "")
         raise Failed(
@@ -130,4 +119,4 @@ def _result(plan: Plan, done: Mapping[int, TrialRecord], ended: str) -> SearchRe
             code="SEARCH_FAILED",
             remedy="Correct the objective, or give the search more time.",
         )
-    return SearchResult(plan.direction, _best(done, plan.direction), trials, ended, importance(plan))
+    return SearchResult(plan.direction, _best(done, plan.direction), trials, ended, importance(plan, trials))
