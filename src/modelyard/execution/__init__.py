@@ -20,6 +20,7 @@ from .errors import (
 )
 from .local import LocalPool
 from .options import deterministic_environment
+from .ray_cluster import RayExecutor
 
 __all__ = [
     "DoesNotFit",
@@ -31,6 +32,7 @@ __all__ = [
     "NotSupported",
     "Outcome",
     "PublicPorts",
+    "RayExecutor",
     "RayMissing",
     "RayUnavailable",
     "State",

@@ -59,7 +59,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended: `value` for `done`, `error` for everything else; `seconds` its function ran (0: it did not)."""
+    """How a task ended: `value` for `done`, `error` for everything else; `seconds` that it ran, 0 if not or unknown."""
 
     id: str
     state: State

@@ -1,11 +1,9 @@
 """The workers of a local pool and what each does now. Belongs to the pool's thread alone."""
 
 import selectors
-import signal
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +11,9 @@ from typing import Any
 from modelyard.core import ModelyardError
 
 from .contract import State
-from .errors import TaskCancelled, TaskCrashed, TaskTimedOut
 from .process import WorkerProcess
-from .resources import Capacity, Demand
-from .shipping import Answer, Job
+from .records import Ended, Setup, Waiting, answered, cancelled, crashed, ended_with, timed_out
+from .resources import Capacity
 from .wire import ANSWERED, BEGUN, READY
 
 _LAST_WORDS = 0.1
@@ -27,28 +24,6 @@ _FAREWELL = 1.0
 
 _LOOK = 0.5
 """Seconds between looks at busy workers: one whose children keep its connection open ends without a word."""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A task that waits for a worker: `timeout` in seconds."""
-
-    id: str
-    job: Job
-    demand: Demand
-    timeout: float | None
-    generation: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a task ended: by an answer, or by an error of ours."""
-
-    id: str
-    state: State
-    seconds: float
-    answer: Answer | None = None
-    error: ModelyardError | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +63,8 @@ class Crew:
 
     most: int
     capacity: Capacity
+    setup: Setup
     shows_devices: bool
-    environment: Mapping[str, str]
-    initialize: bytes | None
-    start_seconds: float
     wakeup: socket.socket
     _waiting: OrderedDict[str, Waiting] = field(default_factory=OrderedDict)
     _workers: list[Worker] = field(default_factory=list)
@@ -113,7 +86,7 @@ class Crew:
         """End a task, if it has not ended."""
         if self._waiting.pop(task, None) is not None:
             self._ended.append(Ended(task, "cancelled", 0.0, error=cancelled(task)))
-        for worker in self._workers_with_tasks():
+        for worker in list(self._workers):
             if worker.task is not None and worker.task.id == task:
                 self._leave(worker, "cancelled", 0.0)
 
@@ -138,9 +111,15 @@ class Crew:
         """Whether it was closed and all workers have ended."""
         return self._closing and not self._workers and not self._leaving
 
+    def abandon(self) -> None:
+        """Kill all workers at once, without a word to anybody."""
+        for worker in [*self._workers, *(each.worker for each in self._leaving)]:
+            worker.process.kill()
+
     def release(self) -> None:
-        """Let go of the selector."""
+        """Let go of the selector and of the end that wakes it."""
         self._selector.close()
+        self.wakeup.close()
 
     def act(self) -> list[Ended]:
         """Notice what ended, end what is late, start what fits; the tasks that ended since the last turn."""
@@ -172,9 +151,6 @@ class Crew:
         due = [each.deadline - now for each in self._workers if each.deadline is not None]
         return max(0.0, min([_LOOK, *due]))
 
-    def _workers_with_tasks(self) -> list[Worker]:
-        return [each for each in self._workers if each.task is not None]
-
     def _hear(self, worker: Worker) -> bool:
         """Take what it said; whether it may say more at once."""
         messages = worker.process.receive()
@@ -198,7 +174,7 @@ class Crew:
             worker.begun = time.monotonic()
             worker.deadline = None if worker.task.timeout is None else worker.begun + worker.task.timeout
         if kind == ANSWERED and worker.task is not None:
-            self._ended.append(_ended_by(worker.task.id, answer))
+            self._ended.append(answered(worker.task.id, answer))
             self._free(worker)
             if worker.kind.restarts == self._restarts:
                 self._workers.remove(worker)
@@ -219,7 +195,7 @@ class Crew:
         return self._leave(worker, "crashed", _LAST_WORDS)
 
     def _expire(self, now: float) -> None:
-        for worker in self._workers_with_tasks():
+        for worker in list(self._workers):
             if worker.deadline is not None and worker.deadline <= now:
                 self._leave(worker, "timed_out" if worker.ready else "crashed", 0.0)
 
@@ -251,7 +227,7 @@ class Crew:
             return
         if leaving.state is not None:
             seconds = 0.0 if worker.begun is None else time.monotonic() - worker.begun
-            error = _error(leaving, worker.task, code, self.start_seconds)
+            error = _error(leaving, worker.task, code, self.setup.start_seconds)
             self._ended.append(Ended(worker.task.id, leaving.state, seconds, error=error))
         self._free(worker)
 
@@ -293,8 +269,8 @@ class Crew:
         if len(self._workers) >= self.most and idle:
             self._dismiss(idle[0])
         shown = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, kind.devices))} if self.shows_devices else {}
-        process = WorkerProcess({**self.environment, **shown}, self.initialize)
-        worker = Worker(process, kind, time.monotonic() + self.start_seconds)
+        process = WorkerProcess(self.setup, shown)
+        worker = Worker(process, kind, time.monotonic() + self.setup.start_seconds)
         self._workers.append(worker)
         self._selector.register(process.connection, selectors.EVENT_READ, worker)
         return worker
@@ -315,61 +291,18 @@ def _kill(leaving: Leaving) -> None:
     leaving.worker.process.kill()
 
 
-def _ended_by(task: str, answer: Answer) -> Ended:
-    return Ended(task, "done" if answer.raised is None else "failed", answer.seconds, answer)
-
-
 def _error(leaving: Leaving, task: Waiting, code: int, start_seconds: float) -> ModelyardError:
     if leaving.state == "cancelled":
         return cancelled(task.id)
     if leaving.state == "timed_out":
         return timed_out(task.id, task.timeout or 0.0)
-    if leaving.killed and not leaving.worker.ready:
+    late = leaving.worker.deadline is not None and leaving.worker.deadline <= time.monotonic()
+    if late and not leaving.worker.ready:
         return crashed(task.id, f"was not ready within {start_seconds:g} s")
     if leaving.killed:
         return crashed(task.id, "closed its connection and was ended")
-    when = "" if leaving.worker.ready else " while it started"
-    if code >= 0:
-        return crashed(task.id, f"ended with exit code {code}{when}")
-    return crashed(task.id, f"was ended by {_signal_name(-code)}{when}", by=-code)
+    return ended_with(task.id, code, "" if leaving.worker.ready else " while it started")
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-_REMEDIES: Mapping[int, str] = {
-    signal.SIGKILL: "The system kills what uses up its memory: look there, or declare the task's memory.",
-    signal.SIGSEGV: "Native code failed: its log has the Python traceback.",
-    signal.SIGABRT: "Native code gave up: its log has the Python traceback.",
-}
-
-
-def crashed(task: str, how: str, *, by: int = 0) -> TaskCrashed:
-    """The error of a task whose process ended under it."""
-    return TaskCrashed(
-        f"The process of task '{task}' {how}.",
-        context={"task": task, "signal": by},
-        remedy=_REMEDIES.get(by, "What it wrote last is in its log."),
-    )
-
-
-def timed_out(task: str, seconds: float) -> TaskTimedOut:
-    """The error of a task that was ended for its timeout."""
-    return TaskTimedOut(
-        f"Task '{task}' did not end within {seconds:g} s and was ended.",
-        context={"task": task, "seconds": seconds},
-        remedy="Give it more time, or less to do.",
-    )
-
-
-def cancelled(task: str) -> TaskCancelled:
-    """The error of a task that was called off."""
-    return TaskCancelled(f"Task '{task}' was cancelled.", context={"task": task})
-
-
-def _not_started(task: Waiting, error: OSError) -> TaskCrashed:
+def _not_started(task: Waiting, error: OSError) -> ModelyardError:
     return crashed(task.id, f"could not be started: {error.strerror or error}")

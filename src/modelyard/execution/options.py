@@ -1,9 +1,12 @@
-"""What a task may ask for besides resources, and environments that make runs repeatable."""
+"""What a task may ask for, checked; and environments that make runs repeatable."""
 
 from collections.abc import Mapping
 
 from .contract import Task
 from .errors import NotSupported
+from .records import Job, Waiting
+from .resources import demand_of
+from .shipping import pack_call
 
 OPTIONS = ("environment", "generation", "log", "timeout")
 """Options of a task beside its resources."""
@@ -27,7 +30,17 @@ def deterministic_environment(*, threads: int = 1, hash_seed: int = 0) -> Mappin
     return {"PYTHONHASHSEED": str(hash_seed), **{name: str(threads) for name in _THREADS}}
 
 
-def check_options(task: Task) -> None:
+def waiting_for(task: Task) -> Waiting:
+    """A task, ready to wait for a worker; NotSupported and NotPicklable say why it cannot."""
+    _check_options(task)
+    demand = demand_of(task)
+    timeout = None if task.timeout is None else task.timeout.total_seconds()
+    log = None if task.log is None else str(task.log.absolute())
+    call = pack_call(task.function, task.arguments, f"Task '{task.id}'")
+    return Waiting(task.id, Job(call, dict(task.environment), log), demand, timeout, task.generation)
+
+
+def _check_options(task: Task) -> None:
     """NotSupported for options that no process could be given."""
     if task.timeout is not None and task.timeout.total_seconds() <= 0:
         raise NotSupported(

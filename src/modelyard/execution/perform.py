@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 from .errors import NotPicklable
-from .shipping import Answer, Job, Raised, called, packed_error, packed_value
+from .records import Answer, Job, Raised
+from .shipping import called, packed_error, packed_value
 
 
 def perform(job: Job) -> Answer:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from .records import Setup
 from .wire import Frames, frame
 
 _PROGRAM = (
@@ -25,16 +26,17 @@ class WorkerProcess:
     Owned by the pool's thread. When this process ends, however it does, the kernel ends the worker and its group.
     """
 
-    def __init__(self, environment: Mapping[str, str], initialize: bytes | None) -> None:
-        """Start it; `initialize` is the pickle of a function and arguments to be called first. OSError if it cannot."""
+    def __init__(self, setup: Setup, shown: Mapping[str, str]) -> None:
+        """Start it as `setup` says, with the variables `shown` as well; OSError when it cannot be."""
         self.connection, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
         descriptors = theirs.fileno(), lifeline
         warnings = [f"-W{each}" for each in sys.warnoptions]
         try:
             self._child = subprocess.Popen(
-                [sys.executable, *warnings, "-c", _PROGRAM, *map(str, descriptors), *sys.path],
-                env={**os.environ, **environment},
+                [sys.executable, *warnings, "-c", _PROGRAM, *map(str, descriptors), *setup.path],
+                cwd=setup.folder if os.path.isdir(setup.folder) else None,  # noqa: PTH112 - it came as text
+                env={**os.environ, **setup.environment, **shown},
                 pass_fds=descriptors,
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
@@ -49,7 +51,7 @@ class WorkerProcess:
         self.connection.setblocking(False)  # noqa: FBT003 - its only parameter
         self._frames = Frames(self.connection)
         self._unsent = memoryview(b"")
-        self.send(initialize)
+        self.send(setup.initialize)
 
     @property
     def pid(self) -> int:

@@ -2,12 +2,12 @@
 
 import math
 import os
-from dataclasses import dataclass
 
 from modelyard.core import did_you_mean
 
 from .contract import Task
 from .errors import DoesNotFit, NotSupported
+from .records import Demand
 
 RESOURCES = ("cpus", "gpus", "memory")
 """What a task may ask for; memory in bytes."""
@@ -23,15 +23,6 @@ def cpu_count() -> int:
 def memory_size() -> int:
     """The machine's memory in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-@dataclass(frozen=True)
-class Demand:
-    """What one task takes: `gpus` may be a share where the executor can share them."""
-
-    cpus: float = 1.0
-    gpus: float = 0.0
-    memory: float = 0.0
 
 
 def demand_of(task: Task) -> Demand:
@@ -61,20 +52,20 @@ class Capacity:
         self._cpus, self._memory = cpus, memory
         self._devices = set(range(gpus))
 
-    def check(self, task: Task, demand: Demand) -> None:
+    def check(self, task: str, demand: Demand) -> None:
         """DoesNotFit when a task could never run here; NotSupported for a share of a GPU."""
         if demand.gpus != int(demand.gpus):
             raise NotSupported(
-                f"Task '{task.id}' asks for {demand.gpus:g} of a GPU; this pool gives whole ones.",
-                context={"task": task.id, "gpus": demand.gpus},
+                f"Task '{task}' asks for {demand.gpus:g} of a GPU; this pool gives whole ones.",
+                context={"task": task, "gpus": demand.gpus},
                 remedy="Ask for whole GPUs, or run on Ray, which shares them.",
             )
         for name in RESOURCES:
             wanted, there = getattr(demand, name), getattr(self._all, name)
             if wanted > there:
                 raise DoesNotFit(
-                    f"Task '{task.id}' asks for {wanted:,.10g} {name}; this pool has {there:,.10g} in all.",
-                    context={"task": task.id, "resource": name, "wanted": wanted, "there": there},
+                    f"Task '{task}' asks for {wanted:,.10g} {name}; this pool has {there:,.10g} in all.",
+                    context={"task": task, "resource": name, "wanted": wanted, "there": there},
                     remedy="Ask for less, or run on a larger machine or on Ray.",
                 )
 

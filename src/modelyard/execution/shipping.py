@@ -2,12 +2,12 @@
 
 import pickle
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-from .contract import Failure, Task
+from .contract import Failure, Outcome
 from .errors import NotPicklable
+from .records import Answer, Ended, Raised
 
 MOST_BYTES = 64 * 1024 * 1024
 """The longest pickle of a call or a value."""
@@ -16,60 +16,28 @@ LONGEST_MESSAGE = 2000
 LONGEST_TRACEBACK = 20_000
 
 
-@dataclass(frozen=True)
-class Job:
-    """A task as it travels: `call` is the pickle of its function and arguments."""
-
-    call: bytes
-    environment: Mapping[str, str]
-    log: str | None
-
-
-@dataclass(frozen=True)
-class Raised:
-    """A failure as it travels: `exception` is a pickle, or None when it cannot be pickled."""
-
-    type: str
-    message: str
-    traceback: str
-    exception: bytes | None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of a job: the pickle of its value, or why there is none."""
-
-    value: bytes | None
-    raised: Raised | None
-    seconds: float
-
-
-def pack(task: Task) -> Job:
-    """A task, ready to travel; NotPicklable says what of it cannot."""
-    call = _packed_call(task)
-    return Job(call, dict(task.environment), None if task.log is None else str(task.log.absolute()))
-
-
-def _packed_call(task: Task) -> bytes:
-    name = getattr(task.function, "__qualname__", type(task.function).__qualname__)
-    if getattr(task.function, "__module__", None) == "__main__":
+def pack_call(function: Callable[..., Any], arguments: tuple[Any, ...], whose: str) -> bytes:
+    """The pickle of a call; NotPicklable says what of it, named `whose`, cannot travel."""
+    called = getattr(function, "func", function)  # of a partial
+    name = getattr(called, "__qualname__", type(called).__qualname__)
+    if getattr(called, "__module__", None) == "__main__":
         raise NotPicklable(
-            f"Task '{task.id}' calls {name}, which is defined in the program itself (__main__).",
-            context={"task": task.id, "function": name},
+            f"{whose} calls {name}, which is defined in the program itself (__main__).",
+            context={"function": name},
             remedy="Move it to a module in a file of its own, which other processes can import.",
         )
     try:
-        call = pickle.dumps((task.function, task.arguments), pickle.HIGHEST_PROTOCOL)
+        call = pickle.dumps((function, arguments), pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # pickling runs methods of the user's classes, which may raise anything
         raise NotPicklable(
-            f"Task '{task.id}' cannot be sent to another process: {_message(error)}.",
-            context={"task": task.id, "function": name},
+            f"{whose} cannot be sent to another process: {_message(error)}.",
+            context={"function": name},
             remedy="Call a function at the top of a module, with arguments of plain data.",
         ) from error
     if len(call) > MOST_BYTES:
         raise NotPicklable(
-            f"The arguments of task '{task.id}' are {len(call):,} bytes; at most {MOST_BYTES:,} can be sent.",
-            context={"task": task.id, "bytes": len(call)},
+            f"{whose} has arguments of {len(call):,} bytes; at most {MOST_BYTES:,} can be sent.",
+            context={"bytes": len(call)},
             remedy="Write them to a file and send its path.",
         )
     return call
@@ -114,7 +82,16 @@ def packed_error(error: BaseException, shown: BaseException | None = None) -> Ra
     return Raised(_name(type(error)), _message(error), text, _packed_exception(error))
 
 
-def unpacked(answer: Answer) -> tuple[Any, Failure | None]:
+def outcome_of(ended: Ended) -> Outcome:
+    """The outcome of a task that ended, its value or exception unpacked."""
+    if ended.answer is None:
+        error = None if ended.error is None else failure_of(ended.error)
+        return Outcome(ended.id, ended.state, error=error, seconds=ended.seconds)
+    value, failure = _unpacked(ended.answer)
+    return Outcome(ended.id, "done" if failure is None else "failed", value, failure, ended.seconds)
+
+
+def _unpacked(answer: Answer) -> tuple[Any, Failure | None]:
     """The value, or the failure; a value that cannot be read here is a failure."""
     if answer.raised is not None:
         return None, _failure(answer.raised)

@@ -9,7 +9,8 @@ import sys
 from modelyard.core.processes import end_when_closed
 
 from .perform import perform, write_lines_at_once
-from .shipping import Answer, called, packed_error
+from .records import Answer
+from .shipping import called, packed_error
 from .wire import ANSWERED, BEGUN, READY, Frames, frame
 
 

@@ -1,10 +1,29 @@
 """Testing: the conformance suites of Modelyard's contracts, shipped so that drivers from outside can run them.
 
-Subclass a suite, give its fixture, and pytest runs every promise of the contract over your driver.
+Subclass a suite, give its fixture, and pytest runs every promise of the contract over your driver. Each is imported
+when it is first used: processes that only do the tasks of one (`tasks`) need no pytest.
 """
 
-from .artifacts import ArtifactStoreSuite
-from .online import OnlineStoreSuite
-from .records import RecordStoreSuite
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["ArtifactStoreSuite", "OnlineStoreSuite", "RecordStoreSuite"]
+if TYPE_CHECKING:
+    from .artifacts import ArtifactStoreSuite
+    from .executors import ExecutorSuite
+    from .online import OnlineStoreSuite
+    from .records import RecordStoreSuite
+
+__all__ = ["ArtifactStoreSuite", "ExecutorSuite", "OnlineStoreSuite", "RecordStoreSuite"]
+
+_HOMES = {
+    "ArtifactStoreSuite": "artifacts",
+    "ExecutorSuite": "executors",
+    "OnlineStoreSuite": "online",
+    "RecordStoreSuite": "records",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'modelyard.testing' has no attribute {name!r}")
+    return getattr(import_module(f"modelyard.testing.{_HOMES[name]}"), name)
