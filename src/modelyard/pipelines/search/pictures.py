@@ -80,7 +80,12 @@ def _slices(result: SearchResult, names: list[str]) -> go.Figure:
             x=[_axis(each.params[name]) for each in trials],
             y=[each.value for each in trials],
             mode="markers",
-            marker={"color": [each.number for each in trials], "colorscale": "Blues", "cmin": -len(result.trials) / 2},
+            marker={
+                "color": [each.number for each in trials],
+                "colorscale": "Blues",
+                "cmin": -len(result.trials) / 2,
+                "line": {"width": 1, "color": _COLOURS["complete"]},
+            },
             showlegend=False,
             row=at // _COLUMNS + 1,
             col=at % _COLUMNS + 1,
