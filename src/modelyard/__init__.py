@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from modelyard.monitoring import evaluate_alerts as evaluate_alerts
     from modelyard.pipelines import Candidate as Candidate
     from modelyard.pipelines import context as context
+    from modelyard.pipelines import each as each
     from modelyard.pipelines import gate as gate
     from modelyard.pipelines import pipeline as pipeline
     from modelyard.pipelines import step as step
+    from modelyard.pipelines import when as when
     from modelyard.stats import binary_metrics as binary_metrics
     from modelyard.wiring import Project as Project
 
@@ -40,6 +42,8 @@ _HOMES = {
     "step": "pipelines",
     "pipeline": "pipelines",
     "gate": "pipelines",
+    "each": "pipelines",
+    "when": "pipelines",
     "context": "pipelines",
     "Project": "wiring",
     "Judgement": "core",

@@ -1,18 +1,35 @@
 """Operations on pipelines."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from math import isfinite
+from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import yaml
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput, from_micros, to_micros
-from modelyard.pipelines import load_pipeline
+from modelyard.core import InvalidInput, did_you_mean, from_micros, to_micros
+from modelyard.pipelines import (
+    Description,
+    Observer,
+    Pipeline,
+    Selection,
+    check_pipeline,
+    describe,
+    draw_mermaid,
+    draw_svg,
+    hints_of,
+    load_pipeline,
+)
+from modelyard.pipelines import export_pipeline as write_pipeline
+from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
+from .runs import without_inner_matters
 
 
 @dataclass(frozen=True)
@@ -20,7 +37,42 @@ class RunPipeline:
     """A pipeline with its parameters."""
 
     name: Annotated[str, Option("Pipeline.", positional=True)]
+    params: Annotated[Path | None, Option("YAML file of parameters.")] = None
     param: Annotated[tuple[str, ...], Option("Parameter as name=value; repeat for more.", flag="-p")] = ()
+    engine: Annotated[str, Option("Where steps run: local.")] = "local"
+    start: Annotated[str | None, Option("Only this step and what follows from it.", flag="--from")] = None
+    end: Annotated[str | None, Option("Only this step and what it needs.", flag="--to")] = None
+    only: Annotated[tuple[str, ...], Option("Only this step; repeat for more.")] = ()
+    no_cache: Annotated[bool, Option("Run every step, whatever earlier runs gave.")] = False
+    experiment: Annotated[str, Option("Experiment that the run belongs to.")] = ""
+
+
+ENGINES = ("local",)
+"""Where steps can run."""
+
+_WATCHING: ContextVar[tuple[Observer, ...]] = ContextVar("watching", default=())
+
+
+@contextmanager
+def watching(*watchers: Observer) -> Iterator[None]:
+    """Tell these of the runs of this thread that start inside the block."""
+    token = _WATCHING.set(watchers)
+    try:
+        yield
+    finally:
+        _WATCHING.reset(token)
+
+
+def observers() -> tuple[Observer, ...]:
+    """Who watches the runs of this thread."""
+    return _WATCHING.get()
+
+
+@dataclass(frozen=True)
+class ResumePipeline:
+    """A run to go on with."""
+
+    run: Annotated[str, Option("Run.", positional=True)]
 
 
 @dataclass(frozen=True)
@@ -30,23 +82,119 @@ class ShowPipeline:
     name: Annotated[str, Option("Pipeline.", positional=True)]
 
 
+@dataclass(frozen=True)
+class ValidatePipeline:
+    """A pipeline to judge by the rules."""
+
+    name: Annotated[str, Option("Pipeline.", positional=True)]
+    strict: Annotated[bool, Option("Warnings are errors.")] = False
+
+
 @operation("pipeline", "run", Permission.DEVELOP)
 def run_pipeline(call: Call[RunPipeline]) -> Any:
     """Run a pipeline; exit code 1 when a check or gate says no."""
-    given = {"as_of": call.project.clock.now()} | dict(_parameter(each) for each in call.input.param)
-    pipeline = load_pipeline(call.input.name, call.project.pipeline_settings(call.input.name), call.project.file.folder)
-    if "as_of" not in pipeline.parameters:
-        given.pop("as_of")
-    return msgspec.to_builtins(call.project.run_pipeline(call.input.name, given))
+    wanted = call.input
+    if wanted.engine not in ENGINES:
+        raise InvalidInput(
+            f"There is no engine '{wanted.engine}'. Engines: {', '.join(ENGINES)}.",
+            remedy=did_you_mean(wanted.engine, ENGINES),
+        )
+    pipeline = load_pipeline(wanted.name, call.project.pipeline_settings(wanted.name), call.project.file.folder)
+    given = _from_file(wanted.params) | dict(_parameter(each) for each in wanted.param)
+    if "as_of" in pipeline.parameters:
+        given.setdefault("as_of", call.project.clock.now())
+    run = call.project.run_pipeline(
+        wanted.name,
+        given,
+        selection=Selection(wanted.start, wanted.end, wanted.only),
+        cache=not wanted.no_cache,
+        experiment=wanted.experiment,
+        observers=observers(),
+    )
+    return without_inner_matters(run)
+
+
+@operation("pipeline", "resume", Permission.DEVELOP)
+def resume_pipeline(call: Call[ResumePipeline]) -> Any:
+    """Go on with a run that failed, was interrupted, or whose process was killed; exit code as of `run`."""
+    return without_inner_matters(call.project.resume_pipeline(call.input.run, observers=observers()))
 
 
 @operation("pipeline", "show", Permission.READ)
 def show_pipeline(call: Call[ShowPipeline]) -> Any:
-    """The steps of a pipeline and what each needs, also as a Mermaid chart."""
-    settings = call.project.pipeline_settings(call.input.name)
-    graph = load_pipeline(call.input.name, settings, call.project.file.folder).graph()
-    steps = [{"name": each.name, "kind": each.kind, "needs": list(each.needs)} for each in graph.nodes]
-    return {"name": call.input.name, "steps": steps, "mermaid": graph.mermaid()}
+    """The steps of a pipeline and what each needs, also drawn: as SVG, or as a Mermaid chart."""
+    return shown(_described(call.project, call.input.name))
+
+
+@operation("pipeline", "validate", Permission.READ)
+def validate_pipeline(call: Call[ValidatePipeline]) -> Any:
+    """Judge a pipeline, of the project or in a JSON file, by rules of order, gates and repeatability; runs nothing."""
+    return judged(_described(call.project, call.input.name), strict=call.input.strict)
+
+
+@operation("pipeline", "export", Permission.READ)
+def export_pipeline(call: Call[ShowPipeline]) -> Any:
+    """Write a pipeline into a JSON file: its steps by file and function, values, conditions and options."""
+    pipeline, rollback = _loaded(call.project, call.input.name)
+    return write_pipeline(pipeline, call.project.file.folder, rollback=rollback)
+
+
+def shown(description: Description) -> dict[str, Any]:
+    """What `pipeline show` prints, of a project's pipeline or a file's."""
+    steps = [
+        {
+            "name": each.name,
+            "kind": each.kind,
+            "needs": list(each.sources),
+            "waits_for": list(each.waits),
+            "when": [text for _, text in each.conditions],
+        }
+        for each in description.stages
+    ]
+    return {
+        "name": description.name,
+        "steps": steps,
+        "mermaid": draw_mermaid(description),
+        "svg": draw_svg(description),
+    }
+
+
+def judged(description: Description, *, strict: bool) -> dict[str, Any]:
+    """What the rules find, and whether none of it is an error."""
+    findings = check_pipeline(description, strict=strict)
+    return {
+        "pipeline": description.name,
+        "valid": not any(each.severity == "error" for each in findings),
+        "findings": [asdict(each) for each in findings],
+    }
+
+
+def _described(project: Project, name: str) -> Description:
+    pipeline, rollback = _loaded(project, name)
+    return describe(name, pipeline.graph(), parameters=hints_of(pipeline.compose), rollback=rollback)
+
+
+def _loaded(project: Project, name: str) -> tuple[Pipeline, str | None]:
+    settings = project.pipeline_settings(name)
+    pipeline = load_pipeline(name, settings, project.file.folder)
+    return pipeline, settings.rollback.strategy if settings.rollback else None
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    """Parameters in a YAML file: a mapping of names to values."""
+    if path is None:
+        return {}
+    try:
+        found = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidInput(f"The parameters in {path} cannot be read: {error}.", context={"path": str(path)}) from error
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise InvalidInput(f"{path} holds no mapping of names to values.", remedy="Write a line each: name: value")
+    return {name: _aware(value) if name == "as_of" else value for name, value in found.items()}
+
+
+def _aware(value: Any) -> Any:
+    return _instant(str(value)) if isinstance(value, str | date) else value
 
 
 def _parameter(text: str) -> tuple[str, Any]:

@@ -4,21 +4,69 @@ Owns the graph and the run. Does not own what the steps reach (data, features, r
 `Services`), or when a pipeline runs (`retraining`).
 """
 
+from .artifacts import Artifact
 from .authoring import Pipeline, Step, each, pipeline, step, when
-from .context import Candidate, RunContext, Samples, Services, context
-from .errors import InvalidPipeline, PipelineNotFound, StepFailed
+from .code import ProjectNames, forget_changed
+from .context import Candidate, RunContext, Samples, Services, Surroundings, context, in_run
+from .describe import describe
+from .description import Clash, Description, Flaw, Stage, Wire
+from .document import export_pipeline, read_graph
+from .errors import (
+    CodeChanged,
+    InvalidPipeline,
+    NoSuchPart,
+    PipelineNotFound,
+    RunActive,
+    RunEnded,
+    RunNotFound,
+    StepFailed,
+    UnstorableResult,
+)
+from .exported import FORMAT
+from .fits import hints_of
 from .gate import gate, judge
 from .graph import Condition, Each, Graph, Node, Options, Output, Parameter
-from .load import PipelineSettings, load_pipeline
-from .run import PipelineRun, StepRecord, find_run, run_pipeline
+from .load import PipelineSettings, RollbackSettings, load_pipeline
+from .mermaid import draw_mermaid
+from .origin import in_a_file, must_move
+from .rules import RULES, Finding, Rule, check_pipeline
+from .running import (
+    Engine,
+    InBackground,
+    Observer,
+    PipelineRun,
+    Place,
+    Selection,
+    StepRecord,
+    Why,
+    explain,
+    find_run,
+    list_runs,
+    run_pipeline,
+    run_step,
+)
+from .source import describe_document, describe_file
+from .svg import draw_svg
 
 __all__ = [
+    "FORMAT",
+    "RULES",
+    "Artifact",
     "Candidate",
+    "Clash",
+    "CodeChanged",
     "Condition",
+    "Description",
     "Each",
+    "Engine",
+    "Finding",
+    "Flaw",
     "Graph",
+    "InBackground",
     "InvalidPipeline",
+    "NoSuchPart",
     "Node",
+    "Observer",
     "Options",
     "Output",
     "Parameter",
@@ -26,20 +74,49 @@ __all__ = [
     "PipelineNotFound",
     "PipelineRun",
     "PipelineSettings",
+    "Place",
+    "ProjectNames",
+    "RollbackSettings",
+    "Rule",
+    "RunActive",
     "RunContext",
+    "RunEnded",
+    "RunNotFound",
     "Samples",
+    "Selection",
     "Services",
+    "Stage",
     "Step",
     "StepFailed",
     "StepRecord",
+    "Surroundings",
+    "UnstorableResult",
+    "Why",
+    "Wire",
+    "check_pipeline",
     "context",
+    "describe",
+    "describe_document",
+    "describe_file",
+    "draw_mermaid",
+    "draw_svg",
     "each",
+    "explain",
+    "export_pipeline",
     "find_run",
+    "forget_changed",
     "gate",
+    "hints_of",
+    "in_a_file",
+    "in_run",
     "judge",
+    "list_runs",
     "load_pipeline",
+    "must_move",
     "pipeline",
+    "read_graph",
     "run_pipeline",
+    "run_step",
     "step",
     "when",
 ]

@@ -1,6 +1,6 @@
 """What a running step can reach: the project's data, features and models, through a contract that wiring fills."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from modelyard.core import Clock, Judgement
 from modelyard.inference import Signature
+from modelyard.storage import ArtifactStore
 
 from .errors import InvalidPipeline
 
@@ -68,14 +69,33 @@ class Services(Protocol):
         """Build the bundle, log the model, create the version; returns its number."""
 
 
+class Surroundings(Protocol):
+    """What a step needs around it in whatever process it runs: picklable, small, and equal when it means the same."""
+
+    def artifacts(self) -> ArtifactStore:
+        """The project's artifact store."""
+
+    def services(self, clock: Clock) -> Services:
+        """The project's services, at the time of a clock."""
+
+
+def _nothing_read(_name: str, _digest: str) -> None:
+    """Outside the engine nobody records what was read."""
+
+
 @dataclass(frozen=True)
 class RunContext:
-    """One run: its id, its clock and seed, and the services of the project."""
+    """One run: its id, its clock and seed, and the services of the project; `step` is the one that asks.
+
+    `read(name, digest)` puts on record which version of a dataset the step has read.
+    """
 
     run_id: str
     clock: Clock
     seed: int
     services: Services
+    step: str = ""
+    read: Callable[[str, str], None] = _nothing_read
 
 
 _CURRENT: ContextVar[RunContext | None] = ContextVar("run", default=None)
@@ -89,6 +109,11 @@ def context() -> RunContext:
             "This step asks for the project's services outside a run.", remedy="Run it: modelyard pipeline run NAME."
         )
     return current
+
+
+def in_run() -> RunContext | None:
+    """The run that the caller belongs to, if it belongs to one."""
+    return _CURRENT.get()
 
 
 def enter(run: RunContext) -> Any:

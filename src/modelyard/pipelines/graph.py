@@ -1,13 +1,14 @@
 """Pipelines as values: nodes, what they take from each other, and the graph they form."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from modelyard.core import Scalar, did_you_mean
 
 from .errors import InvalidPipeline
+from .later import Later
 
 Kind = Literal["data", "validate", "transform", "train", "evaluate", "gate", "register", "deploy"]
 JUDGING: tuple[Kind, ...] = ("validate", "gate")
@@ -17,20 +18,27 @@ Operator = Literal["passes", "<", "<=", ">", ">=", "=="]
 
 
 @dataclass(frozen=True)
-class Output:
-    """What a node will give, once it has run, or an element of it: `metrics["auc"]`, `parts[0]`."""
+class Output(Later):
+    """What a node will give, once it has run, or an element of it: `metrics["auc"]`, `parts[0]`.
+
+    `composition` is a number of the composing that made it, by which an output of another pipeline is told; 0 when
+    it was not made by composing. It does not count when outputs are compared.
+    """
 
     node: str
     path: tuple[str | int, ...] = ()
+    composition: int = field(default=0, compare=False, repr=False)
 
     def __getitem__(self, key: str | int) -> "Output":
-        return Output(self.node, (*self.path, key))
+        if isinstance(key, bool) or not isinstance(key, str | int):
+            raise self._refused(f"taken apart by {key!r:.40}", "Take one element, by its name or its place.")
+        return Output(self.node, (*self.path, key), self.composition)
 
-    def __iter__(self) -> Iterator["Output"]:
-        raise InvalidPipeline(
-            f"The output of '{self.node}' is not there yet, so it cannot be unpacked.",
-            remedy="Take its elements by place: parts[0], parts[1].",
-        )
+    def __str__(self) -> str:
+        return self.node + "".join(f"[{key!r}]" for key in self.path)
+
+    def _called(self) -> str:
+        return f"The output of '{self.node}'"
 
     def __lt__(self, value: float) -> "Condition":
         return Condition(self, "<", value)
@@ -50,10 +58,16 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Parameter:
+class Parameter(Later):
     """A parameter of the pipeline, bound when it runs."""
 
     name: str
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise self._refused("taken apart", "Give it whole to a step, and take it apart there.")
+
+    def _called(self) -> str:
+        return f"The parameter '{self.name}'"
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,15 @@ class Condition:
     output: Output
     operator: Operator = "passes"
     value: Scalar = None
+
+    def __bool__(self) -> bool:
+        raise InvalidPipeline(
+            f"Whether '{self}' holds is known only when the pipeline runs.",
+            remedy="Write `with my.when(condition):`; two conditions are two such blocks, one inside the other.",
+        )
+
+    def __str__(self) -> str:
+        return f"{self.output!s}" if self.operator == "passes" else f"{self.output!s} {self.operator} {self.value!r}"
 
 
 @dataclass(frozen=True)
@@ -123,9 +146,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in an order in which they can run: each after those it needs."""
+    """Nodes in an order in which they can run: each after those it needs.
+
+    `outside`: nodes that are not in it, because it is a part of a graph, and whose outputs and judgements are taken
+    from an earlier run.
+    """
 
     nodes: tuple[Node, ...]
+    outside: tuple[str, ...] = ()
 
     def node(self, name: str) -> Node:
         """The node of a name."""
@@ -134,11 +162,37 @@ class Graph:
             raise InvalidPipeline(f"There is no step '{name}'.", remedy=did_you_mean(name, found))
         return found[name]
 
-    def mermaid(self) -> str:
-        """The graph as a Mermaid flowchart."""
-        boxes = [f'  {each.name}["{each.name} ({each.kind})"]' for each in self.nodes]
-        arrows = [f"  {need} --> {each.name}" for each in self.nodes for need in each.needs]
-        return "\n".join(["flowchart TD", *boxes, *arrows])
+    def from_(self, step: str) -> "Graph":
+        """The part that begins with a step: it, and all that needs it or waits for it, however far."""
+        found = {self.node(step).name}
+        for each in self.nodes:
+            if found.intersection(_depends(each)):
+                found.add(each.name)
+        return self._part(found)
+
+    def to(self, step: str) -> "Graph":
+        """The part that ends with a step: it, and all that it needs or waits for, however far."""
+        found = {self.node(step).name}
+        for each in reversed(self.nodes):
+            if each.name in found:
+                found.update(_depends(each))
+        return self._part(found)
+
+    def only(self, steps: Iterable[str]) -> "Graph":
+        """The part of these steps alone."""
+        names = {self.node(name).name for name in steps}
+        if not names:
+            raise InvalidPipeline("A part of a pipeline has at least one step.", remedy="Name the steps to keep.")
+        return self._part(names)
+
+    def _part(self, names: set[str]) -> "Graph":
+        nodes = tuple(each for each in self.nodes if each.name in names)
+        wanted = dict.fromkeys(name for each in nodes for name in _depends(each))
+        return Graph(nodes, tuple(name for name in wanted if name not in names))
+
+
+def _depends(node: Node) -> tuple[str, ...]:
+    return (*node.needs, *node.after)
 
 
 def outputs_in(value: Any) -> Iterator[Output]:

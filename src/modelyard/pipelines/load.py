@@ -1,6 +1,7 @@
 """Finding a project's pipelines, and their section of the project file."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -12,12 +13,21 @@ from .authoring import Pipeline
 from .errors import PipelineNotFound
 
 
+class RollbackSettings(Section):
+    """How to come back from a version that this pipeline put out."""
+
+    strategy: Literal["previous-version"] = Field(description="The version before takes over again.")
+
+
 class PipelineSettings(Section):
     """A pipeline of the project."""
 
     module: str = Field(description="Python file that defines it.")
     function: str | None = Field(None, description="Its name in the file; by default the pipeline's own.")
     params: dict[str, str | int | float | bool] = Field(default_factory=dict, description="Defaults of its parameters.")
+    rollback: RollbackSettings | None = Field(
+        None, description="The plan to come back from a version it put out; validation asks for one."
+    )
 
 
 def load_pipeline(name: str, settings: PipelineSettings, folder: Path) -> Pipeline:

@@ -53,8 +53,11 @@ class Registry:
         tags: Mapping[str, str] | None = None,
         gates: Sequence[Judgement] = (),
         description: str = "",
+        once: str | None = None,
     ) -> ModelVersion:
         """Register a logged model with its bundle; AlreadyRegistered when the label is taken.
+
+        `once` names the act, so that repeating it after a crash gives the same version: see `registered_by`.
 
         The bundle is in the artifact store, and the number given by MLflow, before the record says that the version
         exists: a crash in between leaves nothing that could serve.
@@ -62,8 +65,10 @@ class Registry:
         check_name("model", name)
         if label is not None:
             self._refuse_taken(name, check_name("version", label))
+        if (before := self.registered_by(name, once)) is not None:
+            return before
         artifact = self._artifacts.put_tree(bundle)
-        number = self._tracker.create_version(name, source, run, tags)
+        number = self._tracker.create_version(name, source, run, tags, once=once)
         version = ModelVersion(
             name=name,
             number=number,
@@ -81,10 +86,18 @@ class Registry:
             description=description,
         )
         with self.records.transaction() as tx:
-            labels = {"model": name, "label": f"{name}/{version.label}"}
+            labels = {"model": name, "label": f"{name}/{version.label}"} | ({"once": once} if once else {})
             tx.put(_VERSIONS, _key(name, number), msgspec.to_builtins(version), expect=0, labels=labels)
             self._audit.record(tx, principal, "model.register", f"{name}/{number}", {"bundle": digest, "run": run})
         return version
+
+    def registered_by(self, name: str, once: str | None) -> ModelVersion | None:
+        """The version of a model that an act registered, if it came so far."""
+        if once is None:
+            return None
+        with self.records.snapshot() as view:
+            found = [_version(each.body) for each in view.find(_VERSIONS, "once", once)]
+        return next((each for each in found if each.name == name), None)
 
     def get(self, name: str, version: int | str) -> ModelVersion:
         """A version by number, label (`v2.3`), alias or stage; ModelVersionNotFound says what there is."""

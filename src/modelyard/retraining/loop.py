@@ -12,7 +12,7 @@ from modelyard.core import Clock, Failed, Forbidden, InvalidInput, NotFound, did
 from modelyard.core.durations import format_duration
 from modelyard.monitoring import Monitors, MonitorSettings, Window
 from modelyard.monitoring.performance import decline
-from modelyard.pipelines import PipelineRun
+from modelyard.pipelines import PipelineRun, RunActive
 from modelyard.registry import Registry
 from modelyard.rollout import RolloutActive, Rollouts
 from modelyard.storage import RecordStore, Snapshot
@@ -132,10 +132,12 @@ class Retraining:
         )
         return self._advance(loop, later, "triggered", reason, principal)
 
-    def _train(self, loop: Loop, policy: RetrainingSettings) -> LoopEvent:
+    def _train(self, loop: Loop, policy: RetrainingSettings) -> LoopEvent | None:
         params = {"as_of": datetime.fromisoformat(loop.started_at), **loop.params}
         try:
             run = self._run(policy.pipeline, params, loop.run_id)
+        except RunActive:
+            return None  # another process is at it
         except (Failed, InvalidInput, NotFound) as error:
             return self._end(loop, "failed", error.message)
         number = run.result("register")

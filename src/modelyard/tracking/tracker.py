@@ -18,6 +18,9 @@ from .errors import TrackingUnavailable
 
 Result = TypeVar("Result")
 
+_ONCE = "modelyard.once"
+"""The tag that tells which act a version was created by."""
+
 
 class Run:
     """An MLflow run that is open."""
@@ -87,11 +90,29 @@ class Tracker:
         uri: str = logged.model_uri
         return uri
 
-    def create_version(self, model: str, source: str, run_id: str, tags: Mapping[str, str] | None = None) -> int:
-        """Register a logged model; returns the version number that MLflow gives."""
+    def create_version(
+        self,
+        model: str,
+        source: str,
+        run_id: str,
+        tags: Mapping[str, str] | None = None,
+        *,
+        once: str | None = None,
+    ) -> int:
+        """Register a logged model; returns the version number that MLflow gives.
+
+        `once` names the act: repeating it, after a crash, gives the number that the first time was given.
+        """
         self._registered_model(model)
-        created = self.ask(lambda client: client.create_model_version(model, source, run_id, tags=dict(tags or {})))
+        if once is not None and (number := self._created_by(model, once)) is not None:
+            return number
+        told = {**(tags or {}), **({_ONCE: once} if once is not None else {})}
+        created = self.ask(lambda client: client.create_model_version(model, source, run_id, tags=told))
         return int(created.version)
+
+    def _created_by(self, model: str, once: str) -> int | None:
+        found = self.ask(lambda client: client.search_model_versions(f"name = '{model}'"))
+        return next((int(each.version) for each in found if each.tags.get(_ONCE) == once), None)
 
     def load_model(self, uri: str) -> Any:
         """The original model behind a URI."""

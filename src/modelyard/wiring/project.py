@@ -1,6 +1,7 @@
 """The composition root of training and control: from a project file to stores, drivers and services."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,26 @@ import msgspec
 from modelyard.access import Principal, StoredKey, local_principal
 from modelyard.audit import AuditLog, Intents
 from modelyard.core import Clock, IdSource, SystemClock, SystemIds, did_you_mean, to_micros
+from modelyard.execution import Executor, LocalPool, deterministic_environment
 from modelyard.features import Definitions, FeatureStore, load_definitions
 from modelyard.history import PredictionLog
 from modelyard.inference import Bundle, load_bundle
 from modelyard.monitoring import Monitors
 from modelyard.online import LocalOnlineStore
 from modelyard.pipelines import (
+    Engine,
+    Observer,
+    Pipeline,
     PipelineNotFound,
     PipelineRun,
     PipelineSettings,
-    RunContext,
+    Place,
+    RunNotFound,
+    Selection,
     find_run,
+    forget_changed,
+    list_runs,
     load_pipeline,
-    run_pipeline,
 )
 from modelyard.registry import NotServable, Registry
 from modelyard.retraining import Retraining
@@ -31,8 +39,9 @@ from modelyard.routing import FeedFolder, KeyEntry
 from modelyard.storage import ArtifactStore, RecordStore, Snapshot, open_artifact_store, open_record_store
 from modelyard.tracking import Tracker
 
-from .project_file import ProjectFile, load_project_file
+from .project_file import FILE_NAME, ProjectFile, load_project_file
 from .services import ProjectServices
+from .steps import DatasetVersions, ProjectSurroundings
 
 KEYS = "key"
 """The kind of the documents that API keys are stored as."""
@@ -53,6 +62,7 @@ class Project:
     ) -> None:
         """The project whose `modelyard.yaml` stands at `path`. Nothing is created before it is needed."""
         self.file = load_project_file(Path(path), environment)
+        self._environment = environment
         self.clock = clock or SystemClock()
         self.ids = ids or SystemIds()
         self.principal = principal or local_principal()
@@ -206,16 +216,73 @@ class Project:
             )
         return self.settings.pipelines[name]
 
-    def run_pipeline(self, name: str, params: Mapping[str, Any], run_id: str | None = None) -> PipelineRun:
-        """Run a pipeline of the project; one that ended under this id already is only read."""
+    def run_pipeline(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        run_id: str | None = None,
+        *,
+        selection: Selection | None = None,
+        cache: bool = True,
+        experiment: str = "",
+        observers: Sequence[Observer] = (),
+    ) -> PipelineRun:
+        """Run a pipeline of the project; one that ended under this id already is only read. See `Engine.run`."""
         settings = self.pipeline_settings(name)
         identity = run_id or self.ids.new(to_micros(self.clock.now()))
-        before = find_run(self.records, identity)
-        if before is not None and before.state in ("done", "stopped"):
-            return before
-        context = RunContext(identity, self.clock, self.seed, self.services)
-        pipeline = load_pipeline(name, settings, self.file.folder)
-        return run_pipeline(pipeline, {**settings.params, **params}, context, self.records)
+        return self.engine(observers).run(
+            self._pipeline(name),
+            {**settings.params, **params},
+            identity,
+            selection=selection or Selection(),
+            cache=cache,
+            experiment=experiment,
+        )
+
+    def resume_pipeline(self, run_id: str, *, observers: Sequence[Observer] = ()) -> PipelineRun:
+        """Go on with a run that was cut off or failed. See `Engine.resume`."""
+        run = find_run(self.records, run_id)
+        if run is None:
+            known = [each.id for each in list_runs(self.records, limit=20)]
+            raise RunNotFound(
+                f"There is no run {run_id}.", remedy=f"{did_you_mean(run_id, known)} See: modelyard pipeline list"
+            )
+        return self.engine(observers).resume(self._pipeline(run.pipeline), run_id)
+
+    def _pipeline(self, name: str) -> Pipeline:
+        """A pipeline under the name that the project gives it, with the code as it is now."""
+        forget_changed(self.file.folder)
+        return replace(load_pipeline(name, self.pipeline_settings(name), self.file.folder), name=name)
+
+    def engine(self, observers: Sequence[Observer] = ()) -> Engine:
+        """Runs the project's pipelines, in the project's worker processes."""
+        frozen = not isinstance(self.clock, SystemClock)
+        return Engine(
+            Place(
+                records=self.records,
+                artifacts=self.artifacts,
+                folder=self.file.folder,
+                workspace=self.workspace.absolute(),
+                clock=self.clock,
+                surroundings=ProjectSurroundings(
+                    Project,
+                    self.file.folder / FILE_NAME,
+                    self.seed,
+                    self.principal,
+                    None if self._environment is None else tuple(sorted(self._environment.items())),
+                ),
+                seed=self.seed,
+                executor=lambda: self.pool,
+                frozen=frozen,
+                versions=DatasetVersions(self.file),
+                observers=tuple(observers),
+            )
+        )
+
+    @cached_property
+    def pool(self) -> Executor:
+        """The processes that steps run in, kept until the project is closed."""
+        return LocalPool(environment=deterministic_environment())
 
     def bundle(self, deployment: str, version: str) -> Bundle:
         """The bundle of a deployment's version, as servers have it."""
@@ -236,7 +303,7 @@ class Project:
         made = vars(self)
         for bundle in made.pop("_bundles", {}).values():
             bundle.close()
-        for name in ("records", "online"):
+        for name in ("pool", "records", "online"):
             if name in made:
                 made.pop(name).close()
 

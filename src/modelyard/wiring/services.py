@@ -18,7 +18,7 @@ from modelyard.data import DatasetSettings, check_leaks, check_table, known_by, 
 from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle
 from modelyard.online import RequestField
-from modelyard.pipelines import Candidate, Samples
+from modelyard.pipelines import Candidate, Samples, in_run
 from modelyard.registry import ModelVersionNotFound, Registry
 from modelyard.stats import binary_metrics
 from modelyard.tracking import Tracker
@@ -59,7 +59,12 @@ class ProjectServices:
         self._scratch = scratch
 
     def dataset(self, name: str, as_of: datetime) -> pa.Table:
-        settings = self._dataset(name)
+        rows = self._rows(self._dataset(name), as_of)
+        if (run := in_run()) is not None:
+            run.read(name, version_of(name, rows).digest)
+        return rows
+
+    def _rows(self, settings: DatasetSettings, as_of: datetime) -> pa.Table:
         if ".py:" in settings.source:
             return load_function(settings.source, self._file.folder)(as_of)
         source = settings.source if "://" in settings.source else self._file.folder / settings.source
@@ -111,6 +116,9 @@ class ProjectServices:
         self, model: str, candidate: Candidate, metrics: Mapping[str, float], gates: Sequence[Judgement]
     ) -> int:
         settings, samples = self._file.settings.models[model], candidate.samples
+        once = _this_step()
+        if (before := self._registry.registered_by(model, once)) is not None:
+            return before.number
         with self._tracker.run(model, f"train {model}") as run:
             run.log(params=candidate.params, metrics=metrics)
             source = run.log_model(candidate.model, samples.matrix[:5])
@@ -158,6 +166,7 @@ class ProjectServices:
                     metrics=metrics,
                     params=candidate.params,
                     gates=gates,
+                    once=once,
                 )
         log_event("wiring", "registered", model=model, version=version.number, bundle=built.digest)
         return version.number
@@ -183,6 +192,12 @@ class ProjectServices:
 
     def _dataset_of(self, model: ModelSettings) -> DatasetSettings:
         return next(each for each in self._file.settings.datasets.values() if each.label == model.label)
+
+
+def _this_step() -> str | None:
+    """What is the same when a step is run again after a crash."""
+    run = in_run()
+    return None if run is None or not run.step else f"{run.run_id}/{run.step}"
 
 
 def _bare(features: Sequence[str]) -> list[str]:

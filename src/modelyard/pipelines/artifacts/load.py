@@ -21,7 +21,7 @@ _MAPPED_FROM = 64 * 1024
 _PARTED = ("list", "tuple", "dict")
 
 
-def load(artifact: Artifact, store: ArtifactStore, names: SharedNames, scratch: Scratch) -> Any:
+def load(artifact: Artifact, store: ArtifactStore, names: SharedNames, scratch: Scratch) -> Any:  # noqa: PLR0911 - one a form
     """The value. Tables and arrays are mapped, not copied: changing an array changes only this process's copy.
 
     Files, folders and figures come as paths to copies. ArtifactDamaged when bytes are not those written.
@@ -73,7 +73,7 @@ def part_of(artifact: Artifact, path: Sequence[str | int]) -> tuple[Artifact, tu
 def _part(artifact: Artifact, key: str | int) -> Artifact:
     try:
         if artifact.form == "dict":
-            return artifact.parts[artifact.keys.index(key)]  # type: ignore[arg-type]  # a number is in no keys
+            return artifact.parts[artifact.keys.index(key)]  # a number is in no keys
         return artifact.parts[int(key)]
     except (IndexError, ValueError) as error:
         there = ", ".join(artifact.keys[:20]) if artifact.form == "dict" else f"{len(artifact.parts)} elements"

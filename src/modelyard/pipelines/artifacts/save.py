@@ -21,7 +21,7 @@ _MOST_PARTS = 1_000
 """Longer lists, and dicts, of what is not JSON are pickled whole: an artifact is a file."""
 
 
-def save(value: Any, store: ArtifactStore, names: SharedNames) -> Artifact:
+def save(value: Any, store: ArtifactStore, names: SharedNames) -> Artifact:  # noqa: PLR0911 - one a form
     """Keep what a step returned. Equal values of one type have equal digests, as far as pickle gives equal bytes.
 
     JSON values (no NaN, exact types) and judgements become canonical JSON; Arrow tables and batches an uncompressed IPC
@@ -109,7 +109,7 @@ def _array(array: Any, store: ArtifactStore) -> Artifact:
     header = {"descr": np.lib.format.dtype_to_descr(plain.dtype), "fortran_order": fortran, "shape": plain.shape}
     with store.put_stream(durable=False) as stream:
         np.lib.format.write_array_header_1_0(stream, header)
-        stream.write(memoryview((plain.T if fortran else plain).reshape(-1).view(np.uint8)))
+        stream.write(memoryview((plain.T if fortran else plain).reshape(-1).view(np.uint8).data))
     return Artifact("array", stream.digest, stream.size)
 
 

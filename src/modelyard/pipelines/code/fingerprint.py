@@ -72,8 +72,8 @@ class _Walk:
         self._note(f"{file}:{kind.__qualname__}", repr(sorted(vars(kind))).encode())
         for base in kind.__bases__:
             self._class(base)
-        for name, member in vars(kind).items():
-            member = _unwrapped(member)
+        for name, wrapped in vars(kind).items():
+            member = _unwrapped(wrapped)
             if isinstance(member, property):
                 for part in (member.fget, member.fset, member.fdel):
                     self.value(name, part)

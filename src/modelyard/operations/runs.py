@@ -1,0 +1,132 @@
+"""Operations on runs of pipelines: resume, list, logs, why; and a single step as a process of its own."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from modelyard.access import Permission
+from modelyard.core import InvalidInput, NotFound, did_you_mean
+from modelyard.pipelines import PipelineRun, RunNotFound, explain, find_run, list_runs, run_step
+
+from .contract import Call, Option, operation
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Which runs to list."""
+
+    pipeline: Annotated[str | None, Option("Only of this pipeline.")] = None
+    limit: Annotated[int, Option("At most so many.")] = 20
+
+
+@dataclass(frozen=True)
+class Logs:
+    """A run, or one step of it."""
+
+    run: Annotated[str, Option("Run.", positional=True)]
+    step: Annotated[str | None, Option("Step; all without.", positional=True)] = None
+
+
+@dataclass(frozen=True)
+class WhyStep:
+    """A step of a run, or of the newest run of a pipeline."""
+
+    name: Annotated[str, Option("Pipeline, whose newest run is meant, or run.", positional=True)]
+    step: Annotated[str, Option("Step.", positional=True)]
+
+
+@dataclass(frozen=True)
+class RunStep:
+    """A step to carry out by itself."""
+
+    function: Annotated[str, Option("file.py:function of the project, or module:function.", positional=True)]
+    inputs: Annotated[str, Option("Artifacts by parameter, as JSON: what earlier steps printed as output.")] = "{}"
+    params: Annotated[str, Option("Other parameters, as JSON.")] = "{}"
+    run: Annotated[str, Option("Id of the run that it is part of.")] = "by-hand"
+    name: Annotated[str, Option("Name of the step in it; by default the function's.")] = ""
+    seed: Annotated[int | None, Option("Seed of its random generators.")] = None
+    secret: Annotated[tuple[str, ...], Option("Environment variable whose value must not be shown; repeat.")] = ()
+
+
+@operation("pipeline", "list", Permission.READ)
+def list_pipeline_runs(call: Call[Runs]) -> Any:
+    """The runs of pipelines, newest first."""
+    if call.input.pipeline is not None:
+        call.project.pipeline_settings(call.input.pipeline)
+    found = list_runs(call.project.records, pipeline=call.input.pipeline, limit=call.input.limit)
+    return [without_inner_matters(each) for each in found]
+
+
+@operation("pipeline", "logs", Permission.READ, local=True)
+def show_logs(call: Call[Logs]) -> Any:
+    """What the steps of a run wrote to standard output and error."""
+    run = find_run(call.project.records, call.input.run)
+    if run is None:
+        known = [each.id for each in list_runs(call.project.records, limit=50)]
+        hint = did_you_mean(call.input.run, known)
+        raise RunNotFound(f"There is no run {call.input.run}.", remedy=f"{hint} See: modelyard pipeline list")
+    folder = call.project.workspace / "runs" / run.id / "logs"
+    names = [each.name for each in run.steps]
+    if call.input.step is not None and call.input.step not in names:
+        raise NotFound(f"Run {run.id} has no step '{call.input.step}'.", remedy=did_you_mean(call.input.step, names))
+    return [
+        {"step": name, "log": _text(folder, name)}
+        for name in names
+        if call.input.step is None or name == call.input.step
+    ]
+
+
+@operation("pipeline", "why", Permission.READ)
+def why(call: Call[WhyStep]) -> Any:
+    """Why a step was taken from the cache, or what changed so that it ran."""
+    return msgspec.to_builtins(explain(call.project.records, call.input.name, call.input.step))
+
+
+@operation("step", "run", Permission.DEVELOP, local=True)
+def carry_out_step(call: Call[RunStep]) -> Any:
+    """Carry out one step in this process, artifacts in and out as JSON: what Kubernetes or Airflow calls."""
+    given = call.input
+    return run_step(
+        call.project.engine().place,
+        given.function,
+        inputs=_object("inputs", given.inputs),
+        params=_object("params", given.params),
+        run_id=given.run,
+        name=given.name,
+        seed=given.seed,
+        secrets=given.secret,
+    )
+
+
+def without_inner_matters(run: PipelineRun) -> dict[str, Any]:
+    """A run for people and scripts: no lease, keys or digests of parameters."""
+    told: dict[str, Any] = msgspec.to_builtins(run)
+    for inner in ("lease", "inputs"):
+        told.pop(inner)
+    for step in told["steps"]:
+        step.pop("components")
+    return told
+
+
+def _text(folder: Path, step: str) -> str:
+    """The log of a step, or of its elements one after another."""
+    single = folder / f"{step}.log"
+    files = (
+        [single]
+        if single.exists()
+        else sorted(folder.glob(f"{step}.*.log"), key=lambda each: int(each.suffixes[-2][1:]))
+    )
+    return "".join(each.read_text(errors="replace") for each in files)
+
+
+def _object(option: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"--{option} is no JSON: {error}.", context={"path": option}) from error
+    if not isinstance(value, dict):
+        raise InvalidInput(f"--{option} is {text[:100]}, no JSON object.", remedy='Write {"name": value}.')
+    return value

@@ -1,0 +1,30 @@
+"""Running pipelines: which step is next, in which process, from the cache or anew, and what became of it.
+
+Owns orders, cache keys, records of runs and steps, and the loop that moves a run on. Does not own processes
+(`execution`) or the forms of what steps hand on (`artifacts`).
+"""
+
+from .engine import Engine
+from .here import run_pipeline
+from .observer import InBackground, Observer
+from .place import Place
+from .records import PipelineRun, StepRecord, find_run, list_runs
+from .selection import Selection
+from .step import run_step
+from .why import Why, explain
+
+__all__ = [
+    "Engine",
+    "InBackground",
+    "Observer",
+    "PipelineRun",
+    "Place",
+    "Selection",
+    "StepRecord",
+    "Why",
+    "explain",
+    "find_run",
+    "list_runs",
+    "run_pipeline",
+    "run_step",
+]

@@ -1,0 +1,64 @@
+"""An order for one call of a step, as any process can carry it out, and the report of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..artifacts import Artifact
+from ..context import Surroundings
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An input: an artifact, or an element inside its value."""
+
+    artifact: Artifact
+    path: tuple[str | int, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """Equal when the values are."""
+        return self.artifact.identity + (f"#{msgspec.json.encode(self.path).decode()}" if self.path else "")
+
+
+@dataclass(frozen=True)
+class Order:
+    """One call.
+
+    `function`: its name, see `ProjectNames`. `files`: digests of the project's files that the code was read from.
+    `inputs`: by parameter, `Taken` also inside lists and dicts. `at`: the instant at which the step's clock stands, or
+    None for the machine's. `secrets` the step sees; `hidden`, those of other steps, it does not. `threads` of
+    native libraries, such as OpenMP and BLAS.
+    """
+
+    run_id: str
+    step: str
+    function: str
+    inputs: Mapping[str, Any]
+    seed: int
+    context_seed: int
+    folder: Path
+    scratch: Path
+    surroundings: Surroundings
+    files: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    at: datetime | None = None
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a call gave. `touched`: whether it asked for the project's services; `reads`: datasets it said it read."""
+
+    output: Artifact
+    result: Any
+    seconds: float
+    verdict: str | None = None
+    reasons: tuple[str, ...] = ()
+    reads: Mapping[str, str] = field(default_factory=dict)
+    touched: bool = False

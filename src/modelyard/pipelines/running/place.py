@@ -1,0 +1,58 @@
+"""Where a run happens: its stores, folders, clock, processes and watchers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from modelyard.core import Clock
+from modelyard.execution import Executor
+from modelyard.storage import ArtifactStore, RecordStore
+
+from ..artifacts import Scratch
+from ..code import ProjectNames
+from ..context import Surroundings
+from .keys import Versions
+from .observer import Observer
+
+
+def _unknown(_name: str) -> None:
+    """Nobody knows the version of a dataset."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the engine is given.
+
+    `folder`: of the project, in which its code stands. `executor` gives the processes, when a step first needs one;
+    None runs every step in this one. `width`: calls handed to it at a time. `frozen`: steps' clocks stand at the
+    instant at which the step is ordered. `versions` of datasets, for cache keys.
+    """
+
+    records: RecordStore
+    artifacts: ArtifactStore
+    folder: Path
+    workspace: Path
+    clock: Clock
+    surroundings: Surroundings
+    seed: int = 0
+    executor: Callable[[], Executor] | None = None
+    width: int = 8
+    frozen: bool = False
+    versions: Versions = _unknown
+    observers: tuple[Observer, ...] = field(default_factory=tuple)
+
+    @property
+    def names(self) -> ProjectNames:
+        """Names of the project's code."""
+        return ProjectNames(self.folder)
+
+    @property
+    def scratch(self) -> Scratch:
+        """Copies of artifacts that can be made again."""
+        return Scratch(self.workspace / "scratch")
+
+    def log_of(self, run_id: str, step: str, element: int | None) -> Path:
+        """The file of what a step writes, relative to the workspace."""
+        name = step if element is None else f"{step}.{element}"
+        return Path("runs") / quote(run_id, safe="") / "logs" / f"{quote(name, safe='')}.log"
