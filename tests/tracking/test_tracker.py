@@ -63,6 +63,42 @@ def test_a_run_begins_and_ends_by_the_injected_clock(tracker: Tracker, time: Man
     assert found.data.tags["team"] == "größe"
 
 
+def test_runs_stand_below_others_and_are_found_again(tracker: Tracker, folder: Path, tmp_path: Path) -> None:
+    """Begun and ended when the caller says; a file is kept under the name it is given."""
+    parent = tracker.begin("nested", "the whole", {"job": "7"}, at=BEGIN)
+    child = tracker.begin("nested", "a part", parent=parent)
+    child.log(tags={"state": "done"})
+    (tmp_path / "odd name").write_text("said\n")
+    child.log_file(tmp_path / "odd name", "log.txt")
+    child.end("KILLED", BEGIN + timedelta(minutes=1))
+    found = client(folder).get_run(child.id)
+    assert (found.info.status, found.info.end_time) == ("KILLED", (BEGIN.timestamp() + 60) * 1000)
+    assert found.data.tags["mlflow.parentRunId"] == parent.id
+    assert found.data.tags["state"] == "done"
+    assert [each.path for each in client(folder).list_artifacts(child.id)] == ["log.txt"]
+    again = tracker.tagged("nested", "job", "7")
+    assert again is not None
+    assert again.id == parent.id
+    assert tracker.tagged("nested", "job", "8") is None
+
+
+def test_the_experiment_of_the_caller_is_left_alone(
+    tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notebooks set one for themselves: our runs and models go where they belong, and theirs stays current."""
+    tracker.prepare()
+    theirs = mlflow.set_experiment("theirs").experiment_id
+    with tracker.run("delay", "beside theirs") as run:
+        source = logged(tracker, run)
+    found = client(folder).get_logged_model(source.removeprefix("models:/"))
+    assert found.source_run_id == run.id
+    assert found.experiment_id != theirs
+    assert mlflow.active_run() is None
+    with mlflow.start_run() as own:
+        assert own.info.experiment_id == theirs
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+
+
 def test_a_run_whose_block_raises_has_failed(tracker: Tracker, folder: Path) -> None:
     """The error goes on its way, also Ctrl-C."""
     for error in (RuntimeError("no memory"), KeyboardInterrupt()):

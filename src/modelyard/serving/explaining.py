@@ -10,13 +10,10 @@ import numpy as np
 from .arms import LoadedArm
 from .dataplane import Answer
 from .deployments import Deployment
-from .errors import BadRequest, Overloaded, TooLarge
+from .errors import BadRequest, Overloaded
 
-MOST_ROWS = 100
-"""Of one request that wants explanations."""
-
-MOST_WAITING = 500
-"""Rows that may wait for their explanations; who comes beyond it is sent away."""
+MOST_WAITING = 1000
+"""Rows that may wait for their explanations, except of one request alone; who comes beyond it is sent away."""
 
 Then = Callable[[list[dict[str, Any]] | Exception], None]
 """Takes an explanation a row, or the error."""
@@ -31,9 +28,7 @@ class Explainer:
 
     def check(self, deployment: Deployment, rows: int) -> None:
         """Refuse what could not be explained, before it is predicted."""
-        if rows > MOST_ROWS:
-            raise TooLarge(f"{rows} rows are more than can be explained at once.", remedy=f"Send {MOST_ROWS} at most.")
-        if self._waiting > MOST_WAITING:
+        if self._waiting and self._waiting + rows > MOST_WAITING:
             raise Overloaded(f"{self._waiting} rows wait to be explained.", remedy="Try again in a second.")
         if not deployment.live.bundle.explains:
             raise BadRequest(

@@ -8,36 +8,63 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, TypeVar
 
 from modelyard.core import Clock
 
 from .errors import TrackingUnavailable
 
 Result = TypeVar("Result")
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+TELEMETRY_OFF = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+"""Variables that keep MLflow from calling home."""
+
+_PARENT = "mlflow.parentRunId"
 
 _ONCE = "modelyard.once"
 """The tag that tells which act a version was created by."""
 
 
 class Run:
-    """An MLflow run that is open."""
+    """An MLflow run."""
 
     def __init__(self, tracker: "Tracker", run_id: str) -> None:
         self._tracker = tracker
         self.id = run_id
 
-    def log(self, *, params: Mapping[str, object] | None = None, metrics: Mapping[str, float] | None = None) -> None:
-        """Log parameters and metrics in one batch; a parameter keeps its first value, and 6000 characters of it."""
+    def log(
+        self,
+        *,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log all in one batch; a parameter keeps its first value, and 6000 characters of it."""
         self._tracker.prepare()
-        from mlflow.entities import Metric, Param  # noqa: PLC0415 - see the module's docstring
+        from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415 - see the module's docstring
 
         at = self._tracker.now_ms()
         numbers = [Metric(name, float(value), at, 0) for name, value in (metrics or {}).items()]
         texts = [Param(name, str(value)[:6000]) for name, value in (params or {}).items()]
-        self._tracker.ask(lambda client: client.log_batch(self.id, metrics=numbers, params=texts))
+        labels = [RunTag(name, value) for name, value in (tags or {}).items()]
+        self._tracker.ask(lambda client: client.log_batch(self.id, metrics=numbers, params=texts, tags=labels))
+
+    def log_file(self, file: Path, name: str) -> None:
+        """Keep a file as an artifact called `name`."""
+        with TemporaryDirectory() as folder:
+            named = Path(folder) / name
+            named.symlink_to(file.absolute())
+            self._tracker.ask(lambda client: client.log_artifact(self.id, str(named)))
+
+    def end(self, status: Status, at: datetime | None = None) -> None:
+        """End it, now or when `at` says."""
+        end_time = self._tracker.now_ms() if at is None else _to_ms(at)
+        self._tracker.ask(lambda client: client.set_terminated(self.id, status, end_time=end_time))
 
     def log_model(self, model: Any, sample: Any) -> str:
         """Log a scikit-learn model with its signature and requirements; returns its URI."""
@@ -54,24 +81,47 @@ class Tracker:
 
     def now_ms(self) -> int:
         """The injected clock, in MLflow's milliseconds."""
-        return int(self._clock.now().timestamp() * 1000)
+        return _to_ms(self._clock.now())
 
     @contextmanager
     def run(self, experiment: str, name: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
         """A run that ends FINISHED, or FAILED when the block raises."""
-        experiment_id = self._experiment(experiment)
-        started = self.ask(
-            lambda client: client.create_run(
-                experiment_id, start_time=self.now_ms(), run_name=name, tags=dict(tags or {})
-            )
-        )
-        run = Run(self, started.info.run_id)
-        status = "FAILED"
+        run = self.begin(experiment, name, tags)
+        status: Status = "FAILED"
         try:
             yield run
             status = "FINISHED"
         finally:
-            self.ask(lambda client: client.set_terminated(run.id, status, end_time=self.now_ms()))
+            run.end(status)
+
+    def begin(
+        self,
+        experiment: str,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        *,
+        parent: Run | None = None,
+        at: datetime | None = None,
+    ) -> Run:
+        """A run that the caller ends; MLflow shows it below its parent. It began now, or when `at` says."""
+        experiment_id = self._experiment(experiment)
+        start_time = self.now_ms() if at is None else _to_ms(at)
+        shown = {**(tags or {}), **({_PARENT: parent.id} if parent is not None else {})}
+        started = self.ask(
+            lambda client: client.create_run(experiment_id, start_time=start_time, run_name=name, tags=shown)
+        )
+        return Run(self, started.info.run_id)
+
+    def tagged(self, experiment: str, tag: str, value: str) -> Run | None:
+        """The newest run of an experiment with a tag, or None."""
+        experiment_id = self._experiment(experiment)
+        wanted = f"tags.`{tag}` = '{value}'"
+        found = self.ask(lambda client: client.search_runs([experiment_id], wanted, max_results=1))
+        return Run(self, found[0].info.run_id) if found else None
+
+    def environment(self, run: Run) -> dict[str, str]:
+        """Variables with which plain `mlflow.log_…` calls of another process land in a run."""
+        return {"MLFLOW_TRACKING_URI": self._uri, "MLFLOW_RUN_ID": run.id, **TELEMETRY_OFF}
 
     def log_sklearn(self, run_id: str, model: Any, sample: Any) -> str:
         """See `Run.log_model`. `sample`: a few rows as the model reads them, (n, f)."""
@@ -79,10 +129,12 @@ class Tracker:
         import mlflow  # noqa: PLC0415 - see the module's docstring
         import sklearn  # noqa: PLC0415
 
-        with self._translated(), mlflow.start_run(run_id=run_id):
+        model_id = self._new_model(run_id)
+        with self._translated():
             logged = mlflow.sklearn.log_model(
                 model,
-                name="model",
+                run_id=run_id,
+                model_id=model_id,
                 signature=mlflow.models.infer_signature(sample, model.predict(sample)),
                 pip_requirements=[f"scikit-learn=={sklearn.__version__}"],
                 serialization_format="cloudpickle",
@@ -188,6 +240,16 @@ class Tracker:
             return str(found.experiment_id)
         return str(self.ask(lambda client: client.create_experiment(name, artifact_location=self._artifacts)))
 
+    def _new_model(self, run_id: str) -> str:
+        """A logged model of a run, before its files; MLflow itself would put it where the caller's own runs go."""
+        run = self.ask(lambda client: client.get_run(run_id))
+        made = self.ask(
+            lambda client: client.create_logged_model(
+                run.info.experiment_id, name="model", source_run_id=run_id, params=run.data.params
+            )
+        )
+        return str(made.model_id)
+
     def _registered_model(self, name: str) -> None:
         try:
             self.ask(lambda client: client.create_registered_model(name))
@@ -198,8 +260,12 @@ class Tracker:
 
 def without_telemetry() -> None:
     """Switch MLflow's telemetry off. Must come before any import of it."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
+    for name, value in TELEMETRY_OFF.items():
+        os.environ.setdefault(name, value)
+
+
+def _to_ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
 
 
 def _masked(text: str) -> str:
