@@ -27,7 +27,10 @@ class StepProject(Protocol):
 
 @dataclass(frozen=True)
 class ProjectSurroundings:
-    """See `pipelines.Surroundings`. `make`: the project's class. `environment`: what the project was opened with instead of the process's own."""
+    """See `pipelines.Surroundings`.
+
+    `make`: the project's class. `environment`: what the project was opened with instead of the process's own.
+    """
 
     make: Callable[..., StepProject]
     file: Path

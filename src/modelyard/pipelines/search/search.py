@@ -12,6 +12,7 @@ from typing import Any
 from modelyard.core import Failed, InvalidInput
 from modelyard.core.durations import format_duration, parse_duration
 
+from ..context import in_run
 from .kept import KeptTrials
 from .pictures import page
 from .result import SearchResult, TrialRecord
@@ -43,7 +44,7 @@ def search(
     patience: int | None = None,
     sampler: Sampler = "tpe",
     pruner: Pruner = "median",
-    seed: int = 0,
+    seed: int | None = None,
     folder: Path | None = None,
 ) -> SearchResult:
     """Search the parameters with which `objective(trial, **inputs)` gives the best number, on Optuna.
@@ -53,9 +54,9 @@ def search(
     at a time, each in a process of its own when there are several: the objective then stands in a file of the project.
     No trial begins after `budget`, or once `patience` trials in a row found nothing better; those under way go on.
 
-    With a `folder` the study is kept in it, and a search that was cut off goes on where it was: trials that ended are
-    not made again. Pictures of the study stand beside it. The same seed gives the same trials as long as they run one
-    at a time or the sampler is `random`; `tpe` learns from whichever trials have ended.
+    The study is kept in `folder`, by default the step's own, and a search that was cut off goes on where it was: trials
+    that ended are not made again. Pictures of it stand beside them. The same seed (by default the run's) gives the same
+    trials as long as they run one at a time or the sampler is `random`; `tpe` learns from whichever trials have ended.
 
     Failed when no trial was completed, with the error of one that failed.
     """
@@ -67,8 +68,11 @@ def search(
         )
     limits = _Limits(trials, parse_duration(budget) if isinstance(budget, str) else budget, patience, direction)
     with ExitStack() as stack:
+        run = in_run()
+        if folder is None and run is not None and run.kept is not None:
+            folder = run.folder
         kept = folder or Path(stack.enter_context(TemporaryDirectory()))
-        plan = Plan(direction, sampler, pruner, seed)
+        plan = Plan(direction, sampler, pruner, seed if seed is not None else run.seed if run is not None else 0)
         runner: Runner = Here(plan, objective, inputs)
         if parallel > 1:
             runner = stack.enter_context(closing(SideBySide(plan, objective, inputs, parallel, kept)))
