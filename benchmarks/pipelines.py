@@ -1,4 +1,4 @@
-"""What the engine of pipelines costs: a step, a cached run, and a gigabyte handed on. `python -m benchmarks.pipelines`."""
+"""What the engine of pipelines costs: a step, a cached run, and a gigabyte handed on."""
 
 import hashlib
 import os
@@ -65,11 +65,11 @@ def steps(folder: Path) -> None:
     try:
         project.run_pipeline("warm", {}, cache=False)
         for name, count in (("wide", 100), ("chain", 10)):
-            seconds, load_ = timed(lambda name=name: project.run_pipeline(name, {}, cache=False))  # type: ignore[misc]
-            print(f"{name}: {1000 * seconds / count:.1f} ms a step, {1000 * load_ / count:.1f} ms of CPU here")
+            seconds, load_ = timed(lambda name=name: project.run_pipeline(name, {}, cache=False))
+            print(f"{name}: {1000 * seconds / count:.1f} ms a step, {1000 * load_ / count:.1f} ms of CPU here")  # noqa: T201 - a benchmark prints
         project.run_pipeline("chain", {})
         seconds, load_ = timed(lambda: project.run_pipeline("chain", {}))
-        print(f"10 steps, all cached: {seconds:.3f} s, {load_:.3f} s of CPU")
+        print(f"10 steps, all cached: {seconds:.3f} s, {load_:.3f} s of CPU")  # noqa: T201 - a benchmark prints
     finally:
         project.close()
 
@@ -99,8 +99,8 @@ def tables(folder: Path, rows: int = 16_777_216, columns: int = 8) -> None:
     again = load(artifact, store, names, scratch)
     reading = time.perf_counter() - began
     copied = pa.total_allocated_bytes() - before
-    told = f"{artifact.size / 1e9:.2f} GB: written in {min(writing):.2f} s, {min(writing) / plain:.2f} × write and hash"
-    print(
+    told = f"{artifact.size / 1e9:.2f} GB: written in {min(writing):.2f} s, {min(writing) / plain:.2f} x write and hash"
+    print(  # noqa: T201 - a benchmark prints
         f"{told} ({plain:.2f} s); mapped in {1000 * reading:.1f} ms, {copied:,} bytes copied, {again.num_rows:,} rows"
     )
 

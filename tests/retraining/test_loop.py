@@ -33,7 +33,15 @@ class Numbers(Tracker):
     def __init__(self) -> None:
         self.count = 0
 
-    def create_version(self, model: str, source: str, run_id: str, tags: Mapping[str, str] | None = None) -> int:
+    def create_version(
+        self,
+        model: str,
+        source: str,
+        run_id: str,
+        tags: Mapping[str, str] | None = None,
+        *,
+        once: str | None = None,
+    ) -> int:
         self.count += 1
         return self.count
 

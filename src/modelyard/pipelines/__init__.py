@@ -45,8 +45,10 @@ from .running import (
     run_pipeline,
     run_step,
 )
+from .search import SearchResult, TrialRecord, search
 from .source import describe_document, describe_file
 from .svg import draw_svg
+from .tracked import TrackedRuns
 
 __all__ = [
     "FORMAT",
@@ -83,6 +85,7 @@ __all__ = [
     "RunEnded",
     "RunNotFound",
     "Samples",
+    "SearchResult",
     "Selection",
     "Services",
     "Stage",
@@ -90,6 +93,8 @@ __all__ = [
     "StepFailed",
     "StepRecord",
     "Surroundings",
+    "TrackedRuns",
+    "TrialRecord",
     "UnstorableResult",
     "Why",
     "Wire",
@@ -117,6 +122,7 @@ __all__ = [
     "read_graph",
     "run_pipeline",
     "run_step",
+    "search",
     "step",
     "when",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -87,7 +88,7 @@ def _nothing_read(_name: str, _digest: str) -> None:
 class RunContext:
     """One run: its id, its clock and seed, and the services of the project; `step` is the one that asks.
 
-    `read(name, digest)` puts on record which version of a dataset the step has read.
+    `read(name, digest)` puts on record which version of a dataset the step has read. `kept` is where `folder` will be.
     """
 
     run_id: str
@@ -96,6 +97,18 @@ class RunContext:
     services: Services
     step: str = ""
     read: Callable[[str, str], None] = _nothing_read
+    kept: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """A folder that is kept with the run and that a step finds again when the run is resumed: for checkpoints.
+
+        Pictures (.html, .png, .svg) in it are shown with the step in MLflow. Elements of a mapped step have one each.
+        """
+        if self.kept is None:
+            raise InvalidPipeline("This run keeps no folders.", remedy="Run it: modelyard pipeline run NAME.")
+        self.kept.mkdir(parents=True, exist_ok=True)
+        return self.kept
 
 
 _CURRENT: ContextVar[RunContext | None] = ContextVar("run", default=None)

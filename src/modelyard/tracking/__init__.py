@@ -4,6 +4,6 @@ Owns talking to MLflow. Does not own what may serve: that is `registry`'s, and M
 """
 
 from .errors import TrackingUnavailable
-from .tracker import Run, Tracker, without_telemetry
+from .tracker import Run, Status, Tracker, without_telemetry
 
-__all__ = ["Run", "Tracker", "TrackingUnavailable", "without_telemetry"]
+__all__ = ["Run", "Status", "Tracker", "TrackingUnavailable", "without_telemetry"]

@@ -20,6 +20,7 @@ from modelyard.monitoring import Monitors
 from modelyard.online import LocalOnlineStore
 from modelyard.pipelines import (
     Engine,
+    InBackground,
     Observer,
     Pipeline,
     PipelineNotFound,
@@ -28,6 +29,7 @@ from modelyard.pipelines import (
     Place,
     RunNotFound,
     Selection,
+    TrackedRuns,
     find_run,
     forget_changed,
     list_runs,
@@ -238,7 +240,7 @@ class Project:
         """Run a pipeline of the project; one that ended under this id already is only read. See `Engine.run`."""
         settings = self.pipeline_settings(name)
         identity = run_id or self.ids.new(to_micros(self.clock.now()))
-        return self.engine(observers).run(
+        return self.engine((*observers, self._tracked())).run(
             self._pipeline(name),
             {**settings.params, **params},
             identity,
@@ -255,7 +257,11 @@ class Project:
             raise RunNotFound(
                 f"There is no run {run_id}.", remedy=f"{did_you_mean(run_id, known)} See: modelyard pipeline list"
             )
-        return self.engine(observers).resume(self._pipeline(run.pipeline), run_id)
+        return self.engine((*observers, self._tracked())).resume(self._pipeline(run.pipeline), run_id)
+
+    def _tracked(self) -> Observer:
+        """Shows one run in MLflow, beside it."""
+        return InBackground(TrackedRuns(self.tracker, self.file.folder, self.workspace.absolute()))
 
     def _pipeline(self, name: str) -> Pipeline:
         """A pipeline under the name that the project gives it, with the code as it is now."""

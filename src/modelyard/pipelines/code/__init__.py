@@ -4,7 +4,7 @@ Owns nothing that runs; does not own loading files (`data.load_module`).
 """
 
 from .fingerprint import fingerprint
-from .freshness import forget_changed, generation_of
+from .freshness import forget_changed, generation_of, mentions
 from .names import ProjectNames
 
-__all__ = ["ProjectNames", "fingerprint", "forget_changed", "generation_of"]
+__all__ = ["ProjectNames", "fingerprint", "forget_changed", "generation_of", "mentions"]

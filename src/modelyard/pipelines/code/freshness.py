@@ -28,6 +28,12 @@ def generation_of(folder: Path) -> str:
     return digest_of(canonical_json([list(each) for each in files]))[:16]
 
 
+def mentions(folder: Path, word: str) -> bool:
+    """Whether any loaded file of a project contains a word."""
+    files = (Path(str(sys.modules[name].__file__)) for name in _modules(folder))
+    return any(word in file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file())
+
+
 def _modules(folder: Path) -> dict[str, _Stamp]:
     found = {}
     for name, module in list(sys.modules.items()):

@@ -7,8 +7,8 @@ Owns orders, cache keys, records of runs and steps, and the loop that moves a ru
 from .engine import Engine
 from .here import run_pipeline
 from .observer import InBackground, Observer
-from .place import Place
-from .records import PipelineRun, StepRecord, find_run, list_runs
+from .place import Place, kept_of
+from .records import PipelineRun, RunState, StepRecord, StepState, find_run, list_runs
 from .selection import Selection
 from .step import run_step
 from .why import Why, explain
@@ -19,11 +19,14 @@ __all__ = [
     "Observer",
     "PipelineRun",
     "Place",
+    "RunState",
     "Selection",
     "StepRecord",
+    "StepState",
     "Why",
     "explain",
     "find_run",
+    "kept_of",
     "list_runs",
     "run_pipeline",
     "run_step",

@@ -21,7 +21,7 @@ from .journal import Journal
 from .keys import Uncached, components_of, key_of, seed_of
 from .lease import BEAT_SECONDS
 from .order import Order, Report
-from .place import Place
+from .place import Place, kept_of
 from .records import CACHE, StepRecord
 from .secrets import Masked, without
 from .task import carry_out, perform
@@ -254,6 +254,7 @@ class Loop:
             hidden=tuple(sorted(self._secrets - set(options.secrets))),
             at=self._place.clock.now() if self._place.frozen else None,
             threads=int(options.resources.get("cpus", 1)),
+            kept=self._place.workspace / kept_of(self._journal.run.id, work.node.name, work.element),
         )
 
     def _run_here(self, work: Work) -> None:

@@ -32,7 +32,7 @@ class Order:
     `function`: its name, see `ProjectNames`. `files`: digests of the project's files that the code was read from.
     `inputs`: by parameter, `Taken` also inside lists and dicts. `at`: the instant at which the step's clock stands, or
     None for the machine's. `secrets` the step sees; `hidden`, those of other steps, it does not. `threads` of
-    native libraries, such as OpenMP and BLAS.
+    native libraries, such as OpenMP and BLAS. `kept`: the step's own folder, which outlives its process.
     """
 
     run_id: str
@@ -49,6 +49,7 @@ class Order:
     hidden: tuple[str, ...] = ()
     at: datetime | None = None
     threads: int = 1
+    kept: Path | None = None
 
 
 @dataclass(frozen=True)

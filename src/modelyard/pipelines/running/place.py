@@ -54,5 +54,17 @@ class Place:
 
     def log_of(self, run_id: str, step: str, element: int | None) -> Path:
         """The file of what a step writes, relative to the workspace."""
-        name = step if element is None else f"{step}.{element}"
-        return Path("runs") / quote(run_id, safe="") / "logs" / f"{quote(name, safe='')}.log"
+        return _of(run_id, "logs") / f"{_call(step, element)}.log"
+
+
+def kept_of(run_id: str, step: str, element: int | None = None) -> Path:
+    """The folder that a step finds again when its run is resumed, relative to the workspace."""
+    return _of(run_id, "kept") / _call(step, element)
+
+
+def _of(run_id: str, what: str) -> Path:
+    return Path("runs") / quote(run_id, safe="") / what
+
+
+def _call(step: str, element: int | None) -> str:
+    return quote(step if element is None else f"{step}.{element}", safe="")

@@ -1,5 +1,6 @@
 """Carrying out one order, in whatever process: load the inputs, call the step, keep what it returned."""
 
+import os
 import random
 import sys
 import time
@@ -35,7 +36,7 @@ def perform(order: Order) -> Report:
                 remedy=f"Resume it with the code as it is now: modelyard pipeline resume {order.run_id}",
             )
     masked = Masked(order.secrets)
-    with masked.output(), without(order.hidden), _threads(order.threads):
+    with masked.output(), without(order.hidden), _threads(order.threads), _own_mlflow_run():
         try:
             return carry_out(order, function, names, masked)
         except Exception as error:
@@ -64,7 +65,7 @@ def carry_out(order: Order, function: Callable[..., Any], names: SharedNames, ma
     services = _Noticing(order, clock)
     reads: dict[str, str] = {}
     context = RunContext(
-        order.run_id, clock, order.context_seed, cast("Services", services), order.step, reads.__setitem__
+        order.run_id, clock, order.context_seed, cast("Services", services), order.step, reads.__setitem__, order.kept
     )
     began = time.perf_counter()
     with seeded(order.seed):
@@ -87,6 +88,19 @@ def carry_out(order: Order, function: Callable[..., Any], names: SharedNames, ma
         reads,
         touched=services.touched,
     )
+
+
+@contextmanager
+def _own_mlflow_run() -> Iterator[None]:
+    """Close the MLflow run that the step's own `mlflow.log_…` calls went to, so that the next step's do not."""
+    own = os.environ.get("MLFLOW_RUN_ID")
+    try:
+        yield
+    finally:
+        mlflow = sys.modules.get("mlflow")
+        active = mlflow.active_run() if mlflow is not None and own else None
+        if mlflow is not None and active is not None and active.info.run_id == own:
+            mlflow.end_run()
 
 
 class _Noticing:
