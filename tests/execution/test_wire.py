@@ -20,7 +20,7 @@ def test_messages_in_pieces_and_together() -> None:
     assert got == [["a", 1], "b"]
     theirs.send(sent[-1:] + frame("c"))
     assert frames.take() == [None, "c"]
-    assert not frames.is_silent
+    assert not bool(frames.is_silent)  # it may have changed since the loop
     theirs.close()
     assert frames.take() is None
     ours.close()
@@ -36,6 +36,6 @@ def test_silence_is_not_half_a_message() -> None:
     ours.setblocking(False)
     frames = Frames(ours)
     assert frames.take() == []
-    assert not frames.is_silent
+    assert not bool(frames.is_silent)  # it may have changed since the loop
     ours.close()
     theirs.close()
