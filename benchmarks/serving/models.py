@@ -23,7 +23,8 @@ from modelyard.bundling import BuiltBundle, Facts, build_bundle, build_profile, 
 from modelyard.core import ModelyardError
 from modelyard.inference import Encoder
 
-from .records import PEERS, ModelName
+from ..environments import PEERS
+from .records import ModelName
 
 FEATURES = 20
 TRAINING_ROWS = 4000

@@ -10,8 +10,6 @@ ModelName = Literal["forest", "xgboost", "logistic", "huge"]
 State = Literal["met", "missed", "reported", "not measured"]
 
 HERE = Path(__file__).parent
-PEERS = HERE.parent / ".peers"
-"""Virtual environments, models and results; git ignores it."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ..environments import PEERS
 from . import peers
 from .bench import Bench, Options
 from .closed import NoLoad
 from .measures import ALL, Measure, grid
 from .models import NotCarried
 from .processes import NotStarted
-from .records import PEERS, Figure
+from .records import Figure
 
 NOTE = 160
 """Characters of a note in the table; the results file has it whole."""

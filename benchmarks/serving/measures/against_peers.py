@@ -5,10 +5,11 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...environments import NotInstalled
 from ..bench import Bench
 from ..closed import NoLoad
 from ..ours import Ours
-from ..peers import NotInstalled, Peer
+from ..peers import Peer
 from ..processes import NotStarted
 from ..records import Cell, Endpoint, Figure, Load, ModelName, Target
 from .against_echo import echoing

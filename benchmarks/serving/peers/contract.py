@@ -1,8 +1,6 @@
 """What a peer is: how it is installed, started, and asked."""
 
 import json
-import subprocess
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +9,13 @@ from typing import ClassVar
 
 from modelyard.control import free_port
 
+from ...environments import PEERS, install
 from ..models import Trained, sample
 from ..processes import Running
-from ..records import PEERS, Endpoint, ModelName
+from ..records import Endpoint, ModelName
 
 MODEL_LIBRARIES = ("scikit-learn==1.9.1", "xgboost-cpu==3.2.0", "joblib")
 """The versions that trained the models, so that each peer loads the very same."""
-
-
-class NotInstalled(RuntimeError):
-    """A peer could not be installed; the message is pip's."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +62,7 @@ class Peer(ABC):
 
     def install(self) -> None:
         """Create the environment and install the peer, once; NotInstalled with pip's last words when that fails."""
-        mark = self.folder / ".installed"
-        wanted = "\n".join(self.requirements)
-        if mark.exists() and mark.read_text() == wanted:
-            return
-        base = Path(sys.base_prefix) / "bin" / "python3"
-        _run([str(base if base.exists() else sys.executable), "-m", "venv", str(self.folder)])
-        _run([self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *self.requirements])
-        mark.write_text(wanted)
+        install(self.name, self.requirements)
 
     def start(self, configuration: str, model: Trained, folder: Path) -> tuple[Running, int]:
         """Start it on a free port and wait until it is ready; NotStarted otherwise. The caller ends it."""
@@ -124,9 +112,3 @@ class Peer(ABC):
     @abstractmethod
     def body(self, rows: Sequence[Sequence[float]]) -> object:
         """A request of these rows, to be written as JSON."""
-
-
-def _run(command: Sequence[str]) -> None:
-    result = subprocess.run(list(command), capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise NotInstalled((result.stderr or result.stdout).strip()[-600:])
