@@ -1,4 +1,4 @@
-"""What the engine of pipelines costs: a step, a cached run, and a gigabyte handed on. `python -m benchmarks.pipelines`."""
+"""What the engine costs: a step, a cached run, a gigabyte handed on. `python -m benchmarks.pipelines`."""
 
 import hashlib
 import os
@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pyarrow as pa
 
@@ -66,10 +67,10 @@ def steps(folder: Path) -> None:
         project.run_pipeline("warm", {}, cache=False)
         for name, count in (("wide", 100), ("chain", 10)):
             seconds, load_ = timed(lambda name=name: project.run_pipeline(name, {}, cache=False))  # type: ignore[misc]
-            print(f"{name}: {1000 * seconds / count:.1f} ms a step, {1000 * load_ / count:.1f} ms of CPU here")
+            click.echo(f"{name}: {1000 * seconds / count:.1f} ms a step, {1000 * load_ / count:.1f} ms of CPU here")
         project.run_pipeline("chain", {})
         seconds, load_ = timed(lambda: project.run_pipeline("chain", {}))
-        print(f"10 steps, all cached: {seconds:.3f} s, {load_:.3f} s of CPU")
+        click.echo(f"10 steps, all cached: {seconds:.3f} s, {load_:.3f} s of CPU")
     finally:
         project.close()
 
@@ -99,8 +100,8 @@ def tables(folder: Path, rows: int = 16_777_216, columns: int = 8) -> None:
     again = load(artifact, store, names, scratch)
     reading = time.perf_counter() - began
     copied = pa.total_allocated_bytes() - before
-    told = f"{artifact.size / 1e9:.2f} GB: written in {min(writing):.2f} s, {min(writing) / plain:.2f} × write and hash"
-    print(
+    told = f"{artifact.size / 1e9:.2f} GB: written in {min(writing):.2f} s, {min(writing) / plain:.2f} x writing and hashing"
+    click.echo(
         f"{told} ({plain:.2f} s); mapped in {1000 * reading:.1f} ms, {copied:,} bytes copied, {again.num_rows:,} rows"
     )
 
