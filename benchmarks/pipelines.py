@@ -100,7 +100,7 @@ def tables(folder: Path, rows: int = 16_777_216, columns: int = 8) -> None:
     again = load(artifact, store, names, scratch)
     reading = time.perf_counter() - began
     copied = pa.total_allocated_bytes() - before
-    told = f"{artifact.size / 1e9:.2f} GB: written in {min(writing):.2f} s, {min(writing) / plain:.2f} x writing and hashing"
+    told = f"{artifact.size / 1e9:.2f} GB: written in {min(writing):.2f} s, {min(writing) / plain:.2f} x write+hash"
     click.echo(
         f"{told} ({plain:.2f} s); mapped in {1000 * reading:.1f} ms, {copied:,} bytes copied, {again.num_rows:,} rows"
     )
