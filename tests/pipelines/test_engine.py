@@ -183,14 +183,14 @@ def slow(count: int) -> int:
 
 
 @my.pipeline
-def counting(more: int = 0, late: bool = False) -> None:
+def counting(more: int = 0, late: int = 0) -> None:
     count = flaky()
     open_vault(more)
     peek(count)
     with my.when(count.equals(99)):
         skipped = slow(count)
         peek(skipped)
-    slow(more)
+    slow(late)
 """
 
 
@@ -222,7 +222,7 @@ def test_a_failure_names_the_step_and_shows_no_secret(flaky: Project) -> None:
     kept = [each for each in flaky.workspace.rglob("*") if each.is_file()]
     assert [each for each in kept if b"hunter-22" in each.read_bytes()] == []
     with pytest.raises(StepFailed, match=r"Step 'slow_2' of 'counting' failed: .*0\.3"):
-        flaky.run_pipeline("counting", {"more": 3}, run_id="late")
+        flaky.run_pipeline("counting", {"late": 3}, run_id="late")
 
 
 def test_a_worker_that_is_killed_fails_its_step_and_the_run_goes_on_later(tmp_path: Path) -> None:

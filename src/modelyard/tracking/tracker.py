@@ -155,6 +155,7 @@ class Tracker:
 
         `once` names the act: repeating it, after a crash, gives the number that the first time was given.
         """
+        self.prepare()  # `models:/…` is looked up where this process points, not where the client does
         self._registered_model(model)
         if once is not None and (number := self._created_by(model, once)) is not None:
             return number
