@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import psutil
 import pytest
@@ -236,6 +238,27 @@ def test_a_pool_of_no_workers_is_refused() -> None:
     """It would run nothing."""
     with pytest.raises(DoesNotFit, match="0 workers"):
         LocalPool(0)
+
+
+@pytest.mark.parametrize("kills", [10, pytest.param(300, marks=[pytest.mark.soak])])
+def test_every_task_ends_once_whoever_is_killed(kills: int) -> None:
+    """Workers are killed at any moment, idle ones too: each task is done or crashed, no more crash than were killed."""
+    before, random, outcomes, submitted, killed = children(), Random(0), list[Outcome](), 0, 0
+    with LocalPool(3) as pool:
+        while killed < kills or len(outcomes) < submitted:
+            while killed < kills and submitted - len(outcomes) < 6:
+                pool.submit(task(tasks.sleep, random.choice([0, 0.001, 0.01])))
+                submitted += 1
+            outcomes += pool.wait(0.05)
+            workers = sorted(children() - before)
+            if killed < kills and workers and random.random() < 0.2:
+                os.kill(random.choice(workers), signal.SIGKILL)
+                killed += 1
+        assert pool.wait() == []
+    states = Counter(each.state for each in outcomes)
+    assert len({each.id for each in outcomes}) == submitted
+    assert set(states) <= {"done", "crashed"}
+    assert states["crashed"] <= killed < submitted
 
 
 PROGRAM = """

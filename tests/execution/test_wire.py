@@ -5,6 +5,11 @@ import socket
 from modelyard.execution.wire import Frames, frame
 
 
+def silent(frames: Frames) -> bool:
+    """Whether the last `take` found nothing."""
+    return frames.is_silent
+
+
 def test_messages_in_pieces_and_together() -> None:
     """One byte at a time, and several at once; then silence, then the end."""
     ours, theirs = socket.socketpair()
@@ -13,14 +18,14 @@ def test_messages_in_pieces_and_together() -> None:
     for byte in sent[:-1]:
         theirs.send(bytes([byte]))
     got = []
-    while not frames.is_silent:
+    while not silent(frames):
         messages = frames.take()
         assert messages is not None
         got += messages
     assert got == [["a", 1], "b"]
     theirs.send(sent[-1:] + frame("c"))
     assert frames.take() == [None, "c"]
-    assert not bool(frames.is_silent)  # it may have changed since the loop
+    assert not silent(frames)
     theirs.close()
     assert frames.take() is None
     ours.close()
@@ -36,6 +41,6 @@ def test_silence_is_not_half_a_message() -> None:
     ours.setblocking(False)
     frames = Frames(ours)
     assert frames.take() == []
-    assert not bool(frames.is_silent)  # it may have changed since the loop
+    assert not silent(frames)
     ours.close()
     theirs.close()

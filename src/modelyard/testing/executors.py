@@ -145,8 +145,8 @@ class ExecutorSuite(ABC):
     @pytest.mark.parametrize(
         ("function", "type_", "message"),
         [
-            (tasks.raise_stubborn, "modelyard.testing.tasks.Stubborn", "this and that"),
-            (tasks.raise_unspeakable, "modelyard.testing.tasks.Unspeakable", "its message cannot be shown"),
+            (tasks.raise_stubborn, "modelyard.testing.tasks._Stubborn", "this and that"),
+            (tasks.raise_unspeakable, "modelyard.testing.tasks._Unspeakable", "its message cannot be shown"),
         ],
     )
     def test_an_exception_that_cannot_travel_is_told_in_words(

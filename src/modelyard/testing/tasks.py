@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 
-class Stubborn(Exception):
+class _Stubborn(Exception):
     """An exception that can be pickled and not unpickled."""
 
     def __init__(self, left: str, right: str) -> None:
         super().__init__(f"{left} and {right}")
 
 
-class Unspeakable(Exception):
+class _Unspeakable(Exception):
     """An exception that cannot even be shown."""
 
     def __str__(self) -> str:
@@ -56,12 +56,12 @@ def _deeper(levels: dict[str, int]) -> int:
 
 def raise_stubborn() -> None:
     """Raise what does not unpickle."""
-    raise Stubborn("this", "that")
+    raise _Stubborn("this", "that")
 
 
 def raise_unspeakable() -> None:
     """Raise what neither pickles nor shows itself."""
-    raise Unspeakable
+    raise _Unspeakable
 
 
 def leave() -> None:
