@@ -307,7 +307,7 @@ def test_what_one_sees_is_answered(row: Cells) -> None:
 
 
 def codes() -> set[str]:
-    """Every code an error or a finding can have: of a class, given where it is raised, or of a rule of pipelines."""
+    """Every code of an error, or of what a rule of pipelines finds."""
     classes = [each for module in every_module() for each in vars(module).values() if isinstance(each, type)]
     return (
         {each.code for each in classes if issubclass(each, ModelyardError)}
