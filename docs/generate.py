@@ -23,6 +23,7 @@ import modelyard.operations
 from modelyard.cli.root import root
 from modelyard.core.durations import format_duration
 from modelyard.operations import Operation
+from modelyard.pipelines import RULES
 from modelyard.wiring import FILE_NAME, ProjectFile
 
 PAGES = Path(__file__).with_name("reference")
@@ -43,10 +44,14 @@ _KINDS: Mapping[Any, str] = {
 
 
 def main() -> None:
-    """Write both pages into the folder given, or into the docs."""
+    """Write the pages into the folder given, or into the docs."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGES
     folder.mkdir(parents=True, exist_ok=True)
-    for name, lines in (("cli.md", cli_page()), ("project-file.md", project_file_page())):
+    for name, lines in (
+        ("cli.md", cli_page()),
+        ("project-file.md", project_file_page()),
+        ("pipeline-rules.md", rules_page()),
+    ):
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -157,6 +162,23 @@ def project_file_page() -> Iterator[str]:
         rows = list(_settings(section, field))
         if rows:
             yield from ("", "| setting | value | default | |", "|---|---|---|---|", *rows)
+
+
+def rules_page() -> Iterator[str]:
+    """Every rule that a pipeline is judged by."""
+    yield from (
+        MADE,
+        "",
+        "# The rules of pipelines",
+        "",
+        "What `modelyard pipeline validate` finds. With `--strict` every warning is an error, and only errors make a",
+        "pipeline invalid. [How to write one](../how-to/write-a-pipeline.md).",
+        "",
+        "| code | severity | found |",
+        "|---|---|---|",
+    )
+    for rule in RULES:
+        yield _row(f"`{rule.code}`", rule.severity, rule.summary)
 
 
 def _settings(path: str, field: FieldInfo) -> Iterator[str]:

@@ -22,6 +22,7 @@ from modelyard.cli import edge
 from modelyard.core import Digest, ManualClock, ModelyardError, SystemIds
 from modelyard.journal import Journal
 from modelyard.online import LocalOnlineStore
+from modelyard.pipelines import RULES
 from modelyard.registry import STAGES, alias_of
 from modelyard.routing import Arm, Feed, FeedFolder, Route
 from modelyard.serving import DataPlane, HttpServer, Metrics
@@ -306,9 +307,13 @@ def test_what_one_sees_is_answered(row: Cells) -> None:
 
 
 def codes() -> set[str]:
-    """Every code an error can have: of a class, or given where it is raised."""
+    """Every code of an error, or of what a rule of pipelines finds."""
     classes = [each for module in every_module() for each in vars(module).values() if isinstance(each, type)]
-    return {each.code for each in classes if issubclass(each, ModelyardError)} | given_codes()
+    return (
+        {each.code for each in classes if issubclass(each, ModelyardError)}
+        | given_codes()
+        | {each.code for each in RULES}
+    )
 
 
 @pytest.mark.parametrize(

@@ -280,8 +280,18 @@ class TestLoop:
     def test_a_pipeline_is_shown_without_running(self, project: Project) -> None:
         """Steps, needs, and a chart."""
         shown = carry_out(pipelines.show_pipeline, project, pipelines.ShowPipeline("training"))
-        assert shown["steps"][0] == {"name": "load", "kind": "data", "needs": []}
+        assert shown["steps"][0] == {"name": "load", "kind": "data", "needs": [], "waits_for": [], "when": []}
+        assert shown["svg"].startswith("<svg")
         assert shown["mermaid"].startswith("flowchart TD")
+
+    def test_the_pipeline_of_a_new_project_is_valid_even_strictly(self, project: Project) -> None:
+        """No rule finds anything, and what is exported names its functions by file."""
+        asked = pipelines.ValidatePipeline("training", strict=True)
+        judged = carry_out(pipelines.validate_pipeline, project, asked)
+        assert judged == {"pipeline": "training", "valid": True, "findings": []}
+        document = carry_out(pipelines.export_pipeline, project, pipelines.ShowPipeline("training"))
+        assert document["steps"][0]["function"] == "training.py:load"
+        assert document["rollback"] == {"strategy": "previous-version"}
 
     @pytest.mark.parametrize("operation", [loop.run_monitor, loop.monitor_status], ids=lambda each: each.name)
     def test_a_deployment_that_nobody_watches_is_not_found(self, project: Project, operation: Operation[Any]) -> None:

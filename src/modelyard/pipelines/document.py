@@ -23,6 +23,7 @@ from .errors import InvalidPipeline
 from .exported import FORMAT, describe_exported
 from .fits import hints_of, named
 from .graph import Condition, Each, Graph, Node, Options, Output, Parameter
+from .jsonfile import shown
 from .options import checked_options
 from .origin import in_a_file, must_move, source_file
 
@@ -151,7 +152,12 @@ def _loaded(reference: str, folder: Path) -> Callable[..., Any]:
 def _module(where: str, folder: Path) -> ModuleType:
     """A file of the project, or a module of this package; nothing else is loaded."""
     if where.startswith(f"{_INSTALLED.name}.") and where.replace(".", "").replace("_", "").isalnum():
-        return import_module(where)
+        try:
+            return import_module(where)
+        except ModuleNotFoundError as error:
+            raise InvalidPipeline(
+                f"Modelyard has no module '{where}'.", remedy="Export the pipeline again with this version."
+            ) from error
     path = PurePosixPath(where)
     if path.is_absolute() or ".." in path.parts or path.suffix != ".py":
         raise InvalidPipeline(f"{where} is no file below the project's folder.", remedy="Write it as steps/train.py.")
@@ -246,5 +252,8 @@ def _read(told: Any) -> Any:
         return Output(told["$output"], tuple(told.get("path", ())))
     for key, read in _READ.items():
         if key in told:
-            return read(told[key])
+            try:
+                return read(told[key])
+            except (TypeError, ValueError, OverflowError) as error:
+                raise InvalidPipeline(f"The value {shown(told)} cannot be read: {str(error)[:100]}.") from error
     return {key: _read(each) for key, each in told.items()}
