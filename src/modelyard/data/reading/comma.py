@@ -218,6 +218,8 @@ def tell_columns(files: Sequence[CommaFile], declared: Mapping[str, pa.DataType]
         for row, batch in file.texts():
             for at, column in places:
                 _look(column, batch.column(at), nulls, row, beside)
+    for column in columns.values():
+        column.settle()
     return columns
 
 

@@ -28,12 +28,12 @@ _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,9}))?)?"
     r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
-_ODD_FLOAT = r"^(?:\+|-?0[0-9]|-?[0-9]+[eE][0-9])|[nNyY]"
+_ODD_FLOAT = r"^(?:\+|-?0[0-9])|[nNyY]"
+_FRACTION = r"\.|[eE][+-]"
 _UNUSUAL_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}([ T].*)?")
 _REASONS = (
     (_INTEGER, "an integer beyond 64 bits"),
     (re.compile(r"[+-]?0[0-9][0-9.]*"), "a number with leading zeros, which a number would lose"),
-    (_CODE, "either a number or a code with an E in it"),
     (_FLOAT, "a number with more digits than a float64 keeps"),
     (_UNUSUAL_DATE, "perhaps a date, and not written as 2026-01-31"),
 )
@@ -83,7 +83,7 @@ def classify(text: str) -> Kind:
         return BOOL
     if _INTEGER.fullmatch(text):
         return _integer_kind(text)
-    if text in _WORDS or (_FLOAT.fullmatch(text) and is_exact(text) and not _CODE.fullmatch(text)):
+    if text in _WORDS or (_FLOAT.fullmatch(text) and is_exact(text)):
         return FLOAT
     if _DATE.fullmatch(text):
         return DATE
@@ -211,22 +211,44 @@ class Column:
     """The largest magnitude among integers."""
     negative: bool = False
     """Whether one of them is below zero."""
+    code: str = ""
+    """The first value such as 12e3, and where: a number, or a code with an E in it."""
+    fractions: bool = False
+    """Whether a value is written as only fractions are, so that the others are no codes either."""
+
+    def settle(self) -> None:
+        """All values were looked at: what may be codes is text, unless fractions stand beside it."""
+        if self.kind == FLOAT and self.code and not self.fractions:
+            self.kind, self.why = TEXT, f"{self.code} is either a number or a code with an E in it"
 
     def look(self, texts: pa.Array, place_of: Callable[[int], str]) -> None:
         """Widen the kind by texts, none missing; `place_of` tells where in the source one of them is."""
-        while self.kind != TEXT and len(texts):
-            at = first_unfit(lambda some: fits(self.kind, some), texts)
-            self._remember(texts if at is None else texts.slice(0, at))
+        begin = 0
+        while self.kind != TEXT and begin < len(texts):
+            rest = texts.slice(begin)
+            at = first_unfit(lambda some: fits(self.kind, some), rest)
+            self._remember(
+                rest if at is None else rest.slice(0, at), lambda place, begin=begin: place_of(begin + place)
+            )
             if at is None:
                 return
-            self._widen(texts[at].as_py(), place_of(at))
-            texts = texts.slice(at)
+            begin += at
+            self._widen(texts[begin].as_py(), place_of(begin))
 
-    def _remember(self, texts: pa.Array) -> None:
+    def _remember(self, texts: pa.Array, place_of: Callable[[int], str]) -> None:
+        if self.kind == FLOAT and not (self.code and self.fractions):
+            self._remember_codes(texts, place_of)
         if self.kind in (INT, UINT) and len(texts):
             ends = pc.min_max(texts.cast(self.kind.type)).as_py()
             self.largest = max(self.largest, abs(ends["min"]), abs(ends["max"]))
             self.negative = self.negative or ends["min"] < 0
+
+    def _remember_codes(self, texts: pa.Array, place_of: Callable[[int], str]) -> None:
+        codes = pc.indices_nonzero(pc.match_substring_regex(texts, f"^(?:{_CODE.pattern})$"))
+        if len(codes) and not self.code:
+            at = codes[0].as_py()
+            self.code = f"{texts[at].as_py()!r} in {place_of(at)}"
+        self.fractions = self.fractions or bool(pc.any(pc.match_substring_regex(texts, _FRACTION)).as_py())
 
     def _widen(self, text: str, where: str) -> None:
         kind = classify(text)
