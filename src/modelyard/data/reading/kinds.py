@@ -8,6 +8,7 @@ leading zero, sign or digit is lost.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -201,6 +202,10 @@ def first_unfit(fit: Callable[[pa.Array], bool], texts: pa.Array) -> int | None:
     return low
 
 
+def _place(place_of: Callable[[int], str], begin: int, at: int) -> str:
+    return place_of(begin + at)
+
+
 @dataclass
 class Column:
     """The kind of a column as far as it was looked at, and why."""
@@ -227,9 +232,7 @@ class Column:
         while self.kind != TEXT and begin < len(texts):
             rest = texts.slice(begin)
             at = first_unfit(lambda some: fits(self.kind, some), rest)
-            self._remember(
-                rest if at is None else rest.slice(0, at), lambda place, begin=begin: place_of(begin + place)
-            )
+            self._remember(rest if at is None else rest.slice(0, at), partial(_place, place_of, begin))
             if at is None:
                 return
             begin += at
