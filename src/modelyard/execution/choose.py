@@ -28,9 +28,7 @@ def check_engine(name: str, settings: "ExecutionSettings") -> EngineName:
             if each == "ray":
                 check_ray(settings.ray.address, **_wanted(settings.ray))
             return each
-    raise InvalidInput(
-        f"There is no engine '{name:.100}'. Engines: {', '.join(ENGINES)}.", remedy=did_you_mean(name, ENGINES)
-    )
+    raise InvalidInput(f"There is no engine '{name:.100}'.", remedy=did_you_mean(name, ENGINES))
 
 
 def open_executor(name: EngineName, settings: "ExecutionSettings", environment: Mapping[str, str]) -> Executor:

@@ -78,7 +78,7 @@ def unlikely(value: int) -> int:
 
 @my.step(kind="evaluate")
 def score(model: Model, rows: pa.Table, n: int) -> dict[str, float]:
-    """Metrics with two processors."""
+    """Metrics of a model and a table."""
     return {"weight": float(model.weights.sum()), "rows": float(len(rows)), "n": float(n)}
 
 
@@ -110,8 +110,6 @@ def misbehave(how: str) -> Any:
         raise LookupError("nothing there")
     if how == "exit":
         os._exit(3)
-    if how == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
     return threading.Lock() if how == "give a lock" else how
 
 
@@ -121,7 +119,7 @@ def misbehaving(how: str) -> None:
     unlikely(misbehave(how))
 
 
-@my.step(timeout="3s")
+@my.step(timeout="500ms")
 def dawdle(seconds: float) -> float:
     """Take longer than allowed."""
     time.sleep(seconds)
@@ -146,7 +144,7 @@ def greedy() -> None:
     grab()
 
 
-@my.step(retries=2, backoff="10ms")
+@my.step(retries=2, backoff="10ms", timeout="2m", resources={"cpus": 2})
 def stumble(tries: int) -> int:
     """Raise, die, and raise again, until it has been tried so often."""
     told("stumbled")
@@ -188,11 +186,13 @@ def whispering(aloud: str = "") -> None:
 
 @my.step
 def climb(rounds: int) -> int:
-    """Count on from where a killed process left off."""
+    """Count on from where a process left off that was killed, or, if the rounds are odd, failed."""
     file = my.context().folder / "reached"
     reached = int(file.read_text()) if file.exists() else 0
     if reached == 0:
         file.write_text(str(rounds // 2))
+        if rounds % 2:
+            raise InterruptedError("half way")
         os.kill(os.getpid(), signal.SIGKILL)
     return reached
 

@@ -12,7 +12,6 @@ from ..artifacts import Artifact, load, save
 from ..authoring import Pipeline
 from ..errors import InvalidPipeline, RunActive, RunEnded, RunNotFound
 from ..graph import Graph, Node
-from ..origin import must_move
 from .journal import Journal
 from .keys import check_cache_options, environment_of
 from .lease import new_lease, refuse_live, release
@@ -228,8 +227,8 @@ def _check_here(node: Node) -> None:
             f"Step '{node.name}' asks for {' and '.join(lacking)}, but would run in this very process, which can give "
             "it neither a time limit nor processors of its own.",
             context={"step": node.name, "options": lacking},
-            remedy=f"Leave {' and '.join(lacking)} out, or run it by the project: modelyard pipeline run. "
-            f"{must_move(node.function)}",
+            remedy=f"Leave {' and '.join(lacking)} out, or put the step into a file of a project and run it there: "
+            "modelyard pipeline run NAME",
         )
 
 
