@@ -85,7 +85,7 @@ def test_a_run_outlives_a_node(cluster: Any, tmp_path: Path, name: str) -> None:
             assert error is None
             ended = recorded(project, "run")
         (reference.file.folder / "lingered").touch()
-        expected = essence(in_this_process(reference, name, "run"))
+        expected = essence(in_this_process(reference, "lingering", "run"))
         assert {step: each[:2] for step, each in essence(ended)["steps"].items()} == {
             step: each[:2] for step, each in expected["steps"].items()
         }

@@ -216,13 +216,13 @@ def linger(value: int) -> int:
     return lingered(value)
 
 
-@my.step(resources={"gpus": 1})
+@my.step(name="linger", resources={"gpus": 1})
 def linger_on_gpu(value: int) -> int:
     """Where there is a GPU."""
     return lingered(value)
 
 
-@my.step(resources={"gpus": 1}, retries=1, backoff="1s")
+@my.step(name="linger", resources={"gpus": 1}, retries=1, backoff="1s")
 def linger_twice_on_gpu(value: int) -> int:
     """The same, tried again."""
     return lingered(value)

@@ -264,7 +264,9 @@ class Project:
                 f"There is no run {run_id}.", remedy=f"{did_you_mean(run_id, known)} See: modelyard pipeline list"
             )
         watching = (*observers, self._tracked())
-        return self.engine(watching, engine or run.engine).resume(self._pipeline(run.pipeline), run_id)
+        return self.engine(watching, run.engine if engine is None else engine).resume(
+            self._pipeline(run.pipeline), run_id
+        )
 
     def _tracked(self) -> Observer:
         """Shows one run in MLflow, beside it."""
@@ -278,7 +280,7 @@ class Project:
     def engine(self, observers: Sequence[Observer] = (), name: str | None = None) -> Engine:
         """Runs the project's pipelines on the engine of this name; by default the one in the project file."""
         settings = self.settings.execution
-        chosen = check_engine(name or settings.engine, settings)
+        chosen = check_engine(settings.engine if name is None else name, settings)
         frozen = not isinstance(self.clock, SystemClock)
         return Engine(
             Place(
