@@ -27,7 +27,20 @@ def fenced(*arguments: str) -> str:
 @pytest.mark.timeout(300)
 def test_ray_keeps_every_promise_of_an_executor() -> None:
     """The suite, on a cluster whose nodes come and go."""
-    said = fenced("-m", "pytest", "-q", "-p", "no:cacheprovider", "--show-capture=no", "tests/extras/ray_suite.py")
+    assert_passes("ray_suite.py")
+
+
+@pytest.mark.extras
+@pytest.mark.timeout(600)
+def test_ray_keeps_every_promise_of_an_engine() -> None:
+    """Whole pipelines, with the bytes, keys and failures of the local engine; also when a node is lost under them."""
+    assert_passes("ray_engine_suite.py")
+
+
+def assert_passes(suite: str) -> None:
+    """Run a file of tests, none of which may be skipped."""
+    quiet = ["-q", "-p", "no:cacheprovider", "--show-capture=no", "-m", "not soak"]
+    said = fenced("-m", "pytest", *quiet, f"tests/extras/{suite}")
     assert " passed" in said
     assert "skipped" not in said
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.pipelines import RunActive, RunEnded, StepFailed, explain, find_run, list_runs
+from modelyard.pipelines import RunActive, RunEnded, StepFailed, explain, find_run, list_runs, load_pipeline
 from modelyard.pipelines.running.fault import VARIABLE
 from modelyard.wiring import Project
 
@@ -266,3 +266,21 @@ def test_a_part_of_a_pipeline_takes_the_rest_from_an_earlier_run(counting: Proje
     part = counting.run_pipeline("counting", {}, run_id="part", selection=Selection(only=("score",)), cache=False)
     assert [each.name for each in part.steps] == ["score"]
     assert part.state == "done"
+
+
+def test_pickling_an_object_changes_no_key_of_its_class(tmp_path: Path) -> None:
+    """Python leaves a note in the class then; the class means what it meant."""
+    import pickle
+
+    from modelyard.pipelines import ProjectNames
+    from modelyard.pipelines.code import fingerprint
+
+    folder = write_project(tmp_path / "project")
+    project = opened(folder)
+    module = load_pipeline("counting", project.pipeline_settings("counting"), folder).compose.__globals__
+    names = ProjectNames(folder)
+    before = fingerprint(module["fit"].function, names)
+    pickle.dumps(module["Model"](weights=1))
+    assert "__slotnames__" in vars(module["Model"])
+    assert fingerprint(module["fit"].function, names) == before
+    project.close()

@@ -4,6 +4,10 @@ Owns processes: starting, feeding, limiting, ending them, and saying how a task 
 when one is tried again, or what is cached: that is `pipelines`'.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .choose import ENGINES, EngineName, check_engine, open_executor
 from .contract import Executor, Failure, Outcome, State, Task
 from .errors import (
     DoesNotFit,
@@ -22,18 +26,26 @@ from .local import LocalPool
 from .options import deterministic_environment
 from .ray_cluster import RayExecutor
 
+if TYPE_CHECKING:
+    from .settings import ExecutionSettings, LocalSettings, RaySettings
+
 __all__ = [
+    "ENGINES",
     "DoesNotFit",
+    "EngineName",
+    "ExecutionSettings",
     "Executor",
     "ExecutorClosed",
     "Failure",
     "LocalPool",
+    "LocalSettings",
     "NotPicklable",
     "NotSupported",
     "Outcome",
     "PublicPorts",
     "RayExecutor",
     "RayMissing",
+    "RaySettings",
     "RayUnavailable",
     "State",
     "Task",
@@ -41,5 +53,16 @@ __all__ = [
     "TaskCrashed",
     "TaskExists",
     "TaskTimedOut",
+    "check_engine",
     "deterministic_environment",
+    "open_executor",
 ]
+
+_SETTINGS = ("ExecutionSettings", "LocalSettings", "RaySettings")
+
+
+def __getattr__(name: str) -> object:
+    """Settings come when they are asked for: worker processes would start later by what they import."""
+    if name not in _SETTINGS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.settings"), name)

@@ -4,9 +4,11 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from .errors import NotSupported, PublicPorts, RayMissing, RayUnavailable
@@ -22,8 +24,38 @@ def load_ray() -> Any:
     try:
         import ray  # noqa: PLC0415 - an extra, and takes a second
     except ImportError as error:
-        raise RayMissing("Ray is not installed.", remedy="Install it: pip install 'modelyard[ray]'.") from error
+        raise _missing() from error
     return ray
+
+
+def check_ray(
+    address: str | None,
+    *,
+    cpus: int | None = None,
+    gpus: int | None = None,
+    dashboard: bool = False,
+    allow_public_ports: bool = False,
+) -> None:
+    """What can be told before Ray is imported, which takes a second: RayMissing, PublicPorts, NotSupported."""
+    check_address(address)
+    if not _is_installed():
+        raise _missing()
+    if address is not None:
+        _check_nothing_chosen({name: each for name, each in (("cpus", cpus), ("gpus", gpus)) if each is not None})
+        _check_nothing_chosen({"dashboard": True} if dashboard else {})
+    elif "ray" not in sys.modules:  # else there may be a connection already, which is used
+        _check_private(allow_public_ports=allow_public_ports)
+
+
+def _is_installed() -> bool:
+    try:
+        return find_spec("ray") is not None
+    except ValueError:  # a module that somebody took away
+        return False
+
+
+def _missing() -> RayMissing:
+    return RayMissing("Ray is not installed.", remedy="Install it: pip install 'modelyard[ray]'.")
 
 
 def connect(address: str | None, started_with: Mapping[str, Any], *, allow_public_ports: bool) -> Any:
@@ -100,7 +132,7 @@ def _check_private(*, allow_public_ports: bool) -> None:
             f"machine has {', '.join(outside[:5])}.",
             context={"interfaces": outside[:20]},
             remedy="Connect to a cluster in a private network by its address; or, where no stranger reaches this "
-            "machine, pass allow_public_ports=True.",
+            "machine, pass allow_public_ports=True (in the project file: execution.ray.allow_public_ports: true).",
         )
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import yaml
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput, did_you_mean, from_micros, to_micros
+from modelyard.core import InvalidInput, from_micros, to_micros
 from modelyard.pipelines import (
     Description,
     Observer,
@@ -40,16 +40,13 @@ class RunPipeline:
     param: Annotated[tuple[str, ...], Option("Parameter as name=value; repeat for more.", flag="-p")] = ()
     pipeline: Annotated[str | None, Option("The pipeline, as a flag.")] = None
     params: Annotated[Path | None, Option("YAML file of parameters; -p goes before it.")] = None
-    engine: Annotated[str, Option("Where steps run: local.")] = "local"
+    engine: Annotated[str | None, Option("Where steps run: local or ray; by default what modelyard.yaml says.")] = None
     start: Annotated[str | None, Option("Only this step and what follows from it.", flag="--from")] = None
     end: Annotated[str | None, Option("Only this step and what it needs.", flag="--to")] = None
     only: Annotated[tuple[str, ...], Option("Only this step; repeat for more.")] = ()
     no_cache: Annotated[bool, Option("Run every step, whatever earlier runs gave.")] = False
     experiment: Annotated[str, Option("Experiment that the run belongs to.")] = ""
 
-
-ENGINES = ("local",)
-"""Where steps can run."""
 
 _WATCHING: ContextVar[tuple[Observer, ...]] = ContextVar("watching", default=())
 
@@ -74,6 +71,7 @@ class ResumePipeline:
     """A run to go on with."""
 
     run: Annotated[str, Option("Run.", positional=True)]
+    engine: Annotated[str | None, Option("Where steps run: local or ray; by default where they did.")] = None
 
 
 @dataclass(frozen=True)
@@ -95,11 +93,6 @@ class ValidatePipeline:
 def run_pipeline(call: Call[RunPipeline]) -> Any:
     """Run a pipeline; exit code 1 when a check or gate says no."""
     wanted = call.input
-    if wanted.engine not in ENGINES:
-        raise InvalidInput(
-            f"There is no engine '{wanted.engine}'. Engines: {', '.join(ENGINES)}.",
-            remedy=did_you_mean(wanted.engine, ENGINES),
-        )
     name = wanted.name or wanted.pipeline
     if name is None or (wanted.name and wanted.pipeline):
         raise InvalidInput("Name one pipeline.", remedy="Write: modelyard pipeline run NAME")
@@ -114,6 +107,7 @@ def run_pipeline(call: Call[RunPipeline]) -> Any:
         cache=not wanted.no_cache,
         experiment=wanted.experiment,
         observers=observers(),
+        engine=wanted.engine,
     )
     return without_inner_matters(run)
 
@@ -121,7 +115,8 @@ def run_pipeline(call: Call[RunPipeline]) -> Any:
 @operation("pipeline", "resume", Permission.DEVELOP)
 def resume_pipeline(call: Call[ResumePipeline]) -> Any:
     """Go on with a run that failed, was interrupted, or whose process was killed; exit code as of `run`."""
-    return without_inner_matters(call.project.resume_pipeline(call.input.run, observers=observers()))
+    run = call.project.resume_pipeline(call.input.run, observers=observers(), engine=call.input.engine)
+    return without_inner_matters(run)
 
 
 @operation("pipeline", "show", Permission.READ)

@@ -90,7 +90,7 @@ def carry_out_step(call: Call[RunStep]) -> Any:
     """Carry out one step in this process, artifacts in and out as JSON: what Kubernetes or Airflow calls."""
     given = call.input
     return run_step(
-        call.project.engine().place,
+        call.project.engine(name="local").place,
         given.function,
         inputs=_object("inputs", given.inputs),
         params=_object("params", given.params),

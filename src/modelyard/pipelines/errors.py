@@ -1,6 +1,6 @@
 """What can go wrong with a pipeline."""
 
-from modelyard.core import Conflict, Failed, InvalidInput, NotFound
+from modelyard.core import Conflict, Failed, InvalidInput, NotFound, Unavailable
 
 
 class InvalidPipeline(InvalidInput):
@@ -37,6 +37,12 @@ class CodeChanged(Failed):
     """The code of a step changed while its run was under way."""
 
     code = "CODE_CHANGED"
+
+
+class NotShared(Unavailable):
+    """The machine of a step does not see the project's files or artifacts."""
+
+    code = "NOT_SHARED"
 
 
 class RunNotFound(NotFound):

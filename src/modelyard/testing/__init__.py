@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .artifacts import ArtifactStoreSuite
+    from .engines import EngineSuite
     from .executors import ExecutorSuite
     from .online import OnlineStoreSuite
     from .records import RecordStoreSuite
 
-__all__ = ["ArtifactStoreSuite", "ExecutorSuite", "OnlineStoreSuite", "RecordStoreSuite"]
+__all__ = ["ArtifactStoreSuite", "EngineSuite", "ExecutorSuite", "OnlineStoreSuite", "RecordStoreSuite"]
 
 _HOMES = {
     "ArtifactStoreSuite": "artifacts",
+    "EngineSuite": "engines",
     "ExecutorSuite": "executors",
     "OnlineStoreSuite": "online",
     "RecordStoreSuite": "records",

@@ -12,7 +12,7 @@ from modelyard.access import Principal, StoredKey, local_principal
 from modelyard.audit import AuditLog, Intents
 from modelyard.core import Clock, IdSource, SystemClock, SystemIds, did_you_mean, to_micros
 from modelyard.data import Versions
-from modelyard.execution import Executor, LocalPool, deterministic_environment
+from modelyard.execution import EngineName, Executor, check_engine, deterministic_environment, open_executor
 from modelyard.features import Definitions, FeatureStore, load_definitions
 from modelyard.history import PredictionLog
 from modelyard.inference import Bundle, load_bundle
@@ -236,11 +236,15 @@ class Project:
         cache: bool = True,
         experiment: str = "",
         observers: Sequence[Observer] = (),
+        engine: str | None = None,
     ) -> PipelineRun:
-        """Run a pipeline of the project; one that ended under this id already is only read. See `Engine.run`."""
+        """Run a pipeline of the project; one that ended under this id already is only read. See `Engine.run`.
+
+        `engine`: `local` or `ray`; by default what the project file says.
+        """
         settings = self.pipeline_settings(name)
         identity = run_id or self.ids.new(to_micros(self.clock.now()))
-        return self.engine((*observers, self._tracked())).run(
+        return self.engine((*observers, self._tracked()), engine).run(
             self._pipeline(name),
             {**settings.params, **params},
             identity,
@@ -249,15 +253,20 @@ class Project:
             experiment=experiment,
         )
 
-    def resume_pipeline(self, run_id: str, *, observers: Sequence[Observer] = ()) -> PipelineRun:
-        """Go on with a run that was cut off or failed. See `Engine.resume`."""
+    def resume_pipeline(
+        self, run_id: str, *, observers: Sequence[Observer] = (), engine: str | None = None
+    ) -> PipelineRun:
+        """Go on with a run that was cut off or failed, on its engine or another. See `Engine.resume`."""
         run = find_run(self.records, run_id)
         if run is None:
             known = [each.id for each in list_runs(self.records, limit=20)]
             raise RunNotFound(
                 f"There is no run {run_id}.", remedy=f"{did_you_mean(run_id, known)} See: modelyard pipeline list"
             )
-        return self.engine((*observers, self._tracked())).resume(self._pipeline(run.pipeline), run_id)
+        watching = (*observers, self._tracked())
+        return self.engine(watching, run.engine if engine is None else engine).resume(
+            self._pipeline(run.pipeline), run_id
+        )
 
     def _tracked(self) -> Observer:
         """Shows one run in MLflow, beside it."""
@@ -268,8 +277,10 @@ class Project:
         forget_changed(self.file.folder)
         return replace(load_pipeline(name, self.pipeline_settings(name), self.file.folder), name=name)
 
-    def engine(self, observers: Sequence[Observer] = ()) -> Engine:
-        """Runs the project's pipelines, in the project's worker processes."""
+    def engine(self, observers: Sequence[Observer] = (), name: str | None = None) -> Engine:
+        """Runs the project's pipelines on the engine of this name; by default the one in the project file."""
+        settings = self.settings.execution
+        chosen = check_engine(settings.engine if name is None else name, settings)
         frozen = not isinstance(self.clock, SystemClock)
         return Engine(
             Place(
@@ -286,17 +297,26 @@ class Project:
                     None if self._environment is None else tuple(sorted(self._environment.items())),
                 ),
                 seed=self.seed,
-                executor=lambda: self.pool,
+                executor=lambda: self.executor(chosen),
+                engine=chosen,
+                width=settings.width,
+                apart=chosen != "local",
                 frozen=frozen,
                 versions=DatasetVersions(self.file),
                 observers=tuple(observers),
             )
         )
 
-    @cached_property
-    def pool(self) -> Executor:
+    def executor(self, engine: EngineName) -> Executor:
         """The processes that steps run in, kept until the project is closed."""
-        return LocalPool(environment=deterministic_environment())
+        if engine not in self._executors:
+            opened = open_executor(engine, self.settings.execution, deterministic_environment())
+            self._executors[engine] = opened
+        return self._executors[engine]
+
+    @cached_property
+    def _executors(self) -> dict[EngineName, Executor]:
+        return {}
 
     def bundle(self, deployment: str, version: str) -> Bundle:
         """The bundle of a deployment's version, as servers have it."""
@@ -317,7 +337,9 @@ class Project:
         made = vars(self)
         for bundle in made.pop("_bundles", {}).values():
             bundle.close()
-        for name in ("pool", "records", "online"):
+        for executor in made.pop("_executors", {}).values():
+            executor.close()
+        for name in ("records", "online"):
             if name in made:
                 made.pop(name).close()
 

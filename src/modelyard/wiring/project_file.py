@@ -21,6 +21,7 @@ from modelyard.core.settings import (
     report,
 )
 from modelyard.data import DatasetSettings, read_schema
+from modelyard.execution import ExecutionSettings
 from modelyard.features import FeaturesSettings, load_definitions
 from modelyard.monitoring import AlertSettings, MonitorSettings
 from modelyard.pipelines import PipelineSettings
@@ -44,6 +45,7 @@ class ProjectFile(Section):
     datasets: dict[str, DatasetSettings] = Field(default_factory=dict)
     models: dict[str, ModelSettings] = Field(default_factory=dict)
     pipelines: dict[str, PipelineSettings] = Field(default_factory=dict)
+    execution: ExecutionSettings = ExecutionSettings()
     deployments: dict[str, DeploymentSettings] = Field(default_factory=dict)
     monitoring: dict[str, MonitorSettings] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()
@@ -152,12 +154,25 @@ def _items(data: Mapping[str, Any], section: str) -> list[tuple[str, Mapping[str
 
 def _scalar_paths() -> list[Keys]:
     """Settings that the environment can set: the single-valued ones of the unnamed sections."""
-    paths: list[Keys] = [("project",)]
-    for section, field in ProjectFile.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            paths += [(section, name) for name in kind.model_fields]
-    return paths
+    sections = [
+        path
+        for name, field in ProjectFile.model_fields.items()
+        if _is_section(field.annotation)
+        for path in _paths_below(field.annotation, (name,))
+    ]
+    return [("project",), *sections]
+
+
+def _paths_below(kind: Any, keys: Keys) -> Iterator[Keys]:
+    if not _is_section(kind):
+        yield keys
+        return
+    for name, field in kind.model_fields.items():
+        yield from _paths_below(field.annotation, (*keys, name))
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _origins(settings: ProjectFile, document: LocatedYaml, used: Mapping[str, str]) -> Iterator[Origin]:

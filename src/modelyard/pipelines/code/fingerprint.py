@@ -69,7 +69,7 @@ class _Walk:
         if id(kind) in self._seen or file is None:
             return
         self._seen.add(id(kind))
-        self._note(f"{file}:{kind.__qualname__}", repr(sorted(vars(kind))).encode())
+        self._note(f"{file}:{kind.__qualname__}", repr(sorted(vars(kind).keys() - _BY_PICKLE)).encode())
         for base in kind.__bases__:
             self._class(base)
         for name, wrapped in vars(kind).items():
@@ -119,6 +119,10 @@ class _Walk:
 
     def _note(self, label: str, content: bytes) -> None:
         self.found[label] = digest_of(content)[:16]
+
+
+_BY_PICKLE = {"__slotnames__"}
+"""What pickling an instance leaves in its class, which changes nothing of it."""
 
 
 def _unwrapped(value: Any) -> Any:

@@ -11,7 +11,7 @@ from modelyard.storage import RevisionConflict
 from ..artifacts import Artifact, load, save
 from ..authoring import Pipeline
 from ..errors import InvalidPipeline, RunActive, RunEnded, RunNotFound
-from ..graph import Graph
+from ..graph import Graph, Node
 from .journal import Journal
 from .keys import check_cache_options, environment_of
 from .lease import new_lease, refuse_live, release
@@ -59,7 +59,7 @@ class Engine:
             return self.resume(pipeline, run_id)
         graph = pipeline.graph()
         chosen = selection.names(graph)
-        _check(graph, chosen)
+        self._check(graph, chosen)
         params = pipeline.bind(given)
         everything = len(chosen) == len(graph.nodes)
         names, store = self._place.names, self._place.artifacts
@@ -74,6 +74,7 @@ class Engine:
             cache=cache,
             selected=() if everything else chosen,
             inputs={name: save(value, store, names) for name, value in params.items()},
+            engine=self._place.engine,
         )
         return self._go_on(graph, run, expect=0)
 
@@ -91,9 +92,20 @@ class Engine:
                 f"Run {run_id} is over: {run.state}.", remedy=f"Start another: modelyard pipeline run {run.pipeline}"
             )
         graph = pipeline.graph()
-        _check(graph, run.selected or tuple(each.name for each in graph.nodes))
-        run = msgspec.structs.replace(run, state="running", verdict="inconclusive", reasons=(), ended_at="")
+        self._check(graph, run.selected or tuple(each.name for each in graph.nodes))
+        run = msgspec.structs.replace(
+            run, state="running", verdict="inconclusive", reasons=(), ended_at="", engine=self._place.engine
+        )
         return self._go_on(graph, run, expect=revision)
+
+    def _check(self, graph: Graph, chosen: tuple[str, ...]) -> None:
+        part = Graph(tuple(graph.node(name) for name in chosen))
+        require_secrets(part)
+        check_cache_options(part)
+        for node in part.nodes:
+            environment_of(node)
+            if self._place.executor is None or self._place.names.reference(node.function) is None:
+                _check_here(node)
 
     def _stored(self, run_id: str) -> tuple[PipelineRun | None, int]:
         with self._place.records.snapshot() as view:
@@ -207,12 +219,17 @@ class Engine:
         return load(artifact, self._place.artifacts, self._place.names, self._place.scratch)
 
 
-def _check(graph: Graph, chosen: tuple[str, ...]) -> None:
-    part = Graph(tuple(graph.node(name) for name in chosen))
-    require_secrets(part)
-    check_cache_options(part)
-    for node in part.nodes:
-        environment_of(node)
+def _check_here(node: Node) -> None:
+    """InvalidPipeline for options that mean nothing in this process, where the step would run."""
+    options = {"timeout": node.options.timeout, "resources": node.options.resources}
+    if lacking := [name for name, given in options.items() if given]:
+        raise InvalidPipeline(
+            f"Step '{node.name}' asks for {' and '.join(lacking)}, but would run in this very process, which can give "
+            "it neither a time limit nor processors of its own.",
+            context={"step": node.name, "options": lacking},
+            remedy=f"Leave {' and '.join(lacking)} out, or put the step into a file of a project and run it there: "
+            "modelyard pipeline run NAME",
+        )
 
 
 def _cut(graph: Graph, chosen: tuple[str, ...]) -> Graph:

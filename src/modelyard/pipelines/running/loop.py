@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from modelyard.core import Digest, ModelyardError, digest_of, log_event
-from modelyard.execution import Executor, Outcome, Task
+from modelyard.execution import DoesNotFit, Executor, NotPicklable, NotSupported, Outcome, Task
 
 from ..code import fingerprint, generation_of
 from ..errors import StepFailed
@@ -24,6 +24,7 @@ from .order import Order, Report
 from .place import Place, kept_of
 from .records import CACHE, StepRecord
 from .secrets import Masked, without
+from .sight import sign
 from .task import carry_out, perform
 from .work import Work, from_cache, joined, succeeded
 
@@ -53,6 +54,7 @@ class Loop:
         self._index = index
         self._secrets = frozenset(name for node in graph.nodes for name in node.options.secrets)
         self._generation = generation_of(place.folder)
+        self._sight = sign(place.artifacts) if place.apart else None
         self._code: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
         self.steps: dict[str, StepRecord] = {**earlier, **settled}
         self._elements = dict(elements)
@@ -219,8 +221,12 @@ class Loop:
         log = self._place.log_of(self._journal.run.id, work.node.name, work.element)
         work.record = msgspec.structs.replace(work.record, log=str(log))
         task = self._task(work, self._place.workspace / log)
+        try:
+            self._place.executor().submit(task)
+        except (DoesNotFit, NotSupported, NotPicklable) as error:  # another try would be refused as well
+            self._give_up(work, error.message, error)
+            return
         self._running[task.id] = work
-        self._place.executor().submit(task)
         self._journal.note(work.index, _bare(work.record), work.element)
 
     def _task(self, work: Work, log: Path) -> Task:
@@ -255,6 +261,7 @@ class Loop:
             at=self._place.clock.now() if self._place.frozen else None,
             threads=int(options.resources.get("cpus", 1)),
             kept=self._place.workspace / kept_of(self._journal.run.id, work.node.name, work.element),
+            sight=self._sight if work.reference else None,
         )
 
     def _run_here(self, work: Work) -> None:
@@ -305,7 +312,11 @@ class Loop:
             work.not_before = time.monotonic() + work.wait_seconds()
             self._queue.append(work)
             return
-        record = msgspec.structs.replace(work.record, state="failed")
+        self._give_up(work, told, cause)
+
+    def _give_up(self, work: Work, told: str, cause: BaseException | None) -> None:
+        """No try is left."""
+        record = msgspec.structs.replace(work.record, state="failed", detail=told)
         if work.element is not None:
             self._journal.note(work.index, record, work.element)
         self._fail(work.node, record, cause)
@@ -379,7 +390,9 @@ class Loop:
 
 def failure(pipeline: str, run_id: str, record: StepRecord, cause: BaseException | None) -> StepFailed:
     """The error that a failed step ends its run with."""
-    remedy = f"Correct the step and go on from there: modelyard pipeline resume {run_id}"
+    told = cause.remedy if isinstance(cause, ModelyardError) else ""
+    remedy = f"{told} Then go on" if told else "Correct the step and go on"
+    remedy += f" from there: modelyard pipeline resume {run_id}"
     if record.log:
         remedy += f". What it wrote: modelyard pipeline logs {run_id} {record.name}"
     error = StepFailed(

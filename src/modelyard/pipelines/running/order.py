@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from modelyard.core import Digest
+
 from ..artifacts import Artifact
 from ..context import Surroundings
 
@@ -32,7 +34,8 @@ class Order:
     `function`: its name, see `ProjectNames`. `files`: digests of the project's files that the code was read from.
     `inputs`: by parameter, `Taken` also inside lists and dicts. `at`: the instant at which the step's clock stands, or
     None for the machine's. `secrets` the step sees; `hidden`, those of other steps, it does not. `threads` of
-    native libraries, such as OpenMP and BLAS. `kept`: the step's own folder, which outlives its process.
+    native libraries, such as OpenMP and BLAS. `kept`: the step's own folder, which outlives its process. `sight`: where
+    the process may be on another machine, an artifact that it must see, and the name of the machine that put it there.
     """
 
     run_id: str
@@ -50,6 +53,7 @@ class Order:
     at: datetime | None = None
     threads: int = 1
     kept: Path | None = None
+    sight: tuple[Digest, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ class Place:
     """What the engine is given.
 
     `folder`: of the project, in which its code stands. `executor` gives the processes, when a step first needs one;
-    None runs every step in this one. `width`: calls handed to it at a time. `frozen`: steps' clocks stand at the
-    instant at which the step is ordered. `versions` of datasets, for cache keys.
+    None runs every step in this one. `engine` is what runs record of it. `apart`: its processes may be on other
+    machines, and show first that they see the same project and artifacts. `width`: calls handed to it at a time.
+    `frozen`: steps' clocks stand at the instant at which the step is ordered. `versions` of datasets, for cache keys.
     """
 
     records: RecordStore
@@ -37,6 +38,8 @@ class Place:
     surroundings: Surroundings
     seed: int = 0
     executor: Callable[[], Executor] | None = None
+    engine: str = "local"
+    apart: bool = False
     width: int = 8
     frozen: bool = False
     versions: Versions = _unknown

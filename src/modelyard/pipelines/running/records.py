@@ -54,7 +54,8 @@ class StepRecord(msgspec.Struct, frozen=True):
 class PipelineRun(msgspec.Struct, frozen=True):
     """One run of a pipeline. `verdict` is `fail` when a check or gate said no; `state` is then `stopped`.
 
-    `inputs`: its parameters as artifacts. `selected`: the steps that it is about, when not all.
+    `inputs`: its parameters as artifacts. `selected`: the steps that it is about, when not all. `engine`: where its
+    steps ran last.
     """
 
     id: str
@@ -71,6 +72,7 @@ class PipelineRun(msgspec.Struct, frozen=True):
     cache: bool = True
     selected: tuple[str, ...] = ()
     inputs: dict[str, Artifact] = {}
+    engine: str = "local"
     lease: Lease | None = None
 
     def result(self, kind: str) -> Any:

@@ -22,10 +22,12 @@ from ..errors import CodeChanged, StepFailed
 from .fault import fault_point
 from .order import Order, Report, Taken
 from .secrets import Masked, without
+from .sight import require_sight
 
 
 def perform(order: Order) -> Report:
     """Carry out an order in a process of its own: what an executor calls. What the step raises is raised."""
+    require_sight(order)
     names = ProjectNames(order.folder)
     function = names.find(order.function)
     for file, digest in order.files.items():

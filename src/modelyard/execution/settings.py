@@ -1,0 +1,46 @@
+"""The section of the project file that says where steps run. Worker processes need none of it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from modelyard.core.settings import Section
+
+
+class LocalSettings(Section):
+    """Worker processes on this machine."""
+
+    workers: int | None = Field(None, ge=1, le=1024, description="At most so many; by default one a processor.")
+    gpus: int = Field(0, ge=0, le=64, description="GPUs of this machine that steps may ask for.")
+
+
+class RaySettings(Section):
+    """A Ray cluster: a running one, or one that is started on this machine for a command and ends with it."""
+
+    address: str | None = Field(
+        None, description="Running cluster: host:port, or auto for this machine's; null starts one."
+    )
+    cpus: int | None = Field(None, ge=1, description="Processors of one that is started; by default the machine's.")
+    gpus: int | None = Field(None, ge=0, description="GPUs of one that is started; by default the machine's.")
+    dashboard: bool = Field(default=False, description="Whether one that is started has Ray's dashboard.")
+    allow_public_ports: bool = Field(
+        default=False,
+        description="Start one although this machine has interfaces beyond loopback: Ray opens its ports on all, and "
+        "who gets in through one runs code.",
+    )
+
+
+class ExecutionSettings(Section):
+    """Where the steps of pipelines run."""
+
+    engine: Literal["local", "ray"] = Field("local", description="Engine of runs that name none.")
+    parallel: int | None = Field(
+        None, ge=1, description="Calls given to the engine at a time; by default 8, or as many as there are workers."
+    )
+    local: LocalSettings = LocalSettings()
+    ray: RaySettings = RaySettings()
+
+    @property
+    def width(self) -> int:
+        """Calls given to the engine at a time."""
+        return self.parallel or max(8, self.local.workers or 1)
