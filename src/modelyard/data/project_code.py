@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pyarrow as pa
 
-from modelyard.core import did_you_mean
+from modelyard.core import did_you_mean, digest_of
 
 from .errors import UnreadableData
 
@@ -66,7 +66,8 @@ def load_module(path: Path) -> ModuleType:
 
 
 def _module_name(path: Path) -> str:
-    return f"{_PREFIX}{abs(hash(str(path.resolve())))}_{path.stem}"
+    """The same in every process, so that what is pickled in one is found in another."""
+    return f"{_PREFIX}{digest_of(str(path.resolve()).encode())[:16]}_{path.stem}"
 
 
 def _neighbours_loaded(folder: Path) -> dict[str, ModuleType]:
