@@ -45,6 +45,7 @@ class RunPipeline:
     end: Annotated[str | None, Option("Only this step and what it needs.", flag="--to")] = None
     only: Annotated[tuple[str, ...], Option("Only this step; repeat for more.")] = ()
     no_cache: Annotated[bool, Option("Run every step, whatever earlier runs gave.")] = False
+    deterministic: Annotated[bool, Option("One thread a step; train twice, and fail where the results differ.")] = False
     experiment: Annotated[str, Option("Experiment that the run belongs to.")] = ""
 
 
@@ -113,6 +114,7 @@ def run_pipeline(call: Call[RunPipeline]) -> Any:
         selection=Selection(wanted.start, wanted.end, wanted.only),
         cache=not wanted.no_cache,
         experiment=wanted.experiment,
+        deterministic=wanted.deterministic,
         observers=observers(),
     )
     return without_inner_matters(run)

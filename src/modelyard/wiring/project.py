@@ -235,6 +235,7 @@ class Project:
         selection: Selection | None = None,
         cache: bool = True,
         experiment: str = "",
+        deterministic: bool = False,
         observers: Sequence[Observer] = (),
     ) -> PipelineRun:
         """Run a pipeline of the project; one that ended under this id already is only read. See `Engine.run`."""
@@ -247,6 +248,7 @@ class Project:
             selection=selection or Selection(),
             cache=cache,
             experiment=experiment,
+            deterministic=deterministic,
         )
 
     def resume_pipeline(self, run_id: str, *, observers: Sequence[Observer] = ()) -> PipelineRun:

@@ -21,6 +21,7 @@ from .records import KIND, PipelineRun, StepRecord, list_runs, read_elements, re
 from .secrets import require_secrets
 from .selection import Selection
 from .task import shown
+from .twice import check_repeatable
 
 _EVERYTHING = Selection()
 
@@ -45,12 +46,16 @@ class Engine:
         selection: Selection = _EVERYTHING,
         cache: bool = True,
         experiment: str = "",
+        deterministic: bool = False,
     ) -> PipelineRun:
         """Run every selected step when what it needs is there; a run of this id that was cut off goes on instead.
 
         The first judgement that does not pass stops the run before anything composed later starts. Every step is
         recorded as it ends. StepFailed names a step that failed and keeps the cause. Outputs of steps that are not
         selected come from the newest run that has them.
+
+        `deterministic`: steps have one thread, and each train step is run twice, in two processes; StepFailed when the
+        results are not the same.
         """
         before, _ = self._stored(run_id)
         if before is not None:
@@ -60,6 +65,8 @@ class Engine:
         graph = pipeline.graph()
         chosen = selection.names(graph)
         _check(graph, chosen)
+        if deterministic:
+            check_repeatable(_cut(graph, chosen), self._place)
         params = pipeline.bind(given)
         everything = len(chosen) == len(graph.nodes)
         names, store = self._place.names, self._place.artifacts
@@ -74,6 +81,7 @@ class Engine:
             cache=cache,
             selected=() if everything else chosen,
             inputs={name: save(value, store, names) for name, value in params.items()},
+            deterministic=deterministic,
         )
         return self._go_on(graph, run, expect=0)
 

@@ -29,7 +29,8 @@ class StepRecord(msgspec.Struct, frozen=True):
     """One step of a run, or one element of a mapped step.
 
     `key`: of the cache; empty with `uncached` saying why. `components`: what the key was made of. `reads`: datasets by
-    digest. `log`: file of what it wrote, relative to the workspace.
+    digest. `log`: file of what it wrote, relative to the workspace. `repeated`: it was trained twice, in two processes,
+    with equal results.
     """
 
     name: str
@@ -49,12 +50,14 @@ class StepRecord(msgspec.Struct, frozen=True):
     uncached: str = ""
     components: dict[str, Any] = {}
     log: str = ""
+    repeated: bool = False
 
 
 class PipelineRun(msgspec.Struct, frozen=True):
     """One run of a pipeline. `verdict` is `fail` when a check or gate said no; `state` is then `stopped`.
 
-    `inputs`: its parameters as artifacts. `selected`: the steps that it is about, when not all.
+    `inputs`: its parameters as artifacts. `selected`: the steps that it is about, when not all. `deterministic`: steps
+    have one thread, and what is trained is trained twice.
     """
 
     id: str
@@ -72,6 +75,7 @@ class PipelineRun(msgspec.Struct, frozen=True):
     selected: tuple[str, ...] = ()
     inputs: dict[str, Artifact] = {}
     lease: Lease | None = None
+    deterministic: bool = False
 
     def result(self, kind: str) -> Any:
         """What the last step of a kind gave, as far as it is JSON; None without one."""
