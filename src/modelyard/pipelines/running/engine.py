@@ -10,6 +10,7 @@ from modelyard.storage import RevisionConflict
 
 from ..artifacts import Artifact, load, save
 from ..authoring import Pipeline
+from ..datasets import DatasetState
 from ..errors import InvalidPipeline, RunActive, RunEnded, RunNotFound
 from ..graph import Graph
 from .journal import Journal
@@ -203,12 +204,25 @@ class Engine:
             reasons=reasons,
             ended_at=self._place.clock.now().isoformat(),
             lease=None,
+            datasets=self._datasets(journal.run, loop),
         )
         journal.end(run)
         run = msgspec.structs.replace(run, steps=tuple(loop.own_steps()))
         for observer in self._place.observers:
             observer.run_ended(run)
         return run
+
+    def _datasets(self, run: PipelineRun, loop: Loop) -> dict[str, DatasetState]:
+        """What was read, and what is said to be, as it is now."""
+        schemas = {name: columns for step in loop.own_steps() for name, columns in step.schemas.items()}
+        read = {name for step in loop.own_steps() for name in step.reads}
+        states = {name: self._place.datasets(name) for name in sorted(read | schemas.keys() | loop.declared_reads)}
+        found = {
+            name: msgspec.structs.replace(state, columns=schemas.get(name, {}))
+            for name, state in states.items()
+            if state is not None
+        }
+        return {**run.datasets, **found}
 
     def value(self, artifact: Artifact) -> Any:
         """The value of what a step gave."""

@@ -90,6 +90,11 @@ class Loop:
         return [self.steps[node.name] for node in self._graph.nodes if node.name in self.steps]
 
     @property
+    def declared_reads(self) -> set[str]:
+        """The datasets that steps which ran say they read."""
+        return {name for node in self._graph.nodes if node.name in self.steps for name in node.options.reads}
+
+    @property
     def _halted(self) -> bool:
         return self.failed is not None or self.stopped is not None
 

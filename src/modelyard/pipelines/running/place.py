@@ -12,12 +12,13 @@ from modelyard.storage import ArtifactStore, RecordStore
 from ..artifacts import Scratch
 from ..code import ProjectNames
 from ..context import Surroundings
+from ..datasets import States
 from .keys import Versions
 from .observer import Observer
 
 
 def _unknown(_name: str) -> None:
-    """Nobody knows the version of a dataset."""
+    """Nobody knows anything of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Place:
 
     `folder`: of the project, in which its code stands. `executor` gives the processes, when a step first needs one;
     None runs every step in this one. `width`: calls handed to it at a time. `frozen`: steps' clocks stand at the
-    instant at which the step is ordered. `versions` of datasets, for cache keys.
+    instant at which the step is ordered. `versions` of datasets, for cache keys;
+    `datasets` as they are now, for the record.
     """
 
     records: RecordStore
@@ -40,6 +42,7 @@ class Place:
     width: int = 8
     frozen: bool = False
     versions: Versions = _unknown
+    datasets: States = _unknown
     observers: tuple[Observer, ...] = field(default_factory=tuple)
 
     @property

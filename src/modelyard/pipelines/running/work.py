@@ -70,6 +70,7 @@ def succeeded(record: StepRecord, report: Report) -> StepRecord:
         verdict=report.verdict,
         reasons=report.reasons,
         reads=dict(report.reads),
+        schemas={name: dict(each) for name, each in report.schemas.items()},
     )
     if record.key and report.touched and not any(record.components.get("reads", {})):
         why = "it asked the project for data without saying what it `reads`"
@@ -112,6 +113,7 @@ def joined(node: Node, records: list[StepRecord]) -> StepRecord:
         verdict=verdict,  # type: ignore[arg-type]  # one of the three
         reasons=tuple(reason for each in records for reason in each.reasons if each.verdict == verdict),
         reads={name: digest for each in records for name, digest in each.reads.items()},
+        schemas={name: columns for each in records for name, columns in each.schemas.items()},
         repeated=bool(records) and all(each.repeated for each in records),
     )
 
