@@ -9,6 +9,8 @@ from modelyard.core import ModelyardError
 from .rules import Finding
 
 DATA_CHANGED = "DATA_CHANGED"
+"""The code of a finding about a dataset that is not what a pipeline last read."""
+
 _SHOWN = 8
 
 

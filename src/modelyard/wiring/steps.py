@@ -128,8 +128,8 @@ class DatasetVersions:
             return None
         told = hashlib.sha256()
         for each in files:
-            found = each.stat()
-            told.update(_digest(each, found.st_mtime_ns, found.st_size, found.st_ino))
+            status = each.stat()
+            told.update(_digest(each, status.st_mtime_ns, status.st_size, status.st_ino))
         told.update(settings.model_dump_json(exclude=_PROMISES).encode())
         return told.hexdigest()
 
