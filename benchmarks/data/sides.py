@@ -63,7 +63,7 @@ def pandera(file: str) -> Callable[[], tuple[bool, int]]:
         "code": lambda: pa.Column(str, [check.str_matches(f"^(?:{CODE})$"), check.str_length(9, 9)]),
         "flag": lambda: pa.Column("bool", [check.isin([True, False])]),
         "instant": lambda: pa.Column(
-            None, [check.ge(pd.Timestamp("2026-01-01")), check.le(pd.Timestamp("2027-01-01"))]
+            "datetime64[us]", [check.ge(pd.Timestamp("2026-01-01")), check.le(pd.Timestamp("2027-01-01"))]
         ),
     }
     schema = pa.DataFrameSchema({name: known[name.partition("_")[0]]() for name in pq.read_schema(file).names})

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from modelyard.data import check_leaks as check_leaks
     from modelyard.data import check_split as check_split
     from modelyard.data import check_table as check_table
+    from modelyard.data import folds as folds
     from modelyard.data import read_table as read_table
     from modelyard.data import split as split
     from modelyard.data import split_by_time as split_by_time
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from modelyard.monitoring import AlertSeverity as AlertSeverity
     from modelyard.monitoring import evaluate_alerts as evaluate_alerts
     from modelyard.pipelines import Candidate as Candidate
+    from modelyard.pipelines import SearchResult as SearchResult
     from modelyard.pipelines import context as context
     from modelyard.pipelines import each as each
     from modelyard.pipelines import gate as gate
     from modelyard.pipelines import pipeline as pipeline
+    from modelyard.pipelines import search as search
     from modelyard.pipelines import step as step
     from modelyard.pipelines import when as when
     from modelyard.stats import binary_metrics as binary_metrics
@@ -46,6 +49,8 @@ _HOMES = {
     "gate": "pipelines",
     "each": "pipelines",
     "when": "pipelines",
+    "search": "pipelines",
+    "SearchResult": "pipelines",
     "context": "pipelines",
     "Project": "wiring",
     "Judgement": "core",
@@ -58,6 +63,7 @@ _HOMES = {
     "check_leaks": "data",
     "check_split": "data",
     "check_table": "data",
+    "folds": "data",
     "load_bundle": "inference",
     "point_in_time_join": "features",
     "read_table": "data",

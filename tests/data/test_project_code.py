@@ -1,5 +1,7 @@
 """The Python files of a user's project, loaded as modules of their own, or an error that names file and line."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -69,3 +71,17 @@ def test_a_function_or_file_that_is_not_there_is_told_with_the_nearest(tmp_path:
     for missing in ("other.py:rows", "data.txt:rows", ":rows"):
         with pytest.raises(UnreadableData, match="no Python file"):
             load_function(missing, folder)
+
+
+def test_a_module_has_the_same_name_in_every_process(tmp_path: Path) -> None:
+    """Whatever the seed of Python's hashes: what one process pickles is found in another."""
+    folder = project(tmp_path / "named", ROWS_OF)
+    module = f"load_module(Path({str(folder)!r}) / 'data.py')"
+    code = f"from pathlib import Path; from modelyard.data import load_module; print({module}.__name__)"
+    names = {
+        subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout.decode()
+        for seed in ("1", "2")
+    }
+    assert names == {load_module(folder / "data.py").__name__ + "\n"}

@@ -83,7 +83,7 @@ def agrees(found: CheckResult, values: Cells, breaks: Callable[[Any], bool]) -> 
     wrong = [at for at, each in enumerate(values, 1) if there([each]) and breaks(each)]
     assert found.broken == len(wrong)
     assert [each.row for each in found.sample] == wrong[:5]
-    assert found.outcome == ("fail" if wrong else "pass")
+    assert found.outcome == ("fail" if wrong else "pass" if there(values) else "inconclusive")
 
 
 @pytest.mark.parametrize("name", COLUMNS)
@@ -281,6 +281,47 @@ def test_the_newest_value_is_no_older_than_promised(newest: datetime | None, out
     found = validate(table, promised, clock=ManualClock(NOON))
     assert found.checks[-1].outcome == outcome
     assert found.judgement.verdict.value == outcome
+
+
+EMPTY = ColumnChecks(minimum=0, unique=True, order="ascending", severity={"order": "warn"})
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.int64(), pa.null(), pa.dictionary(pa.int8(), pa.int64())])
+def test_promises_about_values_are_not_kept_by_having_none(kind: pa.DataType) -> None:
+    """Neither kept nor broken; what was to be told only is told, and a missing value still breaks `not_null`."""
+    table = pa.table({"x": pa.nulls(2, kind)})
+    found = validate(table, SchemaSettings(columns={"x": EMPTY}))
+    assert {each.check: each.outcome for each in found.checks} == {
+        "present": "pass",
+        "minimum": "inconclusive",
+        "order": "warn",
+        "unique": "inconclusive",
+    }
+    assert "Column 'x' has no value: nothing tells whether this holds: at least 0." in found.judgement.reasons
+    assert found.judgement.verdict is Verdict.INCONCLUSIVE
+    broken = validate(table, SchemaSettings(columns={"x": EMPTY.model_copy(update={"not_null": True})}))
+    assert broken.judgement.verdict is Verdict.FAIL
+
+
+def test_columns_together_need_a_row_that_has_all_of_them() -> None:
+    """Values in different rows are not compared; in another batch there may be such a row."""
+    table = pa.table({"a": [1, None], "b": [None, 2]})
+    promised = SchemaSettings(
+        columns={"a": ColumnChecks()},
+        relations=(Relation(that="a < b"),),
+        unique_together=(UniqueTogether(columns=("a", "b")),),
+    )
+    assert [each.outcome for each in validate(table, promised).checks] == ["pass", "inconclusive", "inconclusive"]
+    more = pa.concat_tables([table, pa.table({"a": [1], "b": [2]})])
+    assert [each.outcome for each in validate(more, promised).checks] == ["pass"] * 3
+
+
+def test_of_a_table_without_rows_nothing_is_a_pass_and_it_is_said_once() -> None:
+    """Not once for each promise."""
+    table = pa.table({"x": pa.array([], pa.float64())})
+    found = validate(table, SchemaSettings(columns={"x": ColumnChecks(not_null=True, minimum=0)}))
+    assert [each.outcome for each in found.checks][1:] == ["inconclusive", "inconclusive"]
+    assert found.judgement.reasons == ("There are no rows to judge.",)
 
 
 def test_warnings_are_told_and_pass() -> None:

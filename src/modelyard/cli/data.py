@@ -10,7 +10,7 @@ from modelyard.operations import datasets
 
 from .derive import command as derive
 from .edge import Inconclusive, emit, exit_code, talk
-from .show import fields, table
+from .show import fields, findings, table
 
 _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -200,6 +200,9 @@ def _show_added(result: dict[str, Any]) -> None:
     done = "Added" if result["new"] else "Nothing new: this content is"
     digest = result["digest"][:12]
     click.echo(f"{done} {result['name']}@{result['number']} ({result['rows']} rows, {digest}).")
+    for each in result["pipelines"]:
+        click.echo(f"Read by pipeline '{each['pipeline']}', which is {'valid' if each['valid'] else 'not valid'}:")
+        findings(each["findings"], beside="  ")
 
 
 def _show_version(result: dict[str, Any]) -> None:

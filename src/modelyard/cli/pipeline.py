@@ -14,7 +14,7 @@ from modelyard.pipelines import Description, describe_file
 from .derive import command as derive
 from .edge import Inconclusive, emit, exit_code, open_project, talk
 from .progress import watched
-from .show import fields, table
+from .show import fields, findings, table
 
 _PATH = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -27,6 +27,7 @@ def _run(result: dict[str, Any]) -> None:
     steps = [{**each, "state": "cached" if each["cached"] else each["state"]} for each in result["steps"]]
     table("name", "kind", "state", "seconds", "detail")(steps)
     click.echo(f"Run {result['id']}: {result['state']}.", err=True)
+    findings(result.get("findings", ()), err=True)
 
 
 def _logs(result: list[dict[str, Any]]) -> None:
@@ -127,11 +128,7 @@ def _mermaid(result: dict[str, Any]) -> None:
 
 
 def _findings(result: dict[str, Any]) -> None:
-    for each in result["findings"]:
-        colour = "red" if each["severity"] == "error" else "yellow"
-        click.echo(f"{click.style(each['severity'], fg=colour, bold=True)} {each['code']}: {each['message']}")
-        if each["remedy"]:
-            click.echo(f"  {each['remedy']}")
+    findings(result["findings"])
     if result["valid"]:
         noted = len(result["findings"])
         click.echo(f"Pipeline '{result['pipeline']}' is valid" + (f", with {noted} warnings." if noted else "."))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -60,6 +61,16 @@ def lines(result: Sequence[str]) -> None:
     """Print strings in rich's markup, a line each."""
     for each in result:
         _CONSOLE.print(each, highlight=False, soft_wrap=True)
+
+
+def findings(found: Sequence[dict[str, Any]], *, beside: str = "", err: bool = False) -> None:
+    """Print findings of a pipeline, each with its remedy below."""
+    for each in found:
+        colour = "red" if each["severity"] == "error" else "yellow"
+        severity = click.style(each["severity"], fg=colour, bold=True)
+        click.echo(f"{beside}{severity} {each['code']}: {each['message']}", err=err)
+        if each["remedy"]:
+            click.echo(f"{beside}  {each['remedy']}", err=err)
 
 
 def _text(value: Any) -> str:

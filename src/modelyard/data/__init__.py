@@ -30,7 +30,7 @@ from .schema import (
     write_schema,
 )
 from .settings import DatasetSettings, ReadSettings, promises_of
-from .split import check_leaks, check_split, known_by, split, split_by_time
+from .split import check_leaks, check_split, folds, known_by, split, split_by_time
 from .versions import DatasetVersion, Version, VersionDiff, Versions, version_of
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "check_leaks",
     "check_split",
     "check_table",
+    "folds",
     "from_pandera",
     "infer_schema",
     "known_by",

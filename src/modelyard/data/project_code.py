@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pyarrow as pa
 
-from modelyard.core import did_you_mean
+from modelyard.core import did_you_mean, digest_of
 
 from .errors import UnreadableData
 
@@ -42,7 +42,7 @@ def load_module(path: Path) -> ModuleType:
         return sys.modules[name]
     known = _neighbours_loaded(path.parent)
     sys.modules.update(known)
-    before = set(sys.modules)
+    before = set(sys.modules.copy())
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise UnreadableData(f"There is no Python file {path}.", remedy="Correct the path in modelyard.yaml.")
@@ -66,13 +66,14 @@ def load_module(path: Path) -> ModuleType:
 
 
 def _module_name(path: Path) -> str:
-    return f"{_PREFIX}{abs(hash(str(path.resolve())))}_{path.stem}"
+    """The same in every process, so that what is pickled in one is found in another."""
+    return f"{_PREFIX}{digest_of(str(path.resolve()).encode())[:16]}_{path.stem}"
 
 
 def _neighbours_loaded(folder: Path) -> dict[str, ModuleType]:
     """Modules of a folder that were loaded before, by the names they import each other by: each runs only once."""
     found = {}
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         file = getattr(module, "__file__", None) if name.startswith(_PREFIX) else None
         if file is not None and Path(file).parent == folder and Path(file).stem not in sys.modules:
             found[Path(file).stem] = module
@@ -81,7 +82,7 @@ def _neighbours_loaded(folder: Path) -> dict[str, ModuleType]:
 
 def _rename_neighbours(folder: Path, before: set[str]) -> None:
     """Neighbours were imported by short names, which another project may use for files of its own."""
-    for name in set(sys.modules) - before:
+    for name in set(sys.modules.copy()) - before:
         file = getattr(sys.modules[name], "__file__", None)
         if file is not None and Path(file).parent == folder and "." not in name and not name.startswith(_PREFIX):
             sys.modules[_module_name(Path(file))] = sys.modules.pop(name)

@@ -25,6 +25,7 @@ from modelyard.data import (
 )
 
 from .contract import Call, Option, operation
+from .pipelines import readers
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,13 @@ class SplitFile:
 
 @operation("data", "version add", Permission.DEVELOP, local=True)
 def add_version(call: Call[AddVersion]) -> Any:
-    """Keep files as the next version of a dataset; content that a version has already makes no new one."""
+    """Keep files as the next version of a dataset, and judge the pipelines that read it.
+
+    Content that a version has already makes no new one.
+    """
     given = call.input
     added = call.project.datasets.add(given.name, given.files, note=given.note, by=call.principal.name)
-    return {"new": added.new, **_shown(added.version)}
+    return {"new": added.new, **_shown(added.version), "pipelines": readers(call.project, given.name)}
 
 
 @operation("data", "version list", Permission.READ)

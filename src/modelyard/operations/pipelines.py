@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import yaml
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput, from_micros, to_micros
+from modelyard.core import InvalidInput, ModelyardError, from_micros, to_micros
 from modelyard.pipelines import (
     Description,
+    Finding,
     Observer,
     Pipeline,
     Selection,
@@ -45,6 +46,7 @@ class RunPipeline:
     end: Annotated[str | None, Option("Only this step and what it needs.", flag="--to")] = None
     only: Annotated[tuple[str, ...], Option("Only this step; repeat for more.")] = ()
     no_cache: Annotated[bool, Option("Run every step, whatever earlier runs gave.")] = False
+    deterministic: Annotated[bool, Option("One thread a step; train twice, and fail where the results differ.")] = False
     experiment: Annotated[str, Option("Experiment that the run belongs to.")] = ""
 
 
@@ -100,16 +102,18 @@ def run_pipeline(call: Call[RunPipeline]) -> Any:
     given = _from_file(wanted.params) | dict(_parameter(each) for each in wanted.param)
     if "as_of" in pipeline.parameters:
         given.setdefault("as_of", call.project.clock.now())
+    findings = call.project.data_findings(name)
     run = call.project.run_pipeline(
         name,
         given,
         selection=Selection(wanted.start, wanted.end, wanted.only),
         cache=not wanted.no_cache,
         experiment=wanted.experiment,
+        deterministic=wanted.deterministic,
         observers=observers(),
         engine=wanted.engine,
     )
-    return without_inner_matters(run)
+    return {**without_inner_matters(run), "findings": [asdict(each) for each in findings]}
 
 
 @operation("pipeline", "resume", Permission.DEVELOP)
@@ -128,7 +132,8 @@ def show_pipeline(call: Call[ShowPipeline]) -> Any:
 @operation("pipeline", "validate", Permission.READ)
 def validate_pipeline(call: Call[ValidatePipeline]) -> Any:
     """Judge a pipeline, of the project or in a JSON file, by rules of order, gates and repeatability; runs nothing."""
-    return judged(_described(call.project, call.input.name), strict=call.input.strict)
+    name, strict = call.input.name, call.input.strict
+    return judged(_described(call.project, name), strict=strict, more=call.project.data_findings(name, strict=strict))
 
 
 @operation("pipeline", "export", Permission.READ)
@@ -158,14 +163,40 @@ def shown(description: Description) -> dict[str, Any]:
     }
 
 
-def judged(description: Description, *, strict: bool) -> dict[str, Any]:
-    """What the rules find, and whether none of it is an error."""
-    findings = check_pipeline(description, strict=strict)
+def judged(description: Description, *, strict: bool, more: tuple[Finding, ...] = ()) -> dict[str, Any]:
+    """What the rules find, and `more` that was found elsewhere; and whether none of it is an error."""
+    findings = (*check_pipeline(description, strict=strict), *more)
     return {
         "pipeline": description.name,
         "valid": not any(each.severity == "error" for each in findings),
         "findings": [asdict(each) for each in findings],
     }
+
+
+def readers(project: Project, dataset: str) -> list[dict[str, Any]]:
+    """The project's pipelines that read a dataset, or its kept versions, each judged as `pipeline validate` does.
+
+    One that cannot be loaded says why: it might read it.
+    """
+    known = {name for name, each in project.settings.datasets.items() if _is_of(dataset, name, each.source)}
+    found = []
+    for name in sorted(project.settings.pipelines) if known else ():
+        try:
+            if known & (_declared_reads(project, name) | project.datasets_read_by(name)):
+                found.append(judged(_described(project, name), strict=False, more=project.data_findings(name)))
+        except ModelyardError as error:
+            finding = Finding(error.code, "error", None, error.message, error.remedy)
+            found.append({"pipeline": name, "valid": False, "findings": [asdict(finding)]})
+    return found
+
+
+def _declared_reads(project: Project, name: str) -> set[str]:
+    """The datasets that a pipeline's steps say they read."""
+    return {each for node in _loaded(project, name)[0].graph().nodes for each in node.options.reads}
+
+
+def _is_of(dataset: str, name: str, source: str) -> bool:
+    return name == dataset or source.startswith(f"version:{dataset}@")
 
 
 def _described(project: Project, name: str) -> Description:

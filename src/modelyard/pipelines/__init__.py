@@ -8,6 +8,7 @@ from .artifacts import Artifact
 from .authoring import Pipeline, Step, each, pipeline, step, when
 from .code import ProjectNames, forget_changed
 from .context import Candidate, RunContext, Samples, Services, Surroundings, context, in_run
+from .datasets import DATA_CHANGED, DatasetState, LastRead, data_findings
 from .describe import describe
 from .description import Clash, Description, Flaw, Stage, Wire
 from .document import export_pipeline, read_graph
@@ -15,6 +16,7 @@ from .errors import (
     CodeChanged,
     InvalidPipeline,
     NoSuchPart,
+    NotDeterministic,
     NotShared,
     PipelineNotFound,
     RunActive,
@@ -42,6 +44,7 @@ from .running import (
     Why,
     explain,
     find_run,
+    last_read,
     list_runs,
     run_pipeline,
     run_step,
@@ -52,6 +55,7 @@ from .svg import draw_svg
 from .tracked import TrackedRuns
 
 __all__ = [
+    "DATA_CHANGED",
     "FORMAT",
     "RULES",
     "Artifact",
@@ -59,6 +63,7 @@ __all__ = [
     "Clash",
     "CodeChanged",
     "Condition",
+    "DatasetState",
     "Description",
     "Each",
     "Engine",
@@ -67,8 +72,10 @@ __all__ = [
     "Graph",
     "InBackground",
     "InvalidPipeline",
+    "LastRead",
     "NoSuchPart",
     "Node",
+    "NotDeterministic",
     "NotShared",
     "Observer",
     "Options",
@@ -102,6 +109,7 @@ __all__ = [
     "Wire",
     "check_pipeline",
     "context",
+    "data_findings",
     "describe",
     "describe_document",
     "describe_file",
@@ -117,6 +125,7 @@ __all__ = [
     "in_a_file",
     "in_run",
     "judge",
+    "last_read",
     "list_runs",
     "load_pipeline",
     "must_move",

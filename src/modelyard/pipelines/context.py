@@ -1,6 +1,6 @@
 """What a running step can reach: the project's data, features and models, through a contract that wiring fills."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -80,7 +80,13 @@ class Surroundings(Protocol):
         """The project's services, at the time of a clock."""
 
 
-def _nothing_read(_name: str, _digest: str) -> None:
+class Read(Protocol):
+    """Puts on record which version of a dataset a step has read, and its columns' types where these are known."""
+
+    def __call__(self, name: str, digest: str, columns: Mapping[str, str] | None = None) -> None: ...
+
+
+def _nothing_read(name: str, digest: str, columns: Mapping[str, str] | None = None) -> None:
     """Outside the engine nobody records what was read."""
 
 
@@ -88,7 +94,8 @@ def _nothing_read(_name: str, _digest: str) -> None:
 class RunContext:
     """One run: its id, its clock and seed, and the services of the project; `step` is the one that asks.
 
-    `read(name, digest)` puts on record which version of a dataset the step has read. `kept` is where `folder` will be.
+    `read(name, digest, columns)` puts on record which version of a dataset the step has read. `kept` is where `folder`
+    will be.
     """
 
     run_id: str
@@ -96,7 +103,7 @@ class RunContext:
     seed: int
     services: Services
     step: str = ""
-    read: Callable[[str, str], None] = _nothing_read
+    read: Read = _nothing_read
     kept: Path | None = None
 
     @property

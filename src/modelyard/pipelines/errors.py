@@ -21,6 +21,12 @@ class StepFailed(Failed):
     code = "STEP_FAILED"
 
 
+class NotDeterministic(Failed):
+    """The same training gave two results."""
+
+    code = "NOT_DETERMINISTIC"
+
+
 class UnstorableResult(Failed):
     """What a step returned cannot be kept for the next."""
 

@@ -62,7 +62,8 @@ class TrackedRuns:
         """See `Observer`."""
         with self._lock:
             shown = self._shown(run)
-            tags = {"modelyard.state": run.state, "modelyard.verdict": run.verdict}
+            tags: dict[str, str] = {"modelyard.state": run.state, "modelyard.verdict": run.verdict}
+            tags |= {"modelyard.deterministic": "true"} if run.deterministic else {}
             shown.log(metrics=_numbers(run.result("evaluate")), tags=tags)
             shown.end(_run_status(run.state), _instant(run.ended_at))
 

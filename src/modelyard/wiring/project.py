@@ -20,6 +20,7 @@ from modelyard.monitoring import Monitors
 from modelyard.online import LocalOnlineStore
 from modelyard.pipelines import (
     Engine,
+    Finding,
     InBackground,
     Observer,
     Pipeline,
@@ -30,8 +31,10 @@ from modelyard.pipelines import (
     RunNotFound,
     Selection,
     TrackedRuns,
+    data_findings,
     find_run,
     forget_changed,
+    last_read,
     list_runs,
     load_pipeline,
 )
@@ -235,6 +238,7 @@ class Project:
         selection: Selection | None = None,
         cache: bool = True,
         experiment: str = "",
+        deterministic: bool = False,
         observers: Sequence[Observer] = (),
         engine: str | None = None,
     ) -> PipelineRun:
@@ -251,6 +255,7 @@ class Project:
             selection=selection or Selection(),
             cache=cache,
             experiment=experiment,
+            deterministic=deterministic,
         )
 
     def resume_pipeline(
@@ -302,10 +307,25 @@ class Project:
                 width=settings.width,
                 apart=chosen != "local",
                 frozen=frozen,
-                versions=DatasetVersions(self.file),
+                versions=self.dataset_versions,
+                datasets=self.dataset_versions.state,
                 observers=tuple(observers),
             )
         )
+
+    @property
+    def dataset_versions(self) -> DatasetVersions:
+        """Which version of each of its datasets the project has now."""
+        return DatasetVersions(self.file, self.datasets.named)
+
+    def data_findings(self, name: str, *, strict: bool = False) -> tuple[Finding, ...]:
+        """What of the datasets that a pipeline's runs have read is other now; with `strict` as errors."""
+        now = self.dataset_versions
+        return data_findings(last_read(self.records, name), now.state, now.columns, strict=strict)
+
+    def datasets_read_by(self, name: str) -> set[str]:
+        """The datasets that runs of a pipeline have read, or said to read."""
+        return set(last_read(self.records, name))
 
     def executor(self, engine: EngineName) -> Executor:
         """The processes that steps run in, kept until the project is closed."""

@@ -64,7 +64,8 @@ class ProjectServices:
     def dataset(self, name: str, as_of: datetime) -> pa.Table:
         rows = dataset_rows(self._file, name, as_of, self._versions.table)
         if (run := in_run()) is not None:
-            run.read(name, version_of(name, rows).digest)
+            columns = {field.name: str(field.type) for field in rows.schema}
+            run.read(name, version_of(name, rows).digest, columns)
         return rows
 
     def check(self, name: str, rows: pa.Table) -> Judgement:

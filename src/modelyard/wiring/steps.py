@@ -1,7 +1,8 @@
 """What a step's process needs of its project: built anew there from the project file, once a process."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from modelyard.access import Principal
-from modelyard.core import Clock, ManualClock
-from modelyard.pipelines import Services
+from modelyard.core import Clock, ManualClock, ModelyardError, digest_of
+from modelyard.data import DatasetSettings, TablePromises, Version, open_data
+from modelyard.pipelines import DatasetState, Services
 from modelyard.storage import ArtifactStore
 
+from .datasets import VERSION
 from .project_file import LoadedFile
 
 
@@ -66,18 +69,58 @@ def _opened(around: ProjectSurroundings, *, still: bool) -> _Opened:
     return _Opened(project, clock)
 
 
-class DatasetVersions:
-    """Which version of its datasets a project has now, for the keys of cached steps.
+_PROMISES = {*TablePromises.model_fields, "schema_file", "checks", "min_rows"}
+"""The settings of a dataset that say what is promised of it, not what it is."""
 
-    Files and folders by their bytes. What comes from a function, or from elsewhere, is only known by reading it: None.
+
+class DatasetVersions:
+    """Which version of its datasets a project has now: for the keys of cached steps, and for the record.
+
+    Files and folders by their bytes, dataset versions by their name and number. What comes from a function, or from
+    elsewhere, is only known by reading it: None.
     """
 
-    def __init__(self, file: LoadedFile) -> None:
+    def __init__(self, file: LoadedFile, kept: Callable[[str], Version]) -> None:
+        """`kept`: the dataset version that NAME@NUMBER means."""
         self._file = file
+        self._kept = kept
 
     def __call__(self, name: str) -> str | None:
+        """The version for a cache key, with what is promised: a judgement of the dataset depends on that too."""
+        state = self.state(name)
+        if state is None or state.version is None:
+            return None
+        return digest_of(f"{state.version} {state.promises}".encode())
+
+    def state(self, name: str) -> DatasetState | None:
+        """A dataset without its columns."""
         settings = self._file.settings.datasets.get(name)
-        if settings is None or ".py:" in settings.source or "://" in settings.source:
+        if settings is None:
+            return None
+        told = hashlib.sha256(settings.model_dump_json(include=_PROMISES).encode())
+        schema = None if settings.schema_file is None else self._file.folder / settings.schema_file
+        if schema is not None and schema.is_file():
+            told.update(schema.read_bytes())
+        return DatasetState(self._version(settings), told.hexdigest())
+
+    def columns(self, name: str) -> Mapping[str, str]:
+        """Types by column of a dataset as it is now; empty when a function makes it. Text files are read for it."""
+        settings = self._file.settings.datasets[name]
+        if ".py:" in settings.source:
+            return {}
+        if settings.source.startswith(VERSION):
+            version = self._kept(settings.source.removeprefix(VERSION))
+            return {each.name: each.type for each in version.columns}
+        source = settings.source if "://" in settings.source else self._file.folder / settings.source
+        return {field.name: str(field.type) for field in open_data(source, settings.read.options()).schema}
+
+    def _version(self, settings: DatasetSettings) -> str | None:
+        if settings.source.startswith(VERSION):
+            with suppress(ModelyardError):  # one that is not there has no version; reading it says so
+                found = self._kept(settings.source.removeprefix(VERSION))
+                return f"{found.label}:{found.digest[:12]}"
+            return None
+        if ".py:" in settings.source or "://" in settings.source:
             return None
         path = self._file.folder / settings.source
         files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
@@ -85,9 +128,9 @@ class DatasetVersions:
             return None
         told = hashlib.sha256()
         for each in files:
-            found = each.stat()
-            told.update(_digest(each, found.st_mtime_ns, found.st_size, found.st_ino))
-        told.update(settings.model_dump_json().encode())
+            status = each.stat()
+            told.update(_digest(each, status.st_mtime_ns, status.st_size, status.st_ino))
+        told.update(settings.model_dump_json(exclude=_PROMISES).encode())
         return told.hexdigest()
 
 

@@ -499,6 +499,25 @@ def test_a_store_that_cannot_be_reached_is_named(source: str) -> None:
     assert source in refusal(source).message
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (b'\r\ra,b\r1,2\r3,x"y\r5,6\r', "row 2 (line 5)"),
+        (b"a,b\r1,2\r3\r", "row 2 (line 3)"),
+        (b"a,b\r1,2\r\xff,3\r", "row 2 (line 3)"),
+        (b'a,b\r1,2\r3,"x\r', "row 2 (line 3)"),
+        (b"a,b\r1,2\r3,\x00\r", "row 2 (line 3)"),
+        (b'\r\n\r\na,b\r\n1,2\r\n3,x"\r\n', "row 2 (line 5)"),
+    ],
+)
+def test_lines_may_end_with_a_carriage_return_alone(text: bytes, place: str, tmp_path: Path) -> None:
+    """As old Macs wrote them: they are read, and counted in messages."""
+    (tmp_path / "fine.csv").write_bytes(b"a,b\r1,2\r3,4\r")
+    assert read_table(tmp_path / "fine.csv").to_pydict() == {"a": [1, 3], "b": [2, 4]}
+    (tmp_path / "a.csv").write_bytes(text)
+    assert place in refusal(tmp_path / "a.csv").message
+
+
 def test_a_file_without_permission_says_so(tmp_path: Path) -> None:
     """Read by a user who has no right to it: another one where this one has all rights."""
     path = wrote(tmp_path / "a.csv", ROWS)

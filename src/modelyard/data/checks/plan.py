@@ -155,6 +155,9 @@ class _Builder:
             self.settled.append(promise.settled(f"Column '{name}' is of type {type_name(kind)}, not {declared}."))
 
     def _ask(self, promise: Promise, kind: pa.DataType, checks: ColumnChecks) -> None:
+        if pa.types.is_null(seen_type(kind)) and promise.check != "not_null":
+            self.rules.append(Asked(promise, None))  # a type without values: they cannot be of the wrong one
+            return
         try:
             if promise.check == "unique":
                 self._unique(promise)

@@ -7,7 +7,7 @@ from typing import Literal
 from modelyard.core import Judgement, Verdict
 
 Outcome = Literal["pass", "warn", "fail", "inconclusive"]
-"""The verdict of one check; `warn` is a broken promise that was declared to be told only."""
+"""The verdict of one check; `warn` is a promise, broken or undecided, that was declared to be told only."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Validation:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was declared to be told only."""
-        return tuple(each.message for each in self.checks if each.outcome == "warn")
+        return tuple(each.message for each in self.checks if each.outcome == "warn" and each.message)
 
     @property
     def judgement(self) -> Judgement:
@@ -71,4 +71,4 @@ class Validation:
 def _judged(check: CheckResult) -> Judgement:
     if check.outcome in ("pass", "warn"):
         return Judgement(Verdict.PASS)
-    return Judgement(Verdict(check.outcome), (check.message,))
+    return Judgement(Verdict(check.outcome), (check.message,) if check.message else ())

@@ -21,6 +21,7 @@ from .keys import BUDGET, Keys
 from .plan import Asked, Plan, Promise, compile_checks
 from .result import CheckResult, FailingRow, Outcome, Validation
 from .seen import Mask, Seen
+from .undecided import has_values, judged
 
 SAMPLE = 5
 """So many failing rows of a check are kept."""
@@ -46,7 +47,7 @@ def check_batches(
         gathering = _Gathering.of(plan, Path(folder))
         try:
             rows = _pass(batches, gathering)
-            found = [each.result(rows) for each in gathering.tallies] + [each.result(rows) for each in gathering.keys]
+            found = list(gathering.results(rows))
         finally:
             for key in gathering.keys:
                 key.keys.close()
@@ -182,9 +183,11 @@ class _Group:
 
     columns: tuple[str, ...]
     members: list[_Tally | _Repeats | _Newest]
+    has_values: bool = False
 
     def take(self, batch: pa.RecordBatch, first_row: int) -> None:
         columns = [Seen(batch.column(name)) for name in self.columns]
+        self.has_values = self.has_values or has_values(columns)
         for each in self.members:
             each.take(batch, first_row, columns)
 
@@ -213,6 +216,14 @@ class _Gathering:
         for columns, member in members:
             groups.setdefault(columns, _Group(columns, [])).members.append(member)
         return cls(tallies, keys, newest, list(groups.values()))
+
+    def results(self, rows: int) -> Iterator[CheckResult]:
+        """What was counted; a promise that no value could break is no pass."""
+        valued = {each.columns: each.has_values for each in self.groups}
+        for tally in self.tallies:
+            yield judged(tally.asked.promise, tally.result(rows), valued=valued[tally.asked.promise.columns])
+        for key in self.keys:
+            yield judged(key.promise, key.result(rows), valued=valued[key.promise.columns])
 
 
 def _counted(promise: Promise, broken: int, rows: int, sample: Sequence[FailingRow]) -> CheckResult:

@@ -3,6 +3,7 @@
 It also turns a place in the file into a row and a line, by reading the file once more: only errors pay for that.
 """
 
+import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -63,7 +64,7 @@ class Guard:
         while chunk:
             kept = chunk.lstrip(b"\r\n")
             blank = chunk[: len(chunk) - len(kept)]
-            self._lines += blank.count(b"\n")
+            self._go_on(blank)
             if kept:
                 self._begun = True
                 return kept
@@ -78,12 +79,21 @@ class Guard:
 
     def _check(self, chunk: bytes) -> None:
         if (at := chunk.find(0)) >= 0:
-            line = self._lines + chunk.count(b"\n", 0, at)
-            raise stray("a NUL byte", line, _around(chunk, at), "Take it out.")
+            raise stray("a NUL byte", self._line_at(chunk, at), _around(chunk, at), "Take it out.")
         if self._quote is not None:
             self._check_quotes(chunk, self._quote)
-        self._lines += chunk.count(b"\n")
-        self._last = chunk[-1]
+        self._go_on(chunk)
+
+    def _go_on(self, chunk: bytes) -> None:
+        """Behind a chunk."""
+        if chunk:
+            self._lines = self._line_at(chunk, len(chunk))
+            self._last = chunk[-1]
+
+    def _line_at(self, chunk: bytes, at: int) -> int:
+        """The line of a byte of the chunk that is read."""
+        split = self._last == _RETURN and chunk[:1] == b"\n" and at > 0  # one line end, counted already
+        return self._lines + _line_ends(chunk, at) - split
 
     def _check_quotes(self, chunk: bytes, quote: int) -> None:
         before = np.frombuffer(bytes([self._last]) + chunk, dtype=np.uint8)
@@ -100,16 +110,34 @@ class Guard:
             self._refuse(chunk, int(closing[~fine][0]), "a quoted field goes on behind its closing quote")
         self._inside ^= bool(len(quotes) % 2)
         if self._inside:
-            self._opened = self._lines + chunk.count(b"\n", 0, int(quotes[-1]))
+            self._opened = self._line_at(chunk, int(quotes[-1]))
 
     def _refuse(self, chunk: bytes, at: int, what: str) -> None:
         remedy = "Double quotes inside quoted fields, or say quote: '' when quotes mean nothing."
-        raise stray(what, self._lines + chunk.count(b"\n", 0, at), _around(chunk, at), remedy)
+        raise stray(what, self._line_at(chunk, at), _around(chunk, at), remedy)
+
+
+def _line_ends(chunk: bytes, end: int) -> int:
+    """How many lines end before a place: by a line feed, a carriage return, or both."""
+    returns = chunk.count(b"\r", 0, end)
+    both = chunk.count(b"\r\n", 0, end) if returns else 0
+    return chunk.count(b"\n", 0, end) + returns - both
 
 
 def _around(chunk: bytes, at: int) -> str:
-    begin = max(chunk.rfind(b"\n", 0, at) + 1, at - 20)
-    return chunk[begin : at + 20].split(b"\n")[0].decode("utf-8", "replace")
+    begin = max(chunk.rfind(b"\n", 0, at) + 1, chunk.rfind(b"\r", 0, at) + 1, at - 20)
+    text = chunk[begin : at + 20].replace(b"\r", b"\n").split(b"\n")[0]
+    return text.decode("utf-8", "replace")
+
+
+def _lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines with their ends, which may be line feeds, carriage returns or both."""
+    text = io.TextIOWrapper(stream, "latin-1", newline="")  # a character for each byte, and back
+    try:
+        for line in text:
+            yield line.encode("latin-1")
+    finally:
+        text.detach()
 
 
 def line_of(stream: BinaryIO, quote: str, record: int, *, blanks_count: bool) -> int | None:
@@ -141,7 +169,7 @@ def row_at(stream: BinaryIO, quote: str, line: int, *, blanks_count: bool) -> in
 def _record_lines(stream: BinaryIO, quote: str) -> Iterator[tuple[int, bool]]:
     """The line on which each record begins, and whether it is empty."""
     mark, inside, begin, empty = quote.encode(), False, 1, True
-    for line, text in enumerate(stream, 1):
+    for line, text in enumerate(_lines_of(stream), 1):
         inside ^= bool(mark and text.count(mark) % 2)
         empty = empty and not text.strip(b"\r\n")
         if not inside:
@@ -155,7 +183,7 @@ def _record_lines(stream: BinaryIO, quote: str) -> Iterator[tuple[int, bool]]:
 
 def not_utf8(stream: BinaryIO) -> tuple[int, bytes] | None:
     """The line and the first bytes that are no UTF-8."""
-    for line, text in enumerate(stream, 1):
+    for line, text in enumerate(_lines_of(stream), 1):
         try:
             text.decode()
         except UnicodeDecodeError as error:

@@ -122,6 +122,8 @@ class _Column:
             self.losses.append(f"type {dtype}")
         else:
             self._given["type"] = found
+        if found is not None and found.startswith("timestamp[") and "tz=" not in found:
+            self.losses.append(f"that pandera takes any unit where we read {found}")
 
     def _read(self, check: Any) -> None:
         facts = check.statistics or {}

@@ -95,6 +95,8 @@ def _column(checks: ColumnChecks) -> tuple[list[str], str]:
 def _losses(checks: ColumnChecks) -> Iterator[str]:
     if checks.type is not None and _dtype(checks) is None:
         yield f"type {checks.type}"
+    if checks.type is not None and checks.type.startswith("timestamp[") and "tz=" not in checks.type:
+        yield f"the unit of {checks.type}: pandera takes any, and calls it ns"
     for check in ("order", "max_age"):
         if getattr(checks, check) is not None:
             yield check

@@ -45,17 +45,9 @@ def split(
     keys that are missing or come twice, rows without a time or a group, a part that would stay empty.
     """
     _require_shares(into)
-    way, _, column = by.partition(":")
-    _require_way(by, way, column)
-    if key is not None and way not in ("random", "strata"):
-        raise InvalidInput(
-            f"A split by {way} is not by chance of the rows, so that a key has no meaning.",
-            remedy="Leave the key away.",
-        )
-    if not 0 <= seed < _SEEDS:
-        raise InvalidInput(f"{seed} is no seed.", remedy="Use a whole number from 0 to 2^63 - 1.")
+    way, column = way_of(by, key, seed)
     _require_rows(table, into)
-    parts = _parts(table, np.cumsum(list(into.values())), way, column, key, seed)
+    parts = parts_of(table, np.cumsum(list(into.values())), way, column, key, seed)
     empty = [name for at, name in enumerate(into) if not (parts == at).any()]
     if empty:
         raise InvalidInput(
@@ -66,8 +58,22 @@ def split(
     return {name: table.filter(pa.array(parts == at)) for at, name in enumerate(into)}
 
 
-def _parts(table: pa.Table, borders: NDArray[np.float64], way: str, column: str, key: str | None, seed: int) -> Parts:
-    """The number of each row's part (n_rows,)."""
+def way_of(by: str, key: str | None, seed: int) -> tuple[str, str]:
+    """The way and its column; InvalidInput for one that is not there, or a key or seed that has no meaning in it."""
+    way, _, column = by.partition(":")
+    _require_way(by, way, column)
+    if key is not None and way not in ("random", "strata"):
+        raise InvalidInput(
+            f"A split by {way} is not by chance of the rows, so that a key has no meaning.",
+            remedy="Leave the key away.",
+        )
+    if not 0 <= seed < _SEEDS:
+        raise InvalidInput(f"{seed} is no seed.", remedy="Use a whole number from 0 to 2^63 - 1.")
+    return way, column
+
+
+def parts_of(table: pa.Table, borders: NDArray[np.float64], way: str, column: str, key: str | None, seed: int) -> Parts:
+    """The number of each row's part (n_rows,); `borders`: the shares, added up."""
     ways: dict[str, Callable[[], Parts]] = {
         "random": lambda: _ranked(_order(table, key, seed), borders),
         "time": lambda: _by_time(table, column, borders),
@@ -96,7 +102,7 @@ def _order(table: pa.Table, key: str | None, seed: int) -> Parts:
     if key is None:
         return np.random.default_rng(seed).permutation(len(table))
     codes, levels = coded(column_of(table, key), key)
-    _require_all(key, levels, "key")
+    require_all(key, levels, "key")
     if len(levels) < len(codes):
         raise InvalidInput(
             f"{len(codes) - len(levels):,} of {len(codes):,} rows repeat a key in column '{key}'.",
@@ -125,7 +131,7 @@ def _start(ordered: NDArray[np.int64], end: int) -> int:
 
 def _by_group(table: pa.Table, column: str, borders: NDArray[np.float64], seed: int) -> Parts:
     codes, levels = coded(column_of(table, column), column)
-    _require_all(column, levels, "group")
+    require_all(column, levels, "group")
     sizes = np.bincount(codes, minlength=len(levels))
     order = np.lexsort((np.arange(len(levels)), drawn(levels, seed)))
     middles = np.cumsum(sizes[order]) - sizes[order] / 2
@@ -180,7 +186,8 @@ def _require_rows(table: pa.Table, into: Mapping[str, float]) -> None:
         )
 
 
-def _require_all(column: str, levels: list[str | None], what: str) -> None:
+def require_all(column: str, levels: list[str | None], what: str) -> None:
+    """InvalidInput where null is a level."""
     if None in levels:
         raise InvalidInput(
             f"Column '{column}' has missing values, so that some rows have no {what}.",

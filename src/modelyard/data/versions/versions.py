@@ -122,6 +122,10 @@ class Versions:
 
     def table(self, reference: str) -> pa.Table:
         """The rows of `NAME@VERSION`, all at once; InvalidInput when the reference names no version."""
+        return open_data(self.files(self.named(reference))).table()
+
+    def named(self, reference: str) -> Version:
+        """The version `NAME@VERSION`; InvalidInput when the reference names no version."""
         name, _, wanted = reference.partition("@")
         if not wanted:
             raise InvalidInput(
@@ -129,7 +133,7 @@ class Versions:
                 code="NO_VERSION",
                 remedy="Write version:NAME@NUMBER. See: modelyard data version list",
             )
-        return open_data(self.files(self.get(name, wanted))).table()
+        return self.get(name, wanted)
 
     def _fetch(self, version: Version, folder: Path) -> None:
         """All files, or nothing: another process may be fetching the same."""

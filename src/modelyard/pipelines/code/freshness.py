@@ -36,7 +36,7 @@ def mentions(folder: Path, word: str) -> bool:
 
 def _modules(folder: Path) -> dict[str, _Stamp]:
     found = {}
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():  # at once: other threads import
         file = getattr(module, "__file__", None)
         if not file or not Path(file).is_relative_to(folder) or name == "__main__":
             continue

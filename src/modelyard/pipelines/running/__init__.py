@@ -8,7 +8,7 @@ from .engine import Engine
 from .here import run_pipeline
 from .observer import InBackground, Observer
 from .place import Place, kept_of
-from .records import PipelineRun, RunState, StepRecord, StepState, find_run, list_runs
+from .records import PipelineRun, RunState, StepRecord, StepState, find_run, last_read, list_runs
 from .selection import Selection
 from .step import run_step
 from .why import Why, explain
@@ -27,6 +27,7 @@ __all__ = [
     "explain",
     "find_run",
     "kept_of",
+    "last_read",
     "list_runs",
     "run_pipeline",
     "run_step",

@@ -10,6 +10,7 @@ from modelyard.storage import RevisionConflict
 
 from ..artifacts import Artifact, load, save
 from ..authoring import Pipeline
+from ..datasets import DatasetState
 from ..errors import InvalidPipeline, RunActive, RunEnded, RunNotFound
 from ..graph import Graph, Node
 from .journal import Journal
@@ -21,6 +22,7 @@ from .records import KIND, PipelineRun, StepRecord, list_runs, read_elements, re
 from .secrets import require_secrets
 from .selection import Selection
 from .task import shown
+from .twice import check_repeatable
 
 _EVERYTHING = Selection()
 
@@ -45,12 +47,16 @@ class Engine:
         selection: Selection = _EVERYTHING,
         cache: bool = True,
         experiment: str = "",
+        deterministic: bool = False,
     ) -> PipelineRun:
         """Run every selected step when what it needs is there; a run of this id that was cut off goes on instead.
 
         The first judgement that does not pass stops the run before anything composed later starts. Every step is
         recorded as it ends. StepFailed names a step that failed and keeps the cause. Outputs of steps that are not
         selected come from the newest run that has them.
+
+        `deterministic`: steps have one thread, and each train step is run twice, in two processes; StepFailed when the
+        results are not the same.
         """
         before, _ = self._stored(run_id)
         if before is not None:
@@ -60,6 +66,8 @@ class Engine:
         graph = pipeline.graph()
         chosen = selection.names(graph)
         self._check(graph, chosen)
+        if deterministic:
+            check_repeatable(_cut(graph, chosen), self._place)
         params = pipeline.bind(given)
         everything = len(chosen) == len(graph.nodes)
         names, store = self._place.names, self._place.artifacts
@@ -75,6 +83,7 @@ class Engine:
             selected=() if everything else chosen,
             inputs={name: save(value, store, names) for name, value in params.items()},
             engine=self._place.engine,
+            deterministic=deterministic,
         )
         return self._go_on(graph, run, expect=0)
 
@@ -207,12 +216,25 @@ class Engine:
             reasons=reasons,
             ended_at=self._place.clock.now().isoformat(),
             lease=None,
+            datasets=self._datasets(journal.run, loop),
         )
         journal.end(run)
         run = msgspec.structs.replace(run, steps=tuple(loop.own_steps()))
         for observer in self._place.observers:
             observer.run_ended(run)
         return run
+
+    def _datasets(self, run: PipelineRun, loop: Loop) -> dict[str, DatasetState]:
+        """What was read, and what is said to be, as it is now."""
+        schemas = {name: columns for step in loop.own_steps() for name, columns in step.schemas.items()}
+        read = {name for step in loop.own_steps() for name in step.reads}
+        states = {name: self._place.datasets(name) for name in sorted(read | schemas.keys() | loop.declared_reads)}
+        found = {
+            name: msgspec.structs.replace(state, columns=schemas.get(name, {}))
+            for name, state in states.items()
+            if state is not None
+        }
+        return {**run.datasets, **found}
 
     def value(self, artifact: Artifact) -> Any:
         """The value of what a step gave."""

@@ -35,8 +35,13 @@ def components_of(
     seed: int,
     context_seed: int,
     versions: Versions,
+    *,
+    deterministic: bool = False,
 ) -> dict[str, Any] | Uncached:
-    """What the key of one call is made of; secrets are no part of it."""
+    """What the key of one call is made of; secrets are no part of it.
+
+    In deterministic mode what an ordinary run trained is not taken: it was not tried twice, or had more threads.
+    """
     if node.options.cache is False:
         return Uncached("it says cache=False")
     if node.kind in _NEVER:
@@ -47,7 +52,9 @@ def components_of(
     unknown = [name for name, found in reads.items() if found is None]
     if unknown:
         return Uncached(f"the version of {', '.join(unknown)} is only known by reading it")
+    repeatable = deterministic and (node.kind == "train" or node.options.resources.get("cpus", 1) > 1)
     return {
+        **({"deterministic": True} if repeatable else {}),
         "format": FORMAT,
         "kind": node.kind,
         "code": dict(code),

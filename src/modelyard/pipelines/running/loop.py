@@ -13,7 +13,7 @@ from modelyard.core import Digest, ModelyardError, digest_of, log_event
 from modelyard.execution import DoesNotFit, Executor, NotPicklable, NotSupported, Outcome, Task
 
 from ..code import fingerprint, generation_of
-from ..errors import StepFailed
+from ..errors import NotDeterministic, StepFailed
 from ..graph import Each, Graph, Node
 from ..origin import must_move
 from .bind import Binder
@@ -26,7 +26,8 @@ from .records import CACHE, StepRecord
 from .secrets import Masked, without
 from .sight import sign
 from .task import carry_out, perform
-from .work import Work, from_cache, joined, succeeded
+from .twice import AGAIN, require_equal
+from .work import Work, from_cache, joined, output_of, succeeded
 
 
 class Loop:
@@ -89,6 +90,11 @@ class Loop:
     def own_steps(self) -> list[StepRecord]:
         """The records of this run's steps so far, in the order of the graph."""
         return [self.steps[node.name] for node in self._graph.nodes if node.name in self.steps]
+
+    @property
+    def declared_reads(self) -> set[str]:
+        """The datasets that steps which ran say they read."""
+        return {name for node in self._graph.nodes if node.name in self.steps for name in node.options.reads}
 
     @property
     def _halted(self) -> bool:
@@ -166,7 +172,8 @@ class Loop:
         if reference is None:
             return Uncached(must_move(node.function).rstrip("."))
         code, _ = self._code_of(node)
-        found = components_of(node, inputs, code, seed, self._context_seed(node), self._place.versions)
+        seeds, deterministic = (seed, self._context_seed(node)), self._journal.run.deterministic
+        found = components_of(node, inputs, code, *seeds, self._place.versions, deterministic=deterministic)
         return found if isinstance(found, Uncached) else {**found, "shown": self._binder.shown(node)}
 
     def _context_seed(self, node: Node) -> int:
@@ -212,13 +219,14 @@ class Loop:
 
     def _start(self, work: Work) -> None:
         work.record = msgspec.structs.replace(work.record, attempts=work.record.attempts + 1)
+        shown = work.shown
         for observer in self._place.observers:
-            work.environment = {**work.environment, **observer.environment_for(self._journal.run, work.record)}
-            observer.step_started(self._journal.run, work.record)
+            work.environment = {**work.environment, **observer.environment_for(self._journal.run, shown)}
+            observer.step_started(self._journal.run, shown)
         if work.reference is None or self._place.executor is None:
             self._run_here(work)
             return
-        log = self._place.log_of(self._journal.run.id, work.node.name, work.element)
+        log = self._place.log_of(self._journal.run.id, work.name, work.element)
         work.record = msgspec.structs.replace(work.record, log=str(log))
         task = self._task(work, self._place.workspace / log)
         try:
@@ -233,14 +241,14 @@ class Loop:
         options = work.node.options
         secrets = {name: os.environ[name] for name in options.secrets}
         return Task(
-            f"{self._journal.run.id}/{work.node.name}/{work.element}/{work.record.attempts}",
+            f"{self._journal.run.id}/{work.name}/{work.element}/{work.record.attempts}",
             perform,
             (self._order(work),),
             resources=options.resources,
             timeout=options.timeout,
             environment={**work.environment, **secrets},
             log=log,
-            generation=self._generation,
+            generation=self._generation if work.first is None else f"{self._generation} {AGAIN}",
         )
 
     def _order(self, work: Work) -> Order:
@@ -259,8 +267,8 @@ class Loop:
             secrets=options.secrets,
             hidden=tuple(sorted(self._secrets - set(options.secrets))),
             at=self._place.clock.now() if self._place.frozen else None,
-            threads=int(options.resources.get("cpus", 1)),
-            kept=self._place.workspace / kept_of(self._journal.run.id, work.node.name, work.element),
+            threads=1 if self._journal.run.deterministic else int(options.resources.get("cpus", 1)),
+            kept=self._place.workspace / kept_of(self._journal.run.id, work.name, work.element),
             sight=self._sight if work.reference else None,
         )
 
@@ -328,6 +336,13 @@ class Loop:
 
     def _ended(self, work: Work, record: StepRecord) -> None:
         """A call gave a result."""
+        if self._journal.run.deterministic and work.node.kind == "train" and not record.cached:
+            if work.first is None:
+                self._queue.append(work.again(record))
+                return
+            if (settled := self._repeated(work, work.first, record)) is None:
+                return
+            record = settled
         if record.key and not record.cached:
             self._journal.keep(record, work.node.name)
         if work.element is None:
@@ -336,6 +351,19 @@ class Loop:
             return
         self._journal.note(work.index, record, work.element)
         self._element_done(work.node, work.element, record)
+
+    def _repeated(self, work: Work, first: StepRecord, second: StepRecord) -> StepRecord | None:
+        """The first of two trainings that gave the same; None when they did not, and the step has failed."""
+        for observer in self._place.observers:
+            observer.step_ended(self._journal.run, msgspec.structs.replace(second, name=work.name))
+        try:
+            require_equal(work.node.name, output_of(first), output_of(second), self._place)
+        except NotDeterministic as error:
+            told = f"{error.message} {error.remedy}"
+            failed = msgspec.structs.replace(first, state="failed", detail=told, output=None)
+            self._fail(work.node, failed, error)
+            return None
+        return msgspec.structs.replace(first, repeated=True)
 
     def _element_done(self, node: Node, element: int, record: StepRecord) -> None:
         self._elements[node.name, element] = record

@@ -58,7 +58,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Report:
-    """What a call gave. `touched`: whether it asked for the project's services; `reads`: datasets it said it read."""
+    """What a call gave. `touched`: whether it asked for the project's services; `reads`: datasets it said it read.
+
+    `schemas`: the types of their columns, by name, where these are known.
+    """
 
     output: Artifact
     result: Any
@@ -67,3 +70,4 @@ class Report:
     reasons: tuple[str, ...] = ()
     reads: Mapping[str, str] = field(default_factory=dict)
     touched: bool = False
+    schemas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

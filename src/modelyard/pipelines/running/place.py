@@ -12,12 +12,13 @@ from modelyard.storage import ArtifactStore, RecordStore
 from ..artifacts import Scratch
 from ..code import ProjectNames
 from ..context import Surroundings
+from ..datasets import States
 from .keys import Versions
 from .observer import Observer
 
 
 def _unknown(_name: str) -> None:
-    """Nobody knows the version of a dataset."""
+    """Nobody knows anything of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Place:
     `folder`: of the project, in which its code stands. `executor` gives the processes, when a step first needs one;
     None runs every step in this one. `engine` is what runs record of it. `apart`: its processes may be on other
     machines, and show first that they see the same project and artifacts. `width`: calls handed to it at a time.
-    `frozen`: steps' clocks stand at the instant at which the step is ordered. `versions` of datasets, for cache keys.
+    `frozen`: steps' clocks stand at the instant at which the step is ordered. `versions` of datasets, for cache keys;
+    `datasets` as they are now, for the record.
     """
 
     records: RecordStore
@@ -43,6 +45,7 @@ class Place:
     width: int = 8
     frozen: bool = False
     versions: Versions = _unknown
+    datasets: States = _unknown
     observers: tuple[Observer, ...] = field(default_factory=tuple)
 
     @property

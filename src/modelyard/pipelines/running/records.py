@@ -7,6 +7,7 @@ import msgspec
 from modelyard.storage import RecordStore, Snapshot
 
 from ..artifacts import Artifact
+from ..datasets import DatasetState, LastRead
 
 KIND, STEP, ELEMENT, CACHE = "pipeline-run", "pipeline-step", "pipeline-element", "step-cache"
 """Kinds of documents: a run; its steps, by place in the graph; elements of a mapped step; results by cache key."""
@@ -29,7 +30,8 @@ class StepRecord(msgspec.Struct, frozen=True):
     """One step of a run, or one element of a mapped step.
 
     `key`: of the cache; empty with `uncached` saying why. `components`: what the key was made of. `reads`: datasets by
-    digest. `log`: file of what it wrote, relative to the workspace.
+    digest. `log`: file of what it wrote, relative to the workspace. `repeated`: it was trained twice, in two processes,
+    with equal results. `schemas`: types by column of the datasets it read, where these are known.
     """
 
     name: str
@@ -49,13 +51,16 @@ class StepRecord(msgspec.Struct, frozen=True):
     uncached: str = ""
     components: dict[str, Any] = {}
     log: str = ""
+    repeated: bool = False
+    schemas: dict[str, dict[str, str]] = {}
 
 
 class PipelineRun(msgspec.Struct, frozen=True):
     """One run of a pipeline. `verdict` is `fail` when a check or gate said no; `state` is then `stopped`.
 
     `inputs`: its parameters as artifacts. `selected`: the steps that it is about, when not all. `engine`: where its
-    steps ran last.
+    steps ran last. `deterministic`: steps have one thread, and what is trained is trained twice. `datasets`: those it
+    read or says it reads, as they were when it ended.
     """
 
     id: str
@@ -74,6 +79,8 @@ class PipelineRun(msgspec.Struct, frozen=True):
     inputs: dict[str, Artifact] = {}
     engine: str = "local"
     lease: Lease | None = None
+    deterministic: bool = False
+    datasets: dict[str, DatasetState] = {}
 
     def result(self, kind: str) -> Any:
         """What the last step of a kind gave, as far as it is JSON; None without one."""
@@ -96,6 +103,15 @@ def list_runs(records: RecordStore, *, pipeline: str | None = None, limit: int |
         found = view.find(KIND, "pipeline", pipeline) if pipeline else view.scan(KIND)
     runs = [msgspec.convert(each.body, PipelineRun) for each in found]
     return sorted(runs, key=lambda run: run.started_at, reverse=True)[:limit]
+
+
+def last_read(records: RecordStore, pipeline: str) -> dict[str, LastRead]:
+    """The datasets that the runs of a pipeline read, each as the newest of these runs found it."""
+    found: dict[str, LastRead] = {}
+    for run in list_runs(records, pipeline=pipeline):
+        for name, state in run.datasets.items():
+            found.setdefault(name, LastRead(run.id, state))
+    return found
 
 
 def read_run(view: Snapshot, run_id: str) -> PipelineRun | None:

@@ -66,8 +66,14 @@ def carry_out(order: Order, function: Callable[..., Any], names: SharedNames, ma
     clock: Clock = SystemClock() if order.at is None else ManualClock(order.at)
     services = _Noticing(order, clock)
     reads: dict[str, str] = {}
+    schemas: dict[str, dict[str, str]] = {}
+
+    def read(name: str, digest: str, columns: Mapping[str, str] | None = None) -> None:
+        reads[name] = digest
+        schemas[name] = dict(columns or {})
+
     context = RunContext(
-        order.run_id, clock, order.context_seed, cast("Services", services), order.step, reads.__setitem__, order.kept
+        order.run_id, clock, order.context_seed, cast("Services", services), order.step, read, order.kept
     )
     began = time.perf_counter()
     with seeded(order.seed):
@@ -89,6 +95,7 @@ def carry_out(order: Order, function: Callable[..., Any], names: SharedNames, ma
         tuple(map(masked.text, reasons)),
         reads,
         touched=services.touched,
+        schemas=schemas,
     )
 
 

@@ -102,7 +102,8 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         for name in sorted({*old, *new}):
             if old.get(name) != new.get(name):
                 yield _difference(f"{word} {name}", *_told(part, name, before, after))
-    for part, word in (("seed", "the seed"), ("kind", "the kind"), ("format", "Modelyard's engine")):
+    for part, word in (("seed", "the seed"), ("kind", "the kind"), ("format", "Modelyard's engine"),
+                       ("deterministic", "deterministic mode")):  # fmt: skip
         if before.get(part) != after.get(part):
             yield f"{word} changed"
 

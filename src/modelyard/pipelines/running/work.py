@@ -1,7 +1,7 @@
 """One call of a step under way, and what its end means for its record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -10,11 +10,12 @@ from ..artifacts import Artifact, artifact
 from ..graph import Node
 from .order import Report
 from .records import StepRecord
+from .twice import AGAIN
 
 
 @dataclass
 class Work:
-    """A call that is waiting, running, or waits for its next try."""
+    """A call that is waiting, running, or waits for its next try; `first`: what it gave before, when made again."""
 
     node: Node
     index: int
@@ -25,11 +26,27 @@ class Work:
     seed: int
     environment: Mapping[str, str] = field(default_factory=dict)
     not_before: float = 0.0
+    first: StepRecord | None = None
 
     @property
     def place(self) -> tuple[str, int | None]:
         """Which step and element it is."""
         return self.node.name, self.element
+
+    @property
+    def name(self) -> str:
+        """The step's, or that of its second training, which has a log and a folder of its own."""
+        return self.node.name if self.first is None else f"{self.node.name}.{AGAIN}"
+
+    @property
+    def shown(self) -> StepRecord:
+        """The record as observers are told of it: a second training is a step of its own to them."""
+        return msgspec.structs.replace(self.record, name=self.name)
+
+    def again(self, first: StepRecord) -> "Work":
+        """The same call, to be made once more and compared."""
+        record = msgspec.structs.replace(self.record, attempts=0, seconds=0.0, detail="")
+        return replace(self, record=record, environment={}, not_before=0.0, first=first)
 
     @property
     def can_retry(self) -> bool:
@@ -53,6 +70,7 @@ def succeeded(record: StepRecord, report: Report) -> StepRecord:
         verdict=report.verdict,
         reasons=report.reasons,
         reads=dict(report.reads),
+        schemas={name: dict(each) for name, each in report.schemas.items()},
     )
     if record.key and report.touched and not any(record.components.get("reads", {})):
         why = "it asked the project for data without saying what it `reads`"
@@ -78,7 +96,7 @@ def from_cache(record: StepRecord, entry: StepRecord) -> StepRecord:
 
 def joined(node: Node, records: list[StepRecord]) -> StepRecord:
     """The record of a mapped step whose elements are all done: its output is the list of theirs."""
-    output = artifact.group("list", tuple(_output(each) for each in records))
+    output = artifact.group("list", tuple(output_of(each) for each in records))
     verdicts = [each.verdict for each in records if each.verdict is not None]
     verdict = next((each for each in ("fail", "inconclusive") if each in verdicts), "pass") if verdicts else None
     return StepRecord(
@@ -95,10 +113,13 @@ def joined(node: Node, records: list[StepRecord]) -> StepRecord:
         verdict=verdict,  # type: ignore[arg-type]  # one of the three
         reasons=tuple(reason for each in records for reason in each.reasons if each.verdict == verdict),
         reads={name: digest for each in records for name, digest in each.reads.items()},
+        schemas={name: columns for each in records for name, columns in each.schemas.items()},
+        repeated=bool(records) and all(each.repeated for each in records),
     )
 
 
-def _output(record: StepRecord) -> Artifact:
+def output_of(record: StepRecord) -> Artifact:
+    """What a step that is done gave."""
     if record.output is None:
         raise ValueError(f"{record.name} gave nothing")
     return record.output
