@@ -151,7 +151,7 @@ def test_files_that_cannot_be_a_version_leave_nothing(versions: Versions, tmp_pa
         (NotFound, "There is no file", [tmp_path / "nothing.csv"]),
         (InvalidInput, "share a name", [good, written(tmp_path / "sub", rows())]),
         (UnreadableData, "broken.parquet", [tmp_path / "broken.parquet"]),
-        (InvalidInput, "other columns", [good, other]),
+        (InvalidInput, "its columns are not those of", [good, other]),
     ]
     for kind, said, files in wrong:
         with pytest.raises(kind, match=said):

@@ -152,12 +152,18 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def report(file: Path, findings: Iterable[Finding], *, code: str = "INVALID_PROJECT_FILE") -> InvalidInput:
+class InvalidProjectFile(InvalidInput):
+    """Something in the project file, or a file it names, is wrong."""
+
+    code = "INVALID_PROJECT_FILE"
+
+
+def report(file: Path, findings: Iterable[Finding], *, code: str = InvalidProjectFile.code) -> InvalidInput:
     """One error that lists every finding with file and line, in the order of the file."""
     ordered = sorted(set(findings))
     lines = [f"{file}:{each.line}: {each.path}: {each.message}" for each in ordered]
     count = "1 thing is" if len(ordered) == 1 else f"{len(ordered)} things are"
-    return InvalidInput(
+    return InvalidProjectFile(
         f"{count} wrong in {file.name}:\n  " + "\n  ".join(lines),
         code=code,
         context={"findings": [{"line": each.line, "path": each.path, "message": each.message} for each in ordered]},

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .settings import ExecutionSettings, RaySettings
 
 EngineName = Literal["local", "ray"]
+"""Where steps run."""
+
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 """Where steps can run."""
 

@@ -3,6 +3,7 @@
 MLflow is imported when it is first needed and never on the way of a rollback: its import alone takes seconds.
 """
 
+import fcntl
 import logging
 import os
 import re
@@ -20,6 +21,7 @@ from .errors import TrackingUnavailable
 
 Result = TypeVar("Result")
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a run ended, as MLflow has it."""
 
 TELEMETRY_OFF = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 """Variables that keep MLflow from calling home."""
@@ -232,8 +234,10 @@ class Tracker:
 
         for chatty in ("alembic", "mlflow"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
-        with self._translated():
-            return mlflow.MlflowClient(self._uri, self._uri)
+        with self._translated(), _alone_at(self._uri):
+            client = mlflow.MlflowClient(self._uri, self._uri)
+            client.search_experiments(max_results=1)  # creates the tables, or brings them up to date
+            return client
 
     def _experiment(self, name: str) -> str:
         found = self.ask(lambda client: client.get_experiment_by_name(name))
@@ -263,6 +267,22 @@ def without_telemetry() -> None:
     """Switch MLflow's telemetry off. Must come before any import of it."""
     for name, value in TELEMETRY_OFF.items():
         os.environ.setdefault(name, value)
+
+
+@contextmanager
+def _alone_at(uri: str) -> Iterator[None]:
+    """One process at a time: two that create MLflow's tables in one SQLite file at once break it."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    file = Path(f"{uri.removeprefix('sqlite:///').partition('?')[0]}.lock")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _to_ms(at: datetime) -> int:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from modelyard.core import to_micros
+from modelyard.core import InvalidInput, to_micros
 from modelyard.data.schema.settings import instant
 
 End = Literal["minimum", "maximum"]
@@ -19,17 +19,17 @@ Limit: TypeAlias = pa.Scalar | Literal["none", "every"]
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-class CannotKeepError(Exception):
+class CannotKeep(InvalidInput):
     """A promise that no value of a type can keep or break; the words say what cannot be."""
 
 
 def limit(kind: pa.DataType, bound: int | float | date, end: End) -> Limit:
     """The smallest value that is not below a minimum, or the largest that is not above a maximum.
 
-    CannotKeepError when values of the type are not ordered like the bound: text and numbers, numbers and instants.
+    CannotKeep when values of the type are not ordered like the bound: text and numbers, numbers and instants.
     """
     if _is_instant(kind) != isinstance(bound, date) or not (_is_number(kind) or _is_instant(kind)):
-        raise CannotKeepError(f"a {end} of {written(bound)}")
+        raise CannotKeep(f"a {end} of {written(bound)}")
     if pa.types.is_floating(kind):
         return pa.scalar(_float(Fraction(bound), end), pa.float64())  # type: ignore[arg-type]
     ticks, lowest, highest = _ticks(kind, bound)

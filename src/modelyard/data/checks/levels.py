@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from modelyard.data.schema.settings import instant
 
-from .bounds import CannotKeepError, instant_ticks
+from .bounds import CannotKeep, instant_ticks
 from .seen import positive_zero, seen_type
 
 _KEPT = (
@@ -19,10 +19,10 @@ _KEPT = (
 
 
 def levels_of(kind: pa.DataType, allowed: Sequence[str]) -> pa.Array:
-    """The levels as an array of the type that checks see; CannotKeepError when one is no value of it."""
+    """The levels as an array of the type that checks see; CannotKeep when one is no value of it."""
     seen = seen_type(kind)
     if not any(is_one(seen) for is_one in _KEPT):
-        raise CannotKeepError("a set of allowed levels")
+        raise CannotKeep("a set of allowed levels")
     return positive_zero(pa.concat_arrays([pa.array([], seen), *(_level(kind, seen, each) for each in allowed)]))
 
 
@@ -34,7 +34,7 @@ def _level(kind: pa.DataType, seen: pa.DataType, level: str) -> pa.Array:
             return pa.array([np.float16(level)], pa.float16()).cast(seen)
         return pa.array([level], pa.string()).cast(seen)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OverflowError):
-        raise CannotKeepError(f"the level {level[:40]!r}") from None
+        raise CannotKeep(f"the level {level[:40]!r}") from None
 
 
 def _instant(kind: pa.DataType, level: str) -> pa.Array:

@@ -11,7 +11,7 @@ from modelyard.data.schema.relation import Expression
 from modelyard.data.schema.settings import ColumnChecks, Relation, SchemaSettings, Severity, UniqueTogether, whole
 from modelyard.data.schema.types import FAMILIES, fits, shown_type, type_name
 
-from .bounds import CannotKeepError, End, limit, written
+from .bounds import CannotKeep, End, limit, written
 from .levels import levels_of
 from .result import CheckResult
 from .rules import Every, HasLength, InOrder, InRange, Matches, NotNull, OneOf, Related, Rule, comparable
@@ -166,8 +166,8 @@ class _Builder:
                 self.newest.append((promise, checks))
             else:
                 self.rules.append(Asked(promise, _rule(promise.check, kind, checks)))
-        except CannotKeepError as reason:
-            message = f"{promise.subject} is of type {shown_type(kind)}, which cannot have {reason}."
+        except CannotKeep as reason:
+            message = f"{promise.subject} is of type {shown_type(kind)}, which cannot have {reason.message}."
             self.settled.append(promise.settled(message))
 
     def _unique(self, promise: Promise) -> None:
@@ -248,7 +248,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _must_be(kept: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
     if not kept:
-        raise CannotKeepError(what)
+        raise CannotKeep(what)
 
 
 def _some(names: tuple[str, ...] | list[str], shown: int = 8) -> str:
