@@ -28,8 +28,14 @@ def session(tmp_path: Path) -> Iterator[Session]:
     session.close()
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("page", PAGES, ids=named)
+SLOW = {"run-a-pipeline.md", "write-a-pipeline.md", "know-your-data.md", "search-parameters.md", "bundle-any-model.md"}
+"""Pages of many commands, each a process of its own."""
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "page", [pytest.param(each, marks=[pytest.mark.long] * (each.name in SLOW)) for each in PAGES], ids=named
+)
 def test_the_examples_of_a_page_run_as_shown(page: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, in one folder: commands end and print as shown, Python blocks share their names."""
     monkeypatch.chdir(session.folder)

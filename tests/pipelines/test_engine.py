@@ -88,6 +88,7 @@ def test_a_change_of_project_code_counts_wherever_it_is_called_from(tmp_path: Pa
 BOUNDARIES = ["before write", "inside write", "after write", "called fit", "saved fit", "saved double", "saved table"]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_run_killed_anywhere_is_resumed_to_the_same_bytes(counting: Project, tmp_path: Path) -> None:
     """The runner, while it writes, and workers, while a step's result is on its way; effects are had once."""

@@ -83,3 +83,9 @@ class Failed(ModelyardError):
     """A check, gate or step ended with a failing verdict."""
 
     code = "FAILED"
+
+
+class InvalidProjectFile(InvalidInput):
+    """Something in the project file, or in a file that it names, is wrong."""
+
+    code = "INVALID_PROJECT_FILE"

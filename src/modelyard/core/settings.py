@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import InvalidInput
+from .errors import InvalidInput, InvalidProjectFile
 from .names import nearest
 
 Keys = tuple[str | int, ...]
@@ -150,12 +150,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         if (found := _model_in(argument)) is not None:
             return found
     return None
-
-
-class InvalidProjectFile(InvalidInput):
-    """Something in the project file, or a file it names, is wrong."""
-
-    code = "INVALID_PROJECT_FILE"
 
 
 def report(file: Path, findings: Iterable[Finding], *, code: str = InvalidProjectFile.code) -> InvalidInput:

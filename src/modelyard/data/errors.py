@@ -19,3 +19,9 @@ class DatasetVersionNotFound(NotFound):
     """No dataset, or no version of it, has this name."""
 
     code = "DATASET_VERSION_NOT_FOUND"
+
+
+class CannotKeep(InvalidInput):
+    """A promise that no value of a type can keep or break; the words say what cannot be."""
+
+    code = "CANNOT_KEEP"

@@ -605,6 +605,7 @@ def grows(kind: str, small: int, large: int, folder: Path) -> int:
     return int(peaks[1] - peaks[0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "small", "large"), [("csv", 20, 80), ("jsonl", 3, 7)])
 def test_memory_does_not_grow_with_the_file(kind: str, small: int, large: int, tmp_path: Path) -> None:
     """Here 10 and 40 MB of CSV, 1.5 and 3.5 MB of JSONL, which would take several times that in memory."""

@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from modelyard.core import InvalidInput, to_micros
+from modelyard.core import to_micros
+from modelyard.data.errors import CannotKeep
 from modelyard.data.schema.settings import instant
 
 End = Literal["minimum", "maximum"]
@@ -17,10 +18,6 @@ Limit: TypeAlias = pa.Scalar | Literal["none", "every"]
 """A value of the column's type; or none of its values, or every one, lies outside the range."""
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-
-
-class CannotKeep(InvalidInput):
-    """A promise that no value of a type can keep or break; the words say what cannot be."""
 
 
 def limit(kind: pa.DataType, bound: int | float | date, end: End) -> Limit:

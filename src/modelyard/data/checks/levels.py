@@ -7,9 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pyarrow as pa
 
+from modelyard.data.errors import CannotKeep
 from modelyard.data.schema.settings import instant
 
-from .bounds import CannotKeep, instant_ticks
+from .bounds import instant_ticks
 from .seen import positive_zero, seen_type
 
 _KEPT = (

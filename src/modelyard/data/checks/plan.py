@@ -7,11 +7,12 @@ import pyarrow as pa
 
 from modelyard.core import did_you_mean
 from modelyard.core.durations import format_duration
+from modelyard.data.errors import CannotKeep
 from modelyard.data.schema.relation import Expression
 from modelyard.data.schema.settings import ColumnChecks, Relation, SchemaSettings, Severity, UniqueTogether, whole
 from modelyard.data.schema.types import FAMILIES, fits, shown_type, type_name
 
-from .bounds import CannotKeep, End, limit, written
+from .bounds import End, limit, written
 from .levels import levels_of
 from .result import CheckResult
 from .rules import Every, HasLength, InOrder, InRange, Matches, NotNull, OneOf, Related, Rule, comparable
