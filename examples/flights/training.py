@@ -8,9 +8,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 import modelyard as my
 
 MODEL = "flight-delay"
+RECIPE = {"max_iter": 100, "learning_rate": 0.1}
+"""What the model is trained with unless a search found better."""
+
+Prepared = tuple[pa.Table, tuple[pa.Table, ...]]
 
 
-@my.step(kind="data")
+@my.step(kind="data", reads=("flights",))
 def load(as_of: datetime) -> pa.Table:
     """All flights whose label was known by then."""
     return my.context().services.dataset("flights", as_of)
@@ -22,7 +26,7 @@ def join(flights: pa.Table) -> pa.Table:
     return my.context().services.join(MODEL, flights)
 
 
-@my.step(kind="validate")
+@my.step(kind="validate", reads=("flights",))
 def validate(rows: pa.Table) -> my.Judgement:
     """The declared checks, and no feature that tells the label by itself."""
     return my.context().services.check("flights", rows)
@@ -34,14 +38,20 @@ def split(rows: pa.Table, as_of: datetime, holdout_days: int) -> tuple[pa.Table,
     return my.split_by_time(rows, "prediction_time", timedelta(days=holdout_days), as_of)
 
 
+@my.step(kind="validate")
+def check_parts(parts: tuple[pa.Table, ...]) -> my.Judgement:
+    """No flight stands in both parts, and all of the past is past."""
+    return my.check_split({"past": parts[0], "last days": parts[1]}, keys=["flight_id"], time="prediction_time")
+
+
 @my.step(kind="train")
-def train(parts: tuple[pa.Table, ...], complete_rows: bool) -> my.Candidate:
-    """Learn from the first of the parts."""
+def train(parts: tuple[pa.Table, ...], params: dict[str, float], complete_rows: bool) -> my.Candidate:
+    """Learn from the first of the parts, with these parameters of the model."""
     samples = my.context().services.samples(MODEL, parts[0], complete=complete_rows)
     categories = [field.kind == "category" for field in samples.signature.fields]
-    params = {"max_iter": 100, "learning_rate": 0.1, "random_state": my.context().seed}
-    model = HistGradientBoostingClassifier(categorical_features=categories, **params)
-    return my.Candidate(model.fit(samples.matrix, samples.labels), samples, params)
+    recipe = {**params, "random_state": my.context().seed}
+    model = HistGradientBoostingClassifier(categorical_features=categories, **recipe)
+    return my.Candidate(model.fit(samples.matrix, samples.labels), samples, recipe)
 
 
 @my.step(kind="evaluate")
@@ -66,15 +76,31 @@ def register(candidate: my.Candidate, metrics: dict[str, float], gates: list[my.
 
 
 @my.pipeline
+def challenge(
+    rows: pa.Table, parts: tuple[pa.Table, ...], params: dict[str, float], min_auc: float, complete_rows: bool
+) -> None:
+    """Register what these parameters give, if it is good on the last days, and no worse than what is in production."""
+    champion = evaluate_champion(parts, complete_rows)
+    metrics = evaluate(train(parts, params, complete_rows), parts)
+    judged = my.gate(metrics, {"auc": min_auc}, champion, "auc", -0.01)
+    register(train([rows], params, complete_rows), metrics, [judged])  # the same recipe, the last days included
+
+
+@my.pipeline
+def prepare(as_of: datetime, holdout_days: int) -> Prepared:
+    """Rows that were found good, and their parts."""
+    rows = join(load(as_of))
+    validate(rows)
+    parts = split(rows, as_of, holdout_days)
+    check_parts(parts)
+    return rows, parts
+
+
+@my.pipeline
 def training(as_of: datetime, holdout_days: int = 7, min_auc: float = 0.58, complete_rows: bool = False) -> None:
     """Train a candidate on all history known at `as_of`.
 
     `complete_rows` leaves out flights with a missing value, as one does for models that cannot take them.
     """
-    rows = join(load(as_of))
-    validate(rows)
-    parts = split(rows, as_of, holdout_days)
-    champion = evaluate_champion(parts, complete_rows)
-    metrics = evaluate(train(parts, complete_rows), parts)
-    judged = my.gate(metrics, {"auc": min_auc}, champion, "auc", -0.01)
-    register(train([rows], complete_rows), metrics, [judged])  # the same recipe, the last days included
+    rows, parts = prepare(as_of, holdout_days)
+    challenge(rows, parts, RECIPE, min_auc, complete_rows)

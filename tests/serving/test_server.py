@@ -113,7 +113,10 @@ def test_a_shadow_scores_every_request_and_answers_none(
 
 @pytest.mark.parametrize(
     ("swaps", "rollbacks"),
-    [(10, 3), pytest.param(100, 20, marks=[pytest.mark.soak, pytest.mark.timeout(900)])],
+    [
+        pytest.param(10, 3, marks=pytest.mark.long),
+        pytest.param(100, 20, marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
+    ],
 )
 def test_routes_change_under_load_without_a_failed_request(
     server: Server, built: BuiltBundle, strict_bundle: BuiltBundle, swaps: int, rollbacks: int

@@ -1,4 +1,4 @@
-"""The Python files of a user's project: functions that make tables, and what they import."""
+"""The Python files of a user's project: functions that make tables or name their versions, and what they import."""
 
 import importlib.util
 import sys
@@ -6,8 +6,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-
-import pyarrow as pa
+from typing import Any
 
 from modelyard.core import did_you_mean, digest_of
 
@@ -16,7 +15,7 @@ from .errors import UnreadableData
 _PREFIX = "modelyard_project_"
 
 
-def load_function(reference: str, folder: Path) -> Callable[..., pa.Table]:
+def load_function(reference: str, folder: Path) -> Callable[..., Any]:
     """The function of `file.py:function`, the file relative to the project's folder."""
     file, _, name = reference.partition(":")
     module = load_module(folder / file)
@@ -27,7 +26,7 @@ def load_function(reference: str, folder: Path) -> Callable[..., pa.Table]:
             context={"source": reference},
             remedy=did_you_mean(name, [each for each in vars(module) if not each.startswith("_")]),
         )
-    function: Callable[..., pa.Table] = found
+    function: Callable[..., Any] = found
     return function
 
 

@@ -48,6 +48,11 @@ class DatasetSettings(TablePromises):
     source: str = Field(
         description="A file, glob, folder or URL, file.py:function that returns a table, or version:NAME@NUMBER.",
     )
+    version: str | None = Field(
+        None,
+        description="file.py:function that says, as text, which version a source that is a function gives now. Without "
+        "it such a source is read by every run.",
+    )
     read: ReadSettings = Field(default_factory=ReadSettings, description="How its files are read.")
     event_time: str = Field(description="Column with the instant at which a row is predicted.")
     known_at: str = Field(description="Column with the instant at which the label becomes known.")
@@ -64,6 +69,14 @@ class DatasetSettings(TablePromises):
     def _reads_files(self) -> Self:
         if ".py:" in self.source and self.read != ReadSettings():
             raise ValueError("read: is for files, and the source is a function. Leave it out, or read in the function.")
+        return self
+
+    @model_validator(mode="after")
+    def _needs_to_say_its_version(self) -> Self:
+        if self.version is not None and ".py:" not in self.source:
+            raise ValueError(
+                "version: is for a source that is a function; others have versions of their own. Leave it out."
+            )
         return self
 
 

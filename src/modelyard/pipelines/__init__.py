@@ -6,7 +6,7 @@ Owns the graph and the run. Does not own what the steps reach (data, features, r
 
 from .artifacts import Artifact
 from .authoring import Pipeline, Step, each, pipeline, step, when
-from .code import ProjectNames, forget_changed
+from .code import ProjectNames, fingerprint, forget_changed, generation_of
 from .context import Candidate, RunContext, Samples, Services, Surroundings, context, in_run
 from .datasets import DATA_CHANGED, DatasetState, LastRead, data_findings
 from .describe import describe
@@ -119,8 +119,10 @@ __all__ = [
     "explain",
     "export_pipeline",
     "find_run",
+    "fingerprint",
     "forget_changed",
     "gate",
+    "generation_of",
     "hints_of",
     "in_a_file",
     "in_run",

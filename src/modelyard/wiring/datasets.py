@@ -36,7 +36,8 @@ def dataset_rows(file: LoadedFile, name: str, as_of: datetime, version: Callable
     """The rows of a dataset whose labels were known at `as_of`; `version` gives those of NAME@NUMBER."""
     settings = dataset_settings(file, name)
     if ".py:" in settings.source:
-        return load_function(settings.source, file.folder)(as_of)
+        table: pa.Table = load_function(settings.source, file.folder)(as_of)
+        return table
     if settings.source.startswith(VERSION):
         return known_by(version(settings.source.removeprefix(VERSION)), settings.known_at, as_of)
     source = settings.source if "://" in settings.source else file.folder / settings.source

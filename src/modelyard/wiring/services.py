@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from modelyard.access import Principal
 from modelyard.bundling import Facts, build_bundle, build_profile, infer_signature, permutation_importance
-from modelyard.core import Clock, Judgement, Scalar, log_event, to_micros
+from modelyard.core import Clock, Judgement, Scalar, Verdict, log_event, to_micros
 from modelyard.data import DatasetSettings, Versions, check_leaks, version_of
 from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle
@@ -70,12 +70,13 @@ class ProjectServices:
 
     def check(self, name: str, rows: pa.Table) -> Judgement:
         settings = dataset_settings(self._file, name)
-        declared = validate_dataset(self._file, name, rows, self._clock).judgement
+        declared = validate_dataset(self._file, name, rows, self._clock)
+        told = Judgement(Verdict.PASS, tuple(f"warning: {each}" for each in declared.warnings))
         newest = rows.slice(max(0, len(rows) - _CHECKED_ROWS))
         used = [feature for model in self._models_of(settings) for feature in _bare(model.features)]
         columns = {each: newest.column(each).to_pylist() for each in used if each in newest.column_names}
         leaks = check_leaks(columns, newest.column(settings.label).to_pylist())
-        return Judgement.all_of([declared, leaks])
+        return Judgement.all_of([declared.judgement, told, leaks])
 
     def join(self, model: str, rows: pa.Table) -> pa.Table:
         settings = self._file.settings.models[model]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from modelyard.access import Principal
-from modelyard.core import Clock, ManualClock, ModelyardError, digest_of
-from modelyard.data import DatasetSettings, TablePromises, Version, open_data
-from modelyard.pipelines import DatasetState, Services
+from modelyard.core import Clock, ManualClock, ModelyardError, canonical_json, digest_of
+from modelyard.data import DatasetSettings, TablePromises, Version, load_function, open_data
+from modelyard.pipelines import DatasetState, ProjectNames, Services, fingerprint, generation_of
 from modelyard.storage import ArtifactStore
 
 from .datasets import VERSION
@@ -76,8 +76,8 @@ _PROMISES = {*TablePromises.model_fields, "schema_file", "checks", "min_rows"}
 class DatasetVersions:
     """Which version of its datasets a project has now: for the keys of cached steps, and for the record.
 
-    Files and folders by their bytes, dataset versions by their name and number. What comes from a function, or from
-    elsewhere, is only known by reading it: None.
+    Files and folders by their bytes, dataset versions by their name and number, functions by their code and what
+    `version` says. What comes from elsewhere, or from a function without it, is only known by reading it: None.
     """
 
     def __init__(self, file: LoadedFile, kept: Callable[[str], Version]) -> None:
@@ -120,7 +120,9 @@ class DatasetVersions:
                 found = self._kept(settings.source.removeprefix(VERSION))
                 return f"{found.label}:{found.digest[:12]}"
             return None
-        if ".py:" in settings.source or "://" in settings.source:
+        if ".py:" in settings.source:
+            return None if settings.version is None else self._of_function(settings.source, settings.version)
+        if "://" in settings.source:
             return None
         path = self._file.folder / settings.source
         files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
@@ -132,6 +134,13 @@ class DatasetVersions:
             told.update(_digest(each, status.st_mtime_ns, status.st_size, status.st_ino))
         told.update(settings.model_dump_json(exclude=_PROMISES).encode())
         return told.hexdigest()
+
+    def _of_function(self, source: str, version: str) -> str:
+        folder = self._file.folder
+        code = fingerprint(load_function(source, folder), ProjectNames(folder))
+        told = load_function(version, folder)()
+        generation_of(folder)  # so that a later change of the files that this loaded is seen
+        return digest_of(canonical_json([code, str(told)]))
 
 
 @lru_cache(maxsize=10_000)

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .seen import Seen, positive_zero
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 BUDGET = 96 * 2**20
 """Bytes of keys that wait in memory before they go to the file."""
@@ -38,7 +40,7 @@ class Keys:
         self._kinds: list[pa.DataType] = []
         self._waiting: list[pa.Table] = []
         self._bytes = 0
-        self._spilled: duckdb.DuckDBPyConnection | None = None
+        self._spilled: DuckDBPyConnection | None = None
 
     def gather(self, first_row: int, columns: Sequence[Seen]) -> None:
         """Take the keys of a batch; its first row has the number `first_row`."""
@@ -58,7 +60,7 @@ class Keys:
         if self._spilled is None:
             if self._all_differ():
                 return 0, []
-            with duckdb.connect(":memory:", config=_SETTINGS) as session:
+            with _connect(":memory:") as session:
                 return self._count(session, shown)
         if self._waiting:
             self._spill()
@@ -84,8 +86,7 @@ class Keys:
         waiting = self._taken()
         if self._spilled is None:
             self._folder.mkdir()
-            settings = {**_SETTINGS, "temp_directory": str(self._folder)}
-            self._spilled = duckdb.connect(str(self._folder / "keys.duckdb"), config=settings)
+            self._spilled = _connect(str(self._folder / "keys.duckdb"), temp_directory=str(self._folder))
             self._spilled.register("waiting", waiting.slice(0, 0))
             self._spilled.execute("CREATE TABLE keys AS SELECT * FROM waiting")
         self._spilled.register("waiting", waiting)
@@ -134,3 +135,9 @@ def _original(stored: Any, kind: pa.DataType) -> pa.Scalar:
     if pa.types.is_decimal(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return pa.scalar(stored.decode())
     return pa.scalar(stored, kind)
+
+
+def _connect(database: str, **settings: str) -> "DuckDBPyConnection":
+    import duckdb  # noqa: PLC0415 - only keys that may repeat, or are too many for memory, pay for it
+
+    return duckdb.connect(database, config={**_SETTINGS, **settings})

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -17,6 +16,8 @@ class Hasher:
     """
 
     def __init__(self, schema: pa.Schema) -> None:
+        import duckdb  # noqa: PLC0415 - only a profile pays for it
+
         self._connection = duckdb.connect(config={"threads": 1})
         self._casts = [_cast(field.type) for field in schema]
         hashes = [f"{_hash(f'c{at}', field.type)} AS h{at}" for at, field in enumerate(schema)]

@@ -5,7 +5,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import aiohttp
 import pyarrow as pa
 
 from modelyard.data.errors import UnreadableData
@@ -15,7 +14,7 @@ SHOWN = 80
 
 _DRIVERS = "Install the driver it names; for s3://: pip install 'modelyard[s3]'."
 
-_STORES = frozenset({"adlfs", "aiobotocore", "azure", "botocore", "gcsfs", "google", "s3fs"})
+_STORES = frozenset({"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "s3fs"})
 _STORE_REMEDY = "Check the address, the credentials and the right to read it."
 
 LOWER_ERRORS = (
@@ -30,7 +29,6 @@ LOWER_ERRORS = (
     zlib.error,
     zipfile.BadZipFile,
     pa.ArrowException,
-    aiohttp.ClientError,
 )
 """What Arrow, fsspec, zlib and the operating system raise over data that they cannot read."""
 

@@ -21,7 +21,7 @@ from .streams import text_of
 from .texts import values_of
 
 _LOOKED_AT_ONCE = 1024
-_NO_NULLS = pa.array([], pa.string())
+_NO_NULLS = pa.nulls(0, pa.string())
 
 
 @dataclass(frozen=True)

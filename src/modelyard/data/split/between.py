@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -56,6 +55,8 @@ def _repeated_rows(parts: Mapping[str, pa.Table]) -> Judgement:
 
 def _in_both(first: pa.Table, second: pa.Table) -> int:
     names = [f"c{at}" for at in range(first.num_columns)]
+    import duckdb  # noqa: PLC0415 - only a check of repeated rows pays for it
+
     with duckdb.connect() as connection:
         connection.register("a", first.rename_columns(names))
         connection.register("b", second.rename_columns(names))

@@ -7,7 +7,7 @@ those that matter in a step's `environment`.
 import builtins
 import functools
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -19,7 +19,7 @@ from ..errors import UnstorableResult
 from .names import ProjectNames
 
 
-def fingerprint(function: FunctionType, names: ProjectNames) -> dict[str, str]:
+def fingerprint(function: Callable[..., Any], names: ProjectNames) -> dict[str, str]:
     """The digests of all project code that a function reaches, by `file.py:name`; its own always.
 
     Followed are names in the code of functions, attributes of the project's modules and classes, defaults, closures,
@@ -27,7 +27,11 @@ def fingerprint(function: FunctionType, names: ProjectNames) -> dict[str, str]:
     as an argument, is not seen.
     """
     walk = _Walk(names)
-    walk.function(function, root=True)
+    root = _unwrapped(function)
+    if isinstance(root, FunctionType):
+        walk.function(root, root=True)
+    else:
+        walk.value(type(root).__qualname__, root)
     return dict(sorted(walk.found.items()))
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from modelyard.core import canonical_json, digest_of
 
@@ -16,7 +17,14 @@ def forget_changed(folder: Path) -> None:
     if any(_SEEN.get(name, stamp) != stamp for name, stamp in modules.items()):
         for name in modules:
             _SEEN.pop(name, None)
-            sys.modules.pop(name, None)
+            _forget_compiled(sys.modules.pop(name))
+
+
+def _forget_compiled(module: ModuleType) -> None:
+    """Python tells what it compiled from another text by its second and its size: two quick changes look like one."""
+    compiled = getattr(module, "__cached__", None)
+    if compiled:
+        Path(compiled).unlink(missing_ok=True)
 
 
 def generation_of(folder: Path) -> str:

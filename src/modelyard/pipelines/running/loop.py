@@ -182,7 +182,7 @@ class Loop:
     def _code_of(self, node: Node) -> tuple[dict[str, str], dict[str, str]]:
         """The fingerprint of a node's code, and the digests of the files it stands in."""
         if node.name not in self._code:
-            code = fingerprint(node.function, self._names)  # type: ignore[arg-type]  # steps are functions
+            code = fingerprint(node.function, self._names)
             files = {each.partition(":")[0] for each in code}
             digests = {
                 each: digest_of((self._place.folder / each).read_bytes())

@@ -14,7 +14,6 @@ from modelyard.core.durations import format_duration, parse_duration
 
 from ..context import in_run
 from .kept import KeptTrials
-from .pictures import page
 from .result import SearchResult, TrialRecord
 from .runners import Here, Runner, SideBySide
 from .study import Direction, Plan, Pruner, Sampler, importance
@@ -77,6 +76,8 @@ def search(
         if parallel > 1:
             runner = stack.enter_context(closing(SideBySide(plan, objective, inputs, parallel, kept)))
         result = _run(plan, limits, runner, KeptTrials(kept / TRIALS_FOLDER))
+        from .pictures import page  # noqa: PLC0415 - only those who draw pay for Plotly
+
         (kept / PICTURES_FILE).write_text(page(result), encoding="utf-8")
     return result
 
