@@ -28,7 +28,10 @@ def session(tmp_path: Path) -> Iterator[Session]:
     session.close()
 
 
-SLOW = {"run-a-pipeline.md", "write-a-pipeline.md", "know-your-data.md", "search-parameters.md", "bundle-any-model.md"}
+SLOW = {
+    "README.md", "bundle-any-model.md", "call-the-server.md", "check-data.md", "know-your-data.md", "run-a-pipeline.md",
+    "run-on-ray.md", "search-parameters.md", "train-at-scale.md", "write-a-pipeline.md",
+}  # fmt: skip
 """Pages of many commands, each a process of its own."""
 
 

@@ -28,6 +28,7 @@ def ask(port: int, path: str, body: object) -> Any:
         return json.load(response)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_from_an_empty_folder_to_an_answer(tmp_path: Path) -> None:
     """init, train, deploy, up, predict, feedback, status, log, rollback refused, audit, down."""

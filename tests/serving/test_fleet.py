@@ -115,7 +115,13 @@ class Asking:
             self.told.append(answer["prediction_id"])
 
 
-@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize(
+    "kills",
+    [
+        pytest.param(20, marks=pytest.mark.long),
+        pytest.param(200, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
+    ],
+)
 def test_what_a_client_was_told_is_on_record_once_whoever_is_killed(fleet: Server, kills: int) -> None:
     """Random workers die by kill -9 at random moments under load; four times, then the fleet begins anew.
 

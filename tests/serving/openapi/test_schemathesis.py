@@ -29,6 +29,7 @@ def caught_out(server: Server, folder: Path, *options: str, seconds: float) -> i
     return int(made[1])
 
 
+@pytest.mark.long
 def test_schemathesis_finds_nothing(alone: Server, tmp_path: Path) -> None:
     """Of paths that differ only by naming the deployment or version, the shortest; the others run in `make soak`."""
     only = "--exclude-path-regex=^/deployments/|/versions/|/labels/"
