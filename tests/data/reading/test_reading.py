@@ -614,7 +614,7 @@ def test_memory_does_not_grow_with_the_file(kind: str, small: int, large: int, t
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_memory_does_not_grow_with_a_file_of_gigabytes(kind: str, tmp_path: Path) -> None:
-    """1.5 GB."""
-    assert grows(kind, 40, 3000, tmp_path) < 60
+@pytest.mark.parametrize(("kind", "large"), [("csv", 3000), ("jsonl", 600)])
+def test_memory_does_not_grow_with_a_large_file(kind: str, large: int, tmp_path: Path) -> None:
+    """1.5 GB of CSV; 0.3 GB of JSONL, which is read record by record."""
+    assert grows(kind, 40, large, tmp_path) < 60
