@@ -225,7 +225,7 @@ def descended_or_killed(state: NDArray[np.float64], total: NDArray[np.float64]) 
 
 
 @my.step(kind="train")
-def descend(parallel: int, deadly: bool) -> NDArray[np.float64]:
+def descend(parallel: int, deadly: str) -> NDArray[np.float64]:
     """Train on shards of rows, round by round."""
     chance = np.random.default_rng(my.context().seed)
     rows = pa.table({name: chance.normal(size=500) for name in ("a", "b", "y")})
@@ -235,7 +235,7 @@ def descend(parallel: int, deadly: bool) -> NDArray[np.float64]:
 
 
 @my.pipeline
-def descending(parallel: int = 2, deadly: bool = False) -> None:  # noqa: FBT001, FBT002 - a parameter of a run
+def descending(parallel: int = 2, deadly: str = "") -> None:
     """Data-parallel training, which may be killed."""
     descend(parallel, deadly)
 

@@ -246,7 +246,7 @@ class EngineSuite(ABC):
         """Only the round that was cut off is made again, and the end is the same to the byte."""
         whole = run(project, "descending", "undisturbed")
         with pytest.raises(StepFailed, match="SIGKILL"):
-            run(project, "descending", "cut-off", deadly=True)
+            run(project, "descending", "cut-off", deadly="yes")
         ended = resume(project, "cut-off")
         assert output_of(ended, "descend").identity == output_of(whole, "descend").identity
         assert (project.file.folder / "sloped").read_text().splitlines().count("cut-off") == 25

@@ -10,8 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-import modelyard as my
-
 Array = NDArray[np.float64]
 
 
@@ -82,9 +80,9 @@ def both(one: set[int], other: set[int]) -> set[int]:
     return one | other
 
 
-def threads(shard: pa.Table) -> list[tuple[str | None, str | None]]:
+def threads(shard: pa.Table) -> tuple[str | None, str | None]:
     """What the process was told of threads and the order of hashes."""
-    return [(os.environ.get("OMP_NUM_THREADS"), os.environ.get("PYTHONHASHSEED"))]
+    return os.environ.get("OMP_NUM_THREADS"), os.environ.get("PYTHONHASHSEED")
 
 
 def devices(shard: pa.Table) -> str | None:
@@ -107,9 +105,10 @@ def marked(shard: pa.Table, folder: str, deadly: int) -> int:
     return len(shard)
 
 
-def always_deadly(shard: pa.Table) -> int:
-    """Takes its process down."""
-    os.kill(os.getpid(), signal.SIGKILL)
+def deadly_at_three(shard: pa.Table) -> int:
+    """Takes its process down on the rows of the last quarter."""
+    if shard["x"][0].as_py() == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
     return 0
 
 
@@ -123,8 +122,3 @@ def picky(shard: pa.Table) -> int:
 def large(shard: pa.Table, offsets: Array) -> Array:
     """An answer of some megabytes to an input of as many."""
     return offsets + len(shard)
-
-
-def seed_of_run(shard: pa.Table) -> int:
-    """The seed of the run that a part belongs to."""
-    return my.context().seed

@@ -159,10 +159,11 @@ class Shards:
         given = dict(inputs or {})
         names = self._bench.names
         begun = dumps({**given, "state": state}, names)
-        key = self._key(f"iterate {self._bench.next_pass()}", function, (update, combine), begun)
+        number = self._bench.next_pass()
+        key = self._key(f"iterate {number}", function, (update, combine), begun)
         done, state = self._resumed(key, begun, rounds)
         while done < rounds:
-            work, seeds = self._work(dumps({**given, "state": state}, names)), self._seeds(f"{key} {done}")
+            work, seeds = self._work(dumps({**given, "state": state}, names)), self._seeds(number, done)
             total = self._total(work, function, seeds, combine)
             if stop is not None and stop(state, total):
                 return Rounds(state, done, "it was good enough")
@@ -192,8 +193,8 @@ class Shards:
         self, what: str, function: Function, inputs: Mapping[str, Any], combine: Combine | None = None
     ) -> tuple[str, Work, list[int]]:
         data = dumps(dict(inputs), self._bench.names)
-        key = self._key(f"{what} {self._bench.next_pass()}", function, (combine,), data)
-        return key, self._work(data), self._seeds(key)
+        number = self._bench.next_pass()
+        return self._key(f"{what} {number}", function, (combine,), data), self._work(data), self._seeds(number)
 
     def _key(self, what: str, function: Function, others: Sequence[Function | None], inputs: bytes) -> str:
         """What an answer is kept under: everything that it hangs on."""
@@ -204,8 +205,10 @@ class Shards:
     def _work(self, inputs: bytes) -> Work:
         return Work(self._bench.project, self._bench.store, parcel_of(inputs, self._bench.folder))
 
-    def _seeds(self, key: str) -> list[int]:
-        return [int(digest_of(f"{key} {at}".encode())[:8], 16) for at in range(len(self._shards))]
+    def _seeds(self, number: int, done: int = 0) -> list[int]:
+        """A seed for each shard in each pass and round; code does not count, as in the seeds of steps."""
+        content = [[self._bench.seed, number, done, at] for at in range(len(self._shards))]
+        return [int(digest_of(canonical_json(each))[:8], 16) for each in content]
 
     def _total(self, work: Work, function: Function, seeds: Sequence[int], combine: Combine | None) -> Any:
         tree = Tree(len(self._shards), add if combine is None else combine)

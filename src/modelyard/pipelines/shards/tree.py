@@ -13,7 +13,7 @@ import numpy as np
 from modelyard.core import InvalidInput
 
 Combine = Callable[[Any, Any], Any]
-"""Joins the answers of two neighbouring groups of shards, the earlier first. It may change either: each is used once."""
+"""Joins the answers of two neighbouring groups of shards, the earlier first. It may change them: each is used once."""
 
 
 class Tree:
