@@ -12,7 +12,7 @@ class LocalSettings(Section):
 
     workers: int | None = Field(None, ge=1, le=1024, description="At most so many; by default one a processor.")
     gpus: int = Field(0, ge=0, le=64, description="GPUs of this machine that steps may ask for.")
-    devices: list[str] | None = Field(
+    devices: tuple[str, ...] | None = Field(
         None,
         min_length=1,
         max_length=64,

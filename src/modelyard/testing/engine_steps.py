@@ -265,6 +265,30 @@ def linger_twice_on_gpu(value: int) -> int:
     return lingered(value)
 
 
+def lingered_on_gpu(shard: pa.Table) -> list[Any]:
+    """The GPU that a shard's call sees, and its rows."""
+    return [os.environ["CUDA_VISIBLE_DEVICES"], lingered(len(shard))]
+
+
+@my.step(resources={"cpus": 2})
+def spread(rows: int) -> list[Any]:
+    """Shards on GPUs that the step itself has not."""
+    with my.data_parallel(pa.table({"x": range(rows)}), shards=2, resources={"gpu": 1}) as data:
+        return data.collect(lingered_on_gpu)
+
+
+@my.pipeline
+def spreading(rows: int = 5) -> None:
+    """Parts of a step that ask for more than the step."""
+    spread(rows)
+
+
+@my.pipeline
+def crowding() -> None:
+    """Two steps at once whose parts want the processors that the other one has."""
+    descend(my.each([2, 3]), "")
+
+
 @my.pipeline
 def lingering(count: int = 4) -> None:
     """Steps before, under and after which the runner may be killed."""

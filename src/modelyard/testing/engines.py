@@ -20,7 +20,7 @@ from modelyard.wiring import FILE_NAME, Project
 FILE = "engine_steps.py"
 PIPELINES = (
     "values", "misbehaving", "late", "greedy", "stumbling", "whispering", "climbing", "lingering", "lingering_on_gpu",
-    "lingering_twice_on_gpu", "descending",
+    "lingering_twice_on_gpu", "descending", "spreading", "crowding",
 )  # fmt: skip
 
 

@@ -36,8 +36,8 @@ def data_parallel(
     """Cut rows into shards and get processes ready that train on them, side by side; close it when done (`with`).
 
     `shards`: how many, 16 by default, never more than rows; or `shard_rows`, how many rows each, which a stream of
-    Arrow batches needs. Results hang on that, and not on `parallel`: how many shards are worked on at a time. That is
-    by default as many as the step's `resources` have room for; on Ray, as many as the cluster has room for. With 1 all is
+    Arrow batches needs. Results hang on that, not on `parallel`: how many shards are worked on at a time. That is by
+    default as many as the step's `resources` have room for; on Ray, as many as the cluster has room for. With 1 all is
     done in this process, also functions that stand in a notebook.
 
     `resources` of one shard's call, as of a step: `{"gpu": 1, "cpus": 2}`; by default one processor. A shard whose
