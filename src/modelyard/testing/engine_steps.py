@@ -207,7 +207,7 @@ def slope(shard: pa.Table, state: NDArray[np.float64]) -> NDArray[np.float64]:
     """The gradient of a sum of squares, with noise that hangs on the seed; every call leaves a mark."""
     told("sloped")
     features = np.column_stack([shard["a"], shard["b"]])
-    return features.T @ (features @ state - shard["y"].to_numpy()) + np.random.rand(2) / 100
+    return np.asarray(features.T @ (features @ state - shard["y"].to_numpy()) + np.random.rand(2) / 100)
 
 
 def descended(state: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray[np.float64]:
