@@ -6,6 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from modelyard.core import ManualClock
 from modelyard.pipelines import InvalidPipeline, RunContext
 from modelyard.pipelines.context import enter, leave
