@@ -14,7 +14,6 @@ from modelyard.execution import Outcome
 
 from ..artifacts import Artifact
 from ..errors import ShardFailed
-from ..origin import must_move
 from ..parts import Parts
 from .call import Parcel, Work, call, call_by_name
 
@@ -77,7 +76,7 @@ class Beside:
         reference = work.names.reference(function)
         if reference is None:
             raise InvalidInput(
-                f"'{function.__qualname__}' cannot be found by other processes. {must_move(function)}",
+                f"'{function.__qualname__}' cannot be found by other processes.",
                 remedy="Move it to the top of a file of the project, or give parallel=1.",
             )
         under_way: dict[str, int] = {}
