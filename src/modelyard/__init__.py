@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from modelyard.monitoring import AlertSeverity as AlertSeverity
     from modelyard.monitoring import evaluate_alerts as evaluate_alerts
     from modelyard.pipelines import Candidate as Candidate
+    from modelyard.pipelines import Rounds as Rounds
     from modelyard.pipelines import SearchResult as SearchResult
+    from modelyard.pipelines import Shards as Shards
     from modelyard.pipelines import context as context
+    from modelyard.pipelines import data_parallel as data_parallel
     from modelyard.pipelines import each as each
     from modelyard.pipelines import gate as gate
     from modelyard.pipelines import pipeline as pipeline
@@ -51,6 +54,9 @@ _HOMES = {
     "when": "pipelines",
     "search": "pipelines",
     "SearchResult": "pipelines",
+    "data_parallel": "pipelines",
+    "Shards": "pipelines",
+    "Rounds": "pipelines",
     "context": "pipelines",
     "Project": "wiring",
     "Judgement": "core",

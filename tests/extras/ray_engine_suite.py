@@ -12,7 +12,16 @@ import pytest
 from modelyard.execution import RayExecutor
 from modelyard.pipelines import StepFailed
 from modelyard.testing import EngineSuite
-from modelyard.testing.engines import essence, in_this_process, recorded, resume, run, write_project
+from modelyard.testing.engines import (
+    essence,
+    in_this_process,
+    output_of,
+    recorded,
+    resume,
+    run,
+    step_of,
+    write_project,
+)
 from modelyard.testing.executors import until
 from modelyard.wiring import Project
 
@@ -93,3 +102,32 @@ def test_a_run_outlives_a_node(cluster: Any, tmp_path: Path, name: str) -> None:
         project.close()
         reference.close()
     assert (folder / "registered").read_text() == "run\n"
+
+
+def test_parts_of_a_step_are_tasks_of_the_cluster(cluster: Any, tmp_path: Path) -> None:
+    """On the GPU of another node, which the step has not; a lost node costs the shard that was there, not the step."""
+    folder = write_project(tmp_path / "project", {"engine": "ray", "ray": {"address": cluster.address}})
+    project = Project(folder, environment={})
+    try:
+        assert on_a_doomed_node(cluster, project, "run", "spreading") is None
+        ended = recorded(project, "run")
+        assert ended.state == "done"
+        assert project.engine().value(output_of(ended, "spread")) == [["0", 20], ["0", 30]]
+        assert step_of(project, "run", "spread").attempts == 1
+        log = (project.workspace / step_of(project, "run", "spread").log).read_text()
+        assert "is tried again" in log
+    finally:
+        project.close()
+
+
+def test_steps_that_hold_all_processors_do_their_parts_themselves(cluster: Any, tmp_path: Path) -> None:
+    """Two steps, two processors: no part of either would ever begin."""
+    folder = write_project(tmp_path / "project", {"engine": "ray", "ray": {"address": cluster.address}})
+    reference = Project(write_project(tmp_path / "reference", {}), environment={})
+    project = Project(folder, environment={})
+    try:
+        expected = in_this_process(reference, "crowding", "run")
+        assert essence(run(project, "crowding", "run")) == essence(expected)
+    finally:
+        project.close()
+        reference.close()

@@ -24,6 +24,7 @@ from .errors import (
 )
 from .local import LocalPool
 from .options import deterministic_environment
+from .parts import Share, open_cluster, open_own, own_share
 from .ray_cluster import RayExecutor
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ __all__ = [
     "RayMissing",
     "RaySettings",
     "RayUnavailable",
+    "Share",
     "State",
     "Task",
     "TaskCancelled",
@@ -55,7 +57,10 @@ __all__ = [
     "TaskTimedOut",
     "check_engine",
     "deterministic_environment",
+    "open_cluster",
     "open_executor",
+    "open_own",
+    "own_share",
 ]
 
 _SETTINGS = ("ExecutionSettings", "LocalSettings", "RaySettings")

@@ -36,7 +36,12 @@ def check_engine(name: str, settings: "ExecutionSettings") -> EngineName:
 def open_executor(name: EngineName, settings: "ExecutionSettings", environment: Mapping[str, str]) -> Executor:
     """The processes of an engine; `environment` is added to every worker's from its start. Close it when done."""
     if name == "local":
-        return LocalPool(settings.local.workers, gpus=settings.local.gpus, environment=environment)
+        return LocalPool(
+            settings.local.workers,
+            gpus=settings.local.gpus,
+            devices=settings.local.devices,
+            environment=environment,
+        )
     return RayExecutor(settings.ray.address, environment=environment, **_wanted(settings.ray))
 
 

@@ -59,12 +59,16 @@ class Leaving:
 
 @dataclass
 class Crew:
-    """At most `most` busy workers, started when needed. `act` and `listen` take turns."""
+    """At most `most` busy workers, started when needed. `act` and `listen` take turns.
+
+    `devices`: the GPUs of the capacity as CUDA_VISIBLE_DEVICES names them; without any, workers see what this process
+    sees.
+    """
 
     most: int
     capacity: Capacity
     setup: Setup
-    shows_devices: bool
+    devices: tuple[str, ...]
     wakeup: socket.socket
     _waiting: OrderedDict[str, Waiting] = field(default_factory=OrderedDict)
     _workers: list[Worker] = field(default_factory=list)
@@ -267,7 +271,7 @@ class Crew:
             return fitting[-1]
         if len(self._workers) >= self.most and idle:
             self._dismiss(idle[0])
-        shown = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, kind.devices))} if self.shows_devices else {}
+        shown = {"CUDA_VISIBLE_DEVICES": ",".join(self.devices[each] for each in kind.devices)} if self.devices else {}
         process = WorkerProcess(self.setup, shown)
         worker = Worker(process, kind, time.monotonic() + self.setup.start_seconds)
         self._workers.append(worker)

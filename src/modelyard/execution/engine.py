@@ -14,10 +14,10 @@ from .resources import Capacity
 class Engine:
     """A crew of worker processes behind a lock. All methods may be called from several threads."""
 
-    def __init__(self, most: int, capacity: Capacity, setup: Setup, *, shows_devices: bool = False) -> None:
+    def __init__(self, most: int, capacity: Capacity, setup: Setup, *, devices: tuple[str, ...] = ()) -> None:
         self._waker, wakeup = socket.socketpair()
         self._waker.setblocking(False)  # noqa: FBT003 - its only parameter
-        self._crew = Crew(most, capacity, setup, shows_devices, wakeup)
+        self._crew = Crew(most, capacity, setup, devices, wakeup)
         self._ledger = Ledger()
         self._lock = threading.Lock()
         self._orders: list[Callable[[], None]] = []

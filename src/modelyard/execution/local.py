@@ -1,7 +1,7 @@
 """The local pool: persistent worker processes on this machine."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .contract import Outcome, Task
@@ -9,7 +9,7 @@ from .engine import Engine
 from .errors import DoesNotFit
 from .options import OPTIONS, waiting_for
 from .records import Setup
-from .resources import RESOURCES, Capacity, cpu_count, memory_size
+from .resources import RESOURCES, Capacity, cpu_count, memory_size, visible_devices
 from .shipping import outcome_of, pack_call
 
 
@@ -28,6 +28,7 @@ class LocalPool:
         *,
         cpus: float | None = None,
         gpus: int = 0,
+        devices: Sequence[str] | None = None,
         memory: float | None = None,
         environment: Mapping[str, str] | None = None,
         initialize: Callable[[], object] | None = None,
@@ -39,12 +40,15 @@ class LocalPool:
         `environment` is added to every worker's from its start: for what is read only then, see
         `deterministic_environment`. `initialize` is called once in each worker before its first task: a function at the
         top of a module, or a partial of one. If it raises, so does the task. A worker has `start_seconds` for it.
-        With `gpus`, a task sees those that it was given (CUDA_VISIBLE_DEVICES), and none without.
+        With `gpus`, a task sees those that it was given (CUDA_VISIBLE_DEVICES), and none without. They are the
+        `devices`, numbers or identifiers as that variable has them, by default the first that this process sees.
         """
         most = cpu_count() if workers is None else workers
         if most < 1:
             raise DoesNotFit(f"A pool of {most} workers runs nothing.", remedy="Give it at least one.")
-        self._capacity = Capacity(most if cpus is None else cpus, gpus, memory_size() if memory is None else memory)
+        shown = visible_devices(gpus) if devices is None else tuple(devices)
+        cpus, memory = most if cpus is None else cpus, memory_size() if memory is None else memory
+        self._capacity = Capacity(cpus, len(shown), memory)
         setup = Setup(
             environment=dict(environment or {}),
             initialize=None if initialize is None else pack_call(initialize, (), "The pool's `initialize`"),
@@ -52,7 +56,7 @@ class LocalPool:
             folder=str(Path.cwd()),
             start_seconds=start_seconds,
         )
-        self._engine = Engine(most, self._capacity, setup, shows_devices=gpus > 0)
+        self._engine = Engine(most, self._capacity, setup, devices=shown)
 
     def __enter__(self) -> "LocalPool":
         return self

@@ -25,9 +25,11 @@ _THREADS = (
 def deterministic_environment(*, threads: int = 1, hash_seed: int = 0) -> Mapping[str, str]:
     """Variables for an executor's workers, read when they start: Python's hash order and native thread counts.
 
-    With more than one thread, sums may be added in another order each time.
+    With more than one thread, sums may be added in another order each time. cuBLAS gives the same bytes each time only
+    with a workspace of fixed size (NVIDIA, cuBLAS, "Results Reproducibility").
     """
-    return {"PYTHONHASHSEED": str(hash_seed), **{name: str(threads) for name in _THREADS}}
+    threaded = {name: str(threads) for name in _THREADS}
+    return {"PYTHONHASHSEED": str(hash_seed), **threaded, "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
 
 def waiting_for(task: Task) -> Waiting:
@@ -37,7 +39,7 @@ def waiting_for(task: Task) -> Waiting:
     timeout = None if task.timeout is None else task.timeout.total_seconds()
     log = None if task.log is None else str(task.log.absolute())
     call = pack_call(task.function, task.arguments, f"Task '{task.id}'")
-    return Waiting(task.id, Job(call, dict(task.environment), log), demand, timeout, task.generation)
+    return Waiting(task.id, Job(call, dict(task.environment), log, demand), demand, timeout, task.generation)
 
 
 def _check_options(task: Task) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 from .errors import NotPicklable
+from .given import at_work_on
 from .records import Answer, Job, Raised
 from .shipping import called, packed_error, packed_value
 
@@ -20,7 +21,7 @@ def perform(job: Job) -> Answer:
     own = os.getpid()
     began = time.perf_counter()
     try:
-        with _output_to(job.log), _own_environment(job.environment):
+        with _output_to(job.log), _own_environment(job.environment), at_work_on(job):
             answer = _answer(job.call, began)
     except OSError as error:  # the log cannot be written
         answer = Answer(None, packed_error(error), time.perf_counter() - began)

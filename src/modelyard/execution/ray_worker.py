@@ -37,7 +37,7 @@ def do(waiting: Waiting, setup: Setup, mark: int | None) -> tuple[Ended, bytes]:
 
     `mark` is the inode of the log where the task was submitted: a file system that both share shows the same.
     """
-    waiting = replace(waiting, demand=Demand(cpus=0))
+    waiting = replace(waiting, demand=Demand(cpus=0), job=replace(waiting.job, cluster=_cluster()))
     log = waiting.job.log
     if log is None or _inode(log) == mark:
         return _ended(_engine(setup), waiting), b""
@@ -45,6 +45,12 @@ def do(waiting: Waiting, setup: Setup, mark: int | None) -> tuple[Ended, bytes]:
         own = Path(folder) / "log"
         ended = _ended(_engine(setup), replace(waiting, job=replace(waiting.job, log=str(own))))
         return ended, own.read_bytes()[-_LONGEST_TEXT:] if own.exists() else b""
+
+
+def _cluster() -> str:
+    import ray  # noqa: PLC0415 - here it is loaded
+
+    return str(ray.get_runtime_context().gcs_address)
 
 
 def _inode(path: str) -> int | None:

@@ -11,12 +11,26 @@ from .errors import TaskCancelled, TaskCrashed, TaskTimedOut
 
 
 @dataclass(frozen=True)
+class Demand:
+    """What one task takes: `gpus` may be a share where the executor can share them."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory: float = 0.0
+
+
+@dataclass(frozen=True)
 class Job:
-    """A task as it travels: `call` is the pickle of its function and arguments."""
+    """A task as it travels: `call` is the pickle of its function and arguments.
+
+    `demand` is what it was given; `cluster`, the address of the Ray cluster that it runs on.
+    """
 
     call: bytes
     environment: Mapping[str, str] = field(repr=False)
     log: str | None
+    demand: Demand = field(default_factory=Demand)
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,15 +50,6 @@ class Answer:
     value: bytes | None
     raised: Raised | None
     seconds: float
-
-
-@dataclass(frozen=True)
-class Demand:
-    """What one task takes: `gpus` may be a share where the executor can share them."""
-
-    cpus: float = 1.0
-    gpus: float = 0.0
-    memory: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,12 @@ from .records import Demand
 RESOURCES = ("cpus", "gpus", "memory")
 """What a task may ask for; memory in bytes."""
 
+_REMEDIES = {
+    "cpus": "Ask for less; or declare more workers (execution.local.workers), or run on a larger machine or on Ray.",
+    "gpus": "Ask for less; or declare the GPUs that this machine has (execution.local.gpus: 1), or run on one that has "
+    "them, or on Ray.",
+}
+
 
 def cpu_count() -> int:
     """The processors that this process may use."""
@@ -23,6 +29,24 @@ def cpu_count() -> int:
 def memory_size() -> int:
     """The machine's memory in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def visible_devices(count: int) -> tuple[str, ...]:
+    """The first so many GPUs that this process may use: those of CUDA_VISIBLE_DEVICES, or all when it is not set.
+
+    DoesNotFit when the variable names fewer. Whether the machine has them is not asked: drivers tell it in many ways.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None or count == 0:
+        return tuple(map(str, range(count)))
+    found = tuple(each.strip() for each in named.split(",") if each.strip())
+    if count > len(found):
+        raise DoesNotFit(
+            f"{count} GPUs are declared; CUDA_VISIBLE_DEVICES lets this process use {len(found)}: '{named[:200]}'.",
+            context={"declared": count, "visible": len(found)},
+            remedy="Declare as many as there are (execution.local.gpus), or unset CUDA_VISIBLE_DEVICES.",
+        )
+    return found[:count]
 
 
 def demand_of(task: Task) -> Demand:
@@ -66,7 +90,7 @@ class Capacity:
                 raise DoesNotFit(
                     f"Task '{task}' asks for {wanted:,.10g} {name}; this pool has {there:,.10g} in all.",
                     context={"task": task, "resource": name, "wanted": wanted, "there": there},
-                    remedy="Ask for less, or run on a larger machine or on Ray.",
+                    remedy=_REMEDIES.get(name, "Ask for less, or run on a larger machine or on Ray."),
                 )
 
     def take(self, demand: Demand) -> tuple[int, ...] | None:

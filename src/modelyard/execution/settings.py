@@ -1,8 +1,8 @@
 """The section of the project file that says where steps run. Worker processes need none of it."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from modelyard.core.settings import Section
 
@@ -12,6 +12,21 @@ class LocalSettings(Section):
 
     workers: int | None = Field(None, ge=1, le=1024, description="At most so many; by default one a processor.")
     gpus: int = Field(0, ge=0, le=64, description="GPUs of this machine that steps may ask for.")
+    devices: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="Which ones, as CUDA_VISIBLE_DEVICES names them; by default the first that are visible.",
+    )
+
+    @model_validator(mode="after")
+    def _counted(self) -> Self:
+        """`gpus` may be left out where the devices are named."""
+        if self.devices is not None and self.gpus not in (0, len(self.devices)):
+            raise ValueError(f"gpus is {self.gpus}, and {len(self.devices)} devices are named: leave gpus out")
+        if self.devices is not None and len(set(self.devices)) < len(self.devices):
+            raise ValueError("a device is named twice")
+        return self
 
 
 class RaySettings(Section):

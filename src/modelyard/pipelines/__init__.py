@@ -22,6 +22,7 @@ from .errors import (
     RunActive,
     RunEnded,
     RunNotFound,
+    ShardFailed,
     StepFailed,
     UnstorableResult,
 )
@@ -50,6 +51,7 @@ from .running import (
     run_step,
 )
 from .search import SearchResult, TrialRecord, search
+from .shards import Rounds, Shards, data_parallel
 from .source import describe_document, describe_file
 from .svg import draw_svg
 from .tracked import TrackedRuns
@@ -88,6 +90,7 @@ __all__ = [
     "Place",
     "ProjectNames",
     "RollbackSettings",
+    "Rounds",
     "Rule",
     "RunActive",
     "RunContext",
@@ -97,6 +100,8 @@ __all__ = [
     "SearchResult",
     "Selection",
     "Services",
+    "ShardFailed",
+    "Shards",
     "Stage",
     "Step",
     "StepFailed",
@@ -110,6 +115,7 @@ __all__ = [
     "check_pipeline",
     "context",
     "data_findings",
+    "data_parallel",
     "describe",
     "describe_document",
     "describe_file",

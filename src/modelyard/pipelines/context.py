@@ -95,7 +95,8 @@ class RunContext:
     """One run: its id, its clock and seed, and the services of the project; `step` is the one that asks.
 
     `read(name, digest, columns)` puts on record which version of a dataset the step has read. `kept` is where `folder`
-    will be.
+    will be. `deterministic`: the run trains every model twice and compares, so that libraries that are faster when
+    they need not repeat themselves are to be told. `project` is the folder of the project.
     """
 
     run_id: str
@@ -105,6 +106,8 @@ class RunContext:
     step: str = ""
     read: Read = _nothing_read
     kept: Path | None = None
+    deterministic: bool = False
+    project: Path | None = None
 
     @property
     def folder(self) -> Path:

@@ -27,6 +27,12 @@ class NotDeterministic(Failed):
     code = "NOT_DETERMINISTIC"
 
 
+class ShardFailed(Failed):
+    """A function that was called on every shard raised, or its process was lost again and again."""
+
+    code = "SHARD_FAILED"
+
+
 class UnstorableResult(Failed):
     """What a step returned cannot be kept for the next."""
 

@@ -82,7 +82,8 @@ def _timeout(value: object) -> timedelta | None:
     return None if value is None else _duration(value)
 
 
-def _resources(value: object) -> dict[str, float]:
+def checked_resources(value: object) -> dict[str, float]:
+    """Amounts by resource, `cpu` for `cpus` and `gpu` for `gpus`; InvalidInput says what is wrong."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -116,7 +117,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "retries": _retries,
     "backoff": _duration,
     "timeout": _timeout,
-    "resources": _resources,
+    "resources": checked_resources,
     "seed": _seed,
     "secrets": _names(_VARIABLE, "names of environment variables (never the secret itself)"),
     "reads": _names(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"), "names of datasets"),

@@ -203,6 +203,43 @@ def climbing(rounds: int = 10) -> None:
     climb(rounds)
 
 
+def slope(shard: pa.Table, state: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The gradient of a sum of squares, with noise that hangs on the seed; every call leaves a mark."""
+    told("sloped")
+    features = np.column_stack([shard["a"], shard["b"]])
+    return np.asarray(features.T @ (features @ state - shard["y"].to_numpy()) + np.random.rand(2) / 100)
+
+
+def descended(state: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One step downhill."""
+    return state - total / 1_000
+
+
+def descended_or_killed(state: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same; the third of all kills its process, unless it has happened before."""
+    with here("steps").open("a") as file:
+        file.write("step\n")
+    if len(here("steps").read_text().split()) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return descended(state, total)
+
+
+@my.step(kind="train")
+def descend(parallel: int, deadly: str) -> NDArray[np.float64]:
+    """Train on shards of rows, round by round."""
+    chance = np.random.default_rng(my.context().seed)
+    rows = pa.table({name: chance.normal(size=500) for name in ("a", "b", "y")})
+    with my.data_parallel(rows, shards=5, parallel=parallel) as data:
+        update = descended_or_killed if deadly else descended
+        return np.asarray(data.iterate(slope, update, np.zeros(2), rounds=4).state)
+
+
+@my.pipeline
+def descending(parallel: int = 2, deadly: str = "") -> None:
+    """Data-parallel training, which may be killed."""
+    descend(parallel, deadly)
+
+
 def lingered(value: int) -> int:
     """Be at work long enough to be found at it, the first time."""
     if first_time("lingered"):
@@ -226,6 +263,30 @@ def linger_on_gpu(value: int) -> int:
 def linger_twice_on_gpu(value: int) -> int:
     """The same, tried again."""
     return lingered(value)
+
+
+def lingered_on_gpu(shard: pa.Table) -> list[Any]:
+    """The GPU that a shard's call sees, and its rows."""
+    return [os.environ["CUDA_VISIBLE_DEVICES"], lingered(len(shard))]
+
+
+@my.step(resources={"cpus": 2})
+def spread(rows: int) -> list[Any]:
+    """Shards on GPUs that the step itself has not."""
+    with my.data_parallel(pa.table({"x": range(rows)}), shards=2, resources={"gpu": 1}) as data:
+        return data.collect(lingered_on_gpu)
+
+
+@my.pipeline
+def spreading(rows: int = 5) -> None:
+    """Parts of a step that ask for more than the step."""
+    spread(rows)
+
+
+@my.pipeline
+def crowding() -> None:
+    """Two steps at once whose parts want the processors that the other one has."""
+    descend(my.each([2, 3]), "")
 
 
 @my.pipeline

@@ -20,7 +20,7 @@ from modelyard.wiring import FILE_NAME, Project
 FILE = "engine_steps.py"
 PIPELINES = (
     "values", "misbehaving", "late", "greedy", "stumbling", "whispering", "climbing", "lingering", "lingering_on_gpu",
-    "lingering_twice_on_gpu",
+    "lingering_twice_on_gpu", "descending", "spreading", "crowding",
 )  # fmt: skip
 
 
@@ -233,6 +233,23 @@ class EngineSuite(ABC):
         with pytest.raises(StepFailed, match="SIGKILL"):
             run(project, "climbing", "climbed")
         assert resume(project, "climbed").result("transform") == 5
+
+    def test_training_on_shards_gives_the_same_bytes_everywhere(self, project: Project, reference: Project) -> None:
+        """Side by side where the engine has its processes, and one after another in this one."""
+        expected = in_this_process(reference, "descending", "sharded", parallel=1)
+        found = run(project, "descending", "sharded")
+        assert output_of(found, "descend").identity == output_of(expected, "descend").identity
+        calls = (project.file.folder / "sloped").read_text().splitlines()
+        assert calls.count("sharded") == 20
+
+    def test_killed_training_on_shards_goes_on_from_its_last_round(self, project: Project) -> None:
+        """Only the round that was cut off is made again, and the end is the same to the byte."""
+        whole = run(project, "descending", "undisturbed")
+        with pytest.raises(StepFailed, match="SIGKILL"):
+            run(project, "descending", "cut-off", deadly="yes")
+        ended = resume(project, "cut-off")
+        assert output_of(ended, "descend").identity == output_of(whole, "descend").identity
+        assert (project.file.folder / "sloped").read_text().splitlines().count("cut-off") == 25
 
     @pytest.mark.parametrize(
         ("moment", "step"), [("step_started", "noise"), pytest.param("step_ended", "table", marks=pytest.mark.soak)]

@@ -270,6 +270,7 @@ class Loop:
             threads=1 if self._journal.run.deterministic else int(options.resources.get("cpus", 1)),
             kept=self._place.workspace / kept_of(self._journal.run.id, work.name, work.element),
             sight=self._sight if work.reference else None,
+            deterministic=self._journal.run.deterministic,
         )
 
     def _run_here(self, work: Work) -> None:

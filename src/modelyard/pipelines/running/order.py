@@ -36,6 +36,7 @@ class Order:
     None for the machine's. `secrets` the step sees; `hidden`, those of other steps, it does not. `threads` of
     native libraries, such as OpenMP and BLAS. `kept`: the step's own folder, which outlives its process. `sight`: where
     the process may be on another machine, an artifact that it must see, and the name of the machine that put it there.
+    `deterministic`: whether every training of the run is made twice and compared.
     """
 
     run_id: str
@@ -54,6 +55,7 @@ class Order:
     threads: int = 1
     kept: Path | None = None
     sight: tuple[Digest, str] | None = None
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)

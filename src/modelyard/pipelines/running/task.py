@@ -73,7 +73,15 @@ def carry_out(order: Order, function: Callable[..., Any], names: SharedNames, ma
         schemas[name] = dict(columns or {})
 
     context = RunContext(
-        order.run_id, clock, order.context_seed, cast("Services", services), order.step, read, order.kept
+        order.run_id,
+        clock,
+        order.context_seed,
+        cast("Services", services),
+        order.step,
+        read,
+        order.kept,
+        order.deterministic,
+        order.folder,
     )
     began = time.perf_counter()
     with seeded(order.seed):

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from modelyard.core import InvalidInput
-from modelyard.execution import LocalPool, Outcome, Task
+from modelyard.execution import Outcome
 
 from ..artifacts.pickles import dumps, loads
 from ..code import ProjectNames
+from ..parts import Parts
 from .result import TrialRecord
 from .study import Plan, run_trial
 
@@ -49,7 +50,10 @@ class Here:
 
 
 class SideBySide:
-    """Several trials at a time, each in a process of its own. `folder` takes the inputs. Close it when done."""
+    """Several trials at a time, each in a process of its own. `folder` takes the inputs. Close it when done.
+
+    On Ray they are tasks of the cluster, each with one processor.
+    """
 
     def __init__(
         self, plan: Plan, objective: Callable[..., float], inputs: Mapping[str, Any], parallel: int, folder: Path
@@ -64,7 +68,7 @@ class SideBySide:
         parcel = folder / "inputs.pickle"
         parcel.write_bytes(dumps(dict(inputs), names))
         self._call = (plan, names.folder, reference, parcel)
-        self._pool = LocalPool(parallel)
+        self._parts = Parts(parallel, most=parallel, resources={"cpus": 1}, log=folder / "trials.log")
         self._parallel, self._running = parallel, 0
 
     @property
@@ -72,17 +76,17 @@ class SideBySide:
         return self._parallel - self._running
 
     def begin(self, number: int, history: Sequence[TrialRecord]) -> None:
-        self._pool.submit(Task(str(number), _trial_elsewhere, (*self._call, tuple(history), number)))
+        self._parts.submit(str(number), _trial_elsewhere, (*self._call, tuple(history), number))
         self._running += 1
 
     def ended(self) -> list[TrialRecord]:
-        outcomes = self._pool.wait()
+        outcomes = self._parts.wait()
         self._running -= len(outcomes)
         return [_record(each) for each in outcomes]
 
     def close(self) -> None:
         """End what is under way."""
-        self._pool.close()
+        self._parts.close()
 
 
 def _trial_elsewhere(
