@@ -84,8 +84,7 @@ class LoadedArm:
         self._reader = FeatureReader(online, self.plan)
         self._names = bundle.info.signature.names
         self._regression = bundle.info.task == "regression"
-        alone_us, self.row_us = self._measure()
-        self.off_loop = bundle.isolated or alone_us > OFF_LOOP_US  # a worker process may hang until its deadline
+        self.measure()
 
     def answer(self, rows: Sequence[tuple[Input, Micros]]) -> list[Outcome]:
         """Score rows as of an instant each, together. Never raises: a failure is part of the row's outcome.
@@ -109,6 +108,11 @@ class LoadedArm:
             return scored
         left = iter(scored)
         return [failed[index] if index in failed else next(left) for index in range(len(rows))]
+
+    def measure(self) -> None:
+        """Learn what a row costs, alone and among many, and where it should run. Safe from any thread."""
+        alone_us, self.row_us = self._measure()
+        self.off_loop = self.bundle.isolated or alone_us > OFF_LOOP_US  # a worker process may hang until its deadline
 
     @cached_property
     def cut_points(self) -> tuple[float, ...]:

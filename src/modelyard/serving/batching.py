@@ -84,13 +84,17 @@ class Batcher:
         self._scheduled = False
         answered: list[Batch] = []
         for arm in list(self._waiting):
-            if not arm.off_loop:
+            if self._inline(arm):
                 answered.append(_answer(arm, self._take(arm)))
             elif arm not in self._running:
                 self._running[arm] = asyncio.create_task(self._run_in_thread(arm))
-        if any(not arm.off_loop for arm in self._waiting):
+        if any(map(self._inline, self._waiting)):
             self._schedule()  # more than one batch waited: let others be heard in between
         self._settled(answered)
+
+    def _inline(self, arm: LoadedArm) -> bool:
+        """Whether an arm runs on the loop; not while it still runs in a thread from before it was quickened."""
+        return not arm.off_loop and arm not in self._running
 
     async def _run_in_thread(self, arm: LoadedArm) -> None:
         loop = asyncio.get_running_loop()
