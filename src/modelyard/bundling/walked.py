@@ -1,5 +1,6 @@
 """Tree ensembles as arrays for compiled code: read from treelite's model, which is exact, and put in walking order."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from .trees import Head, Nodes, head_of, leaves_of, nodes_of
 
 Matrix = NDArray[np.float64]
 Whole = NDArray[np.int64]
+
+Tree = tuple[Nodes, NDArray[Any]]
+"""The nodes of a tree, and the values at its leaves in the order of nodes."""
 
 MOST_NODES = 4_000_000
 """Ensembles of more nodes are left to the other runtimes: 100 MB, which no cache holds."""
@@ -29,10 +33,17 @@ def walked(converted: Any, columns: Columns, fields: int, *, rounds: bool, base:
     on. `base` takes the place of the base score that treelite knows. ValueError for what has no such arrays.
     """
     head = head_of(converted)
+    trees = [_tree(converted.get_tree_accessor(at).get_field, head) for at in range(converted.num_tree)]
+    return arranged(trees, head, columns, fields, rounds=rounds, base=base)
+
+
+def arranged(
+    trees: Sequence[Tree], head: Head, columns: Columns, fields: int, *, rounds: bool, base: float | None = None
+) -> TreeArrays:
+    """The arrays of trees that have been read; see `walked`."""
     link = 0 if head.postprocessor.startswith("identity") else _LINKS.get(head.postprocessor)
     if link is None:
         raise ValueError(f"nothing is known of the postprocessor '{head.postprocessor}'")
-    trees = [_tree(converted.get_tree_accessor(at).get_field, head) for at in range(converted.num_tree)]
     if sum(len(nodes.leaf) for nodes, _ in trees) > MOST_NODES:
         raise ValueError(f"its trees have more than {MOST_NODES:,} nodes")
     second = head.vector == 2 and head.outputs == 2
@@ -61,11 +72,11 @@ def walked(converted: Any, columns: Columns, fields: int, *, rounds: bool, base:
         rows=np.empty(0, dtype=np.int64) if vector == 1 else np.where(tests.leaf, leaf_row, 0)[order],
         trees=_trees(sizes, level, tests.leaf, head),
         base=start.astype(np.float32).astype(np.float64) if head.single else start,
-        scale=np.array([converted.num_tree if head.average else 1.0, head.alpha if link == 1 else 1.0]),
+        scale=np.array([len(trees) if head.average else 1.0, head.alpha if link == 1 else 1.0]),
     )
 
 
-def _tree(get: Any, head: Head) -> tuple[Nodes, NDArray[Any]]:
+def _tree(get: Any, head: Head) -> Tree:
     """A tree, copied: treelite's own arrays die with it."""
     return nodes_of(get), np.array(leaves_of(get, head))
 
@@ -77,7 +88,7 @@ def _rows_together(lanes: int) -> int:
 class _Tests:
     """What all nodes ask, tree after tree: the lane, and the place of the threshold or of the set."""
 
-    def __init__(self, trees: list[tuple[Nodes, NDArray[Any]]]) -> None:
+    def __init__(self, trees: Sequence[Tree]) -> None:
         def joined(name: str) -> NDArray[Any]:
             return np.concatenate([getattr(nodes, name) for nodes, _ in trees])
 
@@ -136,7 +147,7 @@ def place_of(values: Matrix) -> Whole:
     return bits ^ ((bits >> 63) & _NEVER)
 
 
-def _walking_order(trees: list[tuple[Nodes, NDArray[Any]]]) -> tuple[Whole, Whole]:
+def _walking_order(trees: Sequence[Tree]) -> tuple[Whole, Whole]:
     """All nodes tree after tree, each level by level with brothers side by side; and by node its level."""
     order, levels, start = [], [], 0
     for nodes, _ in trees:

@@ -195,8 +195,8 @@ def load_bundle(
     """Verify a bundle, load it through the closed list of runtimes, and replay its golden rows.
 
     `allow_python` are digests of bundles whose Python may run; it and native libraries do so in a worker process, held
-    to `limits`. Trees that the bundle has for compiled code are walked where that is at hand (see `Bundle.quicken`); the
-    runtime that it names is then not loaded. Raises BundleDamaged, BundleTooNew, UnknownRuntime, PythonNotPermitted,
+    to `limits`. Trees for compiled code are walked where that is at hand (see `Bundle.quicken`); the runtime that
+    the bundle names is then not loaded. Raises BundleDamaged, BundleTooNew, UnknownRuntime, PythonNotPermitted,
     IsolatedModelFailed, or GoldenMismatch when it answers otherwise than the original.
     """
     folder = Path(folder)

@@ -25,6 +25,7 @@ BATCH_US = 20_000.0
 
 _SKETCHED_TOGETHER = 512
 _MEASURED = (1, 32)
+_CALLS = 5
 _LEARNED = 0.2
 TENTHS = tuple(each / 10 for each in range(1, 11))
 
@@ -198,6 +199,18 @@ class LoadedArm:
         if self._seen_rows >= _SKETCHED_TOGETHER:
             self.sketch()
 
+    def _best_us(self, example: Encoded) -> float:
+        """What a call costs in µs, the best of some if they are short: other work on the machine can only add."""
+        best, spent = float("inf"), 0.0
+        for _ in range(_CALLS):
+            began = time.perf_counter_ns()
+            self.bundle.scores(example.matrix, example.arrays)
+            took = (time.perf_counter_ns() - began) / 1000
+            best, spent = min(best, took), spent + took
+            if spent > OFF_LOOP_US:
+                break
+        return best
+
     def _model_failed(self, features: tuple[Value, ...], began: int, error: Exception) -> Outcome:
         log_event("serving", "model failed", arm=self.arm.name, version=self.arm.version, error=repr(error))
         return _failed(features, began, "model", error)
@@ -209,9 +222,7 @@ class LoadedArm:
         for rows in _MEASURED:
             example = self.bundle.example(rows) or Encoded(np.tile(np.array(typical), (rows, 1)))
             self.bundle.scores(example.matrix, example.arrays)  # the first run pays for what is made once
-            began = time.perf_counter_ns()
-            self.bundle.scores(example.matrix, example.arrays)
-            costs.append((time.perf_counter_ns() - began) / 1000)
+            costs.append(self._best_us(example))
         return costs[0], max(0.05, costs[1] / _MEASURED[1])
 
 

@@ -71,12 +71,12 @@ def place_of(shape: Array, lanes: Array, stages: Array, tables: Array, lane: int
 def prepare(
     shape: Array, lanes: Array, stages: Array, tables: Array, x: Array, begin: int, count: int, keys: Array
 ) -> None:
-    """Fill `keys`: blocks of eight rows, in each lane by lane the eight places."""
+    """Fill `keys` from the ninth place on: blocks of eight rows, in each lane by lane the eight places."""
     for lane in range(shape[LANES]):
         source = lanes[4 * lane + SOURCE]
         for row in range(count):
             value = x[(begin + row) * shape[FIELDS] + source]
-            place = ((row >> 3) * shape[LANES] + lane) * 8 + (row & 7)
+            place = 8 + ((row >> 3) * shape[LANES] + lane) * 8 + (row & 7)
             keys[place] = place_of(shape, lanes, stages, tables, lane, value)
 
 
@@ -89,10 +89,10 @@ def step(nodes: Array, sets: Array, keys: Array, node: Any, place: Any, coded: A
     return (word >> 32) + (key > nodes[2 * node])
 
 
-def eight(nodes: Array, sets: Array, keys: Array, n: Any, p: Any, sure: Any, depth: Any, ends: Any, coded: Any) -> None:
+def eight(nodes: Array, sets: Array, keys: Array, n: Any, p: Any, sure: Any, depth: Any, coded: Any) -> None:
     """Eight walks from the nodes `n` over the keys at `p`: `sure` steps, then until nobody moves.
 
-    The leaves they come to are put into `keys`, from `ends` on.
+    The leaves they come to are put into the first eight places of `keys`.
     """
     n0, n1, n2, n3, n4, n5, n6, n7 = n
     p0, p1, p2, p3, p4, p5, p6, p7 = p
@@ -110,14 +110,14 @@ def eight(nodes: Array, sets: Array, keys: Array, n: Any, p: Any, sure: Any, dep
             moved = (o0 ^ n0) | (o1 ^ n1) | (o2 ^ n2) | (o3 ^ n3) | (o4 ^ n4) | (o5 ^ n5) | (o6 ^ n6) | (o7 ^ n7)
             if moved == 0:
                 break
-    keys[ends] = n0
-    keys[ends + 1] = n1
-    keys[ends + 2] = n2
-    keys[ends + 3] = n3
-    keys[ends + 4] = n4
-    keys[ends + 5] = n5
-    keys[ends + 6] = n6
-    keys[ends + 7] = n7
+    keys[0] = n0
+    keys[1] = n1
+    keys[2] = n2
+    keys[3] = n3
+    keys[4] = n4
+    keys[5] = n5
+    keys[6] = n6
+    keys[7] = n7
 
 
 def add(shape: Array, values: Array, rows: Array, out: Array, at: Any, target: Any, node: Any) -> None:
@@ -151,19 +151,18 @@ def ensemble(
 ) -> None:
     """Add all trees to some rows: tree by tree over blocks of eight rows, then those left over by eight trees."""
     whole, width, lanes = (count >> 3) << 3, shape[OUTPUTS], shape[LANES]
-    ends = lanes * shape[ROWS]
     for tree in range(shape[TREES]):
         r, sure, depth = trees[4 * tree + ROOT], trees[4 * tree + SURE], trees[4 * tree + DEPTH]
         target = trees[4 * tree + TARGET]
         for block in range(count >> 3):
             row = 8 * block
-            p = row * lanes
+            p = 8 + row * lanes
             places = (p, p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7)
-            eight(nodes, sets, keys, (r, r, r, r, r, r, r, r), places, sure, depth, ends, coded)
+            eight(nodes, sets, keys, (r, r, r, r, r, r, r, r), places, sure, depth, coded)
             for each in range(8):
-                add(shape, values, rows, out, (begin + row + each) * width, target, keys[ends + each])
+                add(shape, values, rows, out, (begin + row + each) * width, target, keys[each])
     for row in range(whole, count):
-        p = whole * lanes + (row & 7)
+        p = 8 + whole * lanes + (row & 7)
         for group in range((shape[TREES] + 7) >> 3):
             t = 32 * group  # there are copies of the last tree behind it, up to a multiple of eight
             roots = (
@@ -179,11 +178,11 @@ def ensemble(
             sure, depth = trees[t + SURE], trees[t + DEPTH]
             for each in range(1, 8):
                 depth = max(depth, trees[t + 4 * each + DEPTH])
-            eight(nodes, sets, keys, roots, (p, p, p, p, p, p, p, p), sure, depth, ends, coded)
+            eight(nodes, sets, keys, roots, (p, p, p, p, p, p, p, p), sure, depth, coded)
             for each in range(8):
                 if 8 * group + each >= shape[TREES]:
                     break
-                add(shape, values, rows, out, (begin + row) * width, trees[t + 4 * each + TARGET], keys[ends + each])
+                add(shape, values, rows, out, (begin + row) * width, trees[t + 4 * each + TARGET], keys[each])
 
 
 def finish(shape: Array, base: Array, scale: Array, out: Array, at: Any) -> None:
@@ -227,7 +226,10 @@ def walk(
     keys: Array,
     count: Any,
 ) -> None:
-    """Scores `out` (count, outputs) of encoded rows `x` (count, fields), with room for `keys`: of ROWS rows, and eight."""
+    """Scores `out` (count, outputs) of encoded rows `x` (count, fields).
+
+    `keys` has room for eight numbers, and then for a number a lane of so many rows as are taken together, in eights.
+    """
     begin = 0
     while begin < count:
         some = count - begin

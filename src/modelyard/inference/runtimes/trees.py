@@ -37,7 +37,7 @@ class TreesRuntime:
         if matrix.shape != (rows, self._fields):
             raise ValueError(f"rows of shape {matrix.shape} for a model of {self._fields} fields")
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        keys = np.empty(self._lanes * self._together + 8, dtype=np.int64)
+        keys = np.empty(8 + self._lanes * min(self._together, (rows + 7) & ~7), dtype=np.int64)
         scores = np.empty((rows, self._outputs))
         self._walk(*self._model, matrix.ctypes.data, scores.ctypes.data, keys.ctypes.data, rows)
         return scores
