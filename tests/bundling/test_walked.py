@@ -1,6 +1,7 @@
 """Trees for compiled code, walked by machine code, by the same walker in Python, and by hand."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +66,12 @@ def grown(random: np.random.Generator, depth: int, width: int, *, coded: bool, s
     return nodes, np.array(values)
 
 
+def single_leaf() -> Nodes:
+    """A tree that asks nothing."""
+    no, nowhere = np.zeros(1, dtype=bool), np.array([-1])
+    return Nodes(np.ones(1, dtype=bool), np.zeros(1, dtype=int), np.zeros(1), no, no, nowhere, nowhere, no, {})
+
+
 def by_hand(trees: list[Tree], told: Head, matrix: Matrix) -> Matrix:
     """The sums of an ensemble, one node after the other."""
     total = np.zeros((len(matrix), told.outputs))
@@ -108,8 +115,9 @@ def in_python(arrays: TreeArrays, matrix: Matrix) -> Matrix:
         arrays.shape, arrays.lanes, arrays.stages, arrays.tables, arrays.nodes, arrays.sets, arrays.values, arrays.rows,
         arrays.trees_padded, arrays.base, arrays.scale, matrix,
     )  # fmt: skip
+    walk: Callable[..., None] = kernel.walk
     with np.errstate(all="ignore"):
-        kernel.walk(*(each.ravel() for each in parts), out, keys, len(matrix))
+        walk(*(each.ravel() for each in parts), out, keys, len(matrix))
     return out.reshape(len(matrix), -1)
 
 
@@ -176,7 +184,7 @@ def test_sums_are_taken_in_float32_from_the_base_on_where_the_model_does_so() ->
 @pytest.mark.parametrize(("link", "made"), [("sigmoid", lambda z: 1 / (1 + np.exp(-z))), ("exponential", np.exp)])
 def test_what_is_done_to_the_sum_is_done_after_the_base_is_added(link: str, made: Any) -> None:
     """The sum of a tree of one leaf."""
-    leaf = Nodes(*(np.array([each]) for each in (True, 0, 0.0, False, False, -1, -1, False)), {})
+    leaf = single_leaf()
     told = head(1, 1, 1, link=link, base=np.array([0.25]))
     arrays = arranged([(leaf, np.array([[0.5]]))], told, Columns.plain(FIELDS), FIELDS, rounds=True)
     assert by_machine(arrays, np.zeros((3, FIELDS))) == pytest.approx(np.full((3, 1), made(0.75)), rel=1e-15)
@@ -204,6 +212,6 @@ def test_places_are_in_the_order_of_numbers() -> None:
 
 def test_what_nobody_knows_to_do_to_a_sum_is_no_ensemble_for_compiled_code() -> None:
     """The other runtimes are tried."""
-    leaf = Nodes(*(np.array([each]) for each in (True, 0, 0.0, False, False, -1, -1, False)), {})
+    leaf = single_leaf()
     with pytest.raises(ValueError, match="hinge"):
         arranged([(leaf, np.ones((1, 1)))], head(1, 1, 1, link="hinge"), Columns.plain(FIELDS), FIELDS, rounds=False)

@@ -206,6 +206,7 @@ def changed(values: Any, at: Any, value: float) -> Any:
         ("nodes", (0, 1), (10**6) << 32, "leads to one that there is not"),
         ("nodes", (0, 1), (1 << 32) + 99 * 8, "a lane that there is not"),
         ("nodes", (0, 1), (1 << 32) + 3, "a lane that there is not"),
+        ("nodes", (-1, 1), 1, "a set that there is not"),
         ("nodes", (0, 1), -1, "leads to one that there is not"),
         ("trees", (0, kernel.ROOT), 10**6, "begins at a node"),
         ("trees", (0, kernel.TARGET), 1, "begins at a node"),

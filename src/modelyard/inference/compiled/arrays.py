@@ -106,7 +106,7 @@ class TreeArrays:
             return "a node takes a number for a category, or a category for a number"
         words = (int(self.shape[k.CODES]) + 2 + 63) // 64
         begins = test[categorical == 1]
-        if len(begins) and (begins.min() < 0 or begins.max() + words > self.sets.size or self.shape[k.SETS] != 1):
+        if len(begins) and (begins.min() < 0 or begins.max() > self.sets.size - words or self.shape[k.SETS] != 1):
             return "a node asks for a set that there is not"
         if self.sets.ndim != 1:
             return "the sets are no row of bits"

@@ -50,7 +50,9 @@ def load_trees(folder: Path) -> TreesRuntime:
     """Load `trees.npz` as the builder does, compiling the walker if need be. ValueError where there is no compiler."""
     walk = compiled_walker()
     if walk is None:
-        raise ValueError("compiled trees need the extra 'fast': pip install 'modelyard[fast]'")
+        raise ValueError(
+            "there is no compiled code for it: pip install 'modelyard[fast]', or see the log if that is installed"
+        )
     arrays = unpack_trees((folder / TREES_FILE).read_bytes())
     assert arrays is not None  # noqa: S101 - the builder has just written it
     return TreesRuntime(arrays, walk)
