@@ -1,7 +1,5 @@
 """A server is ready before trees are compiled, and compiled code takes over beside its requests."""
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from modelyard.routing import Arm, Feed, FeedFolder, Route
 from modelyard.serving.arms import Input
 from modelyard.serving.deployments import Deployments
 
-from .harness import AT_US, Server
+from .harness import AT_US
 
 ROW = Input({"amount": 100.0, "country": "de", "customer": "c1"}, None)
 
@@ -58,21 +56,3 @@ def test_code_that_is_at_hand_answers_from_the_start(tmp_path: Path, built: Buil
     assert deployments.find("fraud").live.bundle.runtime == "trees"
     deployments.quicken()
     assert deployments.find("fraud").live.bundle.runtime == "trees"
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
-def test_a_server_with_compiled_trees_never_loads_numba(tmp_path: Path, built: BuiltBundle) -> None:
-    """It would cost half a second and a hundred megabytes."""
-    assert compiled_walker() is not None
-    server = Server(tmp_path)
-    server.feed.put_bundle(built.path, built.digest)
-    server.publish(Arm("live", "live", "1", built.digest, 1.0))
-    server.start()
-    try:
-        assert server.process is not None
-        mapped = Path(f"/proc/{server.process.pid}/maps").read_text(encoding="utf-8")
-        assert "llvmlite" in mapped
-        assert f"{os.sep}numba{os.sep}" not in mapped
-        assert "onnxruntime" not in mapped
-    finally:
-        server.stop()

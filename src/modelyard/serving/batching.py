@@ -8,6 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+import msgspec
 
 from modelyard.core import Micros
 
@@ -15,10 +19,11 @@ from .arms import Input, LoadedArm, Outcome
 from .deployments import Deployment
 
 
-@dataclass(slots=True, eq=False)
-class Ask:
-    """One row, and the arm that is asked of it now."""
+class Ask(msgspec.Struct, eq=False, gc=False):
+    """One row, and the arm that is asked of it now. `request` is its request's number, `place` its own in there."""
 
+    request: int
+    place: int
     identity: str
     at: Micros
     deployment: Deployment
@@ -58,8 +63,8 @@ class Batcher:
 
     def submit(self, asks: Sequence[Ask]) -> None:
         """Let rows wait for the end of this turn of the loop."""
-        for ask in asks:
-            self._waiting.setdefault(ask.arm, []).append(ask)
+        for arm, several in groupby(asks, key=attrgetter("arm")):
+            self._waiting.setdefault(arm, []).extend(several)
         self._schedule()
 
     def wait_us(self, arm: LoadedArm) -> float:
