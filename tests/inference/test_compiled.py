@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding as llvm
 import msgspec
 import numpy as np
 import pytest
@@ -135,6 +136,22 @@ def test_trees_that_changed_since_the_bundle_was_loaded_do_not_take_over(
     (folder / TREES_FILE).write_bytes(b"other")
     assert not bundle.quicken()
     assert bundle.runtime == "onnx"
+
+
+@pytest.mark.usefixtures("nothing_loaded")
+def test_code_that_cannot_be_loaded_leaves_the_other_runtime_and_a_warning(
+    built: BuiltBundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said once, and neither loaded nor compiled again."""
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    monkeypatch.setattr(code, "kept", lambda _: machine.emit_object(llvm.parse_assembly("")))
+    monkeypatch.setattr(code, "_compiled", lambda: pytest.fail("compiled again"))
+    bundle = load_bundle(built.path, expect=built.digest)
+    assert bundle.runtime == "onnx"
+    assert not bundle.quicken()
+    assert bundle.predict([[0.1, 0.2, 0.3]]).scores.shape == (1, 1)
+    (said,) = caplog.records
+    assert (said.levelname, said.message.partition(",")[0]) == ("WARNING", "compiled trees cannot be loaded")
 
 
 def with_trees(built: BuiltBundle, trees: bytes, into: Path) -> Path:

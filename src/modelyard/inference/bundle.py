@@ -1,5 +1,6 @@
 """A loaded bundle: from raw rows to predictions."""
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,7 @@ class Bundle:
         try:
             trees = _trees(folder, self.info, walk)
         except BundleDamaged as error:
-            log_event("inference", "trees left alone", bundle=self.digest, error=error.message)
+            log_event("inference", "trees left alone", level=logging.WARNING, bundle=self.digest, error=error.message)
             return False
         if trees is None:
             return False
@@ -234,7 +235,8 @@ def _trees(folder: Path, info: BundleInfo, walk: Walk) -> TreesRuntime | None:
     error = worst_error(expected, runtime.scores(encoder_of(info.signature)(rows).matrix), info.floor)
     if error <= info.tolerance:
         return runtime
-    log_event("inference", "trees left alone: they answer golden rows otherwise", model=info.model, error=error)
+    event = "trees left alone: they answer golden rows otherwise"
+    log_event("inference", event, level=logging.WARNING, model=info.model, error=error)
     return None
 
 

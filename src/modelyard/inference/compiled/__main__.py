@@ -8,7 +8,7 @@ import numba
 from numba import types
 
 from . import kernel
-from .code import SYMBOL, host
+from .code import SYMBOL, host, linked
 
 _POINTER: Any = types.CPointer
 _WHOLE, _FLOAT = _POINTER(types.int64), _POINTER(types.float64)
@@ -19,7 +19,7 @@ _ARGUMENTS = (
 
 
 def main() -> int:
-    """0 when the code has been written."""
+    """0 when the code has been written, after it was loaded here: what cannot be ends this process and no other."""
     for name in kernel.HELPERS:
         jitted = numba.njit(forceinline=name in {"place_of", "step"}, error_model="numpy")(getattr(kernel, name))
         setattr(kernel, name, jitted)
@@ -36,7 +36,9 @@ def main() -> int:
     tuning.loop_vectorization = tuning.slp_vectorization = False  # slower here, and twice the time to compile
     builder = llvm.create_pass_builder(machine, tuning)
     builder.getModulePassManager().run(module, builder)
-    sys.stdout.buffer.write(machine.emit_object(module))
+    code: bytes = machine.emit_object(module)
+    linked(code)
+    sys.stdout.buffer.write(code)
     return 0
 
 

@@ -6,7 +6,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 _DIGEST = 32
@@ -63,8 +63,9 @@ def turn() -> Iterator[None]:
         return
     import fcntl  # noqa: PLC0415 - Windows has none
 
-    with (place / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        with suppress(OSError):  # a folder that can only be read: nothing is kept there either
+            fcntl.flock(held.enter_context((place / "lock").open("w")), fcntl.LOCK_EX)
         yield
 
 

@@ -7,6 +7,7 @@ second: a server never imports numba, which would cost it half a second and a hu
 import ctypes
 import hashlib
 import importlib.util
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,36 +41,36 @@ _COMPILER = {"NUMBA_OPT": "0", "NUMBA_DISABLE_INTEL_SVML": "1"}
 """The whole is optimised once, at the end; and nothing is called that whoever loads the code may not have."""
 
 _lock = Lock()
-_loaded: list[tuple[Any, Walk]] = []
-"""The code in this process with what owns its memory, once it is there."""
+_loaded: list[tuple[Any, Walk] | None] = []
+"""The code in this process with what owns its memory, once it is there; None when it could not be loaded."""
 
 
 def ready_walker() -> Walk | None:
     """The walker if it is loaded, or can be at once; None when it would have to be compiled first. For any thread."""
     with _lock:
-        if not _loaded and _has("llvmlite") and (code := kept(_name())) is not None:
-            _load(code)
-        return _loaded[0][1] if _loaded else None
+        if not _loaded and _has("llvmlite"):
+            _load(lambda: kept(_name()))
+        return _walker()
 
 
 def compiled_walker() -> Walk | None:
     """The walker, compiled in a child process if it must be, which takes some seconds; None where it cannot be.
 
-    Safe for any thread and process: one compiles, the others wait for it.
+    Safe for any thread and process: one compiles, the others wait for it. Code that cannot be loaded is said so in the
+    log, and not tried again by this process.
     """
-    if (walk := ready_walker()) is not None or not (_has("numba") and _has("llvmlite")):
+    walk = ready_walker()
+    if _loaded or not (_has("numba") and _has("llvmlite")):
         return walk
     with turn():
-        if (walk := ready_walker()) is not None:
+        walk = ready_walker()
+        if _loaded or (code := _compiled()) is None:
             return walk
-        code = _compiled()
-        if code is None:
-            return None
         keep(_name(), code)
         with _lock:
             if not _loaded:
-                _load(code)
-            return _loaded[0][1]
+                _load(lambda: code)
+            return _walker()
 
 
 def host() -> tuple[str, str]:
@@ -107,12 +108,31 @@ def _compiled() -> bytes | None:
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        log_event("inference", "compiling the walker of trees failed, models go on without it", error=str(error)[:300])
+        _warn("compiling the walker of trees failed, models go on without it", error)
         return None
     return done.stdout
 
 
-def _load(code: bytes) -> None:
+def _walker() -> Walk | None:
+    return _loaded[0][1] if _loaded and _loaded[0] is not None else None
+
+
+def _load(find: Callable[[], bytes | None]) -> None:
+    """Load code if there is any; a line in the log when that fails: the other runtimes answer then."""
+    try:
+        if (code := find()) is not None:
+            _loaded.append(linked(code))
+    except (ImportError, OSError, RuntimeError, ValueError) as error:  # LLVM's, or those of a broken installation
+        _warn("compiled trees cannot be loaded, models go on without them", error)
+        _loaded.append(None)
+
+
+def _warn(event: str, error: Exception) -> None:
+    log_event("inference", event, level=logging.WARNING, error=str(error)[:300])
+
+
+def linked(code: bytes) -> tuple[Any, Walk]:
+    """The walker in machine code, with what owns its memory. LLVM may end a process that gives it something else."""
     import llvmlite.binding as llvm  # noqa: PLC0415 - an extra
 
     with suppress(RuntimeError):  # newer versions begin by themselves, and say so
@@ -122,6 +142,8 @@ def _load(code: bytes) -> None:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
     engine.finalize_object()
+    address = engine.get_function_address(SYMBOL)
+    if not address:
+        raise ValueError(f"it has no function '{SYMBOL}'")
     made = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * (2 + _POINTERS), ctypes.c_int64)
-    function = made(engine.get_function_address(SYMBOL))
-    _loaded.append((engine, partial(function, ctypes.addressof(_NOTHING), ctypes.addressof(_NOTHING))))
+    return engine, partial(made(address), ctypes.addressof(_NOTHING), ctypes.addressof(_NOTHING))
