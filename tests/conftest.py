@@ -1,5 +1,6 @@
 """What tests of several rooms share: a small real model as a bundle, and a clock that stands still."""
 
+import os
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -36,6 +37,12 @@ PLAN = {
     ],
 }
 """Amount and country come with the request, visits from the online store."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the user's caches out of the tests; what trees were compiled to stays from one run to the next."""
+    assert config.cache is not None
+    os.environ["XDG_CACHE_HOME"] = str(config.cache.mkdir("user"))
 
 
 @pytest.fixture

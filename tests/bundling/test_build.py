@@ -151,7 +151,7 @@ def test_every_way_that_was_tried_is_on_record(tmp_path: Path) -> None:
     """What each costs at four sizes, its size, its error, and why it was not kept."""
     folder = build(ExtraTreesClassifier(10, random_state=0), "binary", tmp_path / "bundle", nullable=False)
     attempts = msgspec.json.decode((folder / "build.json").read_bytes(), type=list[Attempt])
-    assert [each.runtime for each in attempts] == ["onnx", "treelite-float32"]
+    assert [each.runtime for each in attempts] == ["trees", "onnx", "treelite-float32"]
     for each in attempts:
         assert each.faithful
         assert list(each.rows_us) == ["1", "10", "100", "1000"]
@@ -159,7 +159,8 @@ def test_every_way_that_was_tried_is_on_record(tmp_path: Path) -> None:
         assert each.size
         assert each.error is not None
     assert [each.why_not for each in attempts].count("") == 1
-    assert "preferred at one row" in attempts[1].why_not
+    assert "kept beside it" in attempts[0].why_not
+    assert "preferred at one row" in attempts[2].why_not
 
 
 @pytest.mark.parametrize(

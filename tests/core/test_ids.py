@@ -1,6 +1,6 @@
 """Ids sort by time, differ, and repeat only under a seed."""
 
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 from modelyard.core import Micros, SeededIds, SystemIds, uuid7
 
@@ -23,3 +23,14 @@ def test_the_same_seed_gives_the_same_ids() -> None:
     """A replay under one seed makes the ids it made before; another seed makes others."""
     assert SeededIds(7).new(Micros(0)) == SeededIds(7).new(Micros(0))
     assert SeededIds(7).new(Micros(0)) != SeededIds(8).new(Micros(0))
+
+
+def test_several_ids_are_as_good_as_one_by_one() -> None:
+    """They differ among themselves and from others; of a seed they are those that single calls give."""
+    ids = SystemIds()
+    made = [*ids.several(Micros(7000), 300), ids.new(Micros(7000)), *ids.several(Micros(7000), 3)]
+    assert len(set(made)) == 304
+    assert {(UUID(each).version, UUID(each).variant, each[:13]) for each in made} == {(7, RFC_4122, "00000000-0007")}
+    one_by_one = SeededIds(7)
+    assert SeededIds(7).several(Micros(0), 3) == [one_by_one.new(Micros(0)) for _ in range(3)]
+    assert ids.several(Micros(0), 0) == []

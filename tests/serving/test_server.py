@@ -18,6 +18,7 @@ from modelyard.access import Role, mint_key
 from modelyard.bundling import BuiltBundle
 from modelyard.control import free_port
 from modelyard.core import Micros
+from modelyard.inference import compiled_walker
 from modelyard.online import LocalOnlineStore, StoredRow, table_of
 from modelyard.routing import Arm, KeyEntry
 
@@ -61,12 +62,13 @@ def test_a_row_is_answered_recorded_and_met_by_its_truth(server: Server, built: 
 
 
 def test_the_server_imports_nothing_heavy(server: Server, built: BuiltBundle) -> None:
-    """Asked of the process itself, after it has predicted."""
-    heavy = ["mlflow", "pandas", "pyarrow", "duckdb", "sklearn", "sqlalchemy", "feast", "ray"]
+    """Asked of the process itself, after it has predicted. Of compiled trees it needs what loads them, and no more."""
+    assert compiled_walker() is not None
+    heavy = ["mlflow", "pandas", "pyarrow", "duckdb", "sklearn", "sqlalchemy", "feast", "ray", "numba", "onnxruntime"]
     wrapper = (
         "import runpy, sys, atexit; sys.argv[0] = 'server';"
         f"atexit.register(lambda: open({str(server.folder / 'modules')!r}, 'w').write("
-        f"repr([m for m in {heavy!r} if m in sys.modules]) + str('onnxruntime' in sys.modules)));"
+        f"repr([m for m in {heavy!r} if m in sys.modules]) + str('llvmlite' in sys.modules)));"
         "runpy.run_module('modelyard.serving', run_name='__main__')"
     )
     light = Server(server.folder, wrapper=wrapper)

@@ -17,6 +17,7 @@ from modelyard.inference import (
     GOLDEN_FILE,
     PROFILE_FILE,
     RUNTIMES,
+    TREES,
     BundleInfo,
     Encoder,
     Golden,
@@ -25,6 +26,7 @@ from modelyard.inference import (
     Signature,
     Task,
     load_bundle,
+    load_trees,
     worst_error,
     write_bundle,
 )
@@ -41,6 +43,8 @@ GOLDEN_ROWS = 32
 BUILD_FILE = "build.json"
 """What was tried, as a list of `Attempt`."""
 
+_BESIDE = "faithful, and kept beside it: takes its place where there is compiled code (the extra 'fast')"
+
 _SAMPLE_ROWS = 5000
 _MUCH_FASTER = 0.8
 _ASKED_AT_ONCE = 1000
@@ -55,6 +59,7 @@ class Attempt(msgspec.Struct, frozen=True):
     `error`: the worst difference of scores, relative as `BundleInfo` says; None when there are none to compare.
     `rows_us`: microseconds a row in batches of 1, 10, 100 and 1,000; `row_us` is that of 1. `size`: bytes of the model
     file. `why_not` is empty for the one that was kept, and may be a speed: `faithful` says whether it answered right.
+    `trees` that are faithful are kept beside it.
     """
 
     runtime: str
@@ -129,13 +134,14 @@ def build_bundle(
     matrix = Encoder(original.signature)(sample).matrix
     progress("asking the model for its answers to hard rows")
     proof = _proof(original, matrix)
-    subject = Subject(model, original.signature, task, len(facts.classes) or _classes(task, proof.expected))
+    classes = len(facts.classes) or _classes(task, proof.expected)
+    subject = Subject(model, original.signature, task, classes, matrix)
     attempts: list[Attempt] = []
     files: list[dict[str, bytes]] = []
     for converter in (each for each in CONVERTERS if each.suits(model)):
         if converter.fallback and any(each.faithful and each.runtime.startswith("onnx") for each in attempts):
             continue
-        if converter.resort and any(each.faithful for each in attempts):
+        if converter.resort and any(each.faithful and each.runtime != TREES for each in attempts):
             continue
         progress(f"trying {converter.runtime} ({converter.name})")
         made, attempt = _try(converter, subject, proof, facts.tolerance)
@@ -149,6 +155,7 @@ def build_bundle(
     attempts = _told(attempts, chosen)
     progress("reading from the model's structure what explains its predictions")
     content = {
+        **_beside(attempts, files),
         **files[chosen],
         **explain_files(original, matrix, proof.rows, proof.expected),
         GOLDEN_FILE: msgspec.json.encode(_golden(sample, matrix, proof)),
@@ -203,7 +210,8 @@ def _try(converter: Converter, subject: Subject, proof: _Proof, tolerance: float
             (Path(folder) / name).write_bytes(data)
         attempt = msgspec.structs.replace(attempt, size=sum(len(each) for each in files.values()))
         try:
-            with closing(RUNTIMES[converter.runtime](Path(folder))) as runtime:
+            load = load_trees if converter.beside else RUNTIMES[converter.runtime]
+            with closing(load(Path(folder))) as runtime:
                 attempt = _judged(attempt, runtime, subject.task, proof, tolerance)
         except Exception as error:  # a runtime that cannot run what a converter made; the report keeps it
             return {}, msgspec.structs.replace(attempt, why_not=f"cannot be run: {_short(error)}")
@@ -236,10 +244,13 @@ def _unfaithful(expected: Matrix, answers: Matrix, task: Task, worst: float, tol
 
 
 def choice(attempts: Sequence[Attempt]) -> int | None:
-    """The first faithful attempt, unless a later one is clearly faster at one row."""
+    """The first faithful attempt, unless a later one is clearly faster at one row. Trees for compiled code are none:
+
+    they need what not every server has.
+    """
     chosen: int | None = None
     for index, each in enumerate(attempts):
-        if each.row_us is None:
+        if each.row_us is None or each.runtime == TREES:
             continue
         best = None if chosen is None else attempts[chosen].row_us
         if best is None or each.row_us < _MUCH_FASTER * best:
@@ -252,9 +263,17 @@ def _told(attempts: Sequence[Attempt], chosen: int) -> list[Attempt]:
     kept = attempts[chosen]
     why_not = f"faithful, but {kept.runtime} ({kept.converter}) is preferred at one row"
     return [
-        msgspec.structs.replace(each, why_not=why_not) if each.faithful and index != chosen else each
+        msgspec.structs.replace(each, why_not=_BESIDE if each.runtime == TREES else why_not)
+        if each.faithful and index != chosen
+        else each
         for index, each in enumerate(attempts)
     ]
+
+
+def _beside(attempts: Sequence[Attempt], files: Sequence[dict[str, bytes]]) -> dict[str, bytes]:
+    """What is kept beside the chosen runtime."""
+    made = (given for each, given in zip(attempts, files, strict=True) if each.runtime == TREES and each.faithful)
+    return next(made, {})
 
 
 def _nothing(model: Any, facts: Facts, attempts: Sequence[Attempt]) -> NoFaithfulRuntime:

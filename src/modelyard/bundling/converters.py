@@ -1,6 +1,7 @@
 """Converters from trained models to the runtimes of bundles, in the order they are tried.
 
-ONNX Runtime first: trees as they are (`trees`), else what skl2onnx or onnxmltools make of the model; then treelite.
+Trees as arrays for compiled code first: they take the place of another runtime where they can. Of the others ONNX
+Runtime comes first: trees as they are (`trees`), else what skl2onnx or onnxmltools make of the model; then treelite.
 What none of these carries goes to a worker process: on its own library, and at last as Python.
 """
 
@@ -16,23 +17,29 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from modelyard.inference import (
     LIGHTGBM_FILE,
     PICKLE_FILE,
     PYTHON_FILE,
+    TREES,
+    TREES_FILE,
     XGBOOST_FILE,
     PythonModel,
     Signature,
     Task,
+    pack_trees,
 )
 
+from .columns import columns_of_fields
 from .graphs import MISSING, OPSET, Graph, fed_by, fed_whole, finished, followed_by, graph_of, is_whole
 from .imputer import convert_imputer, imputer_shape
-from .original import OnnxFile, is_pipeline, library_of, reads_names, wants_codes
+from .original import OnnxFile, Original, is_pipeline, library_of, reads_names, wants_codes
 from .python_folder import PythonFolder
 from .torch_module import TorchModule
 from .trees import tree_graph
+from .walked import walked
 
 _FLOAT32_FIRST = ("RandomForest", "ExtraTree", "GradientBoosting", "DecisionTree")
 """scikit-learn's own trees cast their input to float32; its histogram trees do not."""
@@ -57,6 +64,7 @@ class Subject:
     signature: Signature
     task: Task
     classes: int
+    sample: NDArray[np.float64]
 
     @property
     def outputs(self) -> int:
@@ -67,6 +75,7 @@ class Subject:
 class Converter:
     """Turns a model into the files of one runtime; raises whatever its library raises when it cannot.
 
+    What a converter makes `beside` is kept with the runtime that is chosen, and takes its place where it can be run.
     `fallback` converters are tried only when none before them that makes the same runtime was faithful, a last `resort`
     only when nothing before it was.
     """
@@ -77,6 +86,7 @@ class Converter:
     convert: Callable[[Subject], dict[str, bytes]]
     fallback: bool = False
     resort: bool = False
+    beside: bool = False
 
 
 def treelite_of(model: Any, signature: Signature | None = None) -> Any:
@@ -168,6 +178,16 @@ def _to_treelite(subject: Subject) -> dict[str, bytes]:
         file = Path(folder) / "model"
         converted.serialize(str(file))
         return {"model.treelite": file.read_bytes()}
+
+
+def _trees_as_arrays(subject: Subject) -> dict[str, bytes]:
+    """The ensemble for compiled code, with what stands before it in a pipeline column by column."""
+    original = Original(subject.model, subject.signature, subject.task)
+    columns = columns_of_fields(original, subject.sample)
+    tail = subject.model.steps[-1][1] if is_pipeline(subject.model) else subject.model
+    converted = treelite_of(tail, None if is_pipeline(subject.model) else subject.signature)
+    fields = len(subject.signature.fields)
+    return {TREES_FILE: pack_trees(walked(converted, columns, fields, rounds=rounds_input(tail), base=base_of(tail)))}
 
 
 def _trees_to_onnx(subject: Subject) -> dict[str, bytes]:
@@ -362,6 +382,7 @@ def _boosters(model: Any) -> bool:
 
 
 CONVERTERS: tuple[Converter, ...] = (
+    Converter("compiled", TREES, _trees_inside, _trees_as_arrays, beside=True),
     Converter("trees", "onnx", _trees_inside, _trees_to_onnx),
     Converter("skl2onnx", "onnx", _no_trees_inside, _skl2onnx),
     Converter("skl2onnx", "onnx-float32", rounds_input, _skl2onnx_single, fallback=True),

@@ -6,6 +6,7 @@ not own building bundles (`bundling`) or answering requests (`serving`).
 """
 
 from .bundle import GOLDEN_ARRAYS, GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle, worst_error
+from .compiled import TREES_FILE, TreeArrays, compiled_walker, pack_trees, ready_walker, unpack_trees
 from .encode import Encoded, Encoder
 from .errors import (
     BundleDamaged,
@@ -60,6 +61,7 @@ from .records import (
 )
 from .runtimes import ISOLATED, RUNTIMES, Runtime
 from .runtimes.onnx import GIVEN
+from .runtimes.trees import TREES, TreesRuntime, load_trees
 from .sketch import Counts, Sketch, merge
 from .tensors import TensorEncoder, described, encoder_of, pack_golden, tensor_of
 from .verify import verify_bundle
@@ -83,6 +85,8 @@ __all__ = [
     "PYTHON_FILE",
     "RUNTIMES",
     "SOURCE_MODULE",
+    "TREES",
+    "TREES_FILE",
     "XGBOOST_FILE",
     "Bundle",
     "BundleDamaged",
@@ -117,20 +121,27 @@ __all__ = [
     "Sketch",
     "Task",
     "TensorEncoder",
+    "TreeArrays",
     "TreeModel",
+    "TreesRuntime",
     "UnknownRuntime",
+    "compiled_walker",
     "data_frame",
     "described",
     "encoder_of",
     "explain_info",
     "load_bundle",
     "load_explainer",
+    "load_trees",
     "merge",
     "pack_explainer",
     "pack_golden",
+    "pack_trees",
     "probe_bundle",
+    "ready_walker",
     "require_permission",
     "tensor_of",
+    "unpack_trees",
     "verify_bundle",
     "worst_error",
     "write_bundle",

@@ -1,5 +1,6 @@
 """A loaded bundle: from raw rows to predictions."""
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.core import Digest, Scalar, Value
+from modelyard.core import Digest, Scalar, Value, log_event
 
+from .compiled import TREES_FILE, Walk, compiled_walker, ready_walker
 from .encode import Encoded
 from .errors import BundleDamaged, GoldenMismatch, InvalidRow, UnknownRuntime
 from .explain import Contributions
@@ -20,6 +22,7 @@ from .permission import require_permission
 from .records import BundleInfo, ReferenceProfile
 from .runtimes import ISOLATED, RUNTIMES, Runtime
 from .runtimes.onnx import OnnxTensorsRuntime
+from .runtimes.trees import TREES, TreesRuntime, read_trees
 from .tensors import encoder_of, typical, unpack_golden
 from .verify import verify_bundle
 
@@ -70,6 +73,7 @@ class Bundle:
         self._tensors = runtime if isinstance(runtime, OnnxTensorsRuntime) else None
         self._names = info.signature.names
         self._example: Encoded | None = None
+        self._slow: Path | None = None
 
     def predict(self, rows: Sequence[Sequence[Value] | Mapping[str, Value]]) -> Predictions:
         """Predict raw rows: sequences in the signature's order, or mappings by field name."""
@@ -90,6 +94,10 @@ class Bundle:
         """So many encoded rows of those that a model with tensors or text can surely answer; None for other models."""
         return None if self._example is None else typical(self._example, rows)
 
+    def quicken_from(self, folder: Path) -> None:
+        """Where `quicken` finds the trees."""
+        self._slow = folder.absolute()
+
     def replay(self, rows: Sequence[Sequence[Value]], expected: NDArray[np.float64]) -> None:
         """GoldenMismatch when the model does not answer golden rows as the original did."""
         encoded = self.encode(rows)
@@ -105,9 +113,34 @@ class Bundle:
             self._example = typical(encoded, 1)
 
     @property
+    def runtime(self) -> str:
+        """What answers: the runtime that the bundle names, or `trees` where compiled code has taken its place."""
+        return TREES if isinstance(self._runtime, TreesRuntime) else self.info.runtime
+
+    def quicken(self) -> bool:
+        """Let compiled code answer from now on, if the bundle has trees for it; whether it has taken over just now.
+
+        Compiles it first where nobody did on this machine, in a child process that takes some seconds; needs the extra
+        `fast`. The code takes over when it answers the golden rows as the original did, between two calls of `scores`.
+        Safe from any thread, beside any call.
+        """
+        folder, self._slow = self._slow, None
+        if folder is None or (walk := compiled_walker()) is None:
+            return False
+        try:
+            trees = _trees(folder, self.info, walk)
+        except BundleDamaged as error:
+            log_event("inference", "trees left alone", level=logging.WARNING, bundle=self.digest, error=error.message)
+            return False
+        if trees is None:
+            return False
+        self._runtime = trees
+        return True
+
+    @property
     def isolated(self) -> bool:
         """Whether the model runs in a worker process, and a call may take as long as that one's deadline."""
-        return self.info.runtime in ISOLATED
+        return self.runtime in ISOLATED
 
     def close(self) -> None:
         """End the worker process, if there is one; the bundle is not asked again. Dropping the bundle does so too."""
@@ -163,8 +196,9 @@ def load_bundle(
     """Verify a bundle, load it through the closed list of runtimes, and replay its golden rows.
 
     `allow_python` are digests of bundles whose Python may run; it and native libraries do so in a worker process, held
-    to `limits`. Raises BundleDamaged, BundleTooNew, UnknownRuntime, PythonNotPermitted, IsolatedModelFailed, or
-    GoldenMismatch when it answers otherwise than the original.
+    to `limits`. Trees for compiled code are walked where that is at hand (see `Bundle.quicken`); the runtime that
+    the bundle names is then not loaded. Raises BundleDamaged, BundleTooNew, UnknownRuntime, PythonNotPermitted,
+    IsolatedModelFailed, or GoldenMismatch when it answers otherwise than the original.
     """
     folder = Path(folder)
     info, digest = verify_bundle(folder, expect=expect)
@@ -176,6 +210,9 @@ def load_bundle(
     require_permission(info, digest, allow_python)
     profile = msgspec.json.decode((folder / PROFILE_FILE).read_bytes(), type=ReferenceProfile)
     explanation = Explanation(folder.absolute(), info, explain_info(folder, info))
+    walk = ready_walker() if TREES_FILE in info.files else None
+    if walk is not None and (trees := _trees(folder, info, walk)) is not None:
+        return Bundle(info, digest, trees, profile, explanation)
     load = RUNTIMES[info.runtime]
     runtime = load(folder, limits) if info.runtime in ISOLATED else load(folder)
     bundle = Bundle(info, digest, runtime, profile, explanation)
@@ -184,7 +221,23 @@ def load_bundle(
     except BaseException:
         bundle.close()
         raise
+    if TREES_FILE in info.files and walk is None:
+        bundle.quicken_from(folder)
     return bundle
+
+
+def _trees(folder: Path, info: BundleInfo, walk: Walk) -> TreesRuntime | None:
+    """The bundle's trees on compiled code; None when they are of another version, or answer golden rows otherwise."""
+    arrays = read_trees(folder, info.files[TREES_FILE], len(info.signature.fields))
+    if arrays is None:
+        return None
+    runtime, (rows, expected) = TreesRuntime(arrays, walk), _golden(folder, info)
+    error = worst_error(expected, runtime.scores(encoder_of(info.signature)(rows).matrix), info.floor)
+    if error <= info.tolerance:
+        return runtime
+    event = "trees left alone: they answer golden rows otherwise"
+    log_event("inference", event, level=logging.WARNING, model=info.model, error=error)
+    return None
 
 
 def worst_error(expected: NDArray[np.float64], answers: NDArray[np.float64], floor: float) -> float:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "SYSTEMROOT")
+_KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "TMPDIR", "SYSTEMROOT")
 """What the interpreter needs to start, and no secret."""
 
 

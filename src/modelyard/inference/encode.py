@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import inf, isnan
 from sys import float_info
 from typing import Any
@@ -66,10 +67,10 @@ class Encoder:
     def _numbers(self, rows: Sequence[Sequence[Value]]) -> NDArray[np.float64] | None:
         """Rows of nothing but ordinary numbers, taken at once; None when any of them needs a closer look."""
         width = len(self._fields)
-        if not all(len(row) == width and _NUMBERS.issuperset(map(type, row)) for row in rows):
+        if not ({width}.issuperset(map(len, rows)) and _NUMBERS.issuperset(map(type, chain.from_iterable(rows)))):
             return None
         try:
-            matrix = np.array(rows, dtype=np.float64).reshape(len(rows), width)
+            matrix = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width).reshape(len(rows), width)
         except OverflowError:  # a whole number beyond all floats
             return None
         return matrix if bool((np.abs(matrix) <= self._surely_fine).all()) else None

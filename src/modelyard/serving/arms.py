@@ -25,6 +25,7 @@ BATCH_US = 20_000.0
 
 _SKETCHED_TOGETHER = 512
 _MEASURED = (1, 32)
+_CALLS, _MEASURED_NS = 7, 100_000_000
 _LEARNED = 0.2
 TENTHS = tuple(each / 10 for each in range(1, 11))
 
@@ -84,8 +85,7 @@ class LoadedArm:
         self._reader = FeatureReader(online, self.plan)
         self._names = bundle.info.signature.names
         self._regression = bundle.info.task == "regression"
-        alone_us, self.row_us = self._measure()
-        self.off_loop = bundle.isolated or alone_us > OFF_LOOP_US  # a worker process may hang until its deadline
+        self.measure()
 
     def answer(self, rows: Sequence[tuple[Input, Micros]]) -> list[Outcome]:
         """Score rows as of an instant each, together. Never raises: a failure is part of the row's outcome.
@@ -109,6 +109,11 @@ class LoadedArm:
             return scored
         left = iter(scored)
         return [failed[index] if index in failed else next(left) for index in range(len(rows))]
+
+    def measure(self) -> None:
+        """Learn what a row costs, alone and among many, and where it should run. Safe from any thread."""
+        alone_us, self.row_us = self._measure()
+        self.off_loop = self.bundle.isolated or alone_us > OFF_LOOP_US  # a worker process may hang until its deadline
 
     @cached_property
     def cut_points(self) -> tuple[float, ...]:
@@ -194,6 +199,18 @@ class LoadedArm:
         if self._seen_rows >= _SKETCHED_TOGETHER:
             self.sketch()
 
+    def _best_us(self, example: Encoded) -> float:
+        """What a call costs in µs, the best of some: other work on the machine can only add to it."""
+        best, first = float("inf"), time.perf_counter_ns()
+        for _ in range(_CALLS):
+            began = time.perf_counter_ns()
+            self.bundle.scores(example.matrix, example.arrays)
+            ended = time.perf_counter_ns()
+            best = min(best, (ended - began) / 1000)
+            if ended - first > _MEASURED_NS:
+                break
+        return best
+
     def _model_failed(self, features: tuple[Value, ...], began: int, error: Exception) -> Outcome:
         log_event("serving", "model failed", arm=self.arm.name, version=self.arm.version, error=repr(error))
         return _failed(features, began, "model", error)
@@ -205,9 +222,7 @@ class LoadedArm:
         for rows in _MEASURED:
             example = self.bundle.example(rows) or Encoded(np.tile(np.array(typical), (rows, 1)))
             self.bundle.scores(example.matrix, example.arrays)  # the first run pays for what is made once
-            began = time.perf_counter_ns()
-            self.bundle.scores(example.matrix, example.arrays)
-            costs.append((time.perf_counter_ns() - began) / 1000)
+            costs.append(self._best_us(example))
         return costs[0], max(0.05, costs[1] / _MEASURED[1])
 
 

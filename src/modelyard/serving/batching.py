@@ -8,6 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+import msgspec
 
 from modelyard.core import Micros
 
@@ -15,10 +19,11 @@ from .arms import Input, LoadedArm, Outcome
 from .deployments import Deployment
 
 
-@dataclass(slots=True, eq=False)
-class Ask:
-    """One row, and the arm that is asked of it now."""
+class Ask(msgspec.Struct, eq=False, gc=False):
+    """One row, and the arm that is asked of it now. `request` is its request's number, `place` its own in there."""
 
+    request: int
+    place: int
     identity: str
     at: Micros
     deployment: Deployment
@@ -58,8 +63,8 @@ class Batcher:
 
     def submit(self, asks: Sequence[Ask]) -> None:
         """Let rows wait for the end of this turn of the loop."""
-        for ask in asks:
-            self._waiting.setdefault(ask.arm, []).append(ask)
+        for arm, several in groupby(asks, key=attrgetter("arm")):
+            self._waiting.setdefault(arm, []).extend(several)
         self._schedule()
 
     def wait_us(self, arm: LoadedArm) -> float:
@@ -84,13 +89,17 @@ class Batcher:
         self._scheduled = False
         answered: list[Batch] = []
         for arm in list(self._waiting):
-            if not arm.off_loop:
+            if self._inline(arm):
                 answered.append(_answer(arm, self._take(arm)))
             elif arm not in self._running:
                 self._running[arm] = asyncio.create_task(self._run_in_thread(arm))
-        if any(not arm.off_loop for arm in self._waiting):
+        if any(map(self._inline, self._waiting)):
             self._schedule()  # more than one batch waited: let others be heard in between
         self._settled(answered)
+
+    def _inline(self, arm: LoadedArm) -> bool:
+        """Whether an arm runs on the loop; not while it still runs in a thread from before it was quickened."""
+        return not arm.off_loop and arm not in self._running
 
     async def _run_in_thread(self, arm: LoadedArm) -> None:
         loop = asyncio.get_running_loop()

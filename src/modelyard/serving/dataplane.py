@@ -1,12 +1,13 @@
 """The data plane, whatever the transport: rows in, answers out, everything on record before the answer leaves."""
 
 import asyncio
+import itertools
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -66,20 +67,14 @@ class _Request:
     then: Then
     began: float
     deployment: Deployment
-    asks: Sequence[Ask]
     span: object
+    answers: list[Answer | None]
     left: int
-    answers: list[Answer] = field(default_factory=list)
     error: Exception | None = None
 
     def outcome(self) -> list[Answer] | Exception:
-        """What its caller is told."""
-        if self.error is not None:
-            return self.error
-        if len(self.answers) > 1:
-            place = {ask.identity: at for at, ask in enumerate(self.asks)}
-            self.answers.sort(key=lambda each: place[each.prediction_id])
-        return self.answers
+        """What its caller is told, once nothing is left."""
+        return self.error or [each for each in self.answers if each is not None]
 
 
 class DataPlane:
@@ -104,7 +99,8 @@ class DataPlane:
         self._server = server
         self.tracing = tracing
         self._batcher = Batcher(self._settle)
-        self._requests: dict[str, _Request] = {}
+        self._requests: dict[int, _Request] = {}
+        self._numbers = itertools.count()
         self._copies: deque[_Copy] = deque()
         self._sketched = clock.micros()
 
@@ -145,11 +141,13 @@ class DataPlane:
             then([])
             return
         began, instant = time.perf_counter(), self.now() if at is None else at
-        asks = [self._ask(deployment, row, instant, key) for row in rows]
         span = None if self.tracing is None else self.tracing.here()
-        request = _Request(then, began, deployment, asks, span, len(asks))
-        for ask in asks:
-            self._requests[ask.identity] = request
+        number, identities = next(self._numbers), self._ids.several(instant, len(rows))
+        asks = [
+            Ask(number, place, identity, instant, deployment, row, *self._assigned(deployment, row, key, identity))
+            for place, (row, identity) in enumerate(zip(rows, identities, strict=True))
+        ]
+        self._requests[number] = _Request(then, began, deployment, span, [None] * len(rows), len(rows))
         self._batcher.submit(asks)
 
     async def predict(
@@ -239,7 +237,7 @@ class DataPlane:
         """Show what is counted between requests: rows that wait, levels never seen in training."""
         self._recorder.write_held()
         self._metrics.waiting(self._batcher.waiting())
-        self._metrics.in_progress(len({id(each) for each in self._requests.values()}))
+        self._metrics.in_progress(len(self._requests))
 
         def show(deployment: Deployment, arm: LoadedArm) -> None:
             unknown, arm.unknown = arm.unknown, {}
@@ -267,14 +265,15 @@ class DataPlane:
         self.deployments.close()
         self._batcher.close()
 
-    def _ask(self, deployment: Deployment, row: Input, at: Micros, key: str | None) -> Ask:
-        identity = self._ids.new(at)
+    def _assigned(
+        self, deployment: Deployment, row: Input, key: str | None, identity: str
+    ) -> tuple[str | None, LoadedArm]:
+        """The entity of a row, and the arm that is to answer it."""
         entity = key if key is not None else _entity(deployment, row)
-        live = deployment.live
-        if deployment.split:
-            assigned: Arm = assign(deployment.route, entity if entity is not None else identity)
-            return Ask(identity, at, deployment, row, entity, deployment.arms.get(assigned.name, live))
-        return Ask(identity, at, deployment, row, entity, live)
+        if not deployment.split:
+            return entity, deployment.live
+        assigned: Arm = assign(deployment.route, entity if entity is not None else identity)
+        return entity, deployment.arms.get(assigned.name, deployment.live)
 
     def _settle(self, answered: Sequence[Batch]) -> list[Ask]:
         """Put a round on record, answer whom it answers, and give what live has to be asked in another arm's place."""
@@ -341,14 +340,14 @@ class DataPlane:
     def _finish(self, told: Sequence[tuple[Ask, Answer | Exception]]) -> None:
         now, took, finished = time.perf_counter(), dict[str, list[float]](), list[_Request]()
         for ask, answer in told:
-            request = self._requests.pop(ask.identity)
+            request = self._requests[ask.request]
             if isinstance(answer, Exception):
                 request.error = request.error or answer
             else:
-                request.answers.append(answer)
+                request.answers[ask.place] = answer
             request.left -= 1
             if request.left == 0:
-                finished.append(request)
+                finished.append(self._requests.pop(ask.request))
                 took.setdefault(ask.deployment.route.model, []).append(now - request.began)
         for model, seconds in took.items():
             self._metrics.took(model, seconds)

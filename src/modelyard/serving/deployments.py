@@ -123,6 +123,19 @@ class Deployments:
         self._stamp = stamp
         return True
 
+    def quicken(self) -> None:
+        """Let compiled code answer for the bundles that have trees for it; may take some seconds. Safe from any thread.
+
+        Requests go on meanwhile, and are answered by the bundles' own runtimes.
+        """
+        arms = [arm for deployment in self.current.values() for arm in deployment.arms.values()]
+        for bundle in {id(arm.bundle): arm.bundle for arm in arms}.values():
+            if bundle.quicken():
+                for arm in arms:
+                    if arm.bundle is bundle:
+                        arm.measure()
+                log_event("serving", "compiled trees took over", bundle=bundle.digest)
+
     def find(self, name: str | None) -> Deployment:
         """The deployment of a name; without a name the only one. NotServed gives the nearest."""
         if (meant := self._meant(name)) is not None:

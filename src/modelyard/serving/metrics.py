@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -124,7 +125,7 @@ class Metrics:
             self._success.labels(model, version).inc(len(answered))
             if classes:
                 _observe(self._confidence.labels(model), [_confidence(scores) for scores in answered])
-            _observe(self._values.of(model, cut_points), [max(scores) for scores in answered])
+            _observe(self._values.of(model, cut_points), list(map(max, answered)))
 
     def took(self, model: str, seconds: Sequence[float]) -> None:
         """Requests took so long, from admission to answer."""
@@ -192,7 +193,7 @@ def of_workers(folder: str, routes: Routes) -> CollectorRegistry:
 
 def _observe(child: Any, values: Sequence[float]) -> None:
     """`observe` for each value at once, which prometheus_client has no public way to do."""
-    for bucket, count in Tally(bisect_left(child._upper_bounds, value) for value in values).items():
+    for bucket, count in Tally(map(partial(bisect_left, child._upper_bounds), values)).items():
         child._buckets[bucket].inc(count)
     child._sum.inc(sum(values))
 

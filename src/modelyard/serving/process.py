@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import socket
+import threading
 from contextlib import suppress
 
 import uvicorn
@@ -71,6 +72,7 @@ class ServerProcess:
         listening = socket.create_server(address, backlog=2048, reuse_port=self._options.worker is not None)
         if self._options.worker is None:
             answer_scrapes(self._options.host, self._options.metrics_port, self._metrics.registry)
+        self._quicken()
         tasks = [
             asyncio.create_task(each) for each in (self._follow(), self._beat(), self._shadow(), self._sweep(server))
         ]
@@ -116,9 +118,14 @@ class ServerProcess:
         while True:
             if self._deployments.changed():
                 await asyncio.to_thread(self._deployments.load)
+                self._quicken()
                 self._report()
                 log_event("serving", "route loaded", generations=self._generations())
             await asyncio.sleep(FOLLOW_SECONDS)
+
+    def _quicken(self) -> None:
+        """Have trees compiled beside the requests, in a thread that need not end before this process does."""
+        threading.Thread(target=self._deployments.quicken, name="quicken", daemon=True).start()
 
     async def _beat(self) -> None:
         sketched = self._clock.monotonic()
