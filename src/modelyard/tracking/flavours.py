@@ -1,5 +1,6 @@
 """Models as MLflow keeps them: the flavour, the signature, and what must be installed to load them."""
 
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,19 +27,20 @@ class Flavour:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+_PICKLED = {"serialization_format": "cloudpickle"}
+"""MLflow's own default refuses models of trees, and classes of one's own."""
+
 FLAVOURS: Mapping[str, Flavour] = {
-    "lightgbm": Flavour("mlflow.lightgbm", "lgb_model", ("lightgbm", "numpy")),
+    "lightgbm": Flavour("mlflow.lightgbm", "lgb_model", ("lightgbm", "numpy", "cloudpickle"), _PICKLED),
     "xgboost": Flavour("mlflow.xgboost", "xgb_model", ("xgboost", "numpy")),
-    "sklearn": Flavour(
-        "mlflow.sklearn", "sk_model", ("sklearn", "numpy", "cloudpickle"), {"serialization_format": "cloudpickle"}
-    ),
+    "sklearn": Flavour("mlflow.sklearn", "sk_model", ("sklearn", "numpy", "cloudpickle"), _PICKLED),
     "onnx": Flavour("mlflow.onnx", "onnx_model", ("onnx", "onnxruntime", "numpy"), {"save_as_external_data": False}),
-    "torch": Flavour("mlflow.pytorch", "pytorch_model", ("torch", "numpy", "cloudpickle")),
+    "torch": Flavour(
+        "mlflow.pytorch", "pytorch_model", ("torch", "numpy", "cloudpickle"), {"serialization_format": "pickle"}
+    ),
     "python": Flavour("mlflow.pyfunc", "python_model", ("numpy", "cloudpickle")),
 }
 """By the library that a model's class, or one that it extends, comes from; `python` for what is none of these.
-
-scikit-learn's are kept by cloudpickle, for MLflow's default refuses models of trees.
 """
 
 
@@ -66,17 +68,17 @@ def logging_arguments(model: Any, sample: Any, requirements: Sequence[str]) -> d
 
     library = flavour_of(model)
     flavour, rows = FLAVOURS[library], as_read(sample)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of whole numbers that may be missing one day
-        signature = infer_signature(_plain(rows), _outputs(model, rows, library))
+    signature = infer_signature(_plain(rows), _outputs(model, rows, library))
     modules = {*flavour.modules, *modules_of(model), *(("pandas",) if hasattr(rows, "iloc") else ())}
+    module = import_module(flavour.module)
+    known = inspect.signature(module.save_model).parameters  # older MLflow has no such choice, and needs none
     return {
-        "flavor": import_module(flavour.module),
+        "flavor": module,
         flavour.argument: _subject(model, library),
         "signature": signature,
         "pip_requirements": _together(requirements_of(modules), requirements),
         "code_paths": code_paths(model) or None,
-        **flavour.options,
+        **{name: value for name, value in flavour.options.items() if name in known},
     }
 
 
@@ -147,12 +149,23 @@ def _is_own(name: str) -> bool:
 
 
 def _subject(model: Any, library: str) -> Any:
-    """What MLflow takes for a model of one's own: an object of its class, or a function of rows."""
-    if library != "python" or (callable(model) and not hasattr(model, "predict")):
+    """What MLflow takes for a model of one's own: an object of its class."""
+    if library != "python" or _is_pyfunc(model):
         return model
-    if any(kind.__module__.startswith("mlflow.") for kind in type(model).__mro__):
-        return model
-    return model.predict
+    pyfunc = import_module("mlflow.pyfunc")
+    answer = model.predict if callable(getattr(model, "predict", None)) else model
+
+    def predict(_self: Any, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG001 - MLflow's
+        return answer(model_input)
+
+    predict.__annotations__.clear()  # MLflow would read types of rows from them
+    with warnings.catch_warnings(record=True):  # of the types that it lacks; MLflow overrules mere filters
+        # Made inside a function, it is kept with the model as it is: whoever loads it needs no Modelyard.
+        return type("Asked", (pyfunc.PythonModel,), {"predict": predict})()
+
+
+def _is_pyfunc(model: Any) -> bool:
+    return any(kind.__module__.startswith("mlflow.") for kind in type(model).__mro__)
 
 
 def _outputs(model: Any, rows: Any, library: str) -> Any:
@@ -188,7 +201,7 @@ def _ask_torch(model: Any, rows: Any) -> Any:
 
 
 def _ask_python(model: Any, rows: Any) -> Any:
-    if any(kind.__module__.startswith("mlflow.") for kind in type(model).__mro__):
+    if _is_pyfunc(model):
         return model.predict(None, rows)
     return model.predict(rows) if hasattr(model, "predict") else model(rows)
 

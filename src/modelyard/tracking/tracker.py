@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar
 
-from modelyard.core import Clock
+from modelyard.core import Clock, InvalidInput
 
 from .errors import TrackingUnavailable
 from .flavours import FLAVOURS, logging_arguments
@@ -212,10 +213,18 @@ class Tracker:
         self.prepare()
         from mlflow.models import Model  # noqa: PLC0415 - see the module's docstring
 
-        arguments = logging_arguments(model, sample, requirements)
-        model_id = self._new_model(run_id, name)
-        with self.translated():
-            uri: str = Model.log(artifact_path=None, run_id=run_id, model_id=model_id, **arguments).model_uri
+        with warnings.catch_warnings(record=True):  # of types, hints and examples that one could give besides
+            arguments = logging_arguments(model, sample, requirements)
+            model_id = self._new_model(run_id, name)
+            with self.translated():
+                try:
+                    uri: str = Model.log(artifact_path=None, run_id=run_id, model_id=model_id, **arguments).model_uri
+                except ImportError as error:
+                    raise InvalidInput(
+                        f"MLflow cannot keep this {type(model).__name__}: {error}.",
+                        context={"path": "model"},
+                        remedy="Bring the model's library to a version that this MLflow knows.",
+                    ) from error
         return uri
 
     def create_version(

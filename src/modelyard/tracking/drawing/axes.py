@@ -70,5 +70,5 @@ def span_of(values: Sequence[float], margin: float = 0.05) -> Range:
     """The range of the finite values with a margin; never empty, also for one value or none."""
     finite = [each for each in values if isfinite(each)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
-    room = (high - low) * margin or abs(high) * 0.1 or 1.0
+    room = (high - low) * margin if high > low else abs(high) * 0.1 or 1.0
     return (low - room, high + room) if isfinite(high - low) else (low / 4, high / 4)

@@ -61,7 +61,7 @@ class Asker:
             )
         first = _asked(subject, rows.given) if self.is_model and rows is not None else np.asarray(subject)
         self._task = task or _task_of(subject, first, self._labels, classes)
-        self._classes = _classes(self._task, subject, self._labels, classes)
+        self._classes = _classes(self._task, subject, first, self._labels, classes)
         self.answers = self._read(first, self._labels)
 
     def ask(self, rows: Any, labels: NDArray[Any]) -> Answers:
@@ -140,7 +140,7 @@ def _task_of(subject: Any, given: NDArray[Any], labels: NDArray[Any], classes: S
             or ((floats or predicts) and not scores and not _within(given, different))
         ):
             return "regression"
-    known = len(classes) if classes is not None else len(getattr(subject, "classes_", different))
+    known = len(classes if classes is not None else getattr(subject, "classes_", _seen(given, labels)))
     columns = given.shape[1] if given.ndim == 2 else 1
     return "multiclass" if max(known, columns) > 2 else "binary"
 
@@ -149,11 +149,13 @@ def _within(given: NDArray[Any], different: NDArray[Any]) -> bool:
     return bool(np.isin(given, different).all())
 
 
-def _classes(task: Task, subject: Any, labels: NDArray[Any], classes: Sequence[Any] | None) -> list[Any]:
+def _classes(
+    task: Task, subject: Any, given: NDArray[Any], labels: NDArray[Any], classes: Sequence[Any] | None
+) -> list[Any]:
     if task == "regression":
         return []
     known = classes if classes is not None else getattr(subject, "classes_", None)
-    found = list(np.asarray(known).tolist() if known is not None else np.unique(labels).tolist())
+    found = np.asarray(known).tolist() if known is not None else _seen(given, labels)
     if task == "binary" and len(found) == 1 and found[0] in (0, 1):
         found = [0, 1]  # a batch of one class only
     if len(found) > MOST_CLASSES or (task == "binary" and len(found) != 2):
@@ -164,6 +166,13 @@ def _classes(task: Task, subject: Any, labels: NDArray[Any], classes: Sequence[A
             remedy="Say what they are: task='regression', task='multiclass', or classes=[…] in their order.",
         )
     return found
+
+
+def _seen(given: NDArray[Any], labels: NDArray[Any]) -> list[Any]:
+    """The classes that occur, in order: among the labels, and among answers that are classes."""
+    said = given.tolist() if given.ndim == 1 and (given.dtype.kind != "f" or bool((given % 1 == 0).all())) else []
+    found = {_plain(each): each for each in [*said, *labels.tolist()]}
+    return sorted(found.values(), key=lambda each: (isinstance(each, str), each))
 
 
 def _codes(values: NDArray[Any], classes: Sequence[Any], path: str) -> Codes:

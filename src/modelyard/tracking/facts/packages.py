@@ -34,7 +34,7 @@ def distributions() -> dict[str, str]:
 
 
 def requirements_of(modules: Iterable[str]) -> list[str]:
-    """`name==version` of the distributions that top-level modules come from; modules of none are left out."""
+    """`name==version` of the distributions that top-level modules come from; those of none, or several, left out."""
     foreign = sorted(set(modules) - sys.stdlib_module_names)
     return sorted({line for module in foreign for line in _lines(module)}, key=str.lower)
 
@@ -46,7 +46,8 @@ def _lines(module: str) -> tuple[str, ...]:
             return (f"{name}=={metadata.version(name)}",)
         except metadata.PackageNotFoundError:
             continue
-    return tuple(f"{name}=={metadata.version(name)}" for name in dict.fromkeys(_homes().get(module, ())))
+    homes = set(_homes().get(module, ()))  # of a name that several share, as `google`, nobody knows whose it is
+    return tuple(f"{name}=={metadata.version(name)}" for name in homes) if len(homes) == 1 else ()
 
 
 @cache
