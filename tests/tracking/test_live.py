@@ -66,7 +66,7 @@ def test_all_kinds_of_values_are_taken(live: LiveRun) -> None:
     """Numpy's numbers, NaN, truths; values that are anything as text; secrets masked."""
     live.log(
         params={"n": np.int64(3), "none": None, "password": "is hunter2", "list": [1, 2]},
-        metrics={"single": np.float32(0.5), "nan": nan, "yes": True},
+        metrics={"single": float(np.float32(0.5)), "numpy": np.float64(0.25), "nan": nan, "yes": True},
         tags={"why": "hunter2 said so", "number": 7},
     )
     live.log(params={"n": 3})
@@ -74,7 +74,7 @@ def test_all_kinds_of_values_are_taken(live: LiveRun) -> None:
     data = mlflow.MlflowClient().get_run(live.id).data
     assert data.params == {"n": "3", "none": "None", "password": "is ***", "list": "[1, 2]"}
     assert isnan(data.metrics.pop("nan"))
-    assert data.metrics == {"single": 0.5, "yes": 1.0}
+    assert data.metrics == {"single": 0.5, "numpy": 0.25, "yes": 1.0}
     assert (data.tags["why"], data.tags["number"]) == ("*** said so", "7")
 
 
@@ -173,7 +173,7 @@ def test_an_active_run_ends_as_its_block_does_and_mlflow_points_where_it_did(sto
     elsewhere = tracker_of(store)
     client = mlflow.MlflowClient()
     before = mlflow.get_tracking_uri(), os.environ["MLFLOW_TRACKING_URI"]
-    ended = {}
+    ended: dict[str, str] = {}
     with mlflow.start_run() as outer:
         for error in (None, ValueError("bad"), KeyboardInterrupt(), SystemExit(0), SystemExit(3)):
             expected = nullcontext() if error is None else pytest.raises(type(error))

@@ -136,7 +136,7 @@ def test_runs_are_what_a_plain_client_in_another_process_reads(folder: Path) -> 
 
 
 def test_in_a_step_it_is_the_run_of_the_step(folder: Path) -> None:
-    """No second run, however often it is opened; secrets are masked; plain calls land there; the whole has the facts."""
+    """No second run, however often it is opened; secrets are masked; plain calls land there too."""
     project = Project(folder)
     try:
         project.run_pipeline("training", {"rate": 0.25})
