@@ -192,6 +192,7 @@ def test_without_a_project_it_is_where_mlflow_points(
     assert not (tmp_path / ".modelyard").exists()
 
 
+@pytest.mark.long
 def test_a_killed_process_loses_no_more_than_the_last_second(folder: Path) -> None:
     """What was logged before is there, in order and without a gap; the run stands as going on."""
     script = (

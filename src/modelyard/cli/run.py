@@ -67,7 +67,7 @@ def _show_comparison(found: dict[str, Any]) -> None:
 
 def _say_slices(count: int) -> None:
     if count:
-        click.echo(f"{count} metrics of slices: see --json.")
+        click.echo(f"{count} metric{'s' if count > 1 else ''} of slices: see --json.")
 
 
 command = click.Group("run", help="Runs in MLflow: list, show, compare.")

@@ -54,7 +54,7 @@ def compare_runs(tracker: Tracker, texts: Sequence[str]) -> Comparison:
         raise InvalidInput(
             f"{len(texts)} run{'s' if len(texts) != 1 else ''} to compare; it takes 2 to {_MOST}.",
             context={"path": "runs"},
-            remedy="Name them: modelyard run compare RUN RUN. There are: modelyard run list",
+            remedy="Name them: modelyard run compare RUN RUN. See what there is: modelyard run list",
         )
     runs = tuple(find_run(tracker, each) for each in texts)
     params = _table([each.params for each in runs])
