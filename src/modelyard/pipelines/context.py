@@ -97,7 +97,7 @@ class RunContext:
     `read(name, digest, columns)` puts on record which version of a dataset the step has read. `kept` is where `folder`
     will be. `deterministic`: the run trains every model twice and compares, so that libraries that are faster when
     they need not repeat themselves are to be told. `project` is the folder of the project.
-    `secrets` are the environment variables whose values must not be shown.
+    `secrets`: environment variables whose values must not be shown.
     """
 
     run_id: str

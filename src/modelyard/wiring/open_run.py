@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -135,6 +135,10 @@ def _used(home: Project | None, given: Any, name: str | None) -> UsedDataset:
 
 def _version(home: Project | None, text: str) -> Version:
     name, at, number = text.partition("@")
+    step = in_run()
+    if home is None and step is not None and step.project is not None:
+        with closing(Project(step.project)) as project:
+            return _version(project, text)
     if home is None:
         raise InvalidInput(
             f"'{text[:80]}' names a dataset version, and there is no project to look it up in.",
