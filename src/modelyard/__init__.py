@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from modelyard.pipelines import when as when
     from modelyard.stats import binary_metrics as binary_metrics
     from modelyard.wiring import Project as Project
+    from modelyard.wiring import run as run
 
 _HOMES = {
     "binary_metrics": "stats",
@@ -73,6 +74,7 @@ _HOMES = {
     "load_bundle": "inference",
     "point_in_time_join": "features",
     "read_table": "data",
+    "run": "wiring",
     "split": "data",
     "split_by_time": "data",
 }

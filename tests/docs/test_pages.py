@@ -30,12 +30,14 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 SLOW = {
     "README.md", "bundle-any-model.md", "call-the-server.md", "check-data.md", "know-your-data.md", "run-a-pipeline.md",
-    "run-on-ray.md", "search-parameters.md", "train-at-scale.md", "write-a-pipeline.md",
+    "run-on-ray.md", "search-parameters.md", "track-runs.md", "train-at-scale.md", "write-a-pipeline.md",
 }  # fmt: skip
 """Pages of many commands, each a process of its own."""
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.filterwarnings("ignore::UserWarning:mlflow")
+@pytest.mark.filterwarnings("ignore::FutureWarning:mlflow")
 @pytest.mark.parametrize(
     "page", [pytest.param(each, marks=[pytest.mark.long] * (each.name in SLOW)) for each in PAGES], ids=named
 )

@@ -26,3 +26,20 @@ def test_modules_are_exported_and_answer_alike(tmp_path: Path) -> None:
     for each in made.values():
         assert each["runtime"] == "onnx"
         assert each["error"] < 1e-6
+
+
+@pytest.mark.extras
+def test_a_module_is_logged_with_its_signature_and_comes_back(tmp_path: Path) -> None:
+    """By MLflow's own flavour, under the seed of its run."""
+    told = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("with_torch_run.py"))],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert told.returncode == 0, told.stderr
+    made = json.loads(told.stdout.splitlines()[-1])
+    assert made["answers"][0] == made["answers"][1]
+    assert made["flavors"] == ["python_function", "pytorch"]
+    assert "float32" in made["outputs"]

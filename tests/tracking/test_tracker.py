@@ -132,7 +132,7 @@ def test_what_mlflow_refuses_is_our_error_with_its_words(tracker: Tracker) -> No
         lambda: tracker.load_model("runs:/nothing/model"),
         lambda: tracker.aliases("nobody"),
         lambda: tracker.create_version("delay", "models:/m-nothing", "no run"),
-        lambda: tracker.log_sklearn("no run", HistGradientBoostingClassifier(max_iter=2).fit(ROWS, [0, 1] * 20), ROWS),
+        lambda: tracker.log_model("no run", HistGradientBoostingClassifier(max_iter=2).fit(ROWS, [0, 1] * 20), ROWS),
     ):
         with pytest.raises(TrackingUnavailable, match=r"MLflow at sqlite.*stores\.tracking") as caught:
             ask()

@@ -34,22 +34,26 @@ Ending = Callable[[Any], ModelyardError | None]
 """What a result that was carried out well says against its subject: a gate that failed, a record that is broken."""
 
 
-def command(operation: "Operation[Any]", show: Show, ending: Ending | None = None) -> click.Command:
+Outside = Callable[[Any], Any]
+"""Carries out an operation's input without a project."""
+
+
+def command(
+    operation: "Operation[Any]", show: Show, ending: Ending | None = None, outside: Outside | None = None
+) -> click.Command:
     """The click command of an operation; `--project` and `--json` come with every one.
 
-    `ending` decides the exit code, whichever way the result is printed.
+    `ending` decides the exit code, whichever way the result is printed. With `outside` a folder that is no project will
+    do as well.
     """
     hints = get_type_hints(operation.input_type, include_extras=True)
     parameters = [_parameter(field, hints[field.name]) for field in fields(operation.input_type)]
     where = click.Path(path_type=Path)
-    parameters.append(click.Option(["--project", "project_folder"], type=where, default=Path(), help=_PROJECT_HELP))
+    parameters.append(click.Option(["--project", "project_folder"], type=where, help=_PROJECT_HELP))
     parameters.append(click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."))
 
-    def callback(project_folder: Path, *, as_json: bool, **values: Any) -> None:
-        from modelyard.operations import carry_out  # noqa: PLC0415 - `--help` must not pay for it
-
-        with open_project(project_folder) as project:
-            result = carry_out(operation, project, operation.input_type(**values))
+    def callback(project_folder: Path | None, *, as_json: bool, **values: Any) -> None:
+        result = asked(operation, operation.input_type(**values), project_folder, outside)
         emit(result, as_json=as_json, show=show)
         if ending is not None and (error := ending(result)) is not None:
             talk(error)
@@ -57,6 +61,17 @@ def command(operation: "Operation[Any]", show: Show, ending: Ending | None = Non
 
     name = (operation.verb or operation.noun).rpartition(" ")[2]  # `version add` is `add` in the group `version`
     return click.Command(name, params=parameters, callback=callback, help=operation.summary)
+
+
+def asked(operation: "Operation[Any]", given: object, folder: Path | None, outside: Outside | None = None) -> Any:
+    """Carry out an operation in the project of a folder, by default the working directory."""
+    from modelyard.operations import carry_out  # noqa: PLC0415 - `--help` must not pay for it
+    from modelyard.wiring import FILE_NAME  # noqa: PLC0415 - as above
+
+    if outside is not None and folder is None and not Path(FILE_NAME).is_file():
+        return outside(given)
+    with open_project(folder or Path()) as project:
+        return carry_out(operation, project, given)
 
 
 def _parameter(field: "DataclassField[Any]", hint: Any) -> click.Parameter:

@@ -16,6 +16,7 @@ NOUNS: dict[str, str] = {
     "features": "Feature views: list, materialize.",
     "pipeline": "Pipelines: run, resume, list, logs, why, show, validate, export.",
     "step": "Single steps of pipelines: run.",
+    "run": "Runs in MLflow: list, show, compare.",
     "model": "Model versions: list, show, promote, roll back.",
     "bundle": "Bundles: build, verify, show.",
     "serve": "Serve a project's deployments over HTTP.",

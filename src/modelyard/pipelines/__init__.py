@@ -37,6 +37,7 @@ from .rules import RULES, Finding, Rule, check_pipeline
 from .running import (
     Engine,
     InBackground,
+    Masked,
     Observer,
     PipelineRun,
     Place,
@@ -49,6 +50,7 @@ from .running import (
     list_runs,
     run_pipeline,
     run_step,
+    seeded,
 )
 from .search import SearchResult, TrialRecord, search
 from .shards import Rounds, Shards, data_parallel
@@ -75,6 +77,7 @@ __all__ = [
     "InBackground",
     "InvalidPipeline",
     "LastRead",
+    "Masked",
     "NoSuchPart",
     "Node",
     "NotDeterministic",
@@ -142,6 +145,7 @@ __all__ = [
     "run_pipeline",
     "run_step",
     "search",
+    "seeded",
     "step",
     "when",
 ]

@@ -97,6 +97,7 @@ class RunContext:
     `read(name, digest, columns)` puts on record which version of a dataset the step has read. `kept` is where `folder`
     will be. `deterministic`: the run trains every model twice and compares, so that libraries that are faster when
     they need not repeat themselves are to be told. `project` is the folder of the project.
+    `secrets`: environment variables whose values must not be shown.
     """
 
     run_id: str
@@ -108,6 +109,7 @@ class RunContext:
     kept: Path | None = None
     deterministic: bool = False
     project: Path | None = None
+    secrets: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -1,13 +1,14 @@
 """Runs and steps as MLflow shows them: a run of its own for each, with parameters, metrics, tags and its log."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, assert_never
 
-from modelyard.tracking import Run, Status, Tracker
+from modelyard.tracking import Run, Status, Tracker, concealed, gathered
 
 from .code import mentions
 from .running import PipelineRun, RunState, StepRecord, StepState, kept_of
@@ -24,11 +25,13 @@ _NAME = re.compile(r"[/\w.\- :]{1,250}")
 class TrackedRuns:
     """An `Observer` that shows one run of a pipeline in MLflow; a resumed run goes on where it stood there.
 
-    Where the project's code mentions MLflow, each step's run is there before the step begins, and its own
-    `mlflow.log_…` calls land in it; otherwise all of a step is written once it has ended.
+    Where the project's code mentions MLflow or opens a run, each step's run is there before the step begins, and its
+    own `mlflow.log_…` calls and `modelyard.run` land in it; otherwise all of a step is written once it has ended.
     """
 
-    def __init__(self, tracker: Tracker, folder: Path, workspace: Path) -> None:
+    def __init__(self, tracker: Tracker, folder: Path, workspace: Path, secrets: Collection[str] = ()) -> None:
+        """`secrets`: variables whose values are kept out of what the run shows of the code."""
+        self._secrets = secrets
         self._tracker = tracker
         self._folder = folder
         self._workspace = workspace
@@ -36,11 +39,17 @@ class TrackedRuns:
         self._run: Run | None = None
         self._steps: dict[str, Run] = {}
         self._logs_itself: bool | None = None
+        self._new = False
 
     def run_started(self, run: PipelineRun) -> None:
         """See `Observer`."""
+        facts = gathered(self._folder, partial(concealed, names=self._secrets))
         with self._lock:
-            self._shown(run)
+            shown = self._shown(run)
+            if self._new:
+                self._new = False
+                shown.log(tags=facts[0])
+                shown.log_texts(facts[1], "environment")
 
     def step_started(self, run: PipelineRun, step: StepRecord) -> None:
         """See `Observer`: written when it has ended."""
@@ -49,7 +58,11 @@ class TrackedRuns:
         """See `Observer`."""
         with self._lock:
             shown = self._step(run, step)
-            shown.log(params=_params(step), metrics=_numbers(step.result), tags=_step_tags(step))
+            params = _params(step)
+            if self._logs_itself:  # a parameter that it logged itself stays as it did
+                own = shown.params()
+                params = {name: value for name, value in params.items() if name not in own}
+            shown.log(params=params, metrics=_numbers(step.result), tags=_step_tags(step))
             log = self._workspace / step.log
             if step.log and log.is_file() and log.stat().st_size:
                 shown.log_file(log, "log.txt")
@@ -70,7 +83,7 @@ class TrackedRuns:
     def environment_for(self, run: PipelineRun, step: StepRecord) -> Mapping[str, str]:
         """See `Observer`: what makes plain MLflow calls of the step land in its run."""
         if self._logs_itself is None:
-            self._logs_itself = mentions(self._folder, "mlflow")
+            self._logs_itself = any(mentions(self._folder, each) for each in ("mlflow", ".run(", " run("))
         if not self._logs_itself:
             return {}
         with self._lock:
@@ -86,6 +99,7 @@ class TrackedRuns:
             self._run = self._tracker.tagged(experiment, RUN_TAG, run.id)
             if self._run is None:
                 tags = {RUN_TAG: run.id, "modelyard.pipeline": run.pipeline}
+                self._new = True
                 self._run = self._tracker.begin(experiment, run.pipeline, tags, at=_instant(run.started_at))
                 params = {name: value for name, value in run.params.items() if _NAME.fullmatch(name)}
                 self._run.log(params={**params, "seed": run.seed})

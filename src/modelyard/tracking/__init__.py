@@ -1,9 +1,42 @@
-"""Tracking: runs, logged models and version numbers, in MLflow.
+"""Tracking: runs, what they were made with, how good they are, logged models and version numbers, in MLflow.
 
-Owns talking to MLflow. Does not own what may serve: that is `registry`'s, and MLflow shows it as a projection.
+Owns talking to MLflow, and the figures that its runs keep. Does not own what may serve: that is `registry`'s, and
+MLflow shows it as a projection.
 """
 
-from .errors import TrackingUnavailable
+from .active import JOINED, active_run, joined_run
+from .comparing import Comparison, RunView, compare_runs, comparison_page, comparison_picture, find_run, read_runs
+from .errors import TrackedRunNotFound, TrackingUnavailable
+from .evaluation import CurvePoints, Evaluation, Importance, Residuals, Slice, evaluate
+from .facts import concealed, gathered
+from .live import LiveRun, UsedDataset
 from .tracker import Run, Status, Tracker, without_telemetry
 
-__all__ = ["Run", "Status", "Tracker", "TrackingUnavailable", "without_telemetry"]
+__all__ = [
+    "JOINED",
+    "Comparison",
+    "CurvePoints",
+    "Evaluation",
+    "Importance",
+    "LiveRun",
+    "Residuals",
+    "Run",
+    "RunView",
+    "Slice",
+    "Status",
+    "TrackedRunNotFound",
+    "Tracker",
+    "TrackingUnavailable",
+    "UsedDataset",
+    "active_run",
+    "compare_runs",
+    "comparison_page",
+    "comparison_picture",
+    "concealed",
+    "evaluate",
+    "find_run",
+    "gathered",
+    "joined_run",
+    "read_runs",
+    "without_telemetry",
+]

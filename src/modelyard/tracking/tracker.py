@@ -4,20 +4,25 @@ MLflow is imported when it is first needed and never on the way of a rollback: i
 """
 
 import fcntl
+import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar
 
-from modelyard.core import Clock
+from modelyard.core import Clock, InvalidInput
 
 from .errors import TrackingUnavailable
+from .flavours import FLAVOURS, logging_arguments
 
 Result = TypeVar("Result")
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -30,6 +35,20 @@ _PARENT = "mlflow.parentRunId"
 
 _ONCE = "modelyard.once"
 """The tag that tells which act a version was created by."""
+
+
+MOST_CHARACTERS = 6_000
+"""Of a parameter, that MLflow keeps."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A metric's value at a time, in milliseconds since 1970, and a step."""
+
+    name: str
+    value: float
+    at_ms: int
+    step: int
 
 
 class Run:
@@ -47,39 +66,101 @@ class Run:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Log all in one batch; a parameter keeps its first value, and 6000 characters of it."""
+        at = self._tracker.now_ms()
+        points = [Point(name, float(value), at, 0) for name, value in (metrics or {}).items()]
+        self.log_points(points, params=params, tags=tags)
+
+    def log_points(
+        self,
+        points: Sequence[Point],
+        *,
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log metrics that know their time and step, with parameters and tags, in one batch."""
         self._tracker.prepare()
         from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415 - see the module's docstring
 
-        at = self._tracker.now_ms()
-        numbers = [Metric(name, float(value), at, 0) for name, value in (metrics or {}).items()]
-        texts = [Param(name, str(value)[:6000]) for name, value in (params or {}).items()]
+        numbers = [Metric(each.name, each.value, each.at_ms, each.step) for each in points]
+        texts = [Param(name, str(value)[:MOST_CHARACTERS]) for name, value in (params or {}).items()]
         labels = [RunTag(name, value) for name, value in (tags or {}).items()]
         self._tracker.ask(lambda client: client.log_batch(self.id, metrics=numbers, params=texts, tags=labels))
 
-    def log_file(self, file: Path, name: str) -> None:
-        """Keep a file as an artifact called `name`."""
+    def params(self) -> dict[str, str]:
+        """Its parameters, as MLflow has them."""
+        found: dict[str, str] = self._tracker.ask(lambda client: client.get_run(self.id)).data.params
+        return found
+
+    def log_folder(self, folder: Path, name: str = "") -> None:
+        """Keep the files of a folder as artifacts, below `name`."""
+        self._tracker.ask(lambda client: client.log_artifacts(self.id, str(folder), name or None))
+
+    def log_texts(self, texts: Mapping[str, str], below: str = "") -> None:
+        """Keep texts as artifacts, by file name, below a folder of the run's."""
+        with TemporaryDirectory() as folder:
+            for name, text in texts.items():
+                (Path(folder) / name).write_text(text, encoding="utf-8")
+            self.log_folder(Path(folder), below)
+
+    def log_dataset(self, name: str, digest: str, source: str, shape: Mapping[str, object], context: str) -> None:
+        """Show a dataset among the run's inputs, by the first 32 characters of its digest: MLflow keeps no more."""
+        self._tracker.prepare()
+        from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 - see the module's docstring
+
+        told = json.dumps({"source": source})
+        dataset = Dataset(name[:500], digest[:32], "modelyard", told, profile=json.dumps(dict(shape)))
+        used = DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
+        self._tracker.ask(lambda client: client.log_inputs(self.id, [used]))
+
+    def log_file(self, file: Path, name: str, below: str = "") -> None:
+        """Keep a file as an artifact called `name`, in a folder of the run's."""
         with TemporaryDirectory() as folder:
             named = Path(folder) / name
             named.symlink_to(file.absolute())
-            self._tracker.ask(lambda client: client.log_artifact(self.id, str(named)))
+            self._tracker.ask(lambda client: client.log_artifact(self.id, str(named), below or None))
 
     def end(self, status: Status, at: datetime | None = None) -> None:
         """End it, now or when `at` says."""
         end_time = self._tracker.now_ms() if at is None else _to_ms(at)
         self._tracker.ask(lambda client: client.set_terminated(self.id, status, end_time=end_time))
 
-    def log_model(self, model: Any, sample: Any) -> str:
-        """Log a scikit-learn model with its signature and requirements; returns its URI."""
-        return self._tracker.log_sklearn(self.id, model, sample)
+    def log_model(self, model: Any, sample: Any, name: str = "model", requirements: Sequence[str] = ()) -> str:
+        """Log a model with its signature and requirements; returns its URI.
+
+        A model of scikit-learn, XGBoost, LightGBM, ONNX or PyTorch, an object with `predict`, or a function of rows.
+        `sample`: a few rows as the model reads them, (n, f). `requirements` are added to those that are found.
+        """
+        return self._tracker.log_model(self.id, model, sample, name, requirements)
 
 
 class Tracker:
     """Runs and versions in MLflow at a URI. Safe for one thread at a time."""
 
-    def __init__(self, uri: str, artifacts: str, clock: Clock) -> None:
+    def __init__(self, uri: str, artifacts: str, clock: Clock, registry: str | None = None) -> None:
+        """`artifacts`: where those of new experiments go, or nothing for MLflow's own choice; `registry`: of models."""
         self._uri = uri
         self._artifacts = artifacts
         self._clock = clock
+        self._registry = registry or uri
+
+    @classmethod
+    def of_mlflow(cls, clock: Clock) -> "Tracker":
+        """Where MLflow points by itself: what this process told it, its variables, or the file of its own default."""
+        without_telemetry()
+        import mlflow  # noqa: PLC0415 - see the module's docstring
+
+        return cls(mlflow.get_tracking_uri(), "", clock, mlflow.get_registry_uri())
+
+    @property
+    def uri(self) -> str:
+        """Where MLflow is, without a password."""
+        return _masked(self._uri)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is a file, or a folder, that is not there: asking would make it."""
+        place = self._uri.removeprefix("file://").removeprefix("sqlite:///").partition("?")[0]
+        return "://" not in place and not Path(place).exists()
 
     def now_ms(self) -> int:
         """The injected clock, in MLflow's milliseconds."""
@@ -106,7 +187,7 @@ class Tracker:
         at: datetime | None = None,
     ) -> Run:
         """A run that the caller ends; MLflow shows it below its parent. It began now, or when `at` says."""
-        experiment_id = self._experiment(experiment)
+        experiment_id = self.experiment_id(experiment)
         start_time = self.now_ms() if at is None else _to_ms(at)
         shown = {**(tags or {}), **({_PARENT: parent.id} if parent is not None else {})}
         started = self.ask(
@@ -116,7 +197,7 @@ class Tracker:
 
     def tagged(self, experiment: str, tag: str, value: str) -> Run | None:
         """The newest run of an experiment with a tag, or None."""
-        experiment_id = self._experiment(experiment)
+        experiment_id = self.experiment_id(experiment)
         wanted = f"tags.`{tag}` = '{value}'"
         found = self.ask(lambda client: client.search_runs([experiment_id], wanted, max_results=1))
         return Run(self, found[0].info.run_id) if found else None
@@ -125,23 +206,25 @@ class Tracker:
         """Variables with which plain `mlflow.log_…` calls of another process land in a run."""
         return {"MLFLOW_TRACKING_URI": self._uri, "MLFLOW_RUN_ID": run.id, **TELEMETRY_OFF}
 
-    def log_sklearn(self, run_id: str, model: Any, sample: Any) -> str:
-        """See `Run.log_model`. `sample`: a few rows as the model reads them, (n, f)."""
+    def log_model(
+        self, run_id: str, model: Any, sample: Any, name: str = "model", requirements: Sequence[str] = ()
+    ) -> str:
+        """See `Run.log_model`."""
         self.prepare()
-        import mlflow  # noqa: PLC0415 - see the module's docstring
-        import sklearn  # noqa: PLC0415
+        from mlflow.models import Model  # noqa: PLC0415 - see the module's docstring
 
-        model_id = self._new_model(run_id)
-        with self._translated():
-            logged = mlflow.sklearn.log_model(
-                model,
-                run_id=run_id,
-                model_id=model_id,
-                signature=mlflow.models.infer_signature(sample, model.predict(sample)),
-                pip_requirements=[f"scikit-learn=={sklearn.__version__}"],
-                serialization_format="cloudpickle",
-            )
-        uri: str = logged.model_uri
+        with warnings.catch_warnings(record=True):  # of types, hints and examples that one could give besides
+            arguments = logging_arguments(model, sample, requirements)
+            model_id = self._new_model(run_id, name)
+            with self.translated():
+                try:
+                    uri: str = Model.log(artifact_path=None, run_id=run_id, model_id=model_id, **arguments).model_uri
+                except ImportError as error:
+                    raise InvalidInput(
+                        f"MLflow cannot keep this {type(model).__name__}: {error}.",
+                        context={"path": "model"},
+                        remedy="Bring the model's library to a version that this MLflow knows.",
+                    ) from error
         return uri
 
     def create_version(
@@ -170,19 +253,21 @@ class Tracker:
         return next((int(each.version) for each in found if each.tags.get(_ONCE) == once), None)
 
     def load_model(self, uri: str) -> Any:
-        """The original model behind a URI."""
+        """The original model behind a URI, by its own flavour, or else as MLflow's function of rows."""
         self.prepare()
-        import mlflow  # noqa: PLC0415 - see the module's docstring
+        from mlflow.models import get_model_info  # noqa: PLC0415 - see the module's docstring
 
-        with self._translated():
-            return mlflow.sklearn.load_model(uri)
+        with self.translated():
+            kept = get_model_info(uri).flavors
+            own = (each.module for each in FLAVOURS.values() if each.module.rpartition(".")[2] in kept)
+            return import_module(next(own, "mlflow.pyfunc")).load_model(uri)
 
     def download(self, uri: str, into: Path) -> Path:
         """The folder of a logged model (`models:/…`, `runs:/…`) as MLflow keeps it, put into a folder."""
         self.prepare()
         import mlflow  # noqa: PLC0415 - see the module's docstring
 
-        with self._translated():
+        with self.translated():
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into)))
 
     def project_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
@@ -205,16 +290,16 @@ class Tracker:
         import mlflow  # noqa: PLC0415 - see the module's docstring
 
         mlflow.set_tracking_uri(self._uri)  # again, for another project of this process may have pointed it elsewhere
-        mlflow.set_registry_uri(self._uri)
+        mlflow.set_registry_uri(self._registry)
 
     def ask(self, question: Callable[[Any], Result]) -> Result:
         """Ask MLflow's client; its errors become TrackingUnavailable."""
         client = self._client  # before any other import of MLflow: it switches telemetry off
-        with self._translated():
+        with self.translated():
             return question(client)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
         """MLflow's errors become ours."""
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
 
@@ -232,25 +317,28 @@ class Tracker:
         without_telemetry()
         import mlflow  # noqa: PLC0415 - see the module's docstring
 
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         for chatty in ("alembic", "mlflow"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
-        with self._translated(), _alone_at(self._uri):
-            client = mlflow.MlflowClient(self._uri, self._uri)
+        with self.translated(), _alone_at(self._uri):
+            client = mlflow.MlflowClient(self._uri, self._registry)
             client.search_experiments(max_results=1)  # creates the tables, or brings them up to date
             return client
 
-    def _experiment(self, name: str) -> str:
+    def experiment_id(self, name: str) -> str:
+        """The id of an experiment, which is made when there is none of this name."""
         found = self.ask(lambda client: client.get_experiment_by_name(name))
         if found is not None:
             return str(found.experiment_id)
-        return str(self.ask(lambda client: client.create_experiment(name, artifact_location=self._artifacts)))
+        place = self._artifacts or None
+        return str(self.ask(lambda client: client.create_experiment(name, artifact_location=place)))
 
-    def _new_model(self, run_id: str) -> str:
+    def _new_model(self, run_id: str, name: str) -> str:
         """A logged model of a run, before its files; MLflow itself would put it where the caller's own runs go."""
         run = self.ask(lambda client: client.get_run(run_id))
         made = self.ask(
             lambda client: client.create_logged_model(
-                run.info.experiment_id, name="model", source_run_id=run_id, params=run.data.params
+                run.info.experiment_id, name=name, source_run_id=run_id, params=run.data.params
             )
         )
         return str(made.model_id)

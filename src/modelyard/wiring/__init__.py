@@ -5,6 +5,7 @@ behaviour of its own.
 """
 
 from .datasets import dataset_rows, validate_dataset
+from .open_run import run
 from .project import KEYS, Project
 from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
 from .server import bundle_command, model_command, server_command
@@ -24,6 +25,7 @@ __all__ = [
     "dataset_rows",
     "load_project_file",
     "model_command",
+    "run",
     "server_command",
     "validate_dataset",
 ]

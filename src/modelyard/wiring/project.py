@@ -248,8 +248,9 @@ class Project:
         """
         settings = self.pipeline_settings(name)
         identity = run_id or self.ids.new(to_micros(self.clock.now()))
-        return self.engine((*observers, self._tracked()), engine).run(
-            self._pipeline(name),
+        pipeline = self._pipeline(name)
+        return self.engine((*observers, self._tracked(pipeline)), engine).run(
+            pipeline,
             {**settings.params, **params},
             identity,
             selection=selection or Selection(),
@@ -268,14 +269,14 @@ class Project:
             raise RunNotFound(
                 f"There is no run {run_id}.", remedy=f"{did_you_mean(run_id, known)} See: modelyard pipeline list"
             )
-        watching = (*observers, self._tracked())
-        return self.engine(watching, run.engine if engine is None else engine).resume(
-            self._pipeline(run.pipeline), run_id
-        )
+        pipeline = self._pipeline(run.pipeline)
+        watching = (*observers, self._tracked(pipeline))
+        return self.engine(watching, run.engine if engine is None else engine).resume(pipeline, run_id)
 
-    def _tracked(self) -> Observer:
-        """Shows one run in MLflow, beside it."""
-        return InBackground(TrackedRuns(self.tracker, self.file.folder, self.workspace.absolute()))
+    def _tracked(self, pipeline: Pipeline) -> Observer:
+        """Shows one run of a pipeline in MLflow, beside it."""
+        secrets = {name for node in pipeline.graph().nodes for name in node.options.secrets}
+        return InBackground(TrackedRuns(self.tracker, self.file.folder, self.workspace.absolute(), secrets))
 
     def _pipeline(self, name: str) -> Pipeline:
         """A pipeline under the name that the project gives it, with the code as it is now."""

@@ -9,13 +9,16 @@ from .here import run_pipeline
 from .observer import InBackground, Observer
 from .place import Place, kept_of
 from .records import PipelineRun, RunState, StepRecord, StepState, find_run, last_read, list_runs
+from .secrets import Masked
 from .selection import Selection
 from .step import run_step
+from .task import seeded
 from .why import Why, explain
 
 __all__ = [
     "Engine",
     "InBackground",
+    "Masked",
     "Observer",
     "PipelineRun",
     "Place",
@@ -31,4 +34,5 @@ __all__ = [
     "list_runs",
     "run_pipeline",
     "run_step",
+    "seeded",
 ]

@@ -23,9 +23,9 @@ from .lease import BEAT_SECONDS
 from .order import Order, Report
 from .place import Place, kept_of
 from .records import CACHE, StepRecord
-from .secrets import Masked, without
+from .secrets import Masked, given_environment, without
 from .sight import sign
-from .task import carry_out, perform
+from .task import carry_out, own_mlflow_run, perform
 from .twice import AGAIN, require_equal
 from .work import Work, from_cache, joined, output_of, succeeded
 
@@ -278,7 +278,7 @@ class Loop:
         order = self._order(work)
         masked = Masked(order.secrets)
         try:
-            with masked.output(), without(order.hidden):
+            with masked.output(), without(order.hidden), given_environment(work.environment), own_mlflow_run():
                 report = carry_out(order, work.node.function, self._names, masked)
         except Exception as error:  # a step is the user's code and may raise anything; the record names it
             self._broken(work, masked.text(_message(error)), error)

@@ -38,7 +38,7 @@ def perform(order: Order) -> Report:
                 remedy=f"Resume it with the code as it is now: modelyard pipeline resume {order.run_id}",
             )
     masked = Masked(order.secrets)
-    with masked.output(), without(order.hidden), _threads(order.threads), _own_mlflow_run():
+    with masked.output(), without(order.hidden), _threads(order.threads), own_mlflow_run():
         try:
             return carry_out(order, function, names, masked)
         except Exception as error:
@@ -82,6 +82,7 @@ def carry_out(order: Order, function: Callable[..., Any], names: SharedNames, ma
         order.kept,
         order.deterministic,
         order.folder,
+        order.secrets,
     )
     began = time.perf_counter()
     with seeded(order.seed):
@@ -108,7 +109,7 @@ def carry_out(order: Order, function: Callable[..., Any], names: SharedNames, ma
 
 
 @contextmanager
-def _own_mlflow_run() -> Iterator[None]:
+def own_mlflow_run() -> Iterator[None]:
     """Close the MLflow run that the step's own `mlflow.log_…` calls went to, so that the next step's do not."""
     own = os.environ.get("MLFLOW_RUN_ID")
     try:
