@@ -16,28 +16,28 @@ from modelyard.history import PredictionLog
 from modelyard.inference import load_bundle
 from modelyard.monitoring import AlertSettings, FeatureDrift, Monitors, MonitorSettings, Window
 from modelyard.pipelines import PipelineRun, RunContext, find_run, gate, pipeline, run_pipeline, step
-from modelyard.registry import Registry
+from modelyard.registry import Projector, Registry
 from modelyard.retraining import LoopBusy, LoopEvent, LoopMovedOn, NoPolicy, Retraining, RetrainingSettings
 from modelyard.rollout import INTENT, DeploymentSettings, Rollouts, RoutePublisher
 from modelyard.routing import FeedFolder
 from modelyard.storage import open_artifact_store, open_record_store
-from modelyard.tracking import Tracker
+from modelyard.tracking import RegisteredModels
 
 ME = local_principal()
 DAY = timedelta(days=1)
 
 
-class Numbers(Tracker):
+class Numbers(RegisteredModels):
     """Gives version numbers, without MLflow."""
 
     def __init__(self) -> None:
         self.count = 0
 
-    def create_version(
+    def create(
         self,
         model: str,
         source: str,
-        run_id: str,
+        run_id: str | None,
         tags: Mapping[str, str] | None = None,
         *,
         once: str | None = None,
@@ -45,7 +45,7 @@ class Numbers(Tracker):
         self.count += 1
         return self.count
 
-    def project_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
+    def show(self, model: str, aliases: Mapping[str, int | None], stages: Mapping[int, str]) -> None:
         """Nobody looks."""
 
 
@@ -67,7 +67,12 @@ class Yard:
         )
         self.feed = FeedFolder(folder / "feed")
         publisher = RoutePublisher(
-            self.records, self.feed, lambda _: (), self.registry.project, {}, authentication=False
+            self.records,
+            self.feed,
+            lambda _: (),
+            Projector(self.records, self.tracker).project,
+            {},
+            authentication=False,
         )
         self.intents = Intents(self.records, self.audit, clock, SeededIds(0), {INTENT: publisher})
         self.log = PredictionLog(folder / "journal", folder / "log")
@@ -285,7 +290,10 @@ def test_a_policy_that_refuses_the_version_ends_the_cycle(yard: Yard) -> None:
     """A version that no gate judged may not serve: the cycle ends with that reason, and the next one can begin."""
     yard.gated = False
     yard.loop.trigger("fraud", "by hand", ME)
-    assert told(yard.loop.tick())[-1] == ("rejected", "fraud v2 may not serve: its gate did not pass.")
+    assert told(yard.loop.tick())[-1] == (
+        "rejected",
+        "fraud v2 may not become production: its gate did not pass: none has judged it.",
+    )
     assert (yard.loop.state("fraud").state, yard.live()) == ("idle", "1")
 
 
