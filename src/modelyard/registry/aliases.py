@@ -130,9 +130,15 @@ def take_back(tx: Transaction, name: str, made: Move, *, principal: Principal, r
     tx.append(_stream(name), msgspec.to_builtins(undone))
 
 
-def moves_of(view: Snapshot, name: str) -> list[Move]:
-    """Every move of an alias of a model, oldest first."""
-    return [msgspec.convert(each.body, Move) for each in view.entries(_stream(name))]
+def moves_of(view: Snapshot, name: str, *, after: int = 0) -> list[Move]:
+    """Every move of an alias of a model beyond number `after`, oldest first."""
+    return [msgspec.convert(each.body, Move) for each in view.entries(_stream(name), after=after)]
+
+
+def last_move(view: Snapshot, name: str) -> int:
+    """The number of a model's last move; 0 before the first."""
+    last = view.entries(_stream(name), limit=1, descending=True)
+    return last[0].seq if last else 0
 
 
 def in_force_at(moves: Iterable[Move], at: datetime) -> list[Move]:

@@ -163,7 +163,7 @@ class Approvals:
         )
 
     def open(self, view: Snapshot, name: str, number: int) -> list[str]:
-        """The aliases for which a version waits to be approved: asked for, not rejected, not expired, not held."""
+        """The aliases for which a version waits to be approved: asked for, not rejected, not expired."""
         waiting = []
         for document in view.scan(_KIND, prefix=f"{key_of(name, number)}/"):
             request = msgspec.convert(document.body, Request)

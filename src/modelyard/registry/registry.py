@@ -223,11 +223,11 @@ class Registry:
     def forget(self, tx: Transaction, version: ModelVersion) -> None:
         """Remove a version within the caller's transaction; Conflict while an alias or a request points at it."""
         held = [alias for alias, number in aliases_of(tx, version.name).items() if number == version.number]
-        waiting = self.approvals.open(tx, version.name, version.number)
+        waiting = [each for each in self.approvals.open(tx, version.name, version.number) if each not in held]
         pointing = [f"the alias {each}" for each in held] + [f"a request for {each}" for each in waiting]
         if pointing:
             raise Conflict(
-                f"{version.name} {version.label} cannot be deleted: {' and '.join(pointing)} points at it.",
+                f"{version.name} {version.label} cannot be deleted. What points at it: {', '.join(pointing)}.",
                 code="STILL_POINTED_AT",
                 context={"model": version.name, "version": version.number, "pointing": pointing},
                 remedy="Demote it, or reject the request, first. To keep it out of the way: modelyard model archive.",

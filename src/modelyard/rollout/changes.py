@@ -7,7 +7,7 @@ import msgspec
 
 from modelyard.access import Principal
 from modelyard.audit import Intents
-from modelyard.registry import moves_of
+from modelyard.registry import last_move, moves_of
 from modelyard.storage import Transaction
 
 from .records import RolloutEvent
@@ -41,11 +41,11 @@ class Changes:
 
         def decide_and_note(tx: Transaction) -> Mapping[str, Any]:
             before = [_as_now(tx, each) for each in _with_siblings(tx, deployments)]
-            known = len(moves_of(tx, model))
+            known = last_move(tx, model)
             events.extend(decide(tx))
             for event in events:
                 tx.append(f"rollouts/{event.deployment}", msgspec.to_builtins(event))
-            moved = [each for each in moves_of(tx, model)[known:] if each.alias == alias]
+            moved = [each for each in moves_of(tx, model, after=known) if each.alias == alias]
             return {
                 "model": model,
                 "alias": alias,

@@ -178,7 +178,7 @@ class Promotions:
         def decide(tx: Transaction) -> Mapping[str, Any]:
             if serving := self._rollouts.pointing_at(tx, name, chosen.number):
                 raise Conflict(
-                    f"{name} {chosen.label} cannot be deleted: {' and '.join(serving[:5])} points at it.",
+                    f"{name} {chosen.label} cannot be deleted. What points at it: {', '.join(serving[:5])}.",
                     code="STILL_POINTED_AT",
                     context={"model": name, "version": chosen.number, "pointing": serving},
                     remedy="Let them serve another version first.",

@@ -449,8 +449,13 @@ class Rollouts:
 
     def _provide(self, version: ModelVersion) -> None:
         """Let the version's bundle stand beside the feed."""
-        if version.bundle is not None and not (target := self._feed.bundle_path(version.bundle)).exists():
+        if version.bundle is None or (target := self._feed.bundle_path(version.bundle)).exists():
+            return
+        try:
             self._registry.fetch_bundle(version, target)
+        except OSError:
+            if not target.exists():  # otherwise another process put the same bundle there meanwhile, whole
+                raise
 
     def _failed_load(self, rollout: Rollout) -> str:
         """Why some server could not load the canary, or nothing."""

@@ -1,0 +1,59 @@
+"""Ten processes promote at once, again and again: one production version, and a history without gaps."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from modelyard.bundling import BuiltBundle
+
+PROGRAM = Path(__file__).with_name("contest.py")
+
+
+def contest(folder: Path, built: BuiltBundle, rounds: int, url: str | None = None) -> None:
+    """Hold one; it checks every round itself."""
+    words = [folder, built.path, built.digest, rounds, 10, *([url] if url else [])]
+    done = subprocess.run(
+        [sys.executable, PROGRAM, *map(str, words)], capture_output=True, text=True, check=False, timeout=3000
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout)
+    assert told["audited"] == sum(told["moves"].values()) >= rounds
+
+
+def database(postgres: str) -> str:
+    """A fresh database of a real PostgreSQL."""
+    name = f"contest_{uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgres.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+psycopg://")
+
+
+def test_on_sqlite(tmp_path: Path, built: BuiltBundle) -> None:
+    """20 rounds, by turns of a model that nothing follows and of one that a deployment serves."""
+    contest(tmp_path, built, 20)
+
+
+@pytest.mark.xdist_group("postgres")
+def test_on_postgresql(tmp_path: Path, built: BuiltBundle, postgres: str) -> None:
+    """The same."""
+    contest(tmp_path, built, 20, database(postgres))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_200_rounds_on_sqlite(tmp_path: Path, built: BuiltBundle) -> None:
+    """For long."""
+    contest(tmp_path, built, 200)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.xdist_group("postgres")
+def test_200_rounds_on_postgresql(tmp_path: Path, built: BuiltBundle, postgres: str) -> None:
+    """For long."""
+    contest(tmp_path, built, 200, database(postgres))
