@@ -20,9 +20,8 @@ DEPLOYMENTS = {"d": {"model": "served@production"}}
 MODELS = ("fraud", "served")
 
 
-def compete(folder: Path, url: str | None, number: int, rounds: int, barrier: Barrier, told: Any) -> None:
+def compete(shop: Shop, number: int, rounds: int, barrier: Barrier, told: Any) -> None:
     """One process: in every round it promotes its own version of one of the models."""
-    shop = Shop(folder, url=url, deployments=DEPLOYMENTS)
     try:
         for each in range(rounds):
             model = MODELS[each % 2]
@@ -43,15 +42,14 @@ def main(folder: Path, bundle: Path, digest: Digest, rounds: int, processes: int
     for model in MODELS:
         for _ in range(processes):
             shop.version(bundle, digest, model)
-    shop.records.close()
     context = multiprocessing.get_context("fork")
     barrier, told = context.Barrier(processes + 1), context.Queue()
-    arguments = [(folder, url, each + 1, rounds, barrier, told) for each in range(processes)]
+    arguments = [(shop, each + 1, rounds, barrier, told) for each in range(processes)]
     workers = [context.Process(target=compete, args=each) for each in arguments]
     for worker in workers:
         worker.start()
     try:
-        referee(Shop(folder, url=url, deployments=DEPLOYMENTS), rounds, processes, barrier, told)
+        referee(shop, rounds, processes, barrier, told)
     except BaseException:
         barrier.abort()
         raise

@@ -39,9 +39,10 @@ def test_on_sqlite(tmp_path: Path, built: BuiltBundle) -> None:
 
 
 @pytest.mark.xdist_group("postgres")
-def test_on_postgresql(tmp_path: Path, built: BuiltBundle, postgres: str) -> None:
-    """The same."""
-    contest(tmp_path, built, 20, database(postgres))
+@pytest.mark.parametrize("rounds", [4, pytest.param(20, marks=pytest.mark.long)])
+def test_on_postgresql(tmp_path: Path, built: BuiltBundle, postgres: str, rounds: int) -> None:
+    """The same; its commits cost more, so that 20 rounds are for the long tests."""
+    contest(tmp_path, built, rounds, database(postgres))
 
 
 @pytest.mark.soak

@@ -16,7 +16,7 @@ NOUNS: dict[str, str] = {
     "features": "Feature views: list, materialize.",
     "pipeline": "Pipelines: run, resume, list, logs, why, show, validate, export.",
     "step": "Single steps of pipelines: run.",
-    "model": "Model versions: list, show, promote, roll back.",
+    "model": "Model versions: register, list, compare, approve, promote, roll back.",
     "bundle": "Bundles: build, verify, show.",
     "serve": "Serve a project's deployments over HTTP.",
     "rollout": "Rollouts: start, status, roll back, history.",

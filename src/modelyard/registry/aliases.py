@@ -26,6 +26,7 @@ ARCHIVING = frozenset({"production", "staging"})
 """Whoever holds one of these is followed by another, and then archived."""
 
 MoveKind = Literal["move", "rollback", "undo"]
+"""Forward, back to who held it before, or taken back because it came to nothing."""
 
 
 class Move(msgspec.Struct, frozen=True, rename={"before": "from"}):
