@@ -1,6 +1,6 @@
 """Many processes promote at once: run as a program, it prints what every round has led to.
 
-python contest.py FOLDER BUNDLE DIGEST ROUNDS PROCESSES [URL]
+python -m tests.rollout.contest FOLDER BUNDLE DIGEST ROUNDS PROCESSES [URL]
 """
 
 import json
@@ -10,9 +10,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from shop import ANA, Shop
+from tests.rollout.shop import ANA, Shop
 
 from modelyard.core import Digest
 
@@ -87,4 +85,6 @@ def referee(shop: Shop, rounds: int, processes: int, barrier: Barrier, told: Any
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    main(Path(given[0]), Path(given[1]), Digest(given[2]), int(given[3]), int(given[4]), (given[5:] or [None])[0])
+    main(
+        Path(given[0]), Path(given[1]), Digest(given[2]), int(given[3]), int(given[4]), given[5] if given[5:] else None
+    )

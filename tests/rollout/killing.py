@@ -1,6 +1,6 @@
 """Kills a promotion or a rollback at every moment where it writes; run as a program, it prints how many there were.
 
-    python killing.py FOLDER BUNDLE DIGEST
+    python -m tests.rollout.killing FOLDER BUNDLE DIGEST
 
 Each moment is a process of its own on a copy of the same state, killed by SIGKILL just before or just after a commit,
 a published feed, or a projection. Then another process does what the next command does first.
@@ -18,9 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from shop import ANA, Mirror, Shop
+from tests.rollout.shop import ANA, Mirror, Shop
 
 from modelyard.core import Digest
 from modelyard.rollout import NoRollout
@@ -71,7 +69,7 @@ class Fuse:
                 self.burn()
             self.burn()
 
-        SqlRecordStore.transaction = burning  # type: ignore[method-assign]
+        SqlRecordStore.transaction = burning  # type: ignore[method-assign,assignment]
         self.around(FeedFolder, "publish")
         self.around(Mirror, "show")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.access import Principal, Role
-from modelyard.audit import AuditLog, Intents
+from modelyard.audit import AuditLog, IntentHandler, Intents
 from modelyard.core import Clock, Digest, Judgement, SystemClock, SystemIds, Verdict, atomic_write
 from modelyard.history import PredictionLog
 from modelyard.registry import ApprovalRule, Approvals, Projector, Registry
@@ -104,7 +104,7 @@ class Shop:
         publisher = RoutePublisher(
             self.records, self.feed, lambda _: (), self.projector.project, {}, authentication=False
         )
-        handlers = {INTENT: publisher, ALIAS_CHANGE: AliasProjection(lambda: self.projector)}
+        handlers: dict[str, IntentHandler] = {INTENT: publisher, ALIAS_CHANGE: AliasProjection(lambda: self.projector)}
         ids = SystemIds()
         self.intents = Intents(self.records, self.audit, self.clock, ids, handlers)
         log = PredictionLog(folder / "journal", folder / "log")

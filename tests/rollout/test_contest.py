@@ -11,14 +11,19 @@ import pytest
 
 from modelyard.bundling import BuiltBundle
 
-PROGRAM = Path(__file__).with_name("contest.py")
+REPOSITORY = Path(__file__).parents[2]
 
 
 def contest(folder: Path, built: BuiltBundle, rounds: int, url: str | None = None) -> None:
     """Hold one; it checks every round itself."""
     words = [folder, built.path, built.digest, rounds, 10, *([url] if url else [])]
     done = subprocess.run(
-        [sys.executable, PROGRAM, *map(str, words)], capture_output=True, text=True, check=False, timeout=3000
+        [sys.executable, "-m", "tests.rollout.contest", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3000,
+        cwd=REPOSITORY,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout)

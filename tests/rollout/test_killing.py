@@ -7,13 +7,13 @@ from pathlib import Path
 
 from modelyard.bundling import BuiltBundle
 
-PROGRAM = Path(__file__).with_name("killing.py")
+REPOSITORY = Path(__file__).parents[2]
 
 
 def test_every_moment_may_be_the_last(tmp_path: Path, built: BuiltBundle) -> None:
     """Before and after each commit, each published feed, each projection; with deployments and without."""
-    words = [str(each) for each in (PROGRAM, tmp_path, built.path, built.digest)]
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, timeout=110)
+    command = [sys.executable, "-m", "tests.rollout.killing", str(tmp_path), str(built.path), str(built.digest)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr[-3000:]
     moments = json.loads(done.stdout)
     assert moments["promote the alias"] == 8  # three commits and one projection, each before and after

@@ -1,5 +1,6 @@
 """Promotion, demotion and rollback of models: all deployments or none, and nothing without standing."""
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -82,12 +83,13 @@ class TestTheAliasAlone:
             commits.append(1)
 
         monkeypatch.setattr(SqlRecordStore, "transaction", counted)
-        for act, most in (
+        acts: list[tuple[Callable[[], object], int]] = [
             (lambda: shop.promotions.promote("fraud", 1, "production", ANA), 3),
             (lambda: shop.promotions.promote("fraud", 2, "production", ANA), 3),
             (lambda: shop.promotions.set_alias("fraud", 3, "mine", ANA), 3),
             (lambda: shop.promotions.roll_back("fraud", ANA, "worse"), 2),
-        ):
+        ]
+        for act, most in acts:
             commits.clear()
             act()
             assert 1 <= len(commits) <= most
@@ -198,6 +200,11 @@ class TestDeployments:
         pair.promotions.roll_back("fraud", ANA, "nor that")
         assert (pair.live("a"), pair.live("b")) == ("1", "1")
         assert pair.verify() == {"production": 1}
+        with pytest.raises(NoRollout, match="never had another"):  # what was rolled back never comes back by itself
+            pair.promotions.roll_back("fraud", ANA, "once more")
+        pair.rollouts.start("a", 2, ANA, strategy="all-at-once")
+        pair.promotions.roll_back("fraud", ANA, "by name", to="v1")
+        assert (pair.live("a"), pair.live("b")) == ("1", "1")
 
     def test_what_serves_is_neither_demoted_nor_deleted(self, pair: Shop) -> None:
         """Nor a version on trial; what nothing points at is gone from here and from MLflow."""

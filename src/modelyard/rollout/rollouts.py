@@ -1,24 +1,23 @@
 """Deployments and their rollouts: deploy, start, watch, promote, roll back."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
-import pyarrow.compute as pc
 
 from modelyard.access import SYSTEM, Principal
 from modelyard.audit import Intents
-from modelyard.core import Clock, IdSource, SystemClock, did_you_mean, to_micros
-from modelyard.core.durations import format_duration
+from modelyard.core import Clock, IdSource, did_you_mean, to_micros
 from modelyard.history import PredictionLog
 from modelyard.registry import ModelVersion, MoveKind, Registry, moves_of, pointed_at, previous_holders, read_version
 from modelyard.routing import FeedFolder, Route
 from modelyard.storage import RecordStore, Snapshot, Transaction
 
-from .analysis import GUARDRAILS, PROMOTE_AT, Analysis, analyse
+from .analysis import GUARDRAILS, Analysis
 from .changes import Changes
 from .errors import NoRollout, RolloutMovedOn
+from .evidence import Evidence
 from .records import Rollout, RolloutEvent
 from .routes import current_route, generations, write_route
 from .settings import DeploymentSettings, Strategy
@@ -27,7 +26,6 @@ from .state import (
     LIVE,
     active_rollout,
     arm_of,
-    canary_share,
     put_rollout,
     read_rollout,
     refuse_active,
@@ -36,6 +34,15 @@ from .state import (
     shadows,
     weighted,
 )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A rollback: whose rollouts are taken back, and which deployments get which version back."""
+
+    taken: tuple[str, ...]
+    restored: tuple[str, ...] = ()
+    target: ModelVersion | None = None
 
 
 class Rollouts:
@@ -59,7 +66,7 @@ class Rollouts:
         self._changes = Changes(intents, deployments)
         self._registry = registry
         self._feed = feed
-        self._log = log
+        self._evidence = Evidence(records, feed, log, clock)
         self._clock = clock
         self._ids = ids
         self._deployments = deployments
@@ -176,18 +183,17 @@ class Rollouts:
         `to` must have held the alias before: everything else is a promotion.
         """
         with self._records.snapshot() as view:
-            targets = {each: self._target(view, each, to) for each in deployments}
-        for target in targets.values():
-            if target is not None:
-                self._provide(target)
+            plan = self._plan(view, deployments, to)
+        if plan.target is not None:
+            self._provide(plan.target)
 
         def decide(tx: Transaction) -> list[RolloutEvent]:
-            if {each: self._target(tx, each, to) for each in deployments} != targets:
+            if self._plan(tx, deployments, to) != plan:
                 raise RolloutMovedOn(
                     f"What was live before at {', '.join(deployments)} has changed in this moment.",
                     remedy="See modelyard status, and roll back again if it is still wanted.",
                 )
-            return self._back(tx, targets, principal, reason)
+            return self._back(tx, plan, principal, reason)
 
         return self._changes.carry_out(deployments, principal, decide, project=False, action=action)
 
@@ -200,39 +206,39 @@ class Rollouts:
                 found.append(f"the route of '{name}'")
         return found
 
-    def _back(
-        self, tx: Transaction, targets: Mapping[str, ModelVersion | None], principal: Principal, reason: str
-    ) -> list[RolloutEvent]:
-        """Take back what is under way, and bring back each target."""
-        events: list[RolloutEvent] = []
-        for deployment, target in targets.items():
-            if (rollout := active_rollout(tx, deployment)) is not None:
-                events += self._take_back(tx, rollout, reason, rollout.evidence)
-            if target is not None:
-                events.append(self._restore(tx, deployment, target, reason))
-        for deployment, target in targets.items():
-            settings = self.settings(deployment)
-            if target is not None and pointed_at(tx, settings.model_name, settings.alias) != target.number:
-                self._move_alias(tx, deployment, target.number, principal, reason, kind="rollback")
-        return events
+    def _plan(self, view: Snapshot, deployments: Sequence[str], to: int | None) -> Plan:
+        """What a rollback of these deployments would do; NoRollout when there is nothing to go back to."""
+        routes = {each: require_route(view, each) for each in deployments}
+        active = tuple(each for each in deployments if active_rollout(view, each) is not None)
+        if active and to is None:
+            return Plan(active)
+        settings = self.settings(deployments[0])
+        model, alias = settings.model_name, settings.alias
+        holder = pointed_at(view, model, alias)
+        earlier = previous_holders(moves_of(view, model), alias)
+        live = int(routes[deployments[0]].live.version)
+        if len(deployments) == 1 and holder not in (None, live):  # it serves what the alias does not say, or not yet
+            earlier = [holder, *(each for each in earlier if each != live)]
+        versions = [each for each in (read_version(view, model, number) for number in earlier) if each is not None]
+        target = next((each for each in versions if to in (None, each.number)), None)
+        if target is None:
+            raise _nothing_before(routes[deployments[0]], to, [each.number for each in versions])
+        behind = tuple(each for each in deployments if routes[each].live.version != str(target.number))
+        return Plan(active, behind or tuple(deployments), target)
 
-    def _target(self, view: Snapshot, deployment: str, to: int | None) -> ModelVersion | None:
-        """The version that a rollback brings back; None when it takes back a rollout only."""
-        settings = self.settings(deployment)
-        route = require_route(view, deployment)
-        if to is None and active_rollout(view, deployment) is not None:
-            return None
-        model = settings.model_name
-        earlier = previous_holders(moves_of(view, model), settings.alias)
-        if to is None:
-            live = int(route.live.version)
-            served = (int(each.live.version) for each in reversed(generations(view, deployment, since=1)))
-            earlier = [*(each for each in earlier if each != live), *(each for each in served if each != live)]
-        versions = {each: read_version(view, model, each) for each in earlier}
-        found = next((each for number, each in versions.items() if each is not None and to in (None, number)), None)
-        if found is None:
-            raise _nothing_before(route, to, [number for number, each in versions.items() if each is not None])
-        return found
+    def _back(self, tx: Transaction, plan: Plan, principal: Principal, reason: str) -> list[RolloutEvent]:
+        """Take back what is under way, and bring back the target."""
+        events: list[RolloutEvent] = []
+        for deployment in plan.taken:
+            if (rollout := active_rollout(tx, deployment)) is not None:  # unless another one took it back with it
+                events += self._take_back(tx, rollout, reason, rollout.evidence)
+        if plan.target is None:
+            return events
+        events += [self._restore(tx, each, plan.target, reason) for each in plan.restored]
+        settings = self.settings(plan.restored[0])
+        if pointed_at(tx, settings.model_name, settings.alias) != plan.target.number:
+            self._move_alias(tx, plan.restored[0], plan.target.number, principal, reason, kind="rollback")
+        return events
 
     def _begin(
         self,
@@ -304,47 +310,17 @@ class Rollouts:
         if rollout is None or rollout.state != "active":
             return None
         settings = self.settings(deployment)
-        if why := self._failed_load(rollout):
+        if why := self._evidence.failed_load(rollout):
             return self._abort(rollout, f"the canary could not be loaded: {why}", rollout.evidence)
-        analysis = self._analyse(rollout, settings)
+        analysis = self._evidence.analyse(rollout, settings)
         if analysis.rollback >= GUARDRAILS / settings.alpha:
             return self._roll_back_on_evidence(rollout, analysis)
-        if missing := self._missing(rollout, settings, analysis):
+        if missing := self._evidence.missing(rollout, settings, analysis):
             self._hold(rollout, analysis, missing)
             return None
         if settings.steps[rollout.step + 1] < 100:
             return self._advance(rollout, settings, analysis)
         return self._promote(rollout, analysis)
-
-    def _missing(self, rollout: Rollout, settings: DeploymentSettings, analysis: Analysis) -> str:
-        """What the next step still needs, or nothing. No data is never a reason to go on."""
-        waited = self._clock.now() - datetime.fromisoformat(rollout.step_at)
-        if waited < settings.dwell:
-            return f"{format_duration(settings.dwell - waited)} of this step's time"
-        if analysis.requests == 0:
-            return "any canary request"
-        if settings.steps[rollout.step + 1] < 100:
-            return ""
-        if analysis.requests < settings.min_requests:
-            return f"{settings.min_requests - analysis.requests} more canary requests"
-        return (
-            "" if analysis.promotion >= PROMOTE_AT else f"an e-value of {PROMOTE_AT:g} (now {analysis.promotion:.3g})"
-        )
-
-    def _analyse(self, rollout: Rollout, settings: DeploymentSettings) -> Analysis:
-        with self._records.snapshot() as view:
-            routes = generations(view, rollout.deployment, since=rollout.first_generation)
-        shares = {route.generation: canary_share(route) for route in routes}
-        start = datetime.fromisoformat(rollout.started_at) - timedelta(days=1)
-        predictions = self._log.predictions(rollout.deployment, start=start)
-        return analyse(
-            predictions.filter(pc.field("generation") >= rollout.first_generation),
-            shares,
-            canary=CANARY,
-            objective_ms=settings.latency_objective_ms,
-            acceptable=settings.acceptable,
-            sticky=settings.assign_by is not None,
-        )
 
     def _roll_back_on_evidence(self, rollout: Rollout, analysis: Analysis) -> RolloutEvent:
         reason = (
@@ -456,15 +432,6 @@ class Rollouts:
         except OSError:
             if not target.exists():  # otherwise another process put the same bundle there meanwhile, whole
                 raise
-
-    def _failed_load(self, rollout: Rollout) -> str:
-        """Why some server could not load the canary, or nothing."""
-        # Servers beat by the wall clock, whatever clock events follow.
-        now = to_micros(SystemClock().now())
-        wanted = (rollout.deployment, CANARY, str(rollout.version))
-        arms = [arm for status in self._feed.statuses(now) for arm in status.arms]
-        refused = [arm for arm in arms if (arm.deployment, arm.arm, arm.version) == wanted and not arm.loaded]
-        return next((arm.why_not for arm in refused if arm.why_not), "")
 
     def _move_alias(
         self, tx: Transaction, deployment: str, to: int, principal: Principal, reason: str, *, kind: MoveKind = "move"
