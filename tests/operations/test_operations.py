@@ -12,12 +12,15 @@ from modelyard.access.errors import PermissionDenied
 from modelyard.core import Conflict, InvalidInput, Judgement, ManualClock, ModelyardError, NotFound, SeededIds, Verdict
 from modelyard.operations import (
     Operation,
+    approving,
     carry_out,
     deployments,
     keys,
     loop,
     models,
     pipelines,
+    promotions,
+    registering,
     workspace,
     write_template,
 )
@@ -25,14 +28,14 @@ from modelyard.operations.contract import Nothing
 from modelyard.pipelines import InvalidPipeline
 from modelyard.registry import NotServable
 from modelyard.rollout import NoRollout
-from modelyard.tracking import Tracker
+from modelyard.tracking import RegisteredModels, Shown, Tracker, TrackingUnavailable
 from modelyard.wiring import Project
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
 
 OPERATIONS: list[Operation[Any]] = [
     each
-    for room in (deployments, keys, loop, models, pipelines, workspace)
+    for room in (approving, deployments, keys, loop, models, pipelines, promotions, registering, workspace)
     for each in vars(room).values()
     if isinstance(each, Operation)
 ]
@@ -73,7 +76,7 @@ def test_a_viewer_reads_and_changes_nothing(project: Project) -> None:
         project.file.folder, clock=project.clock, ids=project.ids, principal=Principal("v", (Role.VIEWER,), "key")
     )
     assert carry_out(workspace.show_config, viewer, Nothing())
-    changing: list[Operation[Any]] = [deployments.start_rollout, models.promote, keys.create_key, loop.tick]
+    changing: list[Operation[Any]] = [deployments.start_rollout, promotions.promote, keys.create_key, loop.tick]
     for operation in changing:
         with pytest.raises(PermissionDenied):
             carry_out(operation, viewer, None)
@@ -113,7 +116,7 @@ class TestModels:
 
     def test_promoting_to_a_followed_alias_deploys(self, project: Project) -> None:
         """The alias moves with the deployment, and the version says that it holds it."""
-        (event,) = carry_out(models.promote, project, models.Promote("purchase", "1", "Production"))
+        (event,) = carry_out(promotions.promote, project, promotions.Promote("purchase", "1", "Production"))
         assert (event["kind"], event["deployment"]) == ("deployed", "shop")
         (listed,) = carry_out(models.list_models, project, models.ListModels(stage="PRODUCTION"))
         assert listed["aliases"] == ["production"]
@@ -122,12 +125,13 @@ class TestModels:
 
     def test_promoting_to_an_alias_that_nothing_follows_moves_it_at_once(self, project: Project) -> None:
         """On record, in the audit, and shown in MLflow."""
-        (event,) = carry_out(models.promote, project, models.Promote("purchase", "v1", "Staging"))
+        (event,) = carry_out(promotions.promote, project, promotions.Promote("purchase", "v1", "Staging"))
         assert (event["kind"], event["version"], event["deployment"]) == ("promoted", 1, None)
         assert project.models.aliases("purchase") == {"staging": 1}
-        assert project.tracker.aliases("purchase") == {"staging": 1}
+        shown = RegisteredModels(project.tracker).shown("purchase")
+        assert shown == Shown({"staging": 1}, {1: "Staging"})
         assert project.audit.entries()[-1].body["action"] == "model.promote"
-        (move,) = carry_out(models.model_history, project, models.OneModel("purchase"))
+        (move,) = carry_out(models.model_history, project, models.History("purchase"))
         assert (move["alias"], move["from"], move["to"]) == ("staging", None, 1)
         assert project.audit.verify().intact
 
@@ -136,7 +140,7 @@ class TestModels:
         failed = another_version(project, Verdict.FAIL)
         for stage in ("production", "staging"):
             with pytest.raises(NotServable, match="gate did not pass"):
-                carry_out(models.promote, project, models.Promote("purchase", str(failed), stage))
+                carry_out(promotions.promote, project, promotions.Promote("purchase", str(failed), stage))
         assert project.models.aliases("purchase") == {}
 
     @pytest.mark.parametrize(
@@ -155,30 +159,35 @@ class TestModels:
     ) -> None:
         """No such model or version, no name for an alias, no stage to promote to."""
         with pytest.raises(error):
-            carry_out(models.promote, project, models.Promote(name, version, stage))
+            carry_out(promotions.promote, project, promotions.Promote(name, version, stage))
         assert project.models.history("purchase") == []
 
     def test_rolling_back_brings_back_what_was_live(self, project: Project) -> None:
         """All deployments of the model; with nothing before, or nothing deployed, it is an error and never silence."""
         for version in ("1", str(another_version(project))):
-            carry_out(models.promote, project, models.Promote("purchase", version))
-        (event,) = carry_out(models.roll_back_model, project, models.RollBack("purchase", "schlechter"))
+            carry_out(promotions.promote, project, promotions.Promote("purchase", version))
+        (event,) = carry_out(promotions.roll_back_model, project, promotions.RollBack("purchase", "schlechter"))
         assert (event["kind"], event["detail"]) == ("rolled_back", "schlechter")
         assert project.models.aliases("purchase") == {"production": 1}
         with pytest.raises(NotFound, match=r"There is no model 'purchas'.*Did you mean 'purchase'"):
-            carry_out(models.roll_back_model, project, models.RollBack("purchas"))
+            carry_out(promotions.roll_back_model, project, promotions.RollBack("purchas"))
 
-    def test_rolling_back_a_model_that_nothing_follows_is_refused(self, project: Project) -> None:
-        """Doing nothing must not look like having rolled back."""
+    def test_rolling_back_a_model_that_nothing_follows_moves_the_alias_or_is_refused(self, project: Project) -> None:
+        """Doing nothing must not look like having rolled back; with an earlier version the alias alone goes back."""
         project.settings.deployments.clear()
-        with pytest.raises(Conflict, match="nothing to roll back"):
-            carry_out(models.roll_back_model, project, models.RollBack("purchase"))
+        for version in ("1", str(another_version(project))):
+            with pytest.raises(NoRollout, match="nothing to roll back"):
+                carry_out(promotions.roll_back_model, project, promotions.RollBack("purchase"))
+            carry_out(promotions.promote, project, promotions.Promote("purchase", version))
+        (event,) = carry_out(promotions.roll_back_model, project, promotions.RollBack("purchase"))
+        assert (event["kind"], event["version"], event["deployment"]) == ("rolled_back", 1, None)
+        assert project.models.aliases("purchase") == {"production": 1}
 
     def test_the_history_of_an_unknown_model_is_not_found(self, project: Project) -> None:
         """An empty list would say that it was never promoted."""
-        assert carry_out(models.model_history, project, models.OneModel("purchase")) == []
+        assert carry_out(models.model_history, project, models.History("purchase")) == []
         with pytest.raises(NotFound, match="Did you mean 'purchase'"):
-            carry_out(models.model_history, project, models.OneModel("purchace"))
+            carry_out(models.model_history, project, models.History("purchace"))
 
 
 class TestRollouts:
@@ -257,7 +266,7 @@ class TestLoop:
         "text",
         ["no equals", "=3", "x=[", "x={a: ", "as_of=yesterday", "as_of=", "x=!!python/object:os.system {}", "x=.nan"],
     )
-    def test_a_parameter_that_is_none_is_refused(self, project: Project, text: str) -> None:
+    def test_a_parameter_that_is_none_moves_the_alias_or_is_refused(self, project: Project, text: str) -> None:
         """Before anything runs."""
         with pytest.raises(InvalidInput):
             carry_out(pipelines.run_pipeline, project, pipelines.RunPipeline("training", (text,)))
@@ -339,7 +348,7 @@ class TestWorkspace:
 
     def test_a_changed_audit_record_is_found_by_doctor_and_verify(self, project: Project) -> None:
         """Somebody wrote to the database."""
-        carry_out(models.promote, project, models.Promote("purchase", "1", "staging"))
+        carry_out(promotions.promote, project, promotions.Promote("purchase", "1", "staging"))
         with project.records.transaction() as tx:
             tx.append("audit", {"hash": "0", "previous": "0"})
         assert carry_out(workspace.audit_verify, project, Nothing())["intact"] is False
@@ -348,7 +357,7 @@ class TestWorkspace:
 
     def test_a_clock_behind_the_record_is_found(self, project: Project, clock: ManualClock) -> None:
         """As after a replay."""
-        carry_out(models.promote, project, models.Promote("purchase", "1", "staging"))
+        carry_out(promotions.promote, project, promotions.Promote("purchase", "1", "staging"))
         clock.set(clock.now() - timedelta(days=1))
         (found,) = [each for each in carry_out(workspace.doctor, project, Nothing()) if each["check"] == "clock"]
         assert found["ok"] is False
@@ -367,12 +376,12 @@ class TestWorkspace:
     def test_status_names_what_is_live(self, project: Project) -> None:
         """Nothing at first."""
         assert carry_out(workspace.status, project, Nothing())["deployments"]["shop"]["live"] is None
-        carry_out(models.promote, project, models.Promote("purchase", "1"))
+        carry_out(promotions.promote, project, promotions.Promote("purchase", "1"))
         assert carry_out(workspace.status, project, Nothing())["deployments"]["shop"]["live"] == "1"
 
     def test_the_audit_record_is_read_page_by_page(self, project: Project) -> None:
         """A page of less than nothing is refused."""
-        carry_out(models.promote, project, models.Promote("purchase", "1"))
+        carry_out(promotions.promote, project, promotions.Promote("purchase", "1"))
         first = carry_out(workspace.audit_list, project, workspace.AuditPage(limit=1))
         rest = carry_out(workspace.audit_list, project, workspace.AuditPage(after=1))
         assert [each["number"] for each in (*first, *rest)] == [1, 2]
@@ -395,10 +404,22 @@ class TestWorkspace:
             carry_out(workspace.materialize, project, workspace.Materialize("weather"))
 
 
+def test_mlflow_that_is_down_keeps_nobody_from_reading(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What plain clients changed there is noticed when it answers again."""
+
+    def down(*_: object) -> None:
+        raise TrackingUnavailable("MLflow is down.")
+
+    monkeypatch.setattr(Tracker, "ask", down)
+    assert [each["number"] for each in carry_out(models.list_models, project, models.ListModels())] == [1]
+    assert carry_out(models.model_history, project, models.History("purchase")) == []
+
+
 def test_reading_asks_nothing_of_mlflow(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When MLflow is down, status, lists and rollbacks still work."""
+    """Status, lists and rollbacks work without, as long as nobody has changed its file since the last look."""
     for version in ("1", str(another_version(project))):
-        carry_out(models.promote, project, models.Promote("purchase", version))
+        carry_out(promotions.promote, project, promotions.Promote("purchase", version))
+    carry_out(models.list_models, project, models.ListModels())
 
     def down(*_: object) -> None:
         raise AssertionError("MLflow was asked")
@@ -406,7 +427,7 @@ def test_reading_asks_nothing_of_mlflow(project: Project, monkeypatch: pytest.Mo
     monkeypatch.setattr(Tracker, "ask", down)
     carry_out(workspace.status, project, Nothing())
     carry_out(models.list_models, project, models.ListModels())
-    (event,) = carry_out(models.roll_back_model, project, models.RollBack("purchase"))
+    (event,) = carry_out(promotions.roll_back_model, project, promotions.RollBack("purchase"))
     assert event["kind"] == "rolled_back"
 
 

@@ -12,9 +12,9 @@ from modelyard.audit import AuditLog
 from modelyard.bundling import BuiltBundle
 from modelyard.core import InvalidInput, Judgement, ManualClock, Verdict
 from modelyard.inference import verify_bundle
-from modelyard.registry import AlreadyRegistered, ModelVersion, ModelVersionNotFound, Registry
+from modelyard.registry import AlreadyRegistered, ModelVersion, ModelVersionNotFound, Projector, Registry
 from modelyard.storage import open_artifact_store, open_record_store
-from modelyard.tracking import Tracker
+from modelyard.tracking import RegisteredModels, Tracker
 
 BEGIN = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -38,7 +38,8 @@ def registry(uri: str, tmp_path_factory: pytest.TempPathFactory, built: BuiltBun
     records.migrate()
     clock = ManualClock(BEGIN)
     tracker = Tracker(uri, (folder / "mlartifacts").as_uri(), clock)
-    registry = Registry(records, AuditLog(records, clock), open_artifact_store(folder / "artifacts"), tracker, clock)
+    tracked = RegisteredModels(tracker)
+    registry = Registry(records, AuditLog(records, clock), open_artifact_store(folder / "artifacts"), tracked, clock)
     model = HistGradientBoostingClassifier(max_iter=2).fit([[0.0], [1.0]] * 20, [0, 1] * 20)
     for label in ("v1.0", "v2.0"):
         with tracker.run("fraud", f"train {label}", {"team": "risk"}) as run:
@@ -87,15 +88,22 @@ def test_a_version_is_found_by_number_label_and_alias(registry: Registry) -> Non
 
 
 def test_aliases_are_shown_in_mlflow(registry: Registry, uri: str) -> None:
-    """Moved, and removed."""
+    """Moved, and removed; with the stage that goes with them, and the archive for who was followed."""
     client = mlflow.MlflowClient(uri, uri)
+    projector = Projector(registry.records, RegisteredModels(Tracker(uri, "", ManualClock(BEGIN))))
     for to in (1, 2, None):
         with registry.records.transaction() as tx:
             registry.move_alias(tx, "fraud", "production", to, local_principal(), "test")
-        registry.project("fraud")
+        note = projector.project("fraud")
+        with registry.records.transaction() as tx:
+            assert note(tx)
         shown = {alias: int(version) for alias, version in client.get_registered_model("fraud").aliases.items()}
         assert shown == ({"production": to} if to else {})
-    assert [move["to"] for move in registry.history("fraud")][-3:] == [1, 2, None]
+        stages = {int(each.version): each.current_stage for each in client.search_model_versions("name='fraud'")}
+        assert stages == {None: {1: "Archived", 2: "None"}, 1: {1: "Production", 2: "Archived"}}.get(
+            to, {1: "Archived", 2: "Production"}
+        )
+    assert [move.to for move in registry.history("fraud")][-3:] == [1, 2, None]
 
 
 def test_a_bundle_comes_back_as_it_was(registry: Registry, built: BuiltBundle, tmp_path: Path) -> None:

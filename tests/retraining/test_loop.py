@@ -8,36 +8,36 @@ from typing import Any
 import msgspec
 import pytest
 
-from modelyard.access import SYSTEM, local_principal
+from modelyard.access import SYSTEM, Principal, Role, local_principal
 from modelyard.audit import AuditLog, Intents
 from modelyard.bundling import BuiltBundle
-from modelyard.core import Clock, Judgement, ManualClock, SeededIds, Unavailable, Verdict
+from modelyard.core import Clock, Digest, Judgement, ManualClock, SeededIds, Unavailable, Verdict
 from modelyard.history import PredictionLog
 from modelyard.inference import load_bundle
 from modelyard.monitoring import AlertSettings, FeatureDrift, Monitors, MonitorSettings, Window
 from modelyard.pipelines import PipelineRun, RunContext, find_run, gate, pipeline, run_pipeline, step
-from modelyard.registry import Registry
+from modelyard.registry import ApprovalRule, Approvals, Projector, Registry
 from modelyard.retraining import LoopBusy, LoopEvent, LoopMovedOn, NoPolicy, Retraining, RetrainingSettings
 from modelyard.rollout import INTENT, DeploymentSettings, Rollouts, RoutePublisher
 from modelyard.routing import FeedFolder
 from modelyard.storage import open_artifact_store, open_record_store
-from modelyard.tracking import Tracker
+from modelyard.tracking import RegisteredModels
 
 ME = local_principal()
 DAY = timedelta(days=1)
 
 
-class Numbers(Tracker):
+class Numbers(RegisteredModels):
     """Gives version numbers, without MLflow."""
 
     def __init__(self) -> None:
         self.count = 0
 
-    def create_version(
+    def create(
         self,
         model: str,
         source: str,
-        run_id: str,
+        run_id: str | None,
         tags: Mapping[str, str] | None = None,
         *,
         once: str | None = None,
@@ -45,7 +45,7 @@ class Numbers(Tracker):
         self.count += 1
         return self.count
 
-    def project_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
+    def show(self, model: str, aliases: Mapping[str, int | None], stages: Mapping[int, str]) -> None:
         """Nobody looks."""
 
 
@@ -67,7 +67,12 @@ class Yard:
         )
         self.feed = FeedFolder(folder / "feed")
         publisher = RoutePublisher(
-            self.records, self.feed, lambda _: (), self.registry.project, {}, authentication=False
+            self.records,
+            self.feed,
+            lambda _: (),
+            Projector(self.records, self.tracker).project,
+            {},
+            authentication=False,
         )
         self.intents = Intents(self.records, self.audit, clock, SeededIds(0), {INTENT: publisher})
         self.log = PredictionLog(folder / "journal", folder / "log")
@@ -285,7 +290,10 @@ def test_a_policy_that_refuses_the_version_ends_the_cycle(yard: Yard) -> None:
     """A version that no gate judged may not serve: the cycle ends with that reason, and the next one can begin."""
     yard.gated = False
     yard.loop.trigger("fraud", "by hand", ME)
-    assert told(yard.loop.tick())[-1] == ("rejected", "fraud v2 may not serve: its gate did not pass.")
+    assert told(yard.loop.tick())[-1] == (
+        "rejected",
+        "fraud v2 may not become production: its gate did not pass: none has judged it.",
+    )
     assert (yard.loop.state("fraud").state, yard.live()) == ("idle", "1")
 
 
@@ -441,3 +449,33 @@ def test_a_clock_without_movement_decides_nothing_twice(yard: Yard, clock: Clock
     yard.saw(**DRIFTED)
     assert len(yard.loop.tick()) == 4
     assert [yard.loop.tick() for _ in range(3)] == [[], [], []]
+
+
+def test_a_version_that_needs_approval_waits_for_it(yard: Yard) -> None:
+    """It is asked for once; the rollout begins when it has come, and a rejection ends the cycle."""
+    yard.registry.approvals = Approvals(
+        yard.records, yard.audit, yard.clock, {"production": ApprovalRule()}, lambda *_: Digest("c")
+    )
+    yard.loop.trigger("fraud", "by hand", ME)
+    assert told(yard.loop.tick())[-1][0] == "registered"
+    assert yard.loop.tick() == []
+    assert [each.body["action"] for each in yard.audit.entries()].count("model.request") == 1
+    version = yard.registry.get("fraud", 2)
+    approver = Principal("ana", (Role.APPROVER,), "key")
+    yard.registry.approvals.approve(version, "production", approver)
+    assert "rollout" in [kind for kind, _ in told(yard.loop.tick())]
+
+
+def test_a_version_that_is_rejected_ends_the_cycle(yard: Yard) -> None:
+    """On record, with who and why."""
+    yard.registry.approvals = Approvals(
+        yard.records, yard.audit, yard.clock, {"production": ApprovalRule()}, lambda *_: Digest("c")
+    )
+    yard.loop.trigger("fraud", "by hand", ME)
+    yard.loop.tick()
+    approver = Principal("ana", (Role.APPROVER,), "key")
+    yard.registry.approvals.reject(yard.registry.get("fraud", 2), "production", approver, "too slow")
+    kind, detail = told(yard.loop.tick())[-1]
+    assert kind == "rejected"
+    assert "ana rejected it" in detail
+    assert "too slow" in detail

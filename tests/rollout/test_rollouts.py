@@ -17,27 +17,27 @@ from modelyard.bundling import BuiltBundle
 from modelyard.core import Clock, Judgement, ManualClock, Micros, SeededIds, Unavailable, Verdict, to_micros
 from modelyard.history import PredictionLog
 from modelyard.journal import Journal, PredictionRecord
-from modelyard.registry import NotServable, Registry
+from modelyard.registry import NotServable, Projector, Registry
 from modelyard.rollout import INTENT, DeploymentSettings, NoRollout, RolloutActive, Rollouts, RoutePublisher
 from modelyard.routing import Feed, FeedFolder
 from modelyard.storage import open_artifact_store, open_record_store
-from modelyard.tracking import Tracker
+from modelyard.tracking import RegisteredModels
 
 ME = local_principal()
 
 
-class Numbers(Tracker):
+class Numbers(RegisteredModels):
     """Gives version numbers and shows aliases, without MLflow."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.shown: dict[str, int] = {}
+        self.aliases: dict[str, int] = {}
 
-    def create_version(
+    def create(
         self,
         model: str,
         source: str,
-        run_id: str,
+        run_id: str | None,
         tags: Mapping[str, str] | None = None,
         *,
         once: str | None = None,
@@ -45,8 +45,8 @@ class Numbers(Tracker):
         self.count += 1
         return self.count
 
-    def project_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
-        self.shown = dict(aliases)
+    def show(self, model: str, aliases: Mapping[str, int | None], stages: Mapping[int, str]) -> None:
+        self.aliases = {alias: version for alias, version in aliases.items() if version is not None}
 
 
 class Feeds(FeedFolder):
@@ -68,13 +68,12 @@ class Yard:
         self.records.migrate()
         audit = AuditLog(self.records, clock)
         self.feed = Feeds(folder / "feed")
-        self.tracker = Numbers()
+        self.numbers = Numbers()
         self.registry = Registry(
-            self.records, audit, open_artifact_store(str(folder / "artifacts")), self.tracker, clock
+            self.records, audit, open_artifact_store(str(folder / "artifacts")), self.numbers, clock
         )
-        publisher = RoutePublisher(
-            self.records, self.feed, lambda _: (), self.registry.project, {}, authentication=False
-        )
+        projector = Projector(self.records, self.numbers)
+        publisher = RoutePublisher(self.records, self.feed, lambda _: (), projector.project, {}, authentication=False)
         self.intents = Intents(self.records, audit, clock, SeededIds(0), {INTENT: publisher})
         self.clock = clock
         self.journal = Journal(folder / "journal", "s", clock)
@@ -159,7 +158,7 @@ def test_a_healthy_canary_is_promoted_step_by_step(yard: Yard, clock: ManualCloc
         assert yard.registry.aliases("fraud") == {"production": 2 if "promoted" in kinds else 1}
     assert kinds == ["advanced", "promoted"]
     assert yard.live() == "2"
-    assert yard.tracker.shown == {"production": 2}
+    assert yard.numbers.aliases == {"production": 2}
     assert [event.kind for event in yard.rollouts.history("d")] == ["deployed", "started", "advanced", "promoted"]
 
 
@@ -231,9 +230,9 @@ def test_rolling_back_the_live_version_restores_the_one_before(yard: Yard) -> No
     route = yard.rollouts.route("d")
     assert route is not None
     assert [arm.role for arm in route.arms] == ["live", "shadow"]
-    assert yard.tracker.shown == {"production": 3}  # what only shows waits for the reconciler
+    assert yard.numbers.aliases == {"production": 3}  # what only shows waits for the reconciler
     yard.intents.reconcile()
-    assert yard.tracker.shown == {"production": 1}
+    assert yard.numbers.aliases == {"production": 1}
 
 
 def test_threads_that_deploy_at_once_leave_the_newest_route_published(yard: Yard) -> None:
@@ -268,17 +267,19 @@ from modelyard.access import local_principal
 from modelyard.audit import AuditLog, Intents
 from modelyard.core import SystemClock, SystemIds
 from modelyard.history import PredictionLog
-from modelyard.registry import Registry
+from modelyard.registry import Projector, Registry
 from modelyard.rollout import INTENT, DeploymentSettings, Rollouts, RoutePublisher
 from modelyard.routing import FeedFolder
 from modelyard.storage import open_artifact_store, open_record_store
-from modelyard.tracking import Tracker
+from modelyard.tracking import RegisteredModels, Tracker
 folder, clock = Path({str(tmp_path)!r}), SystemClock()
 records, feed = open_record_store(f"sqlite:///{{folder / 'records.db'}}"), FeedFolder(folder / "feed")
 audit = AuditLog(records, clock)
-tracker = Tracker(f"sqlite:///{{folder / 'mlflow.db'}}", (folder / "runs").as_uri(), clock)
+tracker = RegisteredModels(Tracker(f"sqlite:///{{folder / 'mlflow.db'}}", (folder / "runs").as_uri(), clock))
 registry = Registry(records, audit, open_artifact_store(str(folder / "artifacts")), tracker, clock)
-publisher = RoutePublisher(records, feed, lambda _: (), registry.project, {{}}, authentication=False)
+publisher = RoutePublisher(
+    records, feed, lambda _: (), Projector(records, tracker).project, {{}}, authentication=False
+)
 intents = Intents(records, audit, clock, SystemIds(), {{INTENT: publisher}})
 log = PredictionLog(folder / "journal", folder / "log")
 settings = {{"d": DeploymentSettings(model="fraud@production")}}

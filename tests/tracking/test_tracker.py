@@ -9,7 +9,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from modelyard.core import ManualClock, SystemClock
-from modelyard.tracking import Run, Tracker, TrackingUnavailable
+from modelyard.tracking import RegisteredModels, Run, Tracker, TrackingUnavailable
 
 BEGIN = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ROWS = [[0.0], [1.0]] * 20
@@ -130,8 +130,8 @@ def test_what_mlflow_refuses_is_our_error_with_its_words(tracker: Tracker) -> No
     for ask in (
         lambda: tracker.load_model("models:/nobody/1"),
         lambda: tracker.load_model("runs:/nothing/model"),
-        lambda: tracker.aliases("nobody"),
-        lambda: tracker.create_version("delay", "models:/m-nothing", "no run"),
+        lambda: RegisteredModels(tracker).run_facts("nobody"),
+        lambda: RegisteredModels(tracker).create("delay", "models:/m-nothing", "no run"),
         lambda: tracker.log_model("no run", HistGradientBoostingClassifier(max_iter=2).fit(ROWS, [0, 1] * 20), ROWS),
     ):
         with pytest.raises(TrackingUnavailable, match=r"MLflow at sqlite.*stores\.tracking") as caught:
@@ -142,21 +142,9 @@ def test_what_mlflow_refuses_is_our_error_with_its_words(tracker: Tracker) -> No
 def test_a_store_that_is_none_is_our_error_and_shows_no_password() -> None:
     """The URI may hold one."""
     with pytest.raises(TrackingUnavailable) as caught:
-        Tracker("nonsense://me:hunter2@host/db", "file:///tmp", SystemClock()).aliases("delay")
+        RegisteredModels(Tracker("nonsense://me:hunter2@host/db", "file:///tmp", SystemClock())).shown("delay")
     assert "nonsense://me:***@host/db" in caught.value.message
     assert "hunter2" not in str(caught.value) + str(caught.value.context)
-
-
-def test_versions_count_from_one_and_aliases_are_shown_as_told(tracker: Tracker, folder: Path) -> None:
-    """Registering a second time needs no new model; aliases move, and go away."""
-    with tracker.run("delay", "two") as run:
-        source = logged(tracker, run)
-        assert [tracker.create_version("delay-model", source, run.id, {"k": "v"}) for _ in range(2)] == [1, 2]
-    for wanted in ({"production": 1, "staging": 2}, {"production": 2}, {"production": 2}, {}):
-        tracker.project_aliases("delay-model", wanted)
-        assert tracker.aliases("delay-model") == wanted
-        shown = client(folder).get_registered_model("delay-model").aliases
-        assert {name: int(version) for name, version in shown.items()} == wanted
 
 
 def test_two_projects_in_one_process_keep_their_models_apart(tracker: Tracker, folder: Path, tmp_path: Path) -> None:

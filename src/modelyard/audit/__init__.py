@@ -6,6 +6,6 @@ mean: rooms above bring their handlers.
 
 from .chain import AuditLog, AuditReport
 from .errors import IntentUndone
-from .intents import Intent, IntentHandler, Intents
+from .intents import Intent, IntentHandler, Intents, Note
 
-__all__ = ["AuditLog", "AuditReport", "Intent", "IntentHandler", "IntentUndone", "Intents"]
+__all__ = ["AuditLog", "AuditReport", "Intent", "IntentHandler", "IntentUndone", "Intents", "Note"]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from modelyard.operations import Operation, Option
 
-_PROJECT_HELP = "Folder with modelyard.yaml, or the file."
+PROJECT_HELP = "Folder with modelyard.yaml, or the file."
+"""What `--project` says in `--help`."""
 
 Show = Callable[[Any], None]
 """Prints a result for a person."""
@@ -49,7 +50,7 @@ def command(
     hints = get_type_hints(operation.input_type, include_extras=True)
     parameters = [_parameter(field, hints[field.name]) for field in fields(operation.input_type)]
     where = click.Path(path_type=Path)
-    parameters.append(click.Option(["--project", "project_folder"], type=where, help=_PROJECT_HELP))
+    parameters.append(click.Option(["--project", "project_folder"], type=where, help=PROJECT_HELP))
     parameters.append(click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."))
 
     def callback(project_folder: Path | None, *, as_json: bool, **values: Any) -> None:

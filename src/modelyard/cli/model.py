@@ -1,15 +1,103 @@
 """`modelyard model`."""
 
+import re
+from pathlib import Path
+from typing import Any
+
 import click
 
-from modelyard.operations import models
+from modelyard.core import Failed, ModelyardError
+from modelyard.operations import approving, carry_out, models, promotions, registering
 
+from .derive import PROJECT_HELP
 from .derive import command as derive
+from .edge import Inconclusive, emit, exit_code, open_project, talk
 from .show import fields, table
 
-command = click.Group("model", help="Model versions: list, show, promote, roll back.")
-command.add_command(derive(models.list_models, table("name", "number", "label", "aliases", "metrics", "created_at")))
+_MOVED = table("at", "deployment", "version", "kind", "detail")
+_LIMIT = re.compile(r"--(min|max)-([A-Za-z0-9._@-]{1,128})(?:=(.*))?", flags=re.DOTALL)
+
+
+def _registered(result: dict[str, Any]) -> None:
+    chosen = ("name", "number", "label", "bundle", "metrics", "verdict", "reasons", "promoted")
+    fields({name: result[name] for name in chosen})
+    if not result["servable"]:
+        click.echo("It is metadata only: it can be listed and compared, never served.", err=True)
+
+
+def _verdict(result: dict[str, Any]) -> ModelyardError | None:
+    if result["verdict"] in ("pass", None):
+        return None
+    told = f"{result['name']} {result['label']}: {'; '.join(result['reasons'][:5])}"
+    kind = Inconclusive if result["verdict"] == "inconclusive" else Failed
+    return kind(told, code="GATE_FAILED", remedy=f"See: modelyard model show {result['name']} {result['label']}")
+
+
+command = click.Group("model", help="Model versions: register, list, compare, approve, promote, roll back.")
+command.add_command(derive(registering.register, _registered, _verdict))
+command.add_command(
+    derive(models.list_models, table("name", "number", "label", "aliases", "archived", "metrics", "created_at"))
+)
 command.add_command(derive(models.show_model, fields))
-command.add_command(derive(models.model_history, table("at", "alias", "from", "to", "by", "reason")))
-command.add_command(derive(models.promote, table("at", "deployment", "version", "kind", "detail")))
-command.add_command(derive(models.roll_back_model, table("at", "deployment", "version", "kind", "detail")))
+command.add_command(
+    derive(
+        models.compare_models, table("number", "label", "aliases", "gate", "metrics", "params", "size", "latency_us")
+    )
+)
+command.add_command(derive(models.model_history, table("at", "alias", "from", "to", "by", "source", "kind", "reason")))
+command.add_command(derive(models.tag_model, fields))
+command.add_command(derive(models.describe_model, fields))
+command.add_command(derive(promotions.promote, _MOVED))
+command.add_command(derive(promotions.demote, _MOVED))
+command.add_command(derive(promotions.archive, _MOVED))
+command.add_command(derive(promotions.roll_back_model, _MOVED))
+command.add_command(derive(promotions.delete_model, _MOVED))
+command.add_command(derive(approving.request_approval, fields))
+command.add_command(derive(approving.approve, fields))
+command.add_command(derive(approving.reject, fields))
+
+alias = click.Group("alias", help="Aliases: set, remove.")
+alias.add_command(derive(promotions.set_alias, _MOVED))
+alias.add_command(derive(promotions.remove_alias, _MOVED))
+command.add_command(alias)
+
+
+@command.command(
+    "gate",
+    help=f"{registering.judge.summary} For example: --min-accuracy 0.8 --min-precision 0.7 --max-log_loss 0.4. "
+    "Ends with 1 when a limit is broken, with 6 when a metric was not measured.",
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("name")
+@click.argument("version")
+@click.argument("limits", nargs=-1, type=click.UNPROCESSED, metavar="[--min-METRIC X] [--max-METRIC X] ...")
+@click.option("--project", "project_folder", type=click.Path(path_type=Path), default=Path(), help=PROJECT_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def gate(name: str, version: str, limits: tuple[str, ...], project_folder: Path, *, as_json: bool) -> None:
+    asked = registering.JudgeVersion(name, version, _limits(limits))
+    with open_project(project_folder) as project:
+        result = carry_out(registering.judge, project, asked)
+    emit(result, as_json=as_json, show=fields)
+    if (error := _verdict(result)) is not None:
+        talk(error)
+        raise click.exceptions.Exit(exit_code(error))
+
+
+def _limits(written: tuple[str, ...]) -> dict[str, float]:
+    """`--min-accuracy 0.8` and `--min-accuracy=0.8` as `min_accuracy: 0.8`."""
+    limits: dict[str, float] = {}
+    words = list(written)
+    while words:
+        found = _LIMIT.fullmatch(word := words.pop(0))
+        if found is None:
+            raise click.UsageError(f"No such option: {word[:40]!r}. Write --min-METRIC X or --max-METRIC X.")
+        value = found[3] if found[3] is not None else words.pop(0) if words else ""
+        limits[f"{found[1]}_{found[2]}"] = _number(word, value)
+    return limits
+
+
+def _number(flag: str, written: str) -> float:
+    try:
+        return float(written)
+    except ValueError:
+        raise click.UsageError(f"{flag[:40]}: {written[:40]!r} is no number.") from None

@@ -17,7 +17,7 @@ NOUNS: dict[str, str] = {
     "pipeline": "Pipelines: run, resume, list, logs, why, show, validate, export.",
     "step": "Single steps of pipelines: run.",
     "run": "Runs in MLflow: list, show, compare.",
-    "model": "Model versions: list, show, promote, roll back.",
+    "model": "Model versions: register, list, compare, approve, promote, roll back.",
     "bundle": "Bundles: build, verify, show.",
     "serve": "Serve a project's deployments over HTTP.",
     "rollout": "Rollouts: start, status, roll back, history.",

@@ -6,7 +6,7 @@ from datetime import datetime
 from modelyard.core import ModelyardError
 from modelyard.monitoring import AlertState, Window
 from modelyard.retraining import LoopEvent
-from modelyard.rollout import RolloutEvent
+from modelyard.rollout import Outside, RolloutEvent
 from modelyard.wiring import Project
 
 
@@ -18,6 +18,7 @@ class Happenings:
     windows: tuple[Window, ...] = ()
     alerts: tuple[AlertState, ...] = ()
     loops: tuple[LoopEvent, ...] = ()
+    outside: tuple[Outside, ...] = ()
 
 
 def look(project: Project, *, since: datetime | None = None) -> Happenings:
@@ -27,6 +28,7 @@ def look(project: Project, *, since: datetime | None = None) -> Happenings:
     wrong with one deployment's windows keeps none of the others waiting; it is raised in the end.
     """
     project.intents.reconcile()
+    outside = project.outside.notice()
     project.log.seal()
     rollouts = project.rollouts.tick()
     before = len(project.monitors.alerts.history())
@@ -41,4 +43,4 @@ def look(project: Project, *, since: datetime | None = None) -> Happenings:
     loops = project.retraining.tick()
     if troubles:
         raise troubles[0]
-    return Happenings(tuple(rollouts), tuple(windows), tuple(alerts), tuple(loops))
+    return Happenings(tuple(rollouts), tuple(windows), tuple(alerts), tuple(loops), tuple(outside))

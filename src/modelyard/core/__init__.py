@@ -20,7 +20,17 @@ from .errors import (
 from .files import atomic_write, sync_folder
 from .ids import IdSource, SeededIds, SystemIds, uuid7
 from .logging import configure_logging, log_event
-from .names import Digest, canonical_json, check_name, did_you_mean, digest_of, nearest
+from .names import (
+    Digest,
+    canonical_json,
+    check_name,
+    check_text,
+    did_you_mean,
+    digest_of,
+    is_name,
+    nearest,
+    shown,
+)
 from .values import ArmRole, Array, Scalar, Value
 from .verdict import Judgement, Verdict
 
@@ -51,12 +61,15 @@ __all__ = [
     "atomic_write",
     "canonical_json",
     "check_name",
+    "check_text",
     "configure_logging",
     "did_you_mean",
     "digest_of",
     "from_micros",
+    "is_name",
     "log_event",
     "nearest",
+    "shown",
     "sync_folder",
     "to_micros",
     "uuid7",

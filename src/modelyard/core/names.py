@@ -17,14 +17,38 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 def check_name(kind: str, name: str) -> str:
     """`name` itself, when it may name a `kind`; otherwise InvalidInput says which rule it breaks."""
-    if _NAME.fullmatch(name):
+    if is_name(name):
         return name
-    shown = name if len(name) <= 40 else name[:40] + "…"
+    article = "an" if kind[0] in "aeiou" else "a"
     raise InvalidInput(
-        f"{shown!r} cannot name a {kind}.",
+        f"{shown(name)} cannot name {article} {kind}.",
         code="INVALID_NAME",
-        context={"kind": kind, "name": shown},
+        context={"kind": kind, "name": name if len(name) <= 40 else name[:40] + "…"},
         remedy="Use 1 to 128 letters, digits, '.', '_' or '-', starting with a letter or a digit.",
+    )
+
+
+def is_name(text: str) -> bool:
+    """Whether a text may name anything."""
+    return _NAME.fullmatch(text) is not None
+
+
+def shown(text: str, length: int = 40) -> str:
+    """What a caller wrote, quoted for a message: never longer than `length`, control characters spelled out."""
+    return repr(text if len(text) <= length else text[:length] + "…")
+
+
+def check_text(kind: str, text: str, *, longest: int = 1000, lines: bool = False) -> str:
+    """Free text itself, when it is short and printable (with `lines` also in several lines); InvalidInput otherwise."""
+    plain = text.replace("\n", "").replace("\t", "") if lines else text
+    if len(text) <= longest and plain.isprintable():
+        return text
+    wrong = f"has {len(text)} characters" if len(text) > longest else "holds characters that cannot be printed"
+    raise InvalidInput(
+        f"The {kind} {shown(text)} {wrong}.",
+        code="INVALID_TEXT",
+        context={"kind": kind, "length": len(text)},
+        remedy=f"Use at most {longest} printable characters{', in as many lines as you like' if lines else ''}.",
     )
 
 

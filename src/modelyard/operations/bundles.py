@@ -35,6 +35,7 @@ from modelyard.bundling import (
 from modelyard.core import Conflict, Digest, InvalidInput, NotFound, Scalar, check_name, did_you_mean
 from modelyard.inference import BundleInfo, Encoder, Field, Signature, Task, explain_info, probe_bundle, verify_bundle
 from modelyard.stats import binary_metrics
+from modelyard.tracking import Tracker
 
 from .sources import model_at, name_of
 
@@ -60,8 +61,13 @@ class BuildBundle:
     allow_python: bool = False
 
 
-def build_from_files(given: BuildBundle, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Build the bundle of a model; returns where it is, what it is, and what was tried."""
+def build_from_files(
+    given: BuildBundle, progress: Callable[[str], None] = lambda _: None, *, tracker: Tracker | None = None
+) -> dict[str, Any]:
+    """Build the bundle of a model; returns where it is, what it is, and what was tried.
+
+    `tracker`: whose MLflow a URI is asked of; see `model_at`.
+    """
     name = check_name("model", given.name or name_of(given.path))
     if given.output.exists():
         raise Conflict(
@@ -70,7 +76,7 @@ def build_from_files(given: BuildBundle, progress: Callable[[str], None] = lambd
             remedy="Bundles never change: choose another folder.",
         )
     progress(f"reading {given.path}")
-    with model_at(given.path) as found:
+    with model_at(given.path, tracker) as found:
         read = read_model(found)
     if (tensors := tensor_model(read.model)) is not None:
         return _build_tensors(given, name, tensors, progress)

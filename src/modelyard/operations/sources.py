@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,18 +15,24 @@ _SCHEMES = ("models:/", "runs:/")
 
 
 @contextmanager
-def model_at(where: Path) -> Iterator[Path]:
+def model_at(where: Path, tracker: Tracker | None = None) -> Iterator[Path]:
     """The file or folder of a model: as given, or fetched from MLflow into a folder that goes with the block.
 
-    `models:/name/3`, `models:/name@alias`, `models:/name/Production` and `runs:/id/path` are asked of the project in
-    the working directory, or else of the MLflow at MLFLOW_TRACKING_URI. InvalidInput when there is neither.
+    `models:/name/3`, `models:/name@alias`, `models:/name/Production` and `runs:/id/path` are asked of `tracker`;
+    without one of the project in the working directory, or else of the MLflow at MLFLOW_TRACKING_URI. InvalidInput when
+    there is neither.
     """
     uri = str(where)
-    if not uri.startswith(_SCHEMES):
+    if not is_uri(uri):
         yield where
         return
-    with TemporaryDirectory() as folder, _tracker(uri) as tracker:
-        yield tracker.download(_as_alias(uri), Path(folder))
+    with TemporaryDirectory() as folder, nullcontext(tracker) if tracker else _tracker(uri) as asked:
+        yield asked.download(_as_alias(uri), Path(folder))
+
+
+def is_uri(where: str) -> bool:
+    """Whether a model is named by a URI of MLflow's."""
+    return where.startswith(_SCHEMES)
 
 
 def name_of(where: Path) -> str:

@@ -1,21 +1,80 @@
-"""The registry: model versions, aliases and their history.
+"""The registry: model versions, approvals, aliases and their history.
 
-Owns what exists and what is fully live. Does not own runs and numbers (`tracking`), how a version becomes live
-(`rollout`), or the bundle's content (`inference`).
+Owns what exists, what may serve and what is fully live. Does not own runs and numbers (`tracking`), how a version
+becomes live (`rollout`), or the bundle's content (`inference`).
 """
 
-from .errors import AlreadyRegistered, ModelVersionNotFound, NotServable
-from .records import ModelVersion
-from .registry import STAGES, Registry, alias_of, point_alias, pointed_at
+from .aliases import (
+    STAGES,
+    Move,
+    MoveKind,
+    alias_of,
+    aliases_of,
+    all_holders,
+    check_alias,
+    in_force_at,
+    last_move,
+    moves_of,
+    point_alias,
+    pointed_at,
+    previous_holders,
+    take_back,
+)
+from .approvals import Approvals, Counted
+from .checks import check_description, check_tags
+from .errors import (
+    AlreadyRegistered,
+    MayNotApprove,
+    ModelVersionNotFound,
+    NeedsApproval,
+    NothingToApprove,
+    NotServable,
+)
+from .limits import judge_limits
+from .projection import OutsideChange
+from .projector import Projector
+from .records import ModelVersion, VersionState
+from .registry import Registry, judged
+from .settings import ApprovalRule, OutsidePolicy
+from .standing import Obstacle, obstacles
+from .versions import read_version, set_archived
 
 __all__ = [
     "STAGES",
     "AlreadyRegistered",
+    "ApprovalRule",
+    "Approvals",
+    "Counted",
+    "MayNotApprove",
     "ModelVersion",
     "ModelVersionNotFound",
+    "Move",
+    "MoveKind",
+    "NeedsApproval",
     "NotServable",
+    "NothingToApprove",
+    "Obstacle",
+    "OutsideChange",
+    "OutsidePolicy",
+    "Projector",
     "Registry",
+    "VersionState",
     "alias_of",
+    "aliases_of",
+    "all_holders",
+    "check_alias",
+    "check_description",
+    "check_tags",
+    "in_force_at",
+    "judge_limits",
+    "judged",
+    "last_move",
+    "moves_of",
+    "obstacles",
     "point_alias",
     "pointed_at",
+    "previous_holders",
+    "read_version",
+    "set_archived",
+    "take_back",
 ]

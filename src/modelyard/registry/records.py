@@ -7,11 +7,23 @@ import msgspec
 from modelyard.core import Digest
 
 
+class VersionState(msgspec.Struct, frozen=True):
+    """What may change of a version: kept beside its facts, which never do.
+
+    `checks` are judgements of `model gate`, by what each looks at; None of `tags` or `description` means as registered.
+    """
+
+    archived: bool = False
+    tags: dict[str, str] | None = None
+    description: str | None = None
+    checks: tuple[dict[str, Any], ...] = ()
+
+
 class ModelVersion(msgspec.Struct, frozen=True):
     """One version of a model. `number` is MLflow's; `gates` are the judgements of its evaluation.
 
     `bundle` is the digest of its bundle, `artifact` the tree in the artifact store that holds it; without them the
-    version is metadata only and cannot serve.
+    version is metadata only and cannot serve. `archived`, `tags`, `description` and `checks` are as they are now.
     """
 
     name: str
@@ -28,8 +40,20 @@ class ModelVersion(msgspec.Struct, frozen=True):
     tags: dict[str, str] = {}
     gates: tuple[dict[str, Any], ...] = ()
     description: str = ""
+    archived: bool = False
+    checks: tuple[dict[str, Any], ...] = ()
 
     @property
     def gate_passed(self) -> bool:
-        """Whether every gate passed; a version that no gate judged has not."""
-        return bool(self.gates) and all(gate["verdict"] == "pass" for gate in self.gates)
+        """Whether every gate and every later check passed; a version that no gate judged has not."""
+        return bool(self.gates) and all(each["verdict"] == "pass" for each in (*self.gates, *self.checks))
+
+    def in_state(self, state: VersionState) -> "ModelVersion":
+        """The version with what has changed since it was registered."""
+        return msgspec.structs.replace(
+            self,
+            archived=state.archived,
+            tags=self.tags if state.tags is None else state.tags,
+            description=self.description if state.description is None else state.description,
+            checks=state.checks,
+        )

@@ -1,6 +1,6 @@
-"""Model versions and aliases: what exists, and what is fully live."""
+"""Model versions: what exists, what may serve, and what is fully live."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,34 +8,55 @@ import msgspec
 
 from modelyard.access import Principal
 from modelyard.audit import AuditLog
-from modelyard.core import Clock, Digest, Judgement, check_name, did_you_mean
-from modelyard.storage import ArtifactStore, Body, RecordStore, Snapshot, Transaction
-from modelyard.tracking import Tracker
+from modelyard.core import (
+    Clock,
+    Conflict,
+    Digest,
+    Judgement,
+    check_name,
+    did_you_mean,
+    is_name,
+    shown,
+)
+from modelyard.storage import ArtifactStore, RecordStore, Snapshot, Transaction
+from modelyard.tracking import LoggedVersion, RegisteredModels
 
+from .aliases import (
+    Move,
+    MoveKind,
+    alias_of,
+    aliases_of,
+    all_holders,
+    moves_of,
+    point_alias,
+    pointed_at,
+)
+from .approvals import Approvals
+from .checks import MODELS, check_description, check_label, check_tags, labelled, refuse_taken, refuse_twin
 from .errors import AlreadyRegistered, ModelVersionNotFound, NotServable
-from .records import ModelVersion
-
-_VERSIONS, _ALIASES = "model-version", "alias"
-
-STAGES: Mapping[str, str | None] = {
-    "production": "production",
-    "staging": "staging",
-    "archived": None,
-    "none": None,
-}
-"""MLflow's stages, in lower case, are a spelling of aliases; two of them mean 'no alias'."""
+from .records import ModelVersion, VersionState
+from .standing import obstacles, require_standing
+from .versions import STATES, VERSIONS, all_versions, as_now, change_state, key_of, read_version
 
 
 class Registry:
-    """What may serve is decided here; MLflow gives version numbers and shows aliases as a projection."""
+    """What may serve is decided here; MLflow gives version numbers, and shows aliases and stages as a projection."""
 
     def __init__(
-        self, records: RecordStore, audit: AuditLog, artifacts: ArtifactStore, tracker: Tracker, clock: Clock
+        self,
+        records: RecordStore,
+        audit: AuditLog,
+        artifacts: ArtifactStore,
+        tracked: RegisteredModels,
+        clock: Clock,
+        approvals: Approvals | None = None,
     ) -> None:
+        """Without `approvals` none is ever asked for."""
         self.records = records
+        self.approvals = approvals or Approvals(records, audit, clock, {}, lambda *_: Digest(""))
         self._audit = audit
         self._artifacts = artifacts
-        self._tracker = tracker
+        self._tracked = tracked
         self._clock = clock
 
     def register(
@@ -43,11 +64,12 @@ class Registry:
         name: str,
         *,
         principal: Principal,
-        source: str,
-        run: str,
-        bundle: Path,
-        digest: Digest,
+        source: str = "",
+        run: str | None = None,
+        bundle: Path | None = None,
+        digest: Digest | None = None,
         label: str | None = None,
+        number: int | None = None,
         metrics: Mapping[str, float] | None = None,
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
@@ -55,98 +77,165 @@ class Registry:
         description: str = "",
         once: str | None = None,
     ) -> ModelVersion:
-        """Register a logged model with its bundle; AlreadyRegistered when the label is taken.
+        """Register a logged model with its bundle; AlreadyRegistered when the label, or the number, is taken.
 
-        `once` names the act, so that repeating it after a crash gives the same version: see `registered_by`.
+        Without a bundle it is metadata only, and never served. `number`: a version that MLflow has already. `once`
+        names the act, so that repeating it after a crash gives the same version: see `registered_by`.
 
         The bundle is in the artifact store, and the number given by MLflow, before the record says that the version
         exists: a crash in between leaves nothing that could serve.
         """
-        check_name("model", name)
-        if label is not None:
-            self._refuse_taken(name, check_name("version", label))
+        self.check_new(name, label, number, tags, description)
         if (before := self.registered_by(name, once)) is not None:
             return before
-        artifact = self._artifacts.put_tree(bundle)
-        number = self._tracker.create_version(name, source, run, tags, once=once)
+        artifact = None if bundle is None else self._artifacts.put_tree(bundle)
+        where = source or f"modelyard:{name}/{label or 'metadata-only'}"
+        given = number or self._tracked.create(name, where, run, tags, once=once)
         version = ModelVersion(
             name=name,
-            number=number,
-            label=label or f"v{number}",
+            number=given,
+            label=label or f"v{given}",
             created_at=self._clock.now().isoformat(),
             created_by=principal.name,
             run=run,
-            source=source,
+            source=source or None,
             bundle=digest,
             artifact=artifact,
             metrics=dict(metrics or {}),
             params=dict(params or {}),
             tags=dict(tags or {}),
-            gates=tuple(_gate(each) for each in gates),
+            gates=tuple(judged(each) for each in gates),
             description=description,
         )
-        with self.records.transaction() as tx:
-            labels = {"model": name, "label": f"{name}/{version.label}"} | ({"once": once} if once else {})
-            tx.put(_VERSIONS, _key(name, number), msgspec.to_builtins(version), expect=0, labels=labels)
-            self._audit.record(tx, principal, "model.register", f"{name}/{number}", {"bundle": digest, "run": run})
-        return version
+        try:
+            return self._record(version, principal, once, own_label=label is not None)
+        except AlreadyRegistered:
+            if number is None:
+                self._tracked.delete(name, given)  # another process took the label meanwhile
+            raise
 
     def registered_by(self, name: str, once: str | None) -> ModelVersion | None:
         """The version of a model that an act registered, if it came so far."""
         if once is None:
             return None
         with self.records.snapshot() as view:
-            found = [_version(each.body) for each in view.find(_VERSIONS, "once", once)]
+            found = [as_now(view, each) for each in view.find(VERSIONS, "once", once)]
         return next((each for each in found if each.name == name), None)
+
+    def logged(self, name: str, number: int) -> LoggedVersion | None:
+        """A version as MLflow has it, ours or not."""
+        return self._tracked.version(check_name("model", name), number)
+
+    def logged_by(self, run: str) -> tuple[dict[str, float], dict[str, str]]:
+        """Metrics and parameters of one of MLflow's runs."""
+        return self._tracked.run_facts(run)
 
     def get(self, name: str, version: int | str) -> ModelVersion:
         """A version by number, label (`v2.3`), alias or stage; ModelVersionNotFound says what there is."""
         with self.records.snapshot() as view:
-            found = self._resolve(view, name, str(version))
-            if found is not None:
-                return found
-            versions = [each.key.partition("/")[2].lstrip("0") for each in view.find(_VERSIONS, "model", name)]
-            aliases = [each.key.partition("/")[2] for each in view.scan(_ALIASES, prefix=f"{name}/")]
-            models = {each.key.partition("/")[0] for each in view.scan(_VERSIONS)}
-        if not versions:
-            raise ModelVersionNotFound(f"There is no model '{name}'.", remedy=did_you_mean(name, models))
+            return self.read(view, name, version)
+
+    def read(self, view: Snapshot, name: str, version: int | str) -> ModelVersion:
+        """See `get`, within the caller's snapshot or transaction."""
+        found = self._resolve(view, check_name("model", name), str(version))
+        if found is not None:
+            return found
+        self.require_model(name, view)
+        versions = [str(each.number) for each in all_versions(view, name)]
         raise ModelVersionNotFound(
-            f"Model '{name}' has no version or alias '{version}'.",
-            context={"model": name, "version": str(version)},
-            remedy=f"{did_you_mean(str(version), [*versions, *aliases])} See: modelyard model show {name}",
+            f"Model '{name}' has no version or alias {shown(str(version))}.",
+            context={"model": name, "version": str(version)[:40]},
+            remedy=f"{did_you_mean(str(version)[:128], [*versions, *aliases_of(view, name)])} "
+            f"See: modelyard model show {name}",
         )
 
+    def require_model(self, name: str, view: Snapshot) -> None:
+        """Return when there is such a model; ModelVersionNotFound otherwise."""
+        models = {each.key.partition("/")[0] for each in view.scan(VERSIONS)}
+        if name not in models:
+            raise ModelVersionNotFound(f"There is no model {shown(name)}.", remedy=did_you_mean(name[:128], models))
+
     def versions(self, name: str | None = None, *, stage: str | None = None) -> list[ModelVersion]:
-        """Versions, by model and number; with `stage` those that hold its alias."""
+        """Versions, by model and number; with `stage` those that hold its alias, or are in no stage, or archived."""
         with self.records.snapshot() as view:
-            documents = view.find(_VERSIONS, "model", name) if name else view.scan(_VERSIONS)
-            holders = {(each.key, each.body["version"]) for each in view.scan(_ALIASES)}
-        versions = [_version(each.body) for each in documents]
+            found = all_versions(view, name)
+            holders = all_holders(view)
         if stage is None:
-            return versions
-        return [each for each in versions if (f"{each.name}/{alias_of(stage)}", each.number) in holders]
+            return found
+        if stage.lower() == "archived":
+            return [each for each in found if each.archived]
+        alias = alias_of(stage)
+        if alias is not None:
+            return [each for each in found if holders.get(each.name, {}).get(alias) == each.number]
+        held = {(name, number) for name, each in holders.items() for number in each.values()}
+        return [each for each in found if not each.archived and (each.name, each.number) not in held]
 
     def aliases(self, name: str) -> dict[str, int]:
         """The aliases of a model and the version each points at."""
         with self.records.snapshot() as view:
-            found = view.scan(_ALIASES, prefix=f"{name}/")
-        return {each.key.partition("/")[2]: int(each.body["version"]) for each in found}
+            return aliases_of(view, name)
 
     def move_alias(
-        self, tx: Transaction, name: str, alias: str, to: int | None, principal: Principal, reason: str
-    ) -> int | None:
-        """Point an alias at a version, or at nothing, within the caller's transaction; returns what it pointed at."""
+        self,
+        tx: Transaction,
+        name: str,
+        alias: str,
+        to: int | None,
+        principal: Principal,
+        reason: str,
+        *,
+        kind: MoveKind = "move",
+    ) -> Move:
+        """Point an alias at a version, or at nothing, within the caller's transaction; see `point_alias`."""
         at = self._clock.now().isoformat()
-        return point_alias(tx, name, alias, to, at=at, by=principal.name, reason=reason)
+        return point_alias(tx, name, alias, to, at=at, principal=principal, reason=reason, kind=kind)
 
-    def history(self, name: str) -> list[Body]:
+    def history(self, name: str) -> list[Move]:
         """Every move of an alias of a model: when, from, to, by whom and why."""
         with self.records.snapshot() as view:
-            return [entry.body for entry in view.entries(f"aliases/{name}")]
+            return moves_of(view, name)
 
-    def project(self, name: str) -> None:
-        """Show the aliases of a model in MLflow."""
-        self._tracker.project_aliases(name, self.aliases(name))
+    def require_standing(self, view: Snapshot, version: ModelVersion, alias: str | None) -> None:
+        """Return when a version may hold an alias now; NotServable gives every reason.
+
+        Without an alias (a shadow) it needs a bundle and its gates, and nobody's approval.
+        """
+        now = self.read(view, version.name, version.number)
+        counted = self.approvals.counted(view, now, alias) if alias is not None else None
+        purpose = "serve" if alias is None else f"become {alias}"
+        require_standing(now, purpose, obstacles(now, counted))
+
+    def change(
+        self,
+        version: ModelVersion,
+        principal: Principal,
+        action: str,
+        change: Callable[[VersionState], VersionState],
+        detail: Mapping[str, Any],
+    ) -> ModelVersion:
+        """Change tags, description or checks of a version, with its audit entry; returns it as it is then."""
+        with self.records.transaction() as tx:
+            self.read(tx, version.name, version.number)
+            change_state(tx, version.name, version.number, change)
+            self._audit.record(tx, principal, action, f"{version.name}/{version.number}", detail)
+            return self.read(tx, version.name, version.number)
+
+    def forget(self, tx: Transaction, version: ModelVersion) -> None:
+        """Remove a version within the caller's transaction; Conflict while an alias or a request points at it."""
+        held = [alias for alias, number in aliases_of(tx, version.name).items() if number == version.number]
+        waiting = [each for each in self.approvals.open(tx, version.name, version.number) if each not in held]
+        pointing = [f"the alias {each}" for each in held] + [f"a request for {each}" for each in waiting]
+        if pointing:
+            raise Conflict(
+                f"{version.name} {version.label} cannot be deleted. What points at it: {', '.join(pointing)}.",
+                code="STILL_POINTED_AT",
+                context={"model": version.name, "version": version.number, "pointing": pointing},
+                remedy="Demote it, or reject the request, first. To keep it out of the way: modelyard model archive.",
+            )
+        key = key_of(version.name, version.number)
+        tx.delete(VERSIONS, key)
+        tx.delete(STATES, key)
+        self.approvals.forget(tx, version.name, version.number)
 
     def fetch_bundle(self, version: ModelVersion, into: Path) -> Path:
         """The bundle of a version as a folder at `into`; NotServable when it has none."""
@@ -157,61 +246,80 @@ class Registry:
             )
         return self._artifacts.get_tree(version.artifact, into)
 
+    def bundle_file(self, version: ModelVersion, name: str) -> bytes | None:
+        """One file of a version's bundle; None when it has none of this name."""
+        if version.artifact is None:
+            return None
+        files = msgspec.json.decode(self._artifacts.get_bytes(version.artifact))["files"]
+        return self._artifacts.get_bytes(Digest(files[name])) if name in files else None
+
+    def bundle_size(self, version: ModelVersion) -> int | None:
+        """Bytes of a version's bundle."""
+        if version.artifact is None:
+            return None
+        files = msgspec.json.decode(self._artifacts.get_bytes(version.artifact))["files"]
+        return sum(self._size(Digest(each)) for each in files.values())
+
+    def _size(self, digest: Digest) -> int:
+        local = self._artifacts.local_path(digest)
+        return local.stat().st_size if local is not None else len(self._artifacts.get_bytes(digest))
+
     def _resolve(self, view: Snapshot, name: str, version: str) -> ModelVersion | None:
+        if not is_name(version):
+            return None
         if version.isdecimal():
-            document = view.get(_VERSIONS, _key(name, int(version)))
-            return _version(document.body) if document is not None else None
-        labelled = view.find(_VERSIONS, "label", f"{name}/{version}", limit=1)
+            return read_version(view, name, int(version)) if len(version) <= 8 else None
+        labelled = view.find(VERSIONS, "label", f"{name}/{version.lower()}", limit=1)
         if labelled:
-            return _version(labelled[0].body)
-        alias = view.get(_ALIASES, f"{name}/{version.lower()}") or view.get(_ALIASES, f"{name}/{version}")
-        return self._resolve(view, name, str(alias.body["version"])) if alias is not None else None
+            return as_now(view, labelled[0])
+        number = pointed_at(view, name, version.lower()) or pointed_at(view, name, version)
+        return read_version(view, name, number) if number is not None else None
 
-    def _refuse_taken(self, name: str, label: str) -> None:
+    def check_new(
+        self,
+        name: str,
+        label: str | None,
+        number: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        description: str = "",
+    ) -> None:
+        """Return when a version may be registered like this; InvalidInput or AlreadyRegistered otherwise."""
+        check_name("model", name)
+        check_tags(tags or {})
+        check_description(description)
+        if label is not None:
+            check_label(label)
         with self.records.snapshot() as view:
-            taken = view.find(_VERSIONS, "label", f"{name}/{label}", limit=1)
-        if taken:
-            raise AlreadyRegistered(
-                f"{name} {label} is already registered (as number {taken[0].body['number']}).",
-                context={"model": name, "label": label},
-                remedy="Choose another --version; versions are never overwritten.",
-            )
+            refuse_twin(view, name)
+            refuse_taken(view, name, label, number)
+
+    def _record(
+        self, version: ModelVersion, principal: Principal, once: str | None, *, own_label: bool
+    ) -> ModelVersion:
+        name, number = version.name, version.number
+        with self.records.transaction() as tx:
+            refuse_twin(tx, name)
+            if not own_label and labelled(tx, name, version.label):
+                version = msgspec.structs.replace(version, label=f"number-{number}")
+            refuse_taken(tx, name, version.label, number)
+            tx.put(MODELS, name.lower(), {"name": name})
+            labels = {"model": name, "label": f"{name}/{version.label.lower()}"} | ({"once": once} if once else {})
+            tx.put(VERSIONS, key_of(name, number), _facts(version), expect=0, labels=labels)
+            detail = {"bundle": version.bundle, "run": version.run}
+            self._audit.record(tx, principal, "model.register", f"{name}/{number}", detail)
+        return version
 
 
-def point_alias(tx: Transaction, name: str, alias: str, to: int | None, *, at: str, by: str, reason: str) -> int | None:
-    """Point an alias at a version, or at nothing, and note it in its history; returns what it pointed at."""
-    before = pointed_at(tx, name, alias)
-    if to is None:
-        tx.delete(_ALIASES, f"{name}/{alias}")
-    else:
-        tx.put(_ALIASES, f"{name}/{alias}", {"version": to, "at": at, "by": by})
-    entry = {"at": at, "alias": alias, "from": before, "to": to, "by": by, "reason": reason}
-    tx.append(f"aliases/{name}", entry)
-    return before
-
-
-def pointed_at(view: Snapshot, name: str, alias: str) -> int | None:
-    """The version an alias points at now."""
-    document = view.get(_ALIASES, f"{name}/{alias}")
-    return int(document.body["version"]) if document is not None else None
-
-
-def alias_of(stage: str) -> str | None:
-    """The alias that a stage name means, whatever its case; other names are aliases already."""
-    return STAGES.get(stage.lower(), stage)
-
-
-def _key(name: str, number: int) -> str:
-    return f"{name}/{number:08d}"
-
-
-def _version(body: Body) -> ModelVersion:
-    return msgspec.convert(body, ModelVersion)
-
-
-def _gate(judgement: Judgement) -> dict[str, Any]:
+def judged(judgement: Judgement) -> dict[str, Any]:
+    """A judgement as it is stored with a version."""
     return {
         "verdict": judgement.verdict.value,
         "reasons": list(judgement.reasons),
         "evidence": dict(judgement.evidence),
     }
+
+
+def _facts(version: ModelVersion) -> dict[str, Any]:
+    """What never changes of a version."""
+    body: dict[str, Any] = msgspec.to_builtins(version)
+    return {name: value for name, value in body.items() if name not in ("archived", "checks")}

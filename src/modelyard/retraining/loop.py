@@ -13,7 +13,7 @@ from modelyard.core.durations import format_duration
 from modelyard.monitoring import Monitors, MonitorSettings, Window
 from modelyard.monitoring.performance import decline
 from modelyard.pipelines import PipelineRun, RunActive
-from modelyard.registry import Registry
+from modelyard.registry import NeedsApproval, Registry
 from modelyard.rollout import RolloutActive, Rollouts
 from modelyard.storage import RecordStore, Snapshot
 
@@ -155,10 +155,26 @@ class Retraining:
                 self._rollouts.start(policy.deployment, str(loop.version), SYSTEM)
             except RolloutActive:
                 return None
+            except NeedsApproval as error:
+                return self._wait_for_approval(loop, policy, error)
             except (Forbidden, InvalidInput, NotFound) as error:
                 return self._end(loop, "rejected", error.message)
         later = msgspec.structs.replace(loop, state="rollout")
         return self._advance(loop, later, "rollout", f"v{loop.version} is on its way")
+
+    def _wait_for_approval(self, loop: Loop, policy: RetrainingSettings, error: NeedsApproval) -> LoopEvent | None:
+        """Ask for it, once; go on when it has come, and end when it was rejected."""
+        alias = self._rollouts.settings(policy.deployment).alias
+        version = self._registry.get(loop.model, str(loop.version))
+        approvals = self._registry.approvals
+        with self._records.snapshot() as view:
+            counted = approvals.counted(view, version, alias)
+            asked = bool(approvals.open(view, version.name, version.number))
+        if counted.rejected:
+            return self._end(loop, "rejected", error.message)
+        if not asked:
+            approvals.request(version, alias, SYSTEM, f"retrained: {loop.reason}"[:1000])
+        return None
 
     def _begun(self, loop: Loop, policy: RetrainingSettings) -> bool:
         """Whether the rollout was started before a crash; it may also have ended since."""

@@ -6,16 +6,25 @@ or when to retrain (`retraining`).
 
 from .analysis import Analysis, analyse
 from .errors import NoRollout, RolloutActive, RolloutMovedOn
-from .records import Rollout, RolloutEvent
+from .outside import EXTERNAL, Outside, OutsideChanges
+from .promotion import ALIAS_CHANGE, AliasProjection, Promotions
+from .records import AliasEvent, Rollout, RolloutEvent
 from .rollouts import Rollouts
 from .routes import INTENT, RoutePublisher
 from .settings import DeploymentSettings, Strategy
 
 __all__ = [
+    "ALIAS_CHANGE",
+    "EXTERNAL",
     "INTENT",
+    "AliasEvent",
+    "AliasProjection",
     "Analysis",
     "DeploymentSettings",
     "NoRollout",
+    "Outside",
+    "OutsideChanges",
+    "Promotions",
     "Rollout",
     "RolloutActive",
     "RolloutEvent",

@@ -20,6 +20,22 @@ class Rollout(msgspec.Struct, frozen=True):
     first_generation: int
     reason: str = ""
     evidence: dict[str, Any] = {}
+    promotion: str = ""
+    """The promotion that began it, if several deployments began together."""
+    together: tuple[str, ...] = ()
+    """These deployments, its own among them: all of them take the version, or none."""
+    told: str = ""
+    """Who began it, and why; the history of the alias repeats it."""
+
+
+class AliasEvent(msgspec.Struct, frozen=True):
+    """What was decided about a version where no deployment takes part."""
+
+    at: str
+    version: int
+    kind: Literal["promoted", "demoted", "rolled_back", "archived", "restored", "deleted", "unchanged"]
+    detail: str
+    deployment: None = None
 
 
 class RolloutEvent(msgspec.Struct, frozen=True):

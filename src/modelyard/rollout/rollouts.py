@@ -1,29 +1,48 @@
 """Deployments and their rollouts: deploy, start, watch, promote, roll back."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
-import pyarrow.compute as pc
 
 from modelyard.access import SYSTEM, Principal
 from modelyard.audit import Intents
-from modelyard.core import Clock, IdSource, SystemClock, did_you_mean, to_micros
-from modelyard.core.durations import format_duration
+from modelyard.core import Clock, IdSource, did_you_mean, to_micros
 from modelyard.history import PredictionLog
-from modelyard.registry import ModelVersion, NotServable, Registry, pointed_at
-from modelyard.routing import Arm, FeedFolder, Route
+from modelyard.registry import ModelVersion, MoveKind, Registry, moves_of, pointed_at, previous_holders, read_version
+from modelyard.routing import FeedFolder, Route
 from modelyard.storage import RecordStore, Snapshot, Transaction
 
-from .analysis import GUARDRAILS, PROMOTE_AT, Analysis, analyse
-from .errors import NoRollout, RolloutActive, RolloutMovedOn
+from .analysis import GUARDRAILS, Analysis
+from .changes import Changes
+from .errors import NoRollout, RolloutMovedOn
+from .evidence import Evidence
 from .records import Rollout, RolloutEvent
-from .routes import INTENT, ROLLOUT, current_route, generations, write_route
+from .routes import current_route, generations, write_route
 from .settings import DeploymentSettings, Strategy
+from .state import (
+    CANARY,
+    LIVE,
+    active_rollout,
+    arm_of,
+    put_rollout,
+    read_rollout,
+    refuse_active,
+    require_route,
+    require_unmoved,
+    shadows,
+    weighted,
+)
 
-LIVE, CANARY = "live", "canary"
-Decide = Callable[[Transaction], RolloutEvent]
+
+@dataclass(frozen=True)
+class Plan:
+    """A rollback: whose rollouts are taken back, and which deployments get which version back."""
+
+    taken: tuple[str, ...]
+    restored: tuple[str, ...] = ()
+    target: ModelVersion | None = None
 
 
 class Rollouts:
@@ -44,10 +63,10 @@ class Rollouts:
         deployments: Mapping[str, DeploymentSettings],
     ) -> None:
         self._records = records
-        self._intents = intents
+        self._changes = Changes(intents, deployments)
         self._registry = registry
         self._feed = feed
-        self._log = log
+        self._evidence = Evidence(records, feed, log, clock)
         self._clock = clock
         self._ids = ids
         self._deployments = deployments
@@ -64,6 +83,10 @@ class Rollouts:
         """The deployments that follow an alias of a model."""
         return [name for name, each in self._deployments.items() if (each.model_name, each.alias) == (model, alias)]
 
+    def followed(self, model: str) -> set[str]:
+        """The aliases of a model that deployments follow."""
+        return {each.alias for each in self._deployments.values() if each.model_name == model}
+
     def route(self, deployment: str) -> Route | None:
         """The newest route of a deployment."""
         self.settings(deployment)
@@ -73,7 +96,7 @@ class Rollouts:
     def state(self, deployment: str) -> Rollout | None:
         """The latest rollout of a deployment, active or ended."""
         with self._records.snapshot() as view:
-            return _rollout(view, deployment)
+            return read_rollout(view, deployment)
 
     def history(self, deployment: str) -> list[RolloutEvent]:
         """Every decision about a deployment, oldest first."""
@@ -87,30 +110,52 @@ class Rollouts:
         """Begin to bring a version to a deployment, by its declared strategy unless told otherwise.
 
         The first version of a deployment, and all-at-once, are live at once. A canary takes its first share and is then
-        in the hands of `tick`. Refused while another rollout is active, and for a version whose gate did not pass.
+        in the hands of `tick`. Refused while another rollout is active, and for a version that may not hold the alias:
+        its gate did not pass, or approvals are missing. A shadow needs the gate only.
         """
-        settings = self.settings(deployment)
-        chosen = self._servable(settings.model_name, version)
-        if strategy == "shadow" or (strategy is None and settings.strategy == "shadow"):
-            return self.shadow(deployment, chosen.number, principal)
-        first = self.route(deployment) is None
-        if first or (strategy or settings.strategy) == "all-at-once":
-            return self._deploy(deployment, chosen, principal)
-        return self._start_canary(deployment, chosen, principal)
+        return self.start_all([deployment], version, principal, strategy=strategy)[0]
+
+    def start_all(
+        self,
+        deployments: Sequence[str],
+        version: int | str,
+        principal: Principal,
+        *,
+        strategy: Strategy | None = None,
+        reason: str = "",
+        action: str = "",
+    ) -> list[RolloutEvent]:
+        """`start` for deployments that follow the same alias: all of them begin, or none.
+
+        The alias moves when the last of them has taken the version; when one takes it back, all do.
+        """
+        ways = {each: strategy or self.settings(each).strategy for each in deployments}
+        settings = self.settings(deployments[0])
+        alias = None if set(ways.values()) == {"shadow"} else settings.alias
+        chosen = self._prepared(settings.model_name, version, alias)
+        promotion = self._ids.new(to_micros(self._clock.now())) if len(deployments) > 1 else ""
+
+        def decide(tx: Transaction) -> list[RolloutEvent]:
+            self._registry.require_standing(tx, chosen, alias)
+            told = _told(principal, reason)
+            events = [self._begin(tx, each, chosen, way, promotion, tuple(ways), told) for each, way in ways.items()]
+            kinds = {event.kind for event in events}
+            if "deployed" in kinds and "started" not in kinds:
+                self._move_alias(tx, deployments[0], chosen.number, principal, reason or events[0].detail)
+            return events
+
+        return self._changes.carry_out(deployments, principal, decide, action=action)
 
     def shadow(
         self, deployment: str, version: int | str, principal: Principal, *, name: str = "shadow"
     ) -> RolloutEvent:
         """Let a version ride along as a lasting shadow: it answers copies of all requests, and nobody hears it."""
-        chosen = self._servable(self.settings(deployment).model_name, version)
+        chosen = self._prepared(self.settings(deployment).model_name, version, None)
 
-        def decide(tx: Transaction) -> RolloutEvent:
-            route = self._require_route(tx, deployment)
-            arms = [*(arm for arm in route.arms if arm.name != name), _arm(name, "shadow", chosen, 1.0)]
-            write_route(tx, route, arms, f"{chosen.label} rides along as {name}")
-            return self._event(deployment, chosen.number, "shadow", f"{chosen.label} rides along as {name}")
+        def decide(tx: Transaction) -> list[RolloutEvent]:
+            return [self._ride(tx, deployment, chosen, name)]
 
-        return self._change(deployment, principal, decide)
+        return self._changes.carry_out([deployment], principal, decide)[0]
 
     def tick(self) -> list[RolloutEvent]:
         """Look at every active rollout and act on what the log says; returns what was decided."""
@@ -120,54 +165,138 @@ class Rollouts:
     def rollback(self, deployment: str, principal: Principal, reason: str) -> RolloutEvent:
         """Take back the active rollout, or else the last change of the live version; never waits for anything.
 
-        The arms before are published as a new generation, and the alias moves back with them.
+        The version that held the alias before is live again, as a new generation, and the alias moves back with it.
         """
+        return self.roll_back([deployment], principal, reason)[0]
 
-        def decide(tx: Transaction) -> RolloutEvent:
-            route = self._require_route(tx, deployment)
-            rollout = _rollout(tx, deployment)
-            if rollout is not None and rollout.state == "active":
-                return self._take_back(tx, route, rollout, reason, rollout.evidence)
-            return self._restore_previous(tx, route, principal, reason)
+    def roll_back(
+        self,
+        deployments: Sequence[str],
+        principal: Principal,
+        reason: str,
+        *,
+        to: int | None = None,
+        action: str = "",
+    ) -> list[RolloutEvent]:
+        """`rollback` of deployments that follow the same alias, all or none; with `to` to that version.
 
-        return self._change(deployment, principal, decide, project=False)
+        `to` must have held the alias before: everything else is a promotion.
+        """
+        with self._records.snapshot() as view:
+            plan = self._plan(view, deployments, to)
+        if plan.target is not None:
+            self._provide(plan.target)
 
-    def _deploy(self, deployment: str, version: ModelVersion, principal: Principal) -> RolloutEvent:
-        def decide(tx: Transaction) -> RolloutEvent:
-            self._refuse_active(tx, deployment)
-            route = current_route(tx, deployment) or self._first_route(deployment)
-            shadows = [arm for arm in route.arms if arm.role == "shadow"]
+        def decide(tx: Transaction) -> list[RolloutEvent]:
+            if self._plan(tx, deployments, to) != plan:
+                raise RolloutMovedOn(
+                    f"What was live before at {', '.join(deployments)} has changed in this moment.",
+                    remedy="See modelyard status, and roll back again if it is still wanted.",
+                )
+            return self._back(tx, plan, principal, reason)
+
+        return self._changes.carry_out(deployments, principal, decide, project=False, action=action)
+
+    def pointing_at(self, view: Snapshot, model: str, number: int) -> list[str]:
+        """What serves a version, or is about to."""
+        found = []
+        for name, settings in self._deployments.items():
+            route = current_route(view, name) if settings.model_name == model else None
+            if route is not None and any(arm.version == str(number) for arm in route.arms):
+                found.append(f"the route of '{name}'")
+        return found
+
+    def _plan(self, view: Snapshot, deployments: Sequence[str], to: int | None) -> Plan:
+        """What a rollback of these deployments would do; NoRollout when there is nothing to go back to."""
+        routes = {each: require_route(view, each) for each in deployments}
+        active = tuple(each for each in deployments if active_rollout(view, each) is not None)
+        if active and to is None:
+            return Plan(active)
+        settings = self.settings(deployments[0])
+        model, alias = settings.model_name, settings.alias
+        holder = pointed_at(view, model, alias)
+        earlier = previous_holders(moves_of(view, model), alias)
+        live = int(routes[deployments[0]].live.version)
+        if len(deployments) == 1 and holder not in (None, live):  # it serves what the alias does not say, or not yet
+            earlier = [holder, *(each for each in earlier if each != live)]
+        versions = [each for each in (read_version(view, model, number) for number in earlier) if each is not None]
+        target = next((each for each in versions if to in (None, each.number)), None)
+        if target is None:
+            raise _nothing_before(routes[deployments[0]], to, [each.number for each in versions])
+        behind = tuple(each for each in deployments if routes[each].live.version != str(target.number))
+        return Plan(active, behind or tuple(deployments), target)
+
+    def _back(self, tx: Transaction, plan: Plan, principal: Principal, reason: str) -> list[RolloutEvent]:
+        """Take back what is under way, and bring back the target."""
+        events: list[RolloutEvent] = []
+        for deployment in plan.taken:
+            if (rollout := active_rollout(tx, deployment)) is not None:  # unless another one took it back with it
+                events += self._take_back(tx, rollout, reason, rollout.evidence)
+        if plan.target is None:
+            return events
+        events += [self._restore(tx, each, plan.target, reason) for each in plan.restored]
+        settings = self.settings(plan.restored[0])
+        if pointed_at(tx, settings.model_name, settings.alias) != plan.target.number:
+            self._move_alias(tx, plan.restored[0], plan.target.number, principal, reason, kind="rollback")
+        return events
+
+    def _begin(
+        self,
+        tx: Transaction,
+        deployment: str,
+        version: ModelVersion,
+        strategy: Strategy,
+        promotion: str,
+        together: tuple[str, ...],
+        told: str,
+    ) -> RolloutEvent:
+        if strategy == "shadow":
+            return self._ride(tx, deployment, version, "shadow")
+        refuse_active(tx, deployment)
+        route = current_route(tx, deployment)
+        if route is None or strategy == "all-at-once":
             detail = f"{version.label} is live"
-            write_route(tx, route, [_arm(LIVE, "live", version, 1.0), *shadows], detail)
-            self._move_alias(tx, deployment, version.number, principal, detail)
+            before = route or self._first_route(deployment)
+            write_route(tx, before, [arm_of(LIVE, "live", version, 1.0), *shadows(before)], detail)
             return self._event(deployment, version.number, "deployed", detail)
+        return self._begin_canary(tx, route, version, promotion, together if promotion else (), told)
 
-        return self._change(deployment, principal, decide)
+    def _begin_canary(
+        self,
+        tx: Transaction,
+        route: Route,
+        version: ModelVersion,
+        promotion: str,
+        together: tuple[str, ...],
+        told: str,
+    ) -> RolloutEvent:
+        share = self.settings(route.deployment).steps[0] / 100
+        detail = f"{version.label} starts as canary at {share:.0%}"
+        arms = [*weighted(route.arms, 1 - share), arm_of(CANARY, "canary", version, share)]
+        later = write_route(tx, route, arms, detail)
+        now = self._now()
+        rollout = Rollout(
+            id=self._ids.new(to_micros(self._clock.now())),
+            deployment=route.deployment,
+            version=version.number,
+            state="active",
+            step=0,
+            started_at=now,
+            step_at=now,
+            first_generation=later.generation,
+            promotion=promotion,
+            together=together,
+            told=told,
+        )
+        put_rollout(tx, rollout)
+        return self._event(route.deployment, version.number, "started", detail)
 
-    def _start_canary(self, deployment: str, version: ModelVersion, principal: Principal) -> RolloutEvent:
-        share = self.settings(deployment).steps[0] / 100
-
-        def decide(tx: Transaction) -> RolloutEvent:
-            self._refuse_active(tx, deployment)
-            route = self._require_route(tx, deployment)
-            detail = f"{version.label} starts as canary at {share:.0%}"
-            arms = [*_weighted(route.arms, 1 - share), _arm(CANARY, "canary", version, share)]
-            later = write_route(tx, route, arms, detail)
-            now = self._now()
-            rollout = Rollout(
-                id=self._ids.new(to_micros(self._clock.now())),
-                deployment=deployment,
-                version=version.number,
-                state="active",
-                step=0,
-                started_at=now,
-                step_at=now,
-                first_generation=later.generation,
-            )
-            _put(tx, rollout)
-            return self._event(deployment, version.number, "started", detail)
-
-        return self._change(deployment, principal, decide)
+    def _ride(self, tx: Transaction, deployment: str, version: ModelVersion, name: str) -> RolloutEvent:
+        route = require_route(tx, deployment)
+        detail = f"{version.label} rides along as {name}"
+        arms = [*(arm for arm in route.arms if arm.name != name), arm_of(name, "shadow", version, 1.0)]
+        write_route(tx, route, arms, detail)
+        return self._event(deployment, version.number, "shadow", detail)
 
     def _tick_unless_moved_on(self, deployment: str) -> RolloutEvent | None:
         """What was decided; nothing when someone else decided while the log was being read."""
@@ -181,47 +310,17 @@ class Rollouts:
         if rollout is None or rollout.state != "active":
             return None
         settings = self.settings(deployment)
-        if why := self._failed_load(rollout):
+        if why := self._evidence.failed_load(rollout):
             return self._abort(rollout, f"the canary could not be loaded: {why}", rollout.evidence)
-        analysis = self._analyse(rollout, settings)
+        analysis = self._evidence.analyse(rollout, settings)
         if analysis.rollback >= GUARDRAILS / settings.alpha:
             return self._roll_back_on_evidence(rollout, analysis)
-        if missing := self._missing(rollout, settings, analysis):
+        if missing := self._evidence.missing(rollout, settings, analysis):
             self._hold(rollout, analysis, missing)
             return None
         if settings.steps[rollout.step + 1] < 100:
             return self._advance(rollout, settings, analysis)
         return self._promote(rollout, analysis)
-
-    def _missing(self, rollout: Rollout, settings: DeploymentSettings, analysis: Analysis) -> str:
-        """What the next step still needs, or nothing. No data is never a reason to go on."""
-        waited = self._clock.now() - datetime.fromisoformat(rollout.step_at)
-        if waited < settings.dwell:
-            return f"{format_duration(settings.dwell - waited)} of this step's time"
-        if analysis.requests == 0:
-            return "any canary request"
-        if settings.steps[rollout.step + 1] < 100:
-            return ""
-        if analysis.requests < settings.min_requests:
-            return f"{settings.min_requests - analysis.requests} more canary requests"
-        return (
-            "" if analysis.promotion >= PROMOTE_AT else f"an e-value of {PROMOTE_AT:g} (now {analysis.promotion:.3g})"
-        )
-
-    def _analyse(self, rollout: Rollout, settings: DeploymentSettings) -> Analysis:
-        with self._records.snapshot() as view:
-            routes = generations(view, rollout.deployment, since=rollout.first_generation)
-        shares = {route.generation: _share(route) for route in routes}
-        start = datetime.fromisoformat(rollout.started_at) - timedelta(days=1)
-        predictions = self._log.predictions(rollout.deployment, start=start)
-        return analyse(
-            predictions.filter(pc.field("generation") >= rollout.first_generation),
-            shares,
-            canary=CANARY,
-            objective_ms=settings.latency_objective_ms,
-            acceptable=settings.acceptable,
-            sticky=settings.assign_by is not None,
-        )
 
     def _roll_back_on_evidence(self, rollout: Rollout, analysis: Analysis) -> RolloutEvent:
         reason = (
@@ -233,129 +332,112 @@ class Rollouts:
     def _abort(self, rollout: Rollout, reason: str, evidence: Mapping[str, Any]) -> RolloutEvent:
         """Take back this very rollout; RolloutMovedOn when it has ended or gone on meanwhile."""
 
-        def decide(tx: Transaction) -> RolloutEvent:
-            _require_unmoved(tx, rollout)
-            route = self._require_route(tx, rollout.deployment)
-            return self._take_back(tx, route, rollout, reason, evidence)
+        def decide(tx: Transaction) -> list[RolloutEvent]:
+            require_unmoved(tx, rollout)
+            return self._take_back(tx, rollout, reason, evidence)
 
-        return self._change(rollout.deployment, SYSTEM, decide, project=False)
+        return self._changes.carry_out([rollout.deployment], SYSTEM, decide, project=False)[0]
 
     def _advance(self, rollout: Rollout, settings: DeploymentSettings, analysis: Analysis) -> RolloutEvent:
         step = rollout.step + 1
         share = settings.steps[step] / 100
 
-        def decide(tx: Transaction) -> RolloutEvent:
-            _require_unmoved(tx, rollout)
-            route = self._require_route(tx, rollout.deployment)
+        def decide(tx: Transaction) -> list[RolloutEvent]:
+            require_unmoved(tx, rollout)
+            route = require_route(tx, rollout.deployment)
             canary = next(arm for arm in route.arms if arm.name == CANARY)
             others = [arm for arm in route.arms if arm.name != CANARY]
             detail = f"canary at {share:.0%}"
-            arms = [*_weighted(others, 1 - share), msgspec.structs.replace(canary, weight=share)]
+            arms = [*weighted(others, 1 - share), msgspec.structs.replace(canary, weight=share)]
             write_route(tx, route, arms, detail)
-            _put(tx, msgspec.structs.replace(rollout, step=step, step_at=self._now(), evidence=analysis.evidence()))
-            return self._event(rollout.deployment, rollout.version, "advanced", detail, analysis.evidence())
+            later = msgspec.structs.replace(rollout, step=step, step_at=self._now(), evidence=analysis.evidence())
+            put_rollout(tx, later)
+            return [self._event(rollout.deployment, rollout.version, "advanced", detail, analysis.evidence())]
 
-        return self._change(rollout.deployment, SYSTEM, decide)
+        return self._changes.carry_out([rollout.deployment], SYSTEM, decide)[0]
 
     def _promote(self, rollout: Rollout, analysis: Analysis) -> RolloutEvent:
-        def decide(tx: Transaction) -> RolloutEvent:
-            _require_unmoved(tx, rollout)
-            route = self._require_route(tx, rollout.deployment)
+        def decide(tx: Transaction) -> list[RolloutEvent]:
+            require_unmoved(tx, rollout)
+            route = require_route(tx, rollout.deployment)
             canary = next(arm for arm in route.arms if arm.name == CANARY)
-            shadows = [arm for arm in route.arms if arm.role == "shadow"]
             live = msgspec.structs.replace(canary, name=LIVE, role="live", weight=1.0)
             detail = (
                 f"v{rollout.version} is live: {analysis.bad} bad of {analysis.requests} canary answers "
                 f"(e-value {min(analysis.promotion, 1e12):.3g})"
             )
-            write_route(tx, route, [live, *shadows], detail)
-            _put(tx, msgspec.structs.replace(rollout, state="promoted", evidence=analysis.evidence()))
-            self._move_alias(tx, rollout.deployment, rollout.version, SYSTEM, detail)
-            return self._event(rollout.deployment, rollout.version, "promoted", detail, analysis.evidence())
+            write_route(tx, route, [live, *shadows(route)], detail)
+            put_rollout(tx, msgspec.structs.replace(rollout, state="promoted", evidence=analysis.evidence()))
+            if not _waits_for_others(tx, rollout):
+                why = f"{rollout.told}; {detail}" if rollout.told else detail
+                self._move_alias(tx, rollout.deployment, rollout.version, SYSTEM, why)
+            return [self._event(rollout.deployment, rollout.version, "promoted", detail, analysis.evidence())]
 
-        return self._change(rollout.deployment, SYSTEM, decide)
+        return self._changes.carry_out([rollout.deployment], SYSTEM, decide)[0]
 
     def _hold(self, rollout: Rollout, analysis: Analysis, missing: str) -> None:
         """Keep what was seen, and what is missing, for `status`; holding is no change."""
         with self._records.transaction() as tx:
-            _require_unmoved(tx, rollout)
-            _put(tx, msgspec.structs.replace(rollout, evidence=analysis.evidence(), reason=f"waits for {missing}"))
+            require_unmoved(tx, rollout)
+            later = msgspec.structs.replace(rollout, evidence=analysis.evidence(), reason=f"waits for {missing}")
+            put_rollout(tx, later)
 
     def _take_back(
-        self, tx: Transaction, route: Route, rollout: Rollout, reason: str, evidence: Mapping[str, Any]
-    ) -> RolloutEvent:
-        arms = _weighted([arm for arm in route.arms if arm.name != CANARY], 1.0)
-        write_route(tx, route, arms, reason)
-        _put(tx, msgspec.structs.replace(rollout, state="rolled_back", reason=reason, evidence=dict(evidence)))
-        return self._event(route.deployment, rollout.version, "rolled_back", reason, evidence)
+        self, tx: Transaction, rollout: Rollout, reason: str, evidence: Mapping[str, Any]
+    ) -> list[RolloutEvent]:
+        """Take back a rollout, and the version from every deployment that began together with it."""
+        route = require_route(tx, rollout.deployment)
+        write_route(tx, route, weighted([arm for arm in route.arms if arm.name != CANARY], 1.0), reason)
+        put_rollout(tx, msgspec.structs.replace(rollout, state="rolled_back", reason=reason, evidence=dict(evidence)))
+        events = [self._event(route.deployment, rollout.version, "rolled_back", reason, evidence)]
+        for name in rollout.together:
+            events += self._take_back_with(tx, rollout, name, f"{rollout.deployment}: {reason}")
+        return events
 
-    def _restore_previous(self, tx: Transaction, route: Route, principal: Principal, reason: str) -> RolloutEvent:
-        earlier = generations(tx, route.deployment, since=1)
-        before = next((each for each in reversed(earlier) if each.live.version != route.live.version), None)
-        if before is None:
-            raise NoRollout(
-                f"'{route.deployment}' never had another live version than {route.live.version}.",
-                remedy=f"Deploy another version: modelyard rollout start {route.deployment} --to VERSION.",
-            )
-        shadows = [arm for arm in route.arms if arm.role == "shadow"]
-        write_route(tx, route, [msgspec.structs.replace(before.live, weight=1.0), *shadows], reason)
-        self._move_alias(tx, route.deployment, int(before.live.version), principal, reason)
-        return self._event(route.deployment, int(route.live.version), "rolled_back", reason)
+    def _take_back_with(self, tx: Transaction, rollout: Rollout, deployment: str, reason: str) -> list[RolloutEvent]:
+        """Take the version of a rollout back from another deployment of the same promotion."""
+        other, route = read_rollout(tx, deployment), current_route(tx, deployment)
+        if route is None or deployment == rollout.deployment:
+            return []
+        if other is not None and other.promotion == rollout.promotion and other.state == "active":
+            alone = msgspec.structs.replace(other, together=())
+            return self._take_back(tx, alone, reason, {})
+        earlier = (each for each in reversed(generations(tx, deployment, since=1)))
+        before = next((each for each in earlier if each.live.version != str(rollout.version)), None)
+        if route.live.version != str(rollout.version) or before is None:
+            return []
+        write_route(tx, route, [msgspec.structs.replace(before.live, weight=1.0), *shadows(route)], reason)
+        return [self._event(deployment, rollout.version, "rolled_back", reason)]
 
-    def _change(self, deployment: str, principal: Principal, decide: Decide, *, project: bool = True) -> RolloutEvent:
-        """Carry out one change of a route, with its event in the deployment's history."""
-        events: list[RolloutEvent] = []
+    def _restore(self, tx: Transaction, deployment: str, version: ModelVersion, reason: str) -> RolloutEvent:
+        """Make a version live again that was before."""
+        route = require_route(tx, deployment)
+        write_route(tx, route, [arm_of(LIVE, "live", version, 1.0), *shadows(route)], reason)
+        return self._event(deployment, int(route.live.version), "rolled_back", reason)
 
-        def decide_and_note(tx: Transaction) -> Mapping[str, Any]:
-            settings = self.settings(deployment)
-            route, rollout = current_route(tx, deployment), _rollout(tx, deployment)
-            before = {
-                "route": msgspec.to_builtins(route) if route is not None else None,
-                "rollout": msgspec.to_builtins(rollout) if rollout is not None else None,
-                "version": pointed_at(tx, settings.model_name, settings.alias),
-            }
-            event = decide(tx)
-            tx.append(f"rollouts/{deployment}", msgspec.to_builtins(event))
-            events.append(event)
-            return {
-                "model": settings.model_name,
-                "alias": settings.alias,
-                "at": event.at,
-                "before": before,
-                "detail": event.detail,
-            }
-
-        self._intents.carry_out(INTENT, deployment, {}, principal, decide_and_note, project=project)
-        return events[0]
-
-    def _servable(self, model: str, version: int | str) -> ModelVersion:
-        """The version, its bundle standing beside the feed; NotServable unless its gate passed."""
-        chosen = self._registry.get(model, version)
-        if not chosen.gate_passed:
-            raise NotServable(
-                f"{model} {chosen.label} may not serve: its gate did not pass.",
-                context={"model": model, "version": chosen.number},
-                remedy=f"See why: modelyard model show {model} {chosen.number}",
-            )
-        if chosen.bundle is None:
-            raise NotServable(f"{model} {chosen.label} has no bundle.", remedy="Register it with a model.")
-        target = self._feed.bundle_path(chosen.bundle)
-        if not target.exists():
-            self._registry.fetch_bundle(chosen, target)
+    def _prepared(self, model: str, version: int | str, alias: str | None) -> ModelVersion:
+        """The version, its bundle standing beside the feed; NotServable when it may not hold the alias."""
+        with self._records.snapshot() as view:
+            chosen = self._registry.read(view, model, version)
+            self._registry.require_standing(view, chosen, alias)
+        self._provide(chosen)
         return chosen
 
-    def _failed_load(self, rollout: Rollout) -> str:
-        """Why some server could not load the canary, or nothing."""
-        # Servers beat by the wall clock, whatever clock events follow.
-        now = to_micros(SystemClock().now())
-        wanted = (rollout.deployment, CANARY, str(rollout.version))
-        arms = [arm for status in self._feed.statuses(now) for arm in status.arms]
-        refused = [arm for arm in arms if (arm.deployment, arm.arm, arm.version) == wanted and not arm.loaded]
-        return next((arm.why_not for arm in refused if arm.why_not), "")
+    def _provide(self, version: ModelVersion) -> None:
+        """Let the version's bundle stand beside the feed."""
+        if version.bundle is None or (target := self._feed.bundle_path(version.bundle)).exists():
+            return
+        try:
+            self._registry.fetch_bundle(version, target)
+        except OSError:
+            if not target.exists():  # otherwise another process put the same bundle there meanwhile, whole
+                raise
 
-    def _move_alias(self, tx: Transaction, deployment: str, to: int, principal: Principal, reason: str) -> None:
+    def _move_alias(
+        self, tx: Transaction, deployment: str, to: int, principal: Principal, reason: str, *, kind: MoveKind = "move"
+    ) -> None:
         settings = self.settings(deployment)
-        self._registry.move_alias(tx, settings.model_name, settings.alias, to, principal, reason)
+        self._registry.move_alias(tx, settings.model_name, settings.alias, to, principal, reason, kind=kind)
 
     def _first_route(self, deployment: str) -> Route:
         settings = self.settings(deployment)
@@ -369,23 +451,6 @@ class Rollouts:
             clock=settings.clock,
             latency_objective_ms=settings.latency_objective_ms,
         )
-
-    def _require_route(self, view: Snapshot, deployment: str) -> Route:
-        route = current_route(view, deployment)
-        if route is None:
-            raise NoRollout(
-                f"Nothing is deployed to '{deployment}' yet.",
-                remedy=f"Deploy a version: modelyard rollout start {deployment} --to VERSION.",
-            )
-        return route
-
-    def _refuse_active(self, view: Snapshot, deployment: str) -> None:
-        rollout = _rollout(view, deployment)
-        if rollout is not None and rollout.state == "active":
-            raise RolloutActive(
-                f"'{deployment}' has a rollout of version {rollout.version} in progress since {rollout.started_at}.",
-                remedy=f"Wait for it, or take it back: modelyard rollout rollback {deployment}.",
-            )
 
     def _event(
         self,
@@ -401,36 +466,26 @@ class Rollouts:
         return self._clock.now().isoformat()
 
 
-def _arm(name: str, role: Literal["live", "canary", "shadow"], version: ModelVersion, weight: float) -> Arm:
-    if version.bundle is None:
-        raise NotServable(f"{version.name} {version.label} has no bundle.")
-    return Arm(name, role, str(version.number), version.bundle, weight)
+def _told(principal: Principal, reason: str) -> str:
+    """Who began it, and why."""
+    return f"{principal.name} began it{': ' if reason else ''}{reason}"
 
 
-def _weighted(arms: Sequence[Arm], live_share: float) -> list[Arm]:
-    """The arms with the live one at a share; the others as they are."""
-    return [msgspec.structs.replace(arm, weight=live_share) if arm.role == "live" else arm for arm in arms]
+def _waits_for_others(tx: Transaction, rollout: Rollout) -> bool:
+    """Whether another deployment of the same promotion is still on its way."""
+    others = [active_rollout(tx, each) for each in rollout.together if each != rollout.deployment]
+    return any(each is not None and each.promotion == rollout.promotion for each in others)
 
 
-def _share(route: Route) -> float:
-    return sum(arm.weight for arm in route.arms if arm.name == CANARY)
-
-
-def _rollout(view: Snapshot, deployment: str) -> Rollout | None:
-    document = view.get(ROLLOUT, deployment)
-    return msgspec.convert(document.body, Rollout) if document is not None else None
-
-
-def _require_unmoved(tx: Transaction, rollout: Rollout) -> None:
-    """What was read outside the transaction must still stand: same rollout, still active, at the same step."""
-    now = _rollout(tx, rollout.deployment)
-    if now is None or (now.id, now.state, now.step) != (rollout.id, "active", rollout.step):
-        raise RolloutMovedOn(
-            f"The rollout of version {rollout.version} to '{rollout.deployment}' was decided by someone else.",
-            context={"deployment": rollout.deployment, "rollout": rollout.id},
-            remedy=f"See: modelyard rollout history {rollout.deployment}.",
+def _nothing_before(route: Route, to: int | None, earlier: Sequence[int]) -> NoRollout:
+    model = route.model
+    if to is None:
+        return NoRollout(
+            f"'{route.deployment}' never had another live version than {route.live.version}.",
+            remedy=f"Deploy another version: modelyard rollout start {route.deployment} --to VERSION.",
         )
-
-
-def _put(tx: Transaction, rollout: Rollout) -> None:
-    tx.put(ROLLOUT, rollout.deployment, msgspec.to_builtins(rollout))
+    return NoRollout(
+        f"{model} {to} was not live at '{route.deployment}' before {route.live.version}.",
+        remedy=f"{did_you_mean(str(to), map(str, earlier))} What was never live is promoted: "
+        f"modelyard model promote --name {model} --version {to}",
+    )

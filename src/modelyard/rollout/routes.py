@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from modelyard.access import SYSTEM
-from modelyard.audit import Intent
+from modelyard.audit import Intent, Note
 from modelyard.core import Digest
-from modelyard.registry import point_alias, pointed_at
+from modelyard.registry import Move, take_back
 from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route, check_route
 from modelyard.storage import RecordStore, Snapshot, Transaction
 
@@ -57,7 +57,7 @@ class RoutePublisher:
         records: RecordStore,
         feed: FeedFolder,
         keys: Callable[[Snapshot], tuple[KeyEntry, ...]],
-        project: Callable[[str], None],
+        project: Callable[[str], Note],
         deployments: Mapping[str, DeploymentSettings],
         *,
         authentication: bool,
@@ -95,22 +95,22 @@ class RoutePublisher:
         """Publish the feed. Repeating it publishes the same routes again."""
         self.publish()
 
-    def project(self, intent: Intent) -> None:
-        """Show the model's aliases in MLflow, unless the intent says that this must wait for the reconciler."""
-        self._project(str(intent.payload["model"]))
+    def project(self, intent: Intent) -> Note:
+        """Show the model's aliases and stages in MLflow."""
+        return self._project(str(intent.payload["model"]))
 
     def undo(self, tx: Transaction, intent: Intent) -> None:
-        """Put back route (as a new generation), rollout and alias; none of the change was ever served."""
-        before: Mapping[str, Any] = intent.payload["before"]
+        """Put back routes (as new generations), rollouts and alias; none of the change was ever served."""
         why = "the change could not be published"
-        _restore_route(tx, intent.subject, before["route"], why)
-        if before["rollout"] is None:
-            tx.delete(ROLLOUT, intent.subject)
-        else:
-            tx.put(ROLLOUT, intent.subject, before["rollout"])
-        model, alias, at = (str(intent.payload[name]) for name in ("model", "alias", "at"))
-        if pointed_at(tx, model, alias) != before["version"]:
-            point_alias(tx, model, alias, before["version"], at=at, by=SYSTEM.name, reason=why)
+        for before in intent.payload["before"]:
+            deployment = str(before["deployment"])
+            _restore_route(tx, deployment, before["route"], why)
+            if before["rollout"] is None:
+                tx.delete(ROLLOUT, deployment)
+            else:
+                tx.put(ROLLOUT, deployment, before["rollout"])
+        if (move := intent.payload["move"]) is not None:
+            take_back(tx, str(intent.payload["model"]), msgspec.convert(move, Move), principal=SYSTEM, reason=why)
 
 
 def _restore_route(tx: Transaction, deployment: str, before: Mapping[str, Any] | None, why: str) -> None:

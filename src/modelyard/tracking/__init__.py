@@ -10,6 +10,7 @@ from .errors import TrackedRunNotFound, TrackingUnavailable
 from .evaluation import CurvePoints, Evaluation, Importance, Residuals, Slice, evaluate
 from .facts import concealed, gathered
 from .live import LiveRun, UsedDataset
+from .registered import LoggedVersion, RegisteredModels, Shown
 from .tracker import Run, Status, Tracker, without_telemetry
 
 __all__ = [
@@ -19,9 +20,12 @@ __all__ = [
     "Evaluation",
     "Importance",
     "LiveRun",
+    "LoggedVersion",
+    "RegisteredModels",
     "Residuals",
     "Run",
     "RunView",
+    "Shown",
     "Slice",
     "Status",
     "TrackedRunNotFound",

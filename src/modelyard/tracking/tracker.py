@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,9 +32,6 @@ TELEMETRY_OFF = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 """Variables that keep MLflow from calling home."""
 
 _PARENT = "mlflow.parentRunId"
-
-_ONCE = "modelyard.once"
-"""The tag that tells which act a version was created by."""
 
 
 MOST_CHARACTERS = 6_000
@@ -227,31 +224,6 @@ class Tracker:
                     ) from error
         return uri
 
-    def create_version(
-        self,
-        model: str,
-        source: str,
-        run_id: str,
-        tags: Mapping[str, str] | None = None,
-        *,
-        once: str | None = None,
-    ) -> int:
-        """Register a logged model; returns the version number that MLflow gives.
-
-        `once` names the act: repeating it, after a crash, gives the number that the first time was given.
-        """
-        self.prepare()  # `models:/…` is looked up where this process points, not where the client does
-        self._registered_model(model)
-        if once is not None and (number := self._created_by(model, once)) is not None:
-            return number
-        told = {**(tags or {}), **({_ONCE: once} if once is not None else {})}
-        created = self.ask(lambda client: client.create_model_version(model, source, run_id, tags=told))
-        return int(created.version)
-
-    def _created_by(self, model: str, once: str) -> int | None:
-        found = self.ask(lambda client: client.search_model_versions(f"name = '{model}'"))
-        return next((int(each.version) for each in found if each.tags.get(_ONCE) == once), None)
-
     def load_model(self, uri: str) -> Any:
         """The original model behind a URI, by its own flavour, or else as MLflow's function of rows."""
         self.prepare()
@@ -269,20 +241,6 @@ class Tracker:
 
         with self.translated():
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into)))
-
-    def project_aliases(self, model: str, aliases: Mapping[str, int]) -> None:
-        """Make MLflow show these aliases of a model, and no others."""
-        shown = self.aliases(model)
-        for alias, version in aliases.items():
-            if shown.get(alias) != version:
-                self.ask(partial(_set_alias, model, alias, version))
-        for alias in shown.keys() - aliases.keys():
-            self.ask(partial(_delete_alias, model, alias))
-
-    def aliases(self, model: str) -> dict[str, int]:
-        """The aliases MLflow shows now."""
-        found = self.ask(lambda client: client.get_registered_model(model))
-        return {alias: int(version) for alias, version in found.aliases.items()}
 
     def prepare(self) -> None:
         """Import MLflow with its telemetry off, and point it here. Must come before any other import of MLflow."""
@@ -343,13 +301,6 @@ class Tracker:
         )
         return str(made.model_id)
 
-    def _registered_model(self, name: str) -> None:
-        try:
-            self.ask(lambda client: client.create_registered_model(name))
-        except TrackingUnavailable as error:
-            if error.context["mlflow"] != "RESOURCE_ALREADY_EXISTS":
-                raise
-
 
 def without_telemetry() -> None:
     """Switch MLflow's telemetry off. Must come before any import of it."""
@@ -360,10 +311,10 @@ def without_telemetry() -> None:
 @contextmanager
 def _alone_at(uri: str) -> Iterator[None]:
     """One process at a time: two that create MLflow's tables in one SQLite file at once break it."""
-    if not uri.startswith("sqlite:///"):
+    if (store := sqlite_file(uri)) is None:
         yield
         return
-    file = Path(f"{uri.removeprefix('sqlite:///').partition('?')[0]}.lock")
+    file = Path(f"{store}.lock")
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -373,6 +324,11 @@ def _alone_at(uri: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def sqlite_file(uri: str) -> Path | None:
+    """The file of MLflow's tables, where it keeps them in one."""
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
+
+
 def _to_ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
@@ -380,11 +336,3 @@ def _to_ms(at: datetime) -> int:
 def _masked(text: str) -> str:
     """Text without the passwords of the URIs in it."""
     return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
-
-
-def _set_alias(model: str, alias: str, version: int, client: Any) -> None:
-    client.set_registered_model_alias(model, alias, str(version))
-
-
-def _delete_alias(model: str, alias: str, client: Any) -> None:
-    client.delete_registered_model_alias(model, alias)

@@ -9,8 +9,18 @@ from typing import Any
 import msgspec
 
 from modelyard.access import Principal, StoredKey, local_principal
-from modelyard.audit import AuditLog, Intents
-from modelyard.core import Clock, IdSource, SystemClock, SystemIds, did_you_mean, to_micros
+from modelyard.audit import AuditLog, IntentHandler, Intents, Note
+from modelyard.core import (
+    Clock,
+    Digest,
+    IdSource,
+    SystemClock,
+    SystemIds,
+    canonical_json,
+    did_you_mean,
+    digest_of,
+    to_micros,
+)
 from modelyard.data import Versions
 from modelyard.execution import EngineName, Executor, check_engine, deterministic_environment, open_executor
 from modelyard.features import Definitions, FeatureStore, load_definitions
@@ -38,12 +48,20 @@ from modelyard.pipelines import (
     list_runs,
     load_pipeline,
 )
-from modelyard.registry import NotServable, Registry
+from modelyard.registry import Approvals, NotServable, Projector, Registry
 from modelyard.retraining import Retraining
-from modelyard.rollout import INTENT, Rollouts, RoutePublisher
+from modelyard.rollout import (
+    ALIAS_CHANGE,
+    INTENT,
+    AliasProjection,
+    OutsideChanges,
+    Promotions,
+    Rollouts,
+    RoutePublisher,
+)
 from modelyard.routing import FeedFolder, KeyEntry
 from modelyard.storage import ArtifactStore, RecordStore, Snapshot, open_artifact_store, open_record_store
-from modelyard.tracking import Tracker
+from modelyard.tracking import RegisteredModels, Tracker
 
 from .project_file import FILE_NAME, ProjectFile, load_project_file
 from .services import ProjectServices
@@ -143,24 +161,49 @@ class Project:
             self.records,
             self.feed,
             _key_entries,
-            self._project_aliases,
+            self._project,
             self.settings.deployments,
             authentication=self.settings.security.authentication,
             python_bundles=self.settings.security.digests,
         )
 
-    def _project_aliases(self, model: str) -> None:
-        self.models.project(model)  # the registry is made only when a projection is wanted
+    def _project(self, model: str) -> Note:
+        return self.projector.project(model)
 
     @cached_property
     def intents(self) -> Intents:
         """Changes on their way, and their reconciler."""
-        return Intents(self.records, self.audit, self.clock, self.ids, {INTENT: self.publisher})
+        handlers: dict[str, IntentHandler] = {
+            INTENT: self.publisher,
+            ALIAS_CHANGE: AliasProjection(lambda: self.projector),
+        }
+        return Intents(self.records, self.audit, self.clock, self.ids, handlers)
+
+    @cached_property
+    def projector(self) -> Projector:
+        """Shows the registry in MLflow."""
+        return Projector(self.records, RegisteredModels(self.tracker))
 
     @cached_property
     def models(self) -> Registry:
         """Model versions and aliases."""
-        return Registry(self.records, self.audit, self.artifacts, self.tracker, self.clock)
+        tracked = RegisteredModels(self.tracker)
+        return Registry(self.records, self.audit, self.artifacts, tracked, self.clock, self.approvals)
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        """Who may let a version hold an alias."""
+        return Approvals(self.records, self.audit, self.clock, self.settings.security.approvals, self._configuration)
+
+    def _configuration(self, model: str, alias: str) -> Digest:
+        """The digest of what serves an alias of a model: the model's section, and the deployments that follow."""
+        section = self.settings.models.get(model)
+        following = self.rollouts.following(model, alias)
+        told = {
+            "model": section.model_dump(mode="json") if section is not None else None,
+            "deployments": {each: self.settings.deployments[each].model_dump(mode="json") for each in following},
+        }
+        return digest_of(canonical_json(told))
 
     @cached_property
     def log(self) -> PredictionLog:
@@ -201,6 +244,17 @@ class Project:
             self.ids,
             self.settings.deployments,
         )
+
+    @cached_property
+    def promotions(self) -> Promotions:
+        """Moving aliases, through rollouts where deployments follow."""
+        return Promotions(self.records, self.intents, self.models, self.rollouts, self.clock)
+
+    @cached_property
+    def outside(self) -> OutsideChanges:
+        """What plain MLflow clients changed."""
+        policy = self.settings.security.outside_changes
+        return OutsideChanges(self.intents, self.models, self.projector, self.promotions, policy)
 
     @cached_property
     def monitors(self) -> Monitors:

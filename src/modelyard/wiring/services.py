@@ -19,7 +19,7 @@ from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle
 from modelyard.online import RequestField
 from modelyard.pipelines import Candidate, Samples, in_run
-from modelyard.registry import ModelVersionNotFound, Registry
+from modelyard.registry import ModelVersionNotFound, Registry, judge_limits
 from modelyard.stats import binary_metrics
 from modelyard.tracking import Tracker
 
@@ -164,7 +164,7 @@ class ProjectServices:
                     digest=built.digest,
                     metrics=metrics,
                     params=candidate.params,
-                    gates=gates,
+                    gates=[*gates, *_declared(settings, metrics)],
                     once=once,
                 )
         log_event("wiring", "registered", model=model, version=version.number, bundle=built.digest)
@@ -185,6 +185,11 @@ class ProjectServices:
 
     def _dataset_of(self, model: ModelSettings) -> DatasetSettings:
         return next(each for each in self._file.settings.datasets.values() if each.label == model.label)
+
+
+def _declared(settings: ModelSettings, metrics: Mapping[str, float]) -> list[Judgement]:
+    """The judgement by the limits that the project file declares, if any."""
+    return [judge_limits(metrics, settings.gate)] if settings.gate else []
 
 
 def _this_step() -> str | None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
-from modelyard.core import Digest
+from modelyard.core import Digest, InvalidInput
 from modelyard.core.settings import Section
+from modelyard.registry import ApprovalRule, OutsidePolicy, check_alias
 
 
 class StoresSettings(Section):
@@ -49,6 +50,23 @@ class SecuritySettings(Section):
         (), description="Digests of bundles whose pickles or Python code may run, in worker processes of their own."
     )
 
+    approvals: dict[str, ApprovalRule] = Field(
+        {},
+        description="Approvals needed before a version may hold an alias, by alias or stage; none by default.",
+    )
+    outside_changes: OutsidePolicy = Field(
+        "follow", description="What becomes of an alias or stage that a plain MLflow client moved: follow or refuse."
+    )
+
+    @field_validator("approvals")
+    @classmethod
+    def _by_alias(cls, rules: dict[str, ApprovalRule]) -> dict[str, ApprovalRule]:
+        """Rules by alias, however a stage is spelled."""
+        try:
+            return {check_alias(name): rule for name, rule in rules.items()}
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
+
     @property
     def digests(self) -> tuple[Digest, ...]:
         """The bundles whose Python may run."""
@@ -69,6 +87,9 @@ class ModelSettings(Section):
     label: str = Field(description="Column with the truth.")
     request: dict[str, RequestFieldSettings | Literal["number", "category"]] = Field(
         description="Fields the client sends, by name, with their kind."
+    )
+    gate: dict[Annotated[str, Field(pattern=r"^(min|max)_[A-Za-z]")], float] = Field(
+        {}, description="Limits of metrics that a version must keep to be registered, as min_auc or max_log_loss."
     )
     features: tuple[str, ...] = Field(
         min_length=1, description="Inputs in order: a request field, or view:feature from the feature definitions."

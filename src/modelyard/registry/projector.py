@@ -1,0 +1,89 @@
+"""Showing the registry in MLflow, and noticing what others changed there."""
+
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from modelyard.storage import RecordStore, Transaction
+from modelyard.tracking import RegisteredModels
+
+from .projection import KIND, OutsideChange, last_projected, outside_changes, wanted
+from .versions import all_versions
+
+_LOOKS = "outside-look"
+
+
+class Projector:
+    """Keeps MLflow's aliases and stages like ours. Whatever it does may be repeated, by any process."""
+
+    def __init__(self, records: RecordStore, tracked: RegisteredModels) -> None:
+        self._records = records
+        self._tracked = tracked
+
+    def project(self, name: str, claimed: Collection[str] = ()) -> Callable[[Transaction], bool]:
+        """Show aliases and stages of a model in MLflow.
+
+        Returns what notes that within the caller's transaction; it is False when something has moved meanwhile, and
+        the projection must be made again. `claimed`: aliases that MLflow shall not show unless we do.
+        """
+        with self._records.snapshot() as view:
+            ours, last = wanted(view, name), last_projected(view, name)
+            numbers = [each.number for each in all_versions(view, name)]
+        gone: dict[str, int | None] = dict.fromkeys({*last.aliases, *claimed})
+        self._tracked.show(name, {**gone, **ours.aliases}, {each: ours.stage(each) for each in numbers})
+
+        def note(tx: Transaction) -> bool:
+            if wanted(tx, name) != ours:
+                return False
+            tx.put(KIND, name, msgspec.to_builtins(ours))
+            return True
+
+        return note
+
+    def withdraw_stages(self, name: str, numbers: Collection[int]) -> None:
+        """Show no stage for versions in MLflow that are not ours."""
+        self._tracked.show(name, {}, dict.fromkeys(numbers, "None"))
+
+    def delete(self, name: str, number: int) -> None:
+        """Delete a version in MLflow as well."""
+        self._tracked.delete(name, number)
+
+    def changes(self, name: str, claimed: Collection[str]) -> list[OutsideChange]:
+        """What plain MLflow clients changed since we last showed it. Nothing is told while we change it ourselves.
+
+        `claimed`: aliases that decide what serves.
+        """
+        with self._records.snapshot() as view:
+            before = last_projected(view, name)
+        now = self._tracked.shown(name)
+        with self._records.snapshot() as view:
+            last, ours = last_projected(view, name), wanted(view, name)
+            known = frozenset(each.number for each in all_versions(view, name))
+        if now is None or last != before:
+            return []
+        return outside_changes(now, last, ours, known, frozenset(claimed))
+
+    def behind(self, name: str) -> bool:
+        """Whether what we last showed of a model is not what we want now."""
+        with self._records.snapshot() as view:
+            return last_projected(view, name) != wanted(view, name)
+
+    def unseen(self, name: str | None = None) -> str | None:
+        """A mark of MLflow's present state when somebody may have changed it since `seen`; None when nobody has.
+
+        `name`: the model that was looked at, or None for all.
+
+        Also None when MLflow does not answer: what cannot be looked at waits for the next look.
+        """
+        mark = self._tracked.mark()
+        if mark is None:
+            return "" if self._tracked.answers() else None
+        with self._records.snapshot() as view:
+            document = view.get(_LOOKS, name or "*")
+        return None if document is not None and document.body["mark"] == mark else mark
+
+    def seen(self, name: str | None, mark: str) -> None:
+        """Note that what MLflow shows was looked at in this state."""
+        if mark:
+            with self._records.transaction(durable=False) as tx:
+                tx.put(_LOOKS, name or "*", {"mark": mark})
