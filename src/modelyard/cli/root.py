@@ -17,7 +17,7 @@ NOUNS: dict[str, str] = {
     "pipeline": "Pipelines: run, resume, list, logs, why, show, validate, export.",
     "step": "Single steps of pipelines: run.",
     "model": "Model versions: list, show, promote, roll back.",
-    "bundle": "Bundles: build, verify, show.",
+    "bundle": "Bundles: build, verify, show, keygen, sign.",
     "serve": "Serve a project's deployments over HTTP.",
     "rollout": "Rollouts: start, status, roll back, history.",
     "log": "The prediction log: statistics.",
@@ -25,7 +25,7 @@ NOUNS: dict[str, str] = {
     "alert": "Alerts: list.",
     "retrain": "The retraining loop: run, tick, status, explain.",
     "key": "API keys: create, list, revoke.",
-    "audit": "The audit record: list, verify.",
+    "audit": "The audit record: list, verify, checkpoint, export.",
 }
 
 

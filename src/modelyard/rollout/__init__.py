@@ -8,7 +8,7 @@ from .analysis import Analysis, analyse
 from .errors import NoRollout, RolloutActive, RolloutMovedOn
 from .records import Rollout, RolloutEvent
 from .rollouts import Rollouts
-from .routes import INTENT, RoutePublisher
+from .routes import INTENT, RoutePublisher, trusting
 from .settings import DeploymentSettings, Strategy
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "RoutePublisher",
     "Strategy",
     "analyse",
+    "trusting",
 ]

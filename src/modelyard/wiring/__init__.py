@@ -5,6 +5,7 @@ behaviour of its own.
 """
 
 from .datasets import dataset_rows, validate_dataset
+from .keys import ProjectKeys, read_trusted_key
 from .project import KEYS, Project
 from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
 from .server import bundle_command, model_command, server_command
@@ -17,6 +18,7 @@ __all__ = [
     "ModelSettings",
     "Project",
     "ProjectFile",
+    "ProjectKeys",
     "SecuritySettings",
     "ServerSettings",
     "StoresSettings",
@@ -24,6 +26,7 @@ __all__ = [
     "dataset_rows",
     "load_project_file",
     "model_command",
+    "read_trusted_key",
     "server_command",
     "validate_dataset",
 ]

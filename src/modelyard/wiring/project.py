@@ -3,19 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from modelyard.access import Principal, StoredKey, local_principal
-from modelyard.audit import AuditLog, Intents
-from modelyard.core import Clock, IdSource, SystemClock, SystemIds, did_you_mean, to_micros
+from modelyard.audit import AuditLog, Checkpoints, Intents, Sink, open_sink
+from modelyard.core import Clock, IdSource, ModelyardError, SystemClock, SystemIds, did_you_mean, log_event, to_micros
 from modelyard.data import Versions
 from modelyard.execution import EngineName, Executor, check_engine, deterministic_environment, open_executor
 from modelyard.features import Definitions, FeatureStore, load_definitions
 from modelyard.history import PredictionLog
-from modelyard.inference import Bundle, load_bundle
+from modelyard.inference import Bundle, Trust, load_bundle
 from modelyard.monitoring import Monitors
 from modelyard.online import LocalOnlineStore
 from modelyard.pipelines import (
@@ -45,6 +46,7 @@ from modelyard.routing import FeedFolder, KeyEntry
 from modelyard.storage import ArtifactStore, RecordStore, Snapshot, open_artifact_store, open_record_store
 from modelyard.tracking import Tracker
 
+from .keys import KEYS_FOLDER, ProjectKeys
 from .project_file import FILE_NAME, ProjectFile, load_project_file
 from .services import ProjectServices
 from .steps import DatasetVersions, ProjectSurroundings
@@ -132,6 +134,15 @@ class Project:
         return AuditLog(self.records, self.clock)
 
     @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Signed checkpoints of the audit record, kept apart from the record store."""
+        return Checkpoints(self.records, self.audit, self._checkpoint_sink, self.keys, self.clock)
+
+    def _checkpoint_sink(self) -> Sink:
+        declared = self.settings.security.audit_checkpoints or self.workspace / "audit-checkpoints.jsonl"
+        return open_sink(str(declared) if "://" in str(declared) else self.file.folder / declared)
+
+    @cached_property
     def feed(self) -> FeedFolder:
         """The feed that servers follow."""
         return FeedFolder(self.workspace / "feed")
@@ -146,8 +157,18 @@ class Project:
             self._project_aliases,
             self.settings.deployments,
             authentication=self.settings.security.authentication,
-            python_bundles=self.settings.security.digests,
+            trust=lambda: self.trust,
         )
+
+    @cached_property
+    def keys(self) -> ProjectKeys:
+        """The keys that sign, and those whose signatures count."""
+        return ProjectKeys(self.settings.security, self.file.folder, self.workspace / KEYS_FOLDER)
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Whose bundles are loaded, and whose Python runs."""
+        return self.keys.trust()
 
     def _project_aliases(self, model: str) -> None:
         self.models.project(model)  # the registry is made only when a projection is wanted
@@ -185,7 +206,15 @@ class Project:
         scratch = self.workspace / "scratch"
         scratch.mkdir(parents=True, exist_ok=True)
         return ProjectServices(
-            self.file, self.features, self.models, self.tracker, self.clock, self.principal, scratch, self.datasets
+            self.file,
+            self.features,
+            self.models,
+            self.tracker,
+            self.clock,
+            self.principal,
+            scratch,
+            self.datasets,
+            self.keys,
         )
 
     @cached_property
@@ -344,8 +373,7 @@ class Project:
         if digest is None:
             raise NotServable(f"Version {version} of '{deployment}' has no bundle.")
         if digest not in self._bundles:
-            allowed = self.settings.security.digests
-            self._bundles[digest] = load_bundle(self.feed.bundle_path(digest), expect=digest, allow_python=allowed)
+            self._bundles[digest] = load_bundle(self.feed.bundle_path(digest), expect=digest, trust=self.trust)
         return self._bundles[digest]
 
     @cached_property
@@ -353,8 +381,10 @@ class Project:
         return {}
 
     def close(self) -> None:
-        """Release what was opened."""
+        """Release what was opened, and vouch for what was put on record where that takes but a moment."""
         made = vars(self)
+        if "audit" in made:
+            self._vouch()
         for bundle in made.pop("_bundles", {}).values():
             bundle.close()
         for executor in made.pop("_executors", {}).values():
@@ -362,6 +392,13 @@ class Project:
         for name in ("records", "online"):
             if name in made:
                 made.pop(name).close()
+
+    def _vouch(self) -> None:
+        """A checkpoint of what this process has recorded; nothing that was done waits for it, or fails with it."""
+        try:
+            self.checkpoints.write_soon()
+        except ModelyardError as error:
+            log_event("wiring", "no audit checkpoint was written", level=WARNING, code=error.code, error=error.message)
 
 
 def _key_entries(view: Snapshot) -> tuple[KeyEntry, ...]:
