@@ -151,7 +151,7 @@ def _signed(bare: Checkpoint, key: PrivateKey) -> Checkpoint:
 def _decoded(line: bytes | None) -> Checkpoint | None:
     try:
         return None if line is None else msgspec.json.decode(line, type=Checkpoint)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError):  # the latter for what is no UTF-8
         return None
 
 

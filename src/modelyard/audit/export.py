@@ -184,7 +184,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 def _head(path: Path, line: bytes) -> Head:
     try:
         return msgspec.json.decode(line, type=Head)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:  # the latter for what is no UTF-8
         raise NotAnExport(
             f"{path} is no export of an audit record: its first line is not the head of one.",
             remedy="Write one: modelyard audit export -o FILE",

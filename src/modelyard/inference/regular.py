@@ -21,11 +21,13 @@ def read_regular(path: Path, *, at_most: int | None = None) -> bytes:
         if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):
             raise _damaged(path, "is no regular file") from error
         raise _damaged(path, f"cannot be read ({error.strerror})") from error
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if why := _why_not(found, at_most):
+    try:
+        if why := _why_not(os.fstat(descriptor), at_most):
             raise _damaged(path, why)
-        return file.read()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def _why_not(found: os.stat_result, at_most: int | None) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from modelyard.core import Digest, canonical_json
 from modelyard.core.signing import PrivateKey, PublicKey, public_key_of
 
-from .errors import BundleNotTrusted, SignaturesDamaged
+from .errors import BundleDamaged, BundleNotTrusted, SignaturesDamaged
 from .regular import read_regular
 
 SIGNATURES_FILE = "signatures.json"
@@ -23,6 +23,7 @@ later, or once more, is the same bundle."""
 MOST_SIGNATURES = 64
 """So many may sign one bundle."""
 
+_FORMAT = 1
 _KIND = "bundle"
 _LARGEST = 1 << 16
 
@@ -39,7 +40,7 @@ class Signatures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     bundle: Digest
     signatures: tuple[BundleSignature, ...]
-    format: int = 1
+    format: int = _FORMAT
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,15 @@ def read_signatures(folder: Path, digest: Digest) -> tuple[BundleSignature, ...]
     path = folder / SIGNATURES_FILE
     if not os.path.lexists(path):
         return ()
-    document = read_regular(path, at_most=_LARGEST)
     try:
+        document = read_regular(path, at_most=_LARGEST)
         found = msgspec.json.decode(document, type=Signatures)
-    except msgspec.MsgspecError as error:
+    except BundleDamaged as error:
+        raise SignaturesDamaged(error.message, context=error.context, remedy=error.remedy) from error
+    except (msgspec.MsgspecError, ValueError) as error:  # the latter for what is no UTF-8
         raise _damaged(folder, f"it cannot be read ({error})") from error
+    if found.format != _FORMAT:
+        raise _damaged(folder, f"it has format {found.format}, and this Modelyard reads {_FORMAT}")
     if canonical_json(msgspec.to_builtins(found)) != document or list(found.signatures) != _ordered(found.signatures):
         raise _damaged(folder, "it is not as it was written")
     if found.bundle != digest:
