@@ -49,7 +49,7 @@ class Yard:
 
     def __init__(self, folder: Path, clock: ManualClock, key: PrivateKey | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.clock = folder, clock
+        self.folder, self.clock, self.older = folder, clock, folder
         self.keys = OwnKeys(key, () if key is None else (key.public,))
         self.database, self.sink = folder / "records.db", folder / "checkpoints.jsonl"
         self.records = open_record_store(f"sqlite:///{self.database}")
@@ -62,9 +62,10 @@ class Yard:
             for number in range(count):
                 self.log.record(tx, local_principal(), "model.promote", f"model/{number}", {"to": number})
 
-    def copy(self, into: Path) -> "Yard":
+    def copy(self, into: Path, clock: ManualClock | None = None) -> "Yard":
         """The same at another place, to be attacked."""
-        made = Yard(into, self.clock, self.keys.private)
+        made = Yard(into, clock or self.clock, self.keys.private)
+        made.older = self.older
         made.restore(self)
         return made
 
@@ -229,7 +230,7 @@ def truncate_with_head(yard: Yard, chance: random.Random) -> None:
 def replay(yard: Yard, chance: random.Random) -> None:
     """An older database in the place of this one, and perhaps some honest work since."""
     older = chance.randrange(BETWEEN, ENTRIES, BETWEEN)
-    shutil.copy(yard.folder.parent / "honest" / f"older-{older}.db", yard.database)
+    shutil.copy(yard.older / f"older-{older}.db", yard.database)
     yard.clock.advance(timedelta(seconds=1))
     if more := chance.randrange(2 * ENTRIES):
         yard.record(more)
