@@ -195,12 +195,13 @@ def test_a_torn_line_is_in_doubt_until_the_next_checkpoint(yard: Yard) -> None:
     assert (report.intact, report.doubt, report.covered) == (True, "", ENTRIES)
 
 
-def test_who_only_looks_writes_nothing(yard: Yard) -> None:
-    """What a command does when it is done: a checkpoint of what it recorded, and of nothing else."""
-    again = Yard(yard.folder, yard.clock, yard.keys.private)
-    assert again.checkpoints.write_soon() is None
+def test_a_command_writes_where_it_takes_but_a_moment(yard: Yard, tmp_path: Path) -> None:
+    """To a file, and not to an object store."""
     yard.record()
-    assert again.checkpoints.write_soon() is None
+    far = open_sink(f"memory://{tmp_path.name}/far")
+    distant = type(yard.checkpoints)(yard.records, yard.log, lambda: far, yard.keys, yard.clock)
+    assert distant.write_soon() is None
+    assert far.lines() == []
     assert yard.checkpoints.write_soon() is not None
 
 

@@ -94,8 +94,8 @@ class Checkpoints:
         return self.write()
 
     def write_soon(self) -> Checkpoint | None:
-        """`write`, when this process has added entries and the sink is near: what a command does when it is done."""
-        return self.write() if self._log.recorded and self._open().near else None
+        """`write`, when the sink is near: what a command that has recorded something does when it is done."""
+        return self.write() if self._open().near else None
 
     def verify(self) -> AuditReport:
         """Check the whole record: its chain, its head, and every checkpoint.

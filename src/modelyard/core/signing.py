@@ -115,6 +115,8 @@ def read_private_key(path: Path) -> PrivateKey:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - see above
 
     data = _read(path)
+    if b"PUBLIC KEY" in data:
+        raise InvalidInput(f"{path} is a public key; signing takes the private one.", code="NO_KEY", remedy=_REMEDY)
     if _others_may(path):
         raise Forbidden(
             f"The private key {path} can be read, or written, by others than its owner.",
@@ -122,8 +124,6 @@ def read_private_key(path: Path) -> PrivateKey:
             context={"path": str(path)},
             remedy=f"Make another pair if they may have read it; then: chmod 600 {path}",
         )
-    if b"PUBLIC KEY" in data:
-        raise InvalidInput(f"{path} is a public key; signing takes the private one.", code="NO_KEY", remedy=_REMEDY)
     try:
         key = load_pem_private_key(data, None)
     except TypeError:

@@ -36,7 +36,7 @@ class AuditPage:
 class AuditExport:
     """Where to write the record, and which part of it."""
 
-    output: Annotated[Path, Option("File to write; it must not exist.")]
+    output: Annotated[Path, Option("File to write; it must not exist.", flag="-o")]
     since: Annotated[str | None, Option("From the first entry at this time or later; as in `audit list`.")] = None
     until: Annotated[str | None, Option("To the last entry before this time.")] = None
 
@@ -86,7 +86,7 @@ def check_export(path: Path, trusted: Sequence[str] = (), project: Path = Path()
     """Check an exported file: against the keys in `trusted`, or else those that the project in a folder knows."""
     if not path.is_file():
         raise NotFound(
-            f"There is no file {path}.", code="NO_EXPORT", remedy="Write one: modelyard audit export --output FILE"
+            f"There is no file {path}.", code="NO_EXPORT", remedy="Write one: modelyard audit export -o FILE"
         )
     keys = tuple(map(read_trusted_key, trusted))
     if not keys and (project / FILE_NAME).is_file():

@@ -77,8 +77,9 @@ def _sign_version(given: SignBundle, reference: str) -> dict[str, Any]:
         version = project.models.get(name, which or "production")
         folder = project.models.fetch_bundle(version, Path(scratch) / "bundle")
         _, digest = verify_bundle(folder, expect=version.bundle)
-        signers = sign_bundle(folder, digest, key)
-        project.models.keep_signatures(version, folder, project.principal, key.public.id)
+        before, signers = signers_of(folder, digest), sign_bundle(folder, digest, key)
+        if signers != before:
+            project.models.keep_signatures(version, folder, project.principal, key.public.id)
         _bring_to_servers(project, folder, digest)
     return _signed(f"{_MODELS}{version.name}/{version.number}", digest, key, signers)
 

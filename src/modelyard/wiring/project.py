@@ -383,18 +383,20 @@ class Project:
     def close(self) -> None:
         """Release what was opened, and vouch for what was put on record where that takes but a moment."""
         made = vars(self)
-        if "audit" in made:
-            self._vouch()
+        others = bool(made.get("_executors"))
         for bundle in made.pop("_bundles", {}).values():
             bundle.close()
         for executor in made.pop("_executors", {}).values():
             executor.close()
+        if others or ("audit" in made and self.audit.recorded):
+            self._vouch()
+            self.audit.recorded = 0
         for name in ("records", "online"):
             if name in made:
                 made.pop(name).close()
 
     def _vouch(self) -> None:
-        """A checkpoint of what this process has recorded; nothing that was done waits for it, or fails with it."""
+        """A checkpoint of what this process and its workers have recorded; nothing that was done fails with it."""
         try:
             self.checkpoints.write_soon()
         except ModelyardError as error:
