@@ -31,7 +31,7 @@ def type_in(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         monkeypatch.setattr(sys, "argv", ["modelyard", *map(str, words), "--json"])
         code = run(root)
         out, err = capsys.readouterr()
-        assert "PRIVATE" not in out + err
+        assert "PRIVATE KEY" not in out + err
         return code, json.loads(out)
 
     return command

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from modelyard.core import Failed
+from modelyard.audit import AuditBroken
 from modelyard.operations import audits
 
 from .derive import command as derive
@@ -15,7 +15,7 @@ from .show import fields, table
 _PATH = click.Path(path_type=Path)
 
 
-def _ending(report: dict[str, Any]) -> Failed | Inconclusive | None:
+def _ending(report: dict[str, Any]) -> AuditBroken | Inconclusive | None:
     if report["verdict"] == "pass":
         return None
     if report["verdict"] == "inconclusive":
@@ -25,9 +25,8 @@ def _ending(report: dict[str, Any]) -> Failed | Inconclusive | None:
             remedy="If the record is right: modelyard audit checkpoint",
         )
     where = f" at entry {report['broken_at']}" if report["broken_at"] else ""
-    return Failed(
+    return AuditBroken(
         f"The audit record is broken{where}: {report['why']}.",
-        code="AUDIT_BROKEN",
         remedy="Restore the record store from a backup, and find out who wrote to it.",
     )
 
