@@ -199,8 +199,8 @@ def load_bundle(
 
     `allow_python` are digests of bundles whose Python may run; it and native libraries do so in a worker process, held
     to `limits`. `trust` says whose signature a bundle needs, and whose permits Python as well. Trees for compiled code
-    are walked where that is at hand (see `Bundle.quicken`); the runtime that the bundle names is then not loaded. Raises
-    BundleDamaged, BundleTooNew, BundleNotTrusted, UnknownRuntime, PythonNotPermitted, IsolatedModelFailed, or
+    are walked where that is at hand (see `Bundle.quicken`); the runtime that the bundle names is then not loaded.
+    Raises BundleDamaged, BundleTooNew, BundleNotTrusted, UnknownRuntime, PythonNotPermitted, IsolatedModelFailed, or
     GoldenMismatch when it answers otherwise than the original.
     """
     folder = Path(folder)
