@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from modelyard.bundling import BuiltBundle
-from modelyard.core import Scalar
+from modelyard.core import Scalar, canonical_json
 from modelyard.inference import (
     LARGEST_SINGLE,
     BundleDamaged,
@@ -86,7 +86,7 @@ def test_a_newer_format_an_unknown_runtime_and_a_wrong_answer_are_refused(built:
     ):
         folder = copy(built, tmp_path / field)
         document = json.loads((folder / "bundle.json").read_bytes())
-        (folder / "bundle.json").write_text(json.dumps({**document, field: value}))
+        (folder / "bundle.json").write_bytes(canonical_json({**document, field: value}))
         with pytest.raises(error):
             load_bundle(folder)
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelyard.core import digest_of
+from modelyard.core import canonical_json, digest_of
 from modelyard.inference import (
     EXPLAIN_ARRAYS,
     EXPLAIN_FILE,
@@ -298,7 +298,7 @@ def with_files(folder: Path, files: dict[str, bytes]) -> Path:
     for name, data in files.items():
         (folder / name).write_bytes(data)
         document["files"][name] = digest_of(data)
-    (folder / "bundle.json").write_text(json.dumps(document))
+    (folder / "bundle.json").write_bytes(canonical_json(document))
     return folder
 
 

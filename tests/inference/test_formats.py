@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from modelyard.core import canonical_json
 from modelyard.inference import FORMAT_VERSION, BundleTooNew, InvalidRow, load_bundle, probe_bundle, verify_bundle
 
 STORED = Path(__file__).with_name("bundles")
@@ -52,6 +53,6 @@ def test_the_next_format_is_refused_with_what_to_do(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(STORED / "format-1", tmp_path / "newer"))
     document = json.loads((folder / "bundle.json").read_bytes())
     document |= {"format": FORMAT_VERSION + 1, "signature": "something else altogether"}
-    (folder / "bundle.json").write_text(json.dumps(document))
+    (folder / "bundle.json").write_bytes(canonical_json(document))
     with pytest.raises(BundleTooNew, match=rf"reads up to {FORMAT_VERSION}.*Upgrade Modelyard"):
         verify_bundle(folder)

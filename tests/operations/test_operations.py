@@ -13,6 +13,7 @@ from modelyard.core import Conflict, InvalidInput, Judgement, ManualClock, Model
 from modelyard.operations import (
     Operation,
     approving,
+    audits,
     carry_out,
     deployments,
     keys,
@@ -351,7 +352,7 @@ class TestWorkspace:
         carry_out(promotions.promote, project, promotions.Promote("purchase", "1", "staging"))
         with project.records.transaction() as tx:
             tx.append("audit", {"hash": "0", "previous": "0"})
-        assert carry_out(workspace.audit_verify, project, Nothing())["intact"] is False
+        assert carry_out(audits.audit_verify, project, Nothing())["intact"] is False
         found = {each["check"]: each["ok"] for each in carry_out(workspace.doctor, project, Nothing())}
         assert found["audit"] is False
 
@@ -382,12 +383,12 @@ class TestWorkspace:
     def test_the_audit_record_is_read_page_by_page(self, project: Project) -> None:
         """A page of less than nothing is refused."""
         carry_out(promotions.promote, project, promotions.Promote("purchase", "1"))
-        first = carry_out(workspace.audit_list, project, workspace.AuditPage(limit=1))
-        rest = carry_out(workspace.audit_list, project, workspace.AuditPage(after=1))
+        first = carry_out(audits.audit_list, project, audits.AuditPage(limit=1))
+        rest = carry_out(audits.audit_list, project, audits.AuditPage(after=1))
         assert [each["number"] for each in (*first, *rest)] == [1, 2]
-        for page in (workspace.AuditPage(after=-1), workspace.AuditPage(limit=0), workspace.AuditPage(limit=-1)):
+        for page in (audits.AuditPage(after=-1), audits.AuditPage(limit=0), audits.AuditPage(limit=-1)):
             with pytest.raises(InvalidInput):
-                carry_out(workspace.audit_list, project, page)
+                carry_out(audits.audit_list, project, page)
 
     def test_the_log_of_an_unknown_deployment_is_not_found(self, project: Project) -> None:
         """One without requests has zeros."""

@@ -1,11 +1,34 @@
-"""Audit: the hash-chained record of who did what, and intents with their reconciler.
+"""Audit: the hash-chained record of who did what, its checkpoints and exports; intents with their reconciler.
 
-Owns that a change is recorded before it is applied, and finished or undone after a crash. Does not own what changes
-mean: rooms above bring their handlers.
+Owns that a change is recorded before it is applied, and finished or undone after a crash; and that whoever edits the
+record is found out. Does not own what changes mean: rooms above bring their handlers.
 """
 
 from .chain import AuditLog, AuditReport
-from .errors import IntentUndone
+from .checkpoints import Checkpoint, Checkpoints
+from .errors import AuditBroken, CheckpointsUnavailable, IntentUndone, NotAnExport
+from .export import ExportReport, verify_export, write_export
 from .intents import Intent, IntentHandler, Intents, Note
+from .sinks import FileSink, ObjectSink, Sink, open_sink
 
-__all__ = ["AuditLog", "AuditReport", "Intent", "IntentHandler", "IntentUndone", "Intents", "Note"]
+__all__ = [
+    "AuditBroken",
+    "AuditLog",
+    "AuditReport",
+    "Checkpoint",
+    "Checkpoints",
+    "CheckpointsUnavailable",
+    "ExportReport",
+    "FileSink",
+    "Intent",
+    "IntentHandler",
+    "IntentUndone",
+    "Intents",
+    "NotAnExport",
+    "Note",
+    "ObjectSink",
+    "Sink",
+    "open_sink",
+    "verify_export",
+    "write_export",
+]

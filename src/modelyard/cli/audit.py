@@ -1,26 +1,59 @@
 """`modelyard audit`."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from modelyard.core import Failed
-from modelyard.operations import workspace
+from modelyard.audit import AuditBroken
+from modelyard.operations import audits
 
 from .derive import command as derive
+from .edge import Inconclusive, emit, exit_code, open_project, talk
 from .show import fields, table
 
+_PATH = click.Path(path_type=Path)
 
-def _ending(report: dict[str, Any]) -> Failed | None:
-    if report["intact"]:
+
+def _ending(report: dict[str, Any]) -> AuditBroken | Inconclusive | None:
+    if report["verdict"] == "pass":
         return None
-    return Failed(
-        f"The audit record is broken at entry {report['broken_at']}: {report['why']}.",
-        code="AUDIT_BROKEN",
+    if report["verdict"] == "inconclusive":
+        return Inconclusive(
+            f"Nothing is found wrong, and nothing is proved: {report['doubt']}.",
+            code="AUDIT_NOT_PROVED",
+            remedy="If the record is right: modelyard audit checkpoint",
+        )
+    where = f" at entry {report['broken_at']}" if report["broken_at"] else ""
+    return AuditBroken(
+        f"The audit record is broken{where}: {report['why']}.",
         remedy="Restore the record store from a backup, and find out who wrote to it.",
     )
 
 
-command = click.Group("audit", help="The audit record: list, verify.")
-command.add_command(derive(workspace.audit_list, table("number", "at", "principal", "action", "subject")))
-command.add_command(derive(workspace.audit_verify, fields, _ending))
+command = click.Group("audit", help="The audit record: list, verify, checkpoint, export.")
+command.add_command(derive(audits.audit_list, table("number", "at", "principal", "action", "subject")))
+command.add_command(derive(audits.audit_checkpoint, fields))
+command.add_command(derive(audits.audit_export, fields))
+
+
+@command.command("verify")
+@click.argument("file", type=_PATH, required=False)
+@click.option("--key", "trusted", multiple=True, metavar="FILE", help="Public key that must have signed. Repeatable.")
+@click.option("--project", "folder", type=_PATH, default=Path(), help="Folder with modelyard.yaml, or the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def verify(file: Path | None, *, trusted: tuple[str, ...], folder: Path, as_json: bool) -> None:
+    """Check the whole audit record against its hashes and its checkpoints; or FILE, an export, by itself."""
+    from modelyard.operations import Nothing, carry_out  # noqa: PLC0415 - `--help` must not pay for it
+
+    if file is not None:
+        report = audits.check_export(file, trusted, folder)
+    elif trusted:
+        raise click.UsageError("--key goes with FILE; a project has its own key and security.trusted_keys.")
+    else:
+        with open_project(folder) as project:
+            report = carry_out(audits.audit_verify, project, Nothing())
+    emit(report, as_json=as_json, show=fields)
+    if (error := _ending(report)) is not None:
+        talk(error)
+        raise click.exceptions.Exit(exit_code(error))

@@ -13,7 +13,7 @@ from .show import fields, table
 _FOLDER = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
-command = click.Group("bundle", help="Bundles: build, verify, show.")
+command = click.Group("bundle", help="Bundles: build, verify, show, keygen, sign.")
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -71,13 +71,16 @@ def build(*, model: Path, as_json: bool, **given: Any) -> None:
 )
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="How long it may take.")
 @click.option("--allow-python", multiple=True, metavar="DIGEST", help="Let this bundle's own Python run. Repeatable.")
+@click.option("--expect", metavar="DIGEST", help="The digest that the bundle must have.")
+@click.option("--key", "trusted", multiple=True, metavar="FILE", help="Public key that must have signed. Repeatable.")
 @_JSON
-def verify(folder: Path, *, memory_mb: int, seconds: float, allow_python: tuple[str, ...], as_json: bool) -> None:
-    """Compare a bundle with its digests, then load it and replay its golden rows in a process of its own."""
+def verify(folder: Path, *, allow_python: tuple[str, ...], expect: str | None, as_json: bool, **given: Any) -> None:
+    """Compare a bundle with its digests and signatures, then load it and replay its golden rows in its own process."""
     from modelyard.operations import bundles  # noqa: PLC0415 - see above
 
     allowed = [Digest(each) for each in allow_python]
-    checked = bundles.check_bundle(folder, memory_mb=memory_mb, seconds=seconds, allow_python=allowed)
+    wanted = None if expect is None else Digest(expect)
+    checked = bundles.check_bundle(folder, allow_python=allowed, expect=wanted, **given)
     emit(checked, as_json=as_json, show=fields)
 
 
@@ -89,3 +92,27 @@ def show(folder: Path, *, as_json: bool) -> None:
     from modelyard.operations import bundles  # noqa: PLC0415 - see above
 
     emit(bundles.show_bundle(folder), as_json=as_json, show=_show)
+
+
+@command.command("keygen")
+@click.option("--output", "-o", "folder", type=_FOLDER, help="Folder for the two files; the project's keys by default.")
+@click.option("--project", type=_FOLDER, default=Path(), help="Folder with modelyard.yaml, or the file.")
+@_JSON
+def keygen(folder: Path | None, project: Path, *, as_json: bool) -> None:
+    """Make a pair of keys (Ed25519) to sign with; never overwrites one."""
+    from modelyard.operations import signatures  # noqa: PLC0415 - see above
+
+    emit(signatures.make_keys(folder, project), as_json=as_json, show=fields)
+
+
+@command.command("sign")
+@click.argument("bundle", type=_FOLDER)
+@click.option("--key", type=_FOLDER, help="Private key, a PEM file; the project's by default.")
+@click.option("--project", type=_FOLDER, default=Path(), help="Folder with modelyard.yaml, or the file.")
+@_JSON
+def sign(bundle: Path, *, key: Path | None, project: Path, as_json: bool) -> None:
+    """Sign a bundle: a folder, or a version of the project as models:/NAME/VERSION. Its digest stays what it is."""
+    from modelyard.operations import signatures  # noqa: PLC0415 - see above
+
+    asked = signatures.SignBundle(bundle, key, project)
+    emit(signatures.sign(asked), as_json=as_json, show=fields)

@@ -18,7 +18,7 @@ NOUNS: dict[str, str] = {
     "step": "Single steps of pipelines: run.",
     "run": "Runs in MLflow: list, show, compare.",
     "model": "Model versions: register, list, compare, approve, promote, roll back.",
-    "bundle": "Bundles: build, verify, show.",
+    "bundle": "Bundles: build, verify, show, keygen, sign.",
     "serve": "Serve a project's deployments over HTTP.",
     "rollout": "Rollouts: start, status, roll back, history.",
     "log": "The prediction log: statistics.",
@@ -26,7 +26,7 @@ NOUNS: dict[str, str] = {
     "alert": "Alerts: list.",
     "retrain": "The retraining loop: run, tick, status, explain.",
     "key": "API keys: create, list, revoke.",
-    "audit": "The audit record: list, verify.",
+    "audit": "The audit record: list, verify, checkpoint, export.",
 }
 
 

@@ -22,10 +22,12 @@ class Happenings:
 
 
 def look(project: Project, *, since: datetime | None = None) -> Happenings:
-    """Finish what a crash cut off, seal the log, judge closed windows, move rollouts and loops as far as they go.
+    """Finish what a crash cut off, seal the log, judge closed windows, move rollouts and loops as far as they go, and
+    vouch for the audit record when that is due.
 
     Everything it does is recorded by the rooms that do it, and may be repeated: two looks in a row do no harm. What is
-    wrong with one deployment's windows keeps none of the others waiting; it is raised in the end.
+    wrong with one deployment's windows, or with the audit record, keeps none of the others waiting; it is raised in the
+    end.
     """
     project.intents.reconcile()
     outside = project.outside.notice()
@@ -41,6 +43,10 @@ def look(project: Project, *, since: datetime | None = None) -> Happenings:
             troubles.append(error)
     alerts = project.monitors.alerts.history()[before:]
     loops = project.retraining.tick()
+    try:
+        project.checkpoints.write_when_due()
+    except ModelyardError as error:
+        troubles.append(error)
     if troubles:
         raise troubles[0]
     return Happenings(tuple(rollouts), tuple(windows), tuple(alerts), tuple(loops), tuple(outside))

@@ -1,8 +1,8 @@
 """Bundles: the only thing the data plane loads.
 
-Owns the bundle's format, signature and encoding, verifying, trying in a child process, loading through a closed list of
-runtimes (some in worker processes of their own), predicting, explaining predictions, and the mergeable histogram. Does
-not own building bundles (`bundling`) or answering requests (`serving`).
+Owns the bundle's format, signature and encoding, verifying, who has signed it and whose word is taken, trying in a
+child process, loading through a closed list of runtimes (some in worker processes of their own), predicting, explaining
+predictions, and the mergeable histogram. Does not own building bundles (`bundling`) or answering (`serving`).
 """
 
 from .bundle import GOLDEN_ARRAYS, GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle, worst_error
@@ -10,6 +10,7 @@ from .compiled import TREES_FILE, TreeArrays, compiled_walker, pack_trees, ready
 from .encode import Encoded, Encoder
 from .errors import (
     BundleDamaged,
+    BundleNotTrusted,
     BundleRefused,
     BundleTooNew,
     GoldenMismatch,
@@ -17,6 +18,7 @@ from .errors import (
     IsolatedModelFailed,
     NotExplained,
     PythonNotPermitted,
+    SignaturesDamaged,
     UnknownRuntime,
 )
 from .explain import (
@@ -44,7 +46,7 @@ from .isolated import (
     PythonModel,
     data_frame,
 )
-from .permission import require_permission
+from .permission import admit
 from .probe import probe_bundle
 from .records import (
     FORMAT_VERSION,
@@ -62,6 +64,7 @@ from .records import (
 from .runtimes import ISOLATED, RUNTIMES, Runtime
 from .runtimes.onnx import GIVEN
 from .runtimes.trees import TREES, TreesRuntime, load_trees
+from .signing import NO_TRUST_ASKED, SIGNATURES_FILE, Trust, add_signatures, sign_bundle, signers_of
 from .sketch import Counts, Sketch, merge
 from .tensors import TensorEncoder, described, encoder_of, pack_golden, tensor_of
 from .verify import verify_bundle
@@ -80,10 +83,12 @@ __all__ = [
     "ISOLATED",
     "LARGEST_SINGLE",
     "LIGHTGBM_FILE",
+    "NO_TRUST_ASKED",
     "PICKLE_FILE",
     "PROFILE_FILE",
     "PYTHON_FILE",
     "RUNTIMES",
+    "SIGNATURES_FILE",
     "SOURCE_MODULE",
     "TREES",
     "TREES_FILE",
@@ -91,6 +96,7 @@ __all__ = [
     "Bundle",
     "BundleDamaged",
     "BundleInfo",
+    "BundleNotTrusted",
     "BundleRefused",
     "BundleTooNew",
     "CategoryProfile",
@@ -118,13 +124,17 @@ __all__ = [
     "Runtime",
     "Scale",
     "Signature",
+    "SignaturesDamaged",
     "Sketch",
     "Task",
     "TensorEncoder",
     "TreeArrays",
     "TreeModel",
     "TreesRuntime",
+    "Trust",
     "UnknownRuntime",
+    "add_signatures",
+    "admit",
     "compiled_walker",
     "data_frame",
     "described",
@@ -139,7 +149,8 @@ __all__ = [
     "pack_trees",
     "probe_bundle",
     "ready_walker",
-    "require_permission",
+    "sign_bundle",
+    "signers_of",
     "tensor_of",
     "unpack_trees",
     "verify_bundle",

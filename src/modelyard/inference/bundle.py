@@ -18,11 +18,12 @@ from .errors import BundleDamaged, GoldenMismatch, InvalidRow, UnknownRuntime
 from .explain import Contributions
 from .explanation import Explanation, explain_info
 from .isolated import IsolationLimits
-from .permission import require_permission
+from .permission import admit
 from .records import BundleInfo, ReferenceProfile
 from .runtimes import ISOLATED, RUNTIMES, Runtime
 from .runtimes.onnx import OnnxTensorsRuntime
 from .runtimes.trees import TREES, TreesRuntime, read_trees
+from .signing import NO_TRUST_ASKED, Trust
 from .tensors import encoder_of, typical, unpack_golden
 from .verify import verify_bundle
 
@@ -192,13 +193,15 @@ def load_bundle(
     expect: Digest | None = None,
     allow_python: Collection[Digest] = (),
     limits: IsolationLimits | None = None,
+    trust: Trust = NO_TRUST_ASKED,
 ) -> Bundle:
     """Verify a bundle, load it through the closed list of runtimes, and replay its golden rows.
 
     `allow_python` are digests of bundles whose Python may run; it and native libraries do so in a worker process, held
-    to `limits`. Trees for compiled code are walked where that is at hand (see `Bundle.quicken`); the runtime that
-    the bundle names is then not loaded. Raises BundleDamaged, BundleTooNew, UnknownRuntime, PythonNotPermitted,
-    IsolatedModelFailed, or GoldenMismatch when it answers otherwise than the original.
+    to `limits`. `trust` says whose signature a bundle needs, and whose permits Python as well. Trees for compiled code
+    are walked where that is at hand (see `Bundle.quicken`); the runtime that the bundle names is then not loaded.
+    Raises BundleDamaged, BundleTooNew, BundleNotTrusted, UnknownRuntime, PythonNotPermitted, IsolatedModelFailed, or
+    GoldenMismatch when it answers otherwise than the original.
     """
     folder = Path(folder)
     info, digest = verify_bundle(folder, expect=expect)
@@ -207,7 +210,7 @@ def load_bundle(
             f"The bundle in {folder} wants the runtime '{info.runtime}'; there are {', '.join(RUNTIMES)}.",
             remedy="Upgrade Modelyard, or build the bundle again.",
         )
-    require_permission(info, digest, allow_python)
+    admit(folder, info, digest, trust, allow_python)
     profile = msgspec.json.decode((folder / PROFILE_FILE).read_bytes(), type=ReferenceProfile)
     explanation = Explanation(folder.absolute(), info, explain_info(folder, info))
     walk = ready_walker() if TREES_FILE in info.files else None

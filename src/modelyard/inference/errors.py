@@ -15,6 +15,12 @@ class BundleDamaged(Damaged):
     code = "BUNDLE_DAMAGED"
 
 
+class SignaturesDamaged(BundleDamaged):
+    """The file of a bundle's signatures is not what was written, or one of them is not its key's."""
+
+    code = "SIGNATURES_DAMAGED"
+
+
 class BundleTooNew(InvalidInput):
     """The bundle's format is newer than this code."""
 
@@ -37,6 +43,12 @@ class BundleRefused(Damaged):
     """Tried in a process of its own, the bundle crashed, hung, asked for too much memory, or could not be loaded."""
 
     code = "BUNDLE_REFUSED"
+
+
+class BundleNotTrusted(Forbidden):
+    """Nobody whose word is taken here has signed the bundle."""
+
+    code = "BUNDLE_NOT_TRUSTED"
 
 
 class PythonNotPermitted(Forbidden):

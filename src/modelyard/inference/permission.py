@@ -1,28 +1,35 @@
-"""Whether the operator has permitted a bundle's Python."""
+"""Whether a bundle may be loaded at all, and whether the operator has permitted its Python."""
 
 from collections.abc import Collection
+from pathlib import Path
 
 from modelyard.core import Digest
 
 from .errors import PythonNotPermitted
 from .records import BundleInfo
+from .signing import Trust
 
 PYTHON = "python"
 """The runtime that runs what its author wrote: pickles and code."""
 
 
-def require_permission(info: BundleInfo, digest: Digest, allowed: Collection[Digest]) -> None:
-    """Return when a bundle holds no Python, or when its digest is among those `allowed`; else PythonNotPermitted.
+def admit(folder: Path, info: BundleInfo, digest: Digest, trust: Trust, allow_python: Collection[Digest] = ()) -> None:
+    """Return when the verified bundle in a folder may be loaded, and its Python run if it has any.
+
+    BundleNotTrusted when nobody trusted has signed it, BundleDamaged when its signatures are not what they were,
+    PythonNotPermitted when it holds Python that neither `trust` nor a digest in `allow_python` permits.
 
     A process of its own keeps a failing model from its neighbours. It does not keep a hostile one from anything that
     this user may read or reach: that is what the permission is about.
     """
-    if info.runtime != PYTHON or digest in allowed:
+    trust.check(folder, digest)
+    if info.runtime != PYTHON or digest in allow_python or trust.python(folder, digest):
         return
     raise PythonNotPermitted(
         f"The bundle {digest[:12]}… of {info.model} {info.version} runs Python of its author's, which is not permitted "
         "for it.",
         context={"digest": digest, "model": info.model, "version": info.version},
-        remedy=f"If you trust its author: security.python_bundles: [{digest}] in modelyard.yaml, or "
+        remedy=f"If you trust its author: security.python_bundles: [{digest}] in modelyard.yaml, or sign it with the "
+        "workspace's key and set security.python_signed: true, or "
         f"--allow-python {digest}, or load_bundle(folder, allow_python=['{digest}']).",
     )

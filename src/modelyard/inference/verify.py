@@ -1,56 +1,84 @@
 """Is this folder the bundle that was built?"""
 
+import json
+import os
+import re
 from pathlib import Path
 
 import msgspec
 
-from modelyard.core import Digest, digest_of
+from modelyard.core import Digest, canonical_json, digest_of
 
 from .errors import BundleDamaged, BundleTooNew
 from .records import FORMAT_VERSION, BundleInfo
+from .regular import read_regular
+from .signing import SIGNATURES_FILE, read_signatures
 from .write import INFO_FILE
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_NOT_PINNED = {INFO_FILE, SIGNATURES_FILE}
 
 
 def verify_bundle(folder: Path, *, expect: Digest | None = None) -> tuple[BundleInfo, Digest]:
     """What the bundle says, and its digest, when every file is what was written.
 
-    Raises BundleDamaged for a changed, missing, extra or linked file or another digest than `expect`, and BundleTooNew.
+    Raises BundleDamaged for a changed, missing, extra or linked file (symbolic link, or a file with a second name), for
+    pipes and other things that are no regular files, for signatures of another bundle, and for another digest than
+    `expect`; and BundleTooNew. Whether signatures hold is for `signers_of` to say.
     """
-    document = _read(folder / INFO_FILE)
+    document = read_regular(folder / INFO_FILE)
     digest = digest_of(document)
     if expect is not None and digest != expect:
         raise _damaged(folder, f"its digest is {digest[:12]}…, not {expect[:12]}…")
     info = _decode(folder, document)
-    present = {path.name for path in folder.iterdir()} - {INFO_FILE}
-    if extra := present - set(info.files):
-        raise _damaged(folder, f"it holds files that were not built: {', '.join(sorted(extra))}")
+    _compare_names(folder, info)
     for name, pinned in info.files.items():
-        if digest_of(_read(folder / name)) != pinned:
+        if digest_of(read_regular(folder / name)) != pinned:
             raise _damaged(folder, f"{name} has changed")
+    read_signatures(folder, digest)
     return info, digest
 
 
 def _decode(folder: Path, document: bytes) -> BundleInfo:
     try:
-        version = msgspec.json.decode(document)["format"]
-        if version > FORMAT_VERSION:
+        written = json.loads(document)
+        if written["format"] > FORMAT_VERSION:
             raise BundleTooNew(
-                f"The bundle in {folder} has format {version}; this Modelyard reads up to {FORMAT_VERSION}.",
-                context={"format": version},
+                f"The bundle in {folder} has format {written['format']}; this Modelyard reads up to {FORMAT_VERSION}.",
+                context={"format": written["format"]},
                 remedy="Upgrade Modelyard on this machine first.",
             )
-        return msgspec.json.decode(document, type=BundleInfo)
-    except (msgspec.MsgspecError, KeyError, TypeError) as error:
-        raise _damaged(folder, f"{INFO_FILE} cannot be read ({error})") from error
+        info = msgspec.json.decode(document, type=BundleInfo)
+        canonical = canonical_json(written)
+    except (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(folder, f"{INFO_FILE} cannot be read ({_short(error)})") from error
+    if canonical != document:
+        raise _damaged(folder, f"{INFO_FILE} is not as it was written")
+    return info
 
 
-def _read(path: Path) -> bytes:
-    if path.is_symlink():
-        raise _damaged(path.parent, f"{path.name} is a link")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _damaged(path.parent, f"{path.name} cannot be read ({error.strerror})") from error
+def _compare_names(folder: Path, info: BundleInfo) -> None:
+    """The folder holds what is pinned, by exactly these names: no less, no more, and nothing in folders below it."""
+    if strange := [each for each in info.files if not _FILE_NAME.fullmatch(each) or each in _NOT_PINNED]:
+        raise _damaged(folder, f"{INFO_FILE} names what can be no file of a bundle: {_listed(strange)}")
+    if not folder.is_dir():
+        raise _damaged(folder, "it is no folder")
+    present = set(os.listdir(folder)) - _NOT_PINNED  # noqa: PTH208 - names as they are, also those that are no text
+    if extra := present - set(info.files):
+        raise _damaged(folder, f"it holds files that were not built: {_listed(sorted(extra))}")
+    if missing := set(info.files) - present:
+        raise _damaged(folder, f"it lacks {_listed(sorted(missing))}")
+
+
+def _listed(names: list[str]) -> str:
+    """Some of the names; what a terminal would not show plainly is escaped."""
+    shown = [each if _FILE_NAME.fullmatch(each) else ascii(each)[:80] for each in names[:5]]
+    return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _short(error: Exception) -> str:
+    said = str(error) or type(error).__name__
+    return said if len(said) <= 200 else said[:200] + "…"
 
 
 def _damaged(folder: Path, what: str) -> BundleDamaged:

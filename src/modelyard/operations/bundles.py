@@ -1,6 +1,6 @@
 """Building, checking and showing bundles. They need files only, so that no project is asked for."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from modelyard.bundling import (
     BUILD_FILE,
+    BuiltBundle,
     Facts,
     Original,
     PythonFolder,
@@ -33,10 +34,21 @@ from modelyard.bundling import (
     tightened,
 )
 from modelyard.core import Conflict, Digest, InvalidInput, NotFound, Scalar, check_name, did_you_mean
-from modelyard.inference import BundleInfo, Encoder, Field, Signature, Task, explain_info, probe_bundle, verify_bundle
+from modelyard.inference import (
+    BundleInfo,
+    Encoder,
+    Field,
+    Signature,
+    Task,
+    explain_info,
+    probe_bundle,
+    sign_bundle,
+    verify_bundle,
+)
 from modelyard.stats import binary_metrics
 from modelyard.tracking import Tracker
 
+from .signatures import own_key, signed_by, trust_of
 from .sources import model_at, name_of
 
 
@@ -66,6 +78,7 @@ def build_from_files(
 ) -> dict[str, Any]:
     """Build the bundle of a model; returns where it is, what it is, and what was tried.
 
+    In a project's folder it is signed with the project's key, if there is one.
     `tracker`: whose MLflow a URI is asked of; see `model_at`.
     """
     name = check_name("model", given.name or name_of(given.path))
@@ -75,19 +88,24 @@ def build_from_files(
             code="BUNDLE_EXISTS",
             remedy="Bundles never change: choose another folder.",
         )
+    key = own_key()
     progress(f"reading {given.path}")
     with model_at(given.path, tracker) as found:
         read = read_model(found)
-    if (tensors := tensor_model(read.model)) is not None:
-        return _build_tensors(given, name, tensors, progress)
     try:
-        return _build(given, name, read, progress)
+        if (tensors := tensor_model(read.model)) is not None:
+            built = _build_tensors(given, name, tensors, progress)
+        else:
+            built = _build(given, name, read, progress)
     finally:
         if isinstance(read.model, PythonFolder):
             read.model.close()
+    if key is not None:
+        sign_bundle(built.path, built.digest, key)
+    return show_bundle(built.path)
 
 
-def _build(given: BuildBundle, name: str, read: ReadModel, progress: Callable[[str], None]) -> dict[str, Any]:
+def _build(given: BuildBundle, name: str, read: ReadModel, progress: Callable[[str], None]) -> BuiltBundle:
     model = read.model
     labels, inputs = _split(_sample(given, read), given.label, read.columns)
     if not inputs.num_rows:
@@ -101,7 +119,7 @@ def _build(given: BuildBundle, name: str, read: ReadModel, progress: Callable[[s
     classes = classes_of(model, task, scores.shape[1])
     importance, performance = _judged(original, matrix, scores, labels, classes)
     shown = scores[:, 0] if scores.shape[1] == 1 else scores.max(axis=1)
-    built = build_bundle(
+    return build_bundle(
         model,
         rows,
         signature=signature,
@@ -113,12 +131,9 @@ def _build(given: BuildBundle, name: str, read: ReadModel, progress: Callable[[s
         progress=progress,
         allow_python=given.allow_python,
     )
-    return show_bundle(built.path)
 
 
-def _build_tensors(
-    given: BuildBundle, name: str, model: TensorModel, progress: Callable[[str], None]
-) -> dict[str, Any]:
+def _build_tensors(given: BuildBundle, name: str, model: TensorModel, progress: Callable[[str], None]) -> BuiltBundle:
     """The bundle of a model whose inputs are tensors or text."""
     if given.sample is None:
         raise _no_sample(given)
@@ -136,7 +151,7 @@ def _build_tensors(
             return {}
         return binary_metrics(scores[:, 0], _positive(labels, classes))
 
-    built = build_tensor_bundle(
+    return build_tensor_bundle(
         model,
         rows,
         signature=signature,
@@ -147,7 +162,6 @@ def _build_tensors(
         measure=measure,
         progress=progress,
     )
-    return show_bundle(built.path)
 
 
 def _sample(given: BuildBundle, read: ReadModel) -> pa.Table:
@@ -167,17 +181,28 @@ def _no_sample(given: BuildBundle) -> InvalidInput:
 
 
 def check_bundle(
-    folder: Path, *, memory_mb: int = 4096, seconds: float = 60.0, allow_python: Collection[Digest] = ()
+    folder: Path,
+    *,
+    memory_mb: int = 4096,
+    seconds: float = 60.0,
+    allow_python: Collection[Digest] = (),
+    expect: Digest | None = None,
+    trusted: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Compare every file with its digest, then load the bundle and replay its golden rows in a process of its own."""
+    """Compare every file with its digest, then load the bundle and replay its golden rows in a process of its own.
+
+    Every signature must hold, and where `trusted` names keys, one of them must have signed.
+    """
     _require(folder)
-    info, digest = verify_bundle(folder)
-    probe_bundle(folder, expect=digest, memory_mb=memory_mb, seconds=seconds, allow_python=allow_python)
+    info, digest = verify_bundle(folder, expect=expect)
+    signers, trust = signed_by(folder, digest), trust_of(trusted)
+    probe_bundle(folder, expect=digest, memory_mb=memory_mb, seconds=seconds, allow_python=allow_python, trust=trust)
     return {
         "folder": str(folder),
         "digest": digest,
         "runtime": info.runtime,
         "files": len(info.files),
+        "signed_by": signers,
         "verdict": "pass",
     }
 
@@ -198,6 +223,7 @@ def show_bundle(folder: Path) -> dict[str, Any]:
         "format": info.format,
         "size": sum(each.stat().st_size for each in folder.iterdir()),
         "tolerance": info.tolerance,
+        "signed_by": signed_by(folder, digest),
         "metrics": info.metrics,
         "contributions": _explained(folder, info),
         "inputs": [_described(each) for each in info.signature.fields],

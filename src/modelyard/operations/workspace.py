@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import psutil
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput, ModelyardError, SystemClock, to_micros
+from modelyard.core import ModelyardError, SystemClock, to_micros
 from modelyard.wiring import Project
 
 from .contract import Call, Nothing, Option, operation
@@ -28,14 +28,6 @@ class Finding:
     ok: bool
     found: str
     remedy: str = ""
-
-
-@dataclass(frozen=True)
-class AuditPage:
-    """Which entries of the audit record."""
-
-    after: Annotated[int, Option("Only entries beyond this number.")] = 0
-    limit: Annotated[int, Option("At most so many.")] = 50
 
 
 @dataclass(frozen=True)
@@ -85,21 +77,6 @@ def doctor(call: Call[Nothing]) -> Any:
         _python, _sqlite, _records, _artifacts, _audit, _intents, _ports, _disk, _clock, _telemetry,
     )  # fmt: skip
     return [asdict(finding) for check in checks for finding in _findings(check, call.project)]
-
-
-@operation("audit", "list", Permission.READ)
-def audit_list(call: Call[AuditPage]) -> Any:
-    """Who did what, when."""
-    if call.input.after < 0 or call.input.limit < 1:
-        raise InvalidInput("--after counts from 0 and --limit from 1.", remedy="modelyard audit list --limit 50")
-    entries = call.project.audit.entries(after=call.input.after, limit=call.input.limit)
-    return [{"number": entry.seq, **entry.body} for entry in entries]
-
-
-@operation("audit", "verify", Permission.READ)
-def audit_verify(call: Call[Nothing]) -> Any:
-    """Check the whole audit record against its hashes."""
-    return asdict(call.project.audit.verify())
 
 
 @operation("features", "list", Permission.READ)
@@ -170,7 +147,10 @@ def _artifacts(project: Project) -> Iterator[Finding]:
 
 
 def _audit(project: Project) -> Iterator[Finding]:
-    report = project.audit.verify()
+    report = project.checkpoints.verify()
+    if report.intact and report.doubt:
+        yield Finding("audit", ok=False, found=report.doubt, remedy="modelyard audit checkpoint")
+        return
     found = f"{report.entries} entries intact" if report.intact else f"broken at {report.broken_at}: {report.why}"
     yield Finding(
         "audit", report.intact, found, "Restore the record store from a backup, and find out who wrote to it."

@@ -38,6 +38,8 @@ from .records import ModelVersion, VersionState
 from .standing import obstacles, require_standing
 from .versions import STATES, VERSIONS, all_versions, as_now, change_state, key_of, read_version
 
+_SIGNED = "signed-bundle"
+
 
 class Registry:
     """What may serve is decided here; MLflow gives version numbers, and shows aliases and stages as a projection."""
@@ -244,7 +246,23 @@ class Registry:
                 f"{version.name} {version.number} is metadata only: it has no bundle to serve.",
                 remedy="Register it with --run, --path or --bundle.",
             )
-        return self._artifacts.get_tree(version.artifact, into)
+        return self._artifacts.get_tree(self.bundle_artifact(version) or version.artifact, into)
+
+    def bundle_artifact(self, version: ModelVersion) -> Digest | None:
+        """The tree that holds a version's bundle with the newest of its signatures; None for metadata only."""
+        if version.bundle is None:
+            return None
+        with self.records.snapshot() as view:
+            signed = view.get(_SIGNED, version.bundle)
+        return version.artifact if signed is None else Digest(signed.body["artifact"])
+
+    def keep_signatures(self, version: ModelVersion, folder: Path, principal: Principal, key: str) -> None:
+        """Keep a version's bundle as it stands in `folder`: the same one, signed once more, by the key of that id."""
+        artifact = self._artifacts.put_tree(folder)
+        with self.records.transaction() as tx:
+            tx.put(_SIGNED, str(version.bundle), {"artifact": artifact})
+            told = {"bundle": version.bundle, "key": key}
+            self._audit.record(tx, principal, "bundle.sign", f"{version.name}/{version.number}", told)
 
     def bundle_file(self, version: ModelVersion, name: str) -> bytes | None:
         """One file of a version's bundle; None when it has none of this name."""

@@ -10,7 +10,7 @@ from .outside import EXTERNAL, Outside, OutsideChanges
 from .promotion import ALIAS_CHANGE, AliasProjection, Promotions
 from .records import AliasEvent, Rollout, RolloutEvent
 from .rollouts import Rollouts
-from .routes import INTENT, RoutePublisher
+from .routes import INTENT, RoutePublisher, trusting
 from .settings import DeploymentSettings, Strategy
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "RoutePublisher",
     "Strategy",
     "analyse",
+    "trusting",
 ]

@@ -7,7 +7,7 @@ import msgspec
 
 from modelyard.access import SYSTEM
 from modelyard.audit import Intent, Note
-from modelyard.core import Digest
+from modelyard.inference import NO_TRUST_ASKED, Trust
 from modelyard.registry import Move, take_back
 from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route, check_route
 from modelyard.storage import RecordStore, Snapshot, Transaction
@@ -46,6 +46,17 @@ def generations(view: Snapshot, deployment: str, *, since: int) -> list[Route]:
     return [msgspec.convert(entry.body, Route) for entry in entries]
 
 
+def trusting(feed: Feed, trust: Trust) -> Feed:
+    """A feed that tells servers whom to trust."""
+    return msgspec.structs.replace(
+        feed,
+        python_bundles=trust.python_bundles,
+        require_signed=trust.require_signed,
+        trusted_keys=tuple(each.text for each in trust.keys),
+        python_keys=tuple(each.text for each in trust.python_keys),
+    )
+
+
 class RoutePublisher:
     """The intent handler of route changes: apply publishes the feed, project shows aliases in MLflow.
 
@@ -61,7 +72,7 @@ class RoutePublisher:
         deployments: Mapping[str, DeploymentSettings],
         *,
         authentication: bool,
-        python_bundles: tuple[Digest, ...] = (),
+        trust: Callable[[], Trust] = lambda: NO_TRUST_ASKED,
     ) -> None:
         self._records = records
         self._feed = feed
@@ -69,7 +80,7 @@ class RoutePublisher:
         self._project = project
         self._policies = {name: each.serving.policy for name, each in deployments.items()}
         self._authentication = authentication
-        self._python_bundles = python_bundles
+        self._trust = trust
 
     def publish(self) -> Feed:
         """Publish what the record store says now.
@@ -77,17 +88,18 @@ class RoutePublisher:
         Reading and publishing happen within one write transaction: of two processes that publish at once the later
         reads later, so that an older route never replaces a newer one.
         """
+        trust = self._trust()
         with self._records.transaction() as tx:
             routes = tuple(msgspec.convert(each.body, Route) for each in tx.scan(KIND))
             published = self._feed.read()
-            feed = Feed(
+            routed = Feed(
                 revision=(published.revision if published is not None else 0) + 1,
                 routes=routes,
                 keys=self._keys(tx),
                 authentication=self._authentication,
                 policies=self._policies,
-                python_bundles=self._python_bundles,
             )
+            feed = trusting(routed, trust)
             self._feed.publish(feed)
         return feed
 

@@ -42,7 +42,7 @@ class FeedFolder:
             return msgspec.json.decode(self._file.read_bytes(), type=Feed)
         except FileNotFoundError:
             return None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise FeedDamaged(
                 f"{self._file} is no feed: {error}.",
                 remedy="It is written anew by the next change of a route, and by: modelyard up.",

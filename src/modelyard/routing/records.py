@@ -74,8 +74,10 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """All that servers need from the control plane, in one file that is replaced in one step.
 
-    `python_bundles` are the bundles whose pickles or code servers may run. What is as by default is not written, so
-    that older servers read a feed that asks nothing new of them.
+    `python_bundles` are the bundles whose pickles or code servers may run, `python_keys` the keys whose signature
+    permits the same. With `require_signed` servers load only bundles that one of `trusted_keys` has signed. Keys are
+    public ones, 32 bytes in base64. What is as by default is not written, so that older servers read a feed that asks
+    nothing new of them.
     """
 
     revision: int
@@ -84,6 +86,9 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     authentication: bool = False
     policies: dict[str, ServingPolicy] = {}
     python_bundles: tuple[Digest, ...] = ()
+    require_signed: bool = False
+    trusted_keys: tuple[str, ...] = ()
+    python_keys: tuple[str, ...] = ()
 
     def policy(self, deployment: str) -> ServingPolicy:
         """How servers treat the requests of a deployment."""

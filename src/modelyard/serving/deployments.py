@@ -5,15 +5,27 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from logging import WARNING
 
-from modelyard.core import Digest, ModelyardError, did_you_mean, log_event
-from modelyard.inference import Bundle, IsolationLimits, load_bundle, probe_bundle
+from modelyard.core import Digest, Forbidden, ModelyardError, did_you_mean, log_event
+from modelyard.inference import (
+    NO_TRUST_ASKED,
+    Bundle,
+    IsolationLimits,
+    SignaturesDamaged,
+    Trust,
+    admit,
+    load_bundle,
+    probe_bundle,
+    verify_bundle,
+)
 from modelyard.online import OnlineStore
 from modelyard.routing import DEFAULT_POLICY, Arm, ArmStatus, Feed, FeedFolder, Route, ServingPolicy, check_route
 
 from .arms import LoadedArm
 from .cache import ScoreCache
 from .errors import NotReady, NotServed
+from .trust import trust_of
 
 DRAIN_SECONDS = 30.0
 """How long a model that makes room for another may take to answer what it has begun."""
@@ -89,8 +101,10 @@ class Deployments:
         self._only = only
         self._probe = probe or ProbeLimits()
         self._bundles: dict[Digest, Bundle] = {}
-        self._permitted: frozenset[Digest] = frozenset()
-        self._newly_permitted: frozenset[Digest] = frozenset()
+        self._trust: Trust = NO_TRUST_ASKED
+        self._not_admitted: set[Digest] = set()
+        self._newly_admitted: set[Digest] = set()
+        self._doubted: Mapping[Digest, str] = {}
         self._caches: dict[tuple[str, Digest], ScoreCache] = {}
         self._refused: set[Digest] = set()
         self._tried: set[Digest] = set()
@@ -108,18 +122,22 @@ class Deployments:
         stamp = self._feed.stamp()
         try:
             feed = self._feed.read()
+            trust = NO_TRUST_ASKED if feed is None else trust_of(feed)
         except ModelyardError as error:
             log_event("serving", "feed refused, the last good one stays", error=str(error))
             self._stamp = stamp
             return False
         if feed is not None:
             routes = [route for route in feed.routes if self._only in (None, route.deployment)]
-            permitted = frozenset(feed.python_bundles)
-            self._newly_permitted, self._permitted = permitted - self._permitted, permitted
-            self._refused -= self._newly_permitted
+            self._trust = trust
+            self._newly_admitted = {each for each in self._not_admitted if self._admitted(each)}
+            self._not_admitted -= self._newly_admitted
+            self._not_admitted &= {arm.bundle for route in routes for arm in route.arms}
+            self._refused -= self._newly_admitted
             self._swap({route.deployment: self._deployment(route, feed.policy(route.deployment)) for route in routes})
             self.feed = feed
             self._forget_unused()
+            self._doubt()
         self._stamp = stamp
         return True
 
@@ -178,7 +196,7 @@ class Deployments:
         return [each.route for each in self.current.values()]
 
     def statuses(self) -> tuple[ArmStatus, ...]:
-        """Whether each arm of each route is loaded, or why not."""
+        """Whether each arm of each route is loaded, or why not; and of one that is, why it would not be loaded now."""
         return tuple(
             ArmStatus(
                 deployment=name,
@@ -186,7 +204,7 @@ class Deployments:
                 version=arm.version,
                 bundle=arm.bundle,
                 loaded=arm.name in deployment.arms,
-                why_not=deployment.refused.get(arm.name, ""),
+                why_not=deployment.refused.get(arm.name, self._doubted.get(arm.bundle, "")),
             )
             for name, deployment in self.current.items()
             for arm in deployment.route.arms
@@ -243,7 +261,7 @@ class Deployments:
         """Whether a route brings a model that is not loaded, while others of the deployment are."""
         before = self.current.get(route.deployment)
         new = {arm.bundle for arm in route.arms} - self._bundles.keys() - self._refused
-        return bool(before is not None and before.arms and new)
+        return bool(before is not None and before.arms and any(self._admitted(each) for each in new))
 
     def _drained(self, route: Route, policy: ServingPolicy) -> Deployment:
         """The new route, loaded after the arms of the one before have gone."""
@@ -282,26 +300,50 @@ class Deployments:
                 arms[arm.name] = known if known is not None and known.arm == arm else self._arm(route, arm, policy)
             except ModelyardError as error:
                 refused[arm.name] = error.message
+                if isinstance(error, Forbidden | SignaturesDamaged):
+                    self._not_admitted.add(arm.bundle)
                 log_event("serving", "bundle refused", deployment=route.deployment, arm=arm.name, error=error.message)
         return arms, refused
 
     def _arm(self, route: Route, arm: Arm, policy: ServingPolicy) -> LoadedArm:
+        folder = self._feed.bundle_path(arm.bundle)
+        self._trust.check(folder, arm.bundle)
         if arm.bundle not in self._bundles:
-            folder = self._feed.bundle_path(arm.bundle)
-            allowed = self._permitted
             if arm.bundle not in self._tried:  # a rollback must not wait for a trial that it has passed before
                 memory_mb, seconds = self._probe.memory_mb, self._probe.seconds
-                probe_bundle(folder, expect=arm.bundle, memory_mb=memory_mb, seconds=seconds, allow_python=allowed)
+                probe_bundle(folder, expect=arm.bundle, memory_mb=memory_mb, seconds=seconds, trust=self._trust)
                 self._tried.add(arm.bundle)
             self._bundles[arm.bundle] = load_bundle(
-                folder, expect=arm.bundle, allow_python=allowed, limits=self._probe.isolation
+                folder, expect=arm.bundle, limits=self._probe.isolation, trust=self._trust
             )
         cache = self._cache(route.deployment, arm.bundle, policy)
         return LoadedArm(arm, self._bundles[arm.bundle], self._online, cache=cache, redact=policy.redact)
 
     def _may_load_more(self, before: Deployment) -> bool:
-        """Whether an arm that was refused has been given the permission that its bundle needs."""
-        return any(arm.name in before.refused and arm.bundle in self._newly_permitted for arm in before.route.arms)
+        """Whether an arm that was refused has been given the signature or permission that its bundle needs."""
+        return any(arm.name in before.refused and arm.bundle in self._newly_admitted for arm in before.route.arms)
+
+    def _admitted(self, digest: Digest) -> bool:
+        """Whether a bundle may be loaded as far as signatures and permissions go."""
+        folder = self._feed.bundle_path(digest)
+        try:
+            info, _ = verify_bundle(folder, expect=digest)
+            admit(folder, info, digest, self._trust)
+        except ModelyardError:
+            return False
+        return True
+
+    def _doubt(self) -> None:
+        """Note which of the served bundles would not be loaded now. They go on: nobody is left without an answer."""
+        doubted = {}
+        for digest in self._bundles:
+            try:
+                self._trust.check(self._feed.bundle_path(digest), digest)
+            except ModelyardError as error:
+                doubted[digest] = f"served, but not to be loaded again: {error.message}"
+        for digest in doubted.keys() - self._doubted.keys():
+            log_event("serving", "a served bundle is no longer trusted", level=WARNING, bundle=digest)
+        self._doubted = doubted
 
     def _cache(self, deployment: str, digest: Digest, policy: ServingPolicy) -> ScoreCache | None:
         """What is remembered of a bundle's answers, by all arms that have it; made anew when the policy changes."""

@@ -5,6 +5,7 @@ behaviour of its own.
 """
 
 from .datasets import dataset_rows, validate_dataset
+from .keys import ProjectKeys, read_trusted_key
 from .open_run import run
 from .project import KEYS, Project
 from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
@@ -18,6 +19,7 @@ __all__ = [
     "ModelSettings",
     "Project",
     "ProjectFile",
+    "ProjectKeys",
     "SecuritySettings",
     "ServerSettings",
     "StoresSettings",
@@ -25,6 +27,7 @@ __all__ = [
     "dataset_rows",
     "load_project_file",
     "model_command",
+    "read_trusted_key",
     "run",
     "server_command",
     "validate_dataset",

@@ -3,29 +3,32 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from modelyard.access import Principal, StoredKey, local_principal
-from modelyard.audit import AuditLog, IntentHandler, Intents, Note
+from modelyard.audit import AuditLog, Checkpoints, IntentHandler, Intents, Note, Sink, open_sink
 from modelyard.core import (
     Clock,
     Digest,
     IdSource,
+    ModelyardError,
     SystemClock,
     SystemIds,
     canonical_json,
     did_you_mean,
     digest_of,
+    log_event,
     to_micros,
 )
 from modelyard.data import Versions
 from modelyard.execution import EngineName, Executor, check_engine, deterministic_environment, open_executor
 from modelyard.features import Definitions, FeatureStore, load_definitions
 from modelyard.history import PredictionLog
-from modelyard.inference import Bundle, load_bundle
+from modelyard.inference import Bundle, Trust, load_bundle
 from modelyard.monitoring import Monitors
 from modelyard.online import LocalOnlineStore
 from modelyard.pipelines import (
@@ -63,6 +66,7 @@ from modelyard.routing import FeedFolder, KeyEntry
 from modelyard.storage import ArtifactStore, RecordStore, Snapshot, open_artifact_store, open_record_store
 from modelyard.tracking import RegisteredModels, Tracker
 
+from .keys import KEYS_FOLDER, ProjectKeys
 from .project_file import FILE_NAME, ProjectFile, load_project_file
 from .services import ProjectServices
 from .steps import DatasetVersions, ProjectSurroundings
@@ -150,6 +154,15 @@ class Project:
         return AuditLog(self.records, self.clock)
 
     @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Signed checkpoints of the audit record, kept apart from the record store."""
+        return Checkpoints(self.records, self.audit, self._checkpoint_sink, self.keys, self.clock)
+
+    def _checkpoint_sink(self) -> Sink:
+        declared = self.settings.security.audit_checkpoints or self.workspace / "audit-checkpoints.jsonl"
+        return open_sink(str(declared) if "://" in str(declared) else self.file.folder / declared)
+
+    @cached_property
     def feed(self) -> FeedFolder:
         """The feed that servers follow."""
         return FeedFolder(self.workspace / "feed")
@@ -164,11 +177,21 @@ class Project:
             self._project,
             self.settings.deployments,
             authentication=self.settings.security.authentication,
-            python_bundles=self.settings.security.digests,
+            trust=lambda: self.trust,
         )
 
     def _project(self, model: str) -> Note:
         return self.projector.project(model)
+
+    @cached_property
+    def keys(self) -> ProjectKeys:
+        """The keys that sign, and those whose signatures count."""
+        return ProjectKeys(self.settings.security, self.file.folder, self.workspace / KEYS_FOLDER)
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Whose bundles are loaded, and whose Python runs."""
+        return self.keys.trust()
 
     @cached_property
     def intents(self) -> Intents:
@@ -228,7 +251,15 @@ class Project:
         scratch = self.workspace / "scratch"
         scratch.mkdir(parents=True, exist_ok=True)
         return ProjectServices(
-            self.file, self.features, self.models, self.tracker, self.clock, self.principal, scratch, self.datasets
+            self.file,
+            self.features,
+            self.models,
+            self.tracker,
+            self.clock,
+            self.principal,
+            scratch,
+            self.datasets,
+            self.keys,
         )
 
     @cached_property
@@ -399,8 +430,7 @@ class Project:
         if digest is None:
             raise NotServable(f"Version {version} of '{deployment}' has no bundle.")
         if digest not in self._bundles:
-            allowed = self.settings.security.digests
-            self._bundles[digest] = load_bundle(self.feed.bundle_path(digest), expect=digest, allow_python=allowed)
+            self._bundles[digest] = load_bundle(self.feed.bundle_path(digest), expect=digest, trust=self.trust)
         return self._bundles[digest]
 
     @cached_property
@@ -408,15 +438,26 @@ class Project:
         return {}
 
     def close(self) -> None:
-        """Release what was opened."""
+        """Release what was opened, and vouch for what was put on record where that takes but a moment."""
         made = vars(self)
+        others = bool(made.get("_executors"))
         for bundle in made.pop("_bundles", {}).values():
             bundle.close()
         for executor in made.pop("_executors", {}).values():
             executor.close()
+        if others or ("audit" in made and self.audit.recorded):
+            self._vouch()
+            self.audit.recorded = 0
         for name in ("records", "online"):
             if name in made:
                 made.pop(name).close()
+
+    def _vouch(self) -> None:
+        """A checkpoint of what this process and its workers have recorded; nothing that was done fails with it."""
+        try:
+            self.checkpoints.write_soon()
+        except ModelyardError as error:
+            log_event("wiring", "no audit checkpoint was written", level=WARNING, code=error.code, error=error.message)
 
 
 def _key_entries(view: Snapshot) -> tuple[KeyEntry, ...]:

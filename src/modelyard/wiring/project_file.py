@@ -28,6 +28,7 @@ from modelyard.pipelines import PipelineSettings
 from modelyard.retraining import RetrainingSettings
 from modelyard.rollout import DeploymentSettings
 
+from .keys import KEYS_FOLDER, trusted_key_findings
 from .settings import ModelSettings, SecuritySettings, ServerSettings, StoresSettings
 
 FILE_NAME = "modelyard.yaml"
@@ -82,6 +83,7 @@ def load_project_file(path: Path, environment: Mapping[str, str] | None = None) 
         settings = ProjectFile.model_validate(data)
     except ValidationError as error:
         raise report(file, [*findings, *findings_of(error, document, ProjectFile)]) from error
+    findings += _key_findings(document, settings)
     if findings:
         raise report(file, findings)
     return LoadedFile(file.parent.resolve(), settings, tuple(_origins(settings, document, used)))
@@ -122,6 +124,13 @@ def _feature_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
                 close = nearest(str(feature), [*fields, *known])
                 hint = f"did you mean {close!r}?" if close else "no request field or view:feature has this name"
                 yield document.finding(("models", name, "features", index), f"unknown feature {feature!r}; {hint}")
+
+
+def _key_findings(document: LocatedYaml, settings: ProjectFile) -> list[Finding]:
+    """Trusted keys that are none."""
+    folder = document.file.parent
+    wrong = trusted_key_findings(settings.security, folder, folder / settings.stores.workspace / KEYS_FOLDER)
+    return [document.finding(("security", "trusted_keys", index), message) for index, message in wrong]
 
 
 def _schema_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from modelyard.core import Digest
-from modelyard.inference import require_permission, verify_bundle
+from modelyard.inference import Trust, add_signatures, admit, verify_bundle
+from modelyard.rollout import trusting
 from modelyard.routing import Arm, Feed, FeedFolder, Route
 
 from .project import Project
@@ -45,9 +46,10 @@ def bundle_command(bundle: Path, workspace: Path, given: Given, *, allow_python:
     `load_bundle`.
     """
     info, digest = verify_bundle(bundle)
-    require_permission(info, digest, allow_python)
+    trust = Trust(python_bundles=tuple(allow_python))
+    admit(bundle, info, digest, trust)
     settings = ServerSettings(**_told(given))
-    return _alone(bundle, digest, info.model, info.version, workspace, settings, {}, tuple(allow_python))
+    return _alone(bundle, digest, info.model, info.version, workspace, settings, {}, trust)
 
 
 def model_command(project: Project, reference: str, given: Given) -> list[str]:
@@ -55,15 +57,14 @@ def model_command(project: Project, reference: str, given: Given) -> list[str]:
     name, _, which = reference.replace("/", "@").partition("@")
     version = project.models.get(name, which or "production")
     workspace = project.workspace / "serve" / f"{name}-{version.number}"
-    folder = workspace / "fetched"
+    folder = workspace / f"fetched-{(project.models.bundle_artifact(version) or 'none')[:16]}"
     if not folder.exists():
         project.models.fetch_bundle(version, folder)
     info, digest = verify_bundle(folder, expect=version.bundle)
-    allowed = project.settings.security.digests
-    require_permission(info, digest, allowed)
+    admit(folder, info, digest, project.trust)
     settings = project.settings.server.model_copy(update=_told(given))
     online = {"online": project.online_folder}
-    return _alone(folder, digest, name, str(version.number), workspace, settings, online, allowed)
+    return _alone(folder, digest, name, str(version.number), workspace, settings, online, project.trust)
 
 
 def _alone(
@@ -74,13 +75,13 @@ def _alone(
     workspace: Path,
     settings: ServerSettings,
     folders: Mapping[str, Path],
-    python_bundles: tuple[Digest, ...],
+    trust: Trust,
 ) -> list[str]:
     feed = FeedFolder(workspace / "feed")
-    feed.put_bundle(bundle, digest)
+    add_signatures(bundle, feed.put_bundle(bundle, digest), digest)
     arm = Arm("live", "live", version, digest, 1.0)
     route = Route(model, model, 1, (arm,), model, reason="served by itself")
-    feed.publish(Feed(1, (route,), python_bundles=python_bundles))
+    feed.publish(trusting(Feed(1, (route,)), trust))
     own = {name: workspace / name for name in ("feed", "journal", "online")}
     return _command({**own, **folders, **settings.model_dump()})
 

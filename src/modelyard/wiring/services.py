@@ -16,7 +16,7 @@ from modelyard.bundling import Facts, build_bundle, build_profile, infer_signatu
 from modelyard.core import Clock, Judgement, Scalar, Verdict, log_event, to_micros
 from modelyard.data import DatasetSettings, Versions, check_leaks, version_of
 from modelyard.features import FeatureStore
-from modelyard.inference import Encoder, Signature, load_bundle
+from modelyard.inference import Encoder, Signature, load_bundle, sign_bundle
 from modelyard.online import RequestField
 from modelyard.pipelines import Candidate, Samples, in_run
 from modelyard.registry import ModelVersionNotFound, Registry, judge_limits
@@ -24,6 +24,7 @@ from modelyard.stats import binary_metrics
 from modelyard.tracking import Tracker
 
 from .datasets import dataset_rows, dataset_settings, validate_dataset
+from .keys import ProjectKeys
 from .project_file import LoadedFile
 from .settings import ModelSettings
 
@@ -51,6 +52,7 @@ class ProjectServices:
         principal: Principal,
         scratch: Path,
         versions: Versions,
+        keys: ProjectKeys,
     ) -> None:
         self._file = file
         self._features = features
@@ -60,6 +62,7 @@ class ProjectServices:
         self._principal = principal
         self._scratch = scratch
         self._versions = versions
+        self._keys = keys
 
     def dataset(self, name: str, as_of: datetime) -> pa.Table:
         rows = dataset_rows(self._file, name, as_of, self._versions.table)
@@ -104,10 +107,8 @@ class ProjectServices:
         except ModelVersionNotFound:
             return {}
         with TemporaryDirectory(dir=self._scratch) as folder:
-            allowed = self._file.settings.security.digests
-            with closing(
-                load_bundle(self._registry.fetch_bundle(version, Path(folder) / "bundle"), allow_python=allowed)
-            ) as bundle:
+            fetched = self._registry.fetch_bundle(version, Path(folder) / "bundle")
+            with closing(load_bundle(fetched, expect=version.bundle, trust=self._keys.trust())) as bundle:
                 samples = self.samples(model, rows, signature=bundle.info.signature, complete=complete)
                 return binary_metrics(bundle.scores(samples.matrix)[:, 0], samples.labels)
 
@@ -118,6 +119,7 @@ class ProjectServices:
         once = _this_step()
         if (before := self._registry.registered_by(model, once)) is not None:
             return before.number
+        key = self._keys.own()  # one that cannot be read is told before anything is made
         with self._tracker.run(model, f"train {model}") as run:
             run.log(params=candidate.params, metrics=metrics)
             source = run.log_model(candidate.model, samples.matrix[:5])
@@ -155,6 +157,8 @@ class ProjectServices:
                     ),
                     into=Path(folder) / "bundle",
                 )
+                if key is not None:
+                    sign_bundle(built.path, built.digest, key)
                 version = self._registry.register(
                     model,
                     principal=self._principal,

@@ -50,6 +50,23 @@ class SecuritySettings(Section):
         (), description="Digests of bundles whose pickles or Python code may run, in worker processes of their own."
     )
 
+    python_signed: bool = Field(
+        default=False, description="Let the Python of bundles run that the workspace's own key has signed."
+    )
+    signing_key: Path | None = Field(
+        None, description="Private key (PEM) that signs; null: keys/signing.pem in the workspace, when it is there."
+    )
+    require_signed: bool = Field(default=False, description="Load only bundles that a trusted key has signed.")
+    trusted_keys: tuple[str, ...] = Field(
+        (),
+        description="Public keys whose bundles are loaded: PEM files, PEM texts, or ids of keys in the workspace's "
+        "folder keys; none: the workspace's own.",
+    )
+    audit_checkpoints: str | None = Field(
+        None,
+        description="Where signed checkpoints of the audit record go: a file, or an fsspec URL such as s3://…; null: "
+        "audit-checkpoints.jsonl in the workspace.",
+    )
     approvals: dict[str, ApprovalRule] = Field(
         {},
         description="Approvals needed before a version may hold an alias, by alias or stage; none by default.",

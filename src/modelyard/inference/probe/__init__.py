@@ -12,7 +12,8 @@ from modelyard.core import Digest
 
 from ..child import child_environment, end_group
 from ..errors import BundleRefused
-from ..permission import require_permission
+from ..permission import admit
+from ..signing import NO_TRUST_ASKED, Trust
 from ..verify import verify_bundle
 
 _SILENT_END = "no more than that is known: native code writes nothing when it dies"
@@ -25,18 +26,19 @@ def probe_bundle(
     memory_mb: int = 4096,
     seconds: float = 60.0,
     allow_python: Collection[Digest] = (),
+    trust: Trust = NO_TRUST_ASKED,
 ) -> None:
     """Load a bundle in a child process, replay its golden rows there, and return when all went well.
 
     A model file can crash, hang or eat up the process that loads it; the child may, at most `seconds` long and with
     `memory_mb` of address space, which libraries and threads count against. The child gets neither this process's
     environment nor its open files, and whatever happens, nothing but BundleRefused reaches the caller. Files are
-    verified here before: BundleDamaged and BundleTooNew are raised as `verify_bundle` does, and PythonNotPermitted as
-    `load_bundle` does. A small bundle takes about half a second. Safe from any thread.
+    verified here before: BundleDamaged and BundleTooNew are raised as `verify_bundle` does, BundleNotTrusted and
+    PythonNotPermitted as `load_bundle` does. A small bundle takes about half a second. Safe from any thread.
     """
     folder = Path(folder)
     info, digest = verify_bundle(folder, expect=expect)
-    require_permission(info, digest, allow_python)
+    admit(folder, info, digest, trust, allow_python)
     command = [
         sys.executable, "-m", f"{__name__}", str(folder),
         "--expect", digest, "--memory-mb", str(memory_mb), "--seconds", str(seconds),

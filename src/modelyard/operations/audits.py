@@ -1,0 +1,135 @@
+"""Operations on the audit record."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+from modelyard.access import Permission
+from modelyard.audit import AuditReport, verify_export, write_export
+from modelyard.core import InvalidInput, NotFound
+from modelyard.core.durations import parse_duration
+from modelyard.storage import Entry
+from modelyard.wiring import FILE_NAME, Project, read_trusted_key
+
+from .contract import Call, Nothing, Option, operation
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """Which entries of the audit record."""
+
+    after: Annotated[int, Option("Only entries beyond this number.")] = 0
+    limit: Annotated[int, Option("At most so many.")] = 50
+    principal: Annotated[str | None, Option("Only what they did; * stands for anything.")] = None
+    action: Annotated[str | None, Option("Only this action, such as model.promote or 'key.*'.")] = None
+    subject: Annotated[str | None, Option("Only what was done to this; * stands for anything.")] = None
+    since: Annotated[str | None, Option("Only from this time on: ISO 8601, or how long ago, such as 7d.")] = None
+    until: Annotated[str | None, Option("Only before this time: ISO 8601, or how long ago.")] = None
+
+
+@dataclass(frozen=True)
+class AuditExport:
+    """Where to write the record, and which part of it."""
+
+    output: Annotated[Path, Option("File to write; it must not exist.", flag="-o")]
+    since: Annotated[str | None, Option("From the first entry at this time or later; as in `audit list`.")] = None
+    until: Annotated[str | None, Option("To the last entry before this time.")] = None
+
+
+@operation("audit", "list", Permission.READ)
+def audit_list(call: Call[AuditPage]) -> Any:
+    """Who did what, when."""
+    if call.input.after < 0 or call.input.limit < 1:
+        raise InvalidInput("--after counts from 0 and --limit from 1.", remedy="modelyard audit list --limit 50")
+    wanted = _filter(call.input, call.project.clock.now())
+    found = (entry for entry in call.project.audit.walk(after=call.input.after) if wanted(entry))
+    return [{"number": entry.seq, **entry.body} for entry in islice(found, call.input.limit)]
+
+
+@operation("audit", "verify", Permission.READ)
+def audit_verify(call: Call[Nothing]) -> Any:
+    """Check the whole audit record against its hashes and its checkpoints."""
+    report = call.project.checkpoints.verify()
+    return {"verdict": verdict_of(report), **asdict(report)}
+
+
+@operation("audit", "checkpoint", Permission.OPERATE)
+def audit_checkpoint(call: Call[Nothing]) -> Any:
+    """Write a signed checkpoint of the audit record now."""
+    made = call.project.checkpoints.write()
+    head = call.project.audit.head()
+    return {"entries": head.number, "hash": head.hash, "written": made is not None, "key": made.key if made else None}
+
+
+@operation("audit", "export", Permission.READ, local=True)
+def audit_export(call: Call[AuditExport]) -> Any:
+    """Write the audit record to a file that can be verified alone."""
+    now, given = call.project.clock.now(), call.input
+    end = write_export(
+        call.project.audit,
+        given.output,
+        project=call.project.settings.project,
+        at=now,
+        key=call.project.keys.own(),
+        since=_time(given.since, now),
+        until=_time(given.until, now),
+    )
+    return {"file": str(given.output), "entries": end.entries, "hash": end.hash, "signed": bool(end.public)}
+
+
+def check_export(path: Path, trusted: Sequence[str] = (), project: Path = Path()) -> dict[str, Any]:
+    """Check an exported file: against the keys in `trusted`, or else those that the project in a folder knows."""
+    if not path.is_file():
+        raise NotFound(
+            f"There is no file {path}.", code="NO_EXPORT", remedy="Write one: modelyard audit export -o FILE"
+        )
+    keys = tuple(map(read_trusted_key, trusted))
+    if not keys and (project / FILE_NAME).is_file():
+        with closing(Project(project)) as opened:
+            keys = opened.keys.known()
+    report = verify_export(path, keys)
+    return {"file": str(path), "verdict": "pass" if report.intact else "fail", **asdict(report)}
+
+
+def verdict_of(report: AuditReport) -> str:
+    """`fail` for a broken record, `inconclusive` for one that is not proved."""
+    if not report.intact:
+        return "fail"
+    return "inconclusive" if report.doubt else "pass"
+
+
+def _filter(page: AuditPage, now: datetime) -> Callable[[Entry], bool]:
+    patterns = {name: getattr(page, name) for name in ("principal", "action", "subject")}
+    asked = {name: pattern for name, pattern in patterns.items() if pattern is not None}
+    since, until = _time(page.since, now), _time(page.until, now)
+
+    def wanted(entry: Entry) -> bool:
+        if not all(fnmatchcase(str(entry.body.get(name, "")), pattern) for name, pattern in asked.items()):
+            return False
+        if since is None and until is None:
+            return True
+        at = datetime.fromisoformat(str(entry.body["at"]))
+        return (since is None or at >= since) and (until is None or at < until)
+
+    return wanted
+
+
+def _time(text: str | None, now: datetime) -> datetime | None:
+    """A time as people write it: ISO 8601, in UTC where it does not say otherwise, or how long ago."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return now - parse_duration(text)
+        except (InvalidInput, OverflowError) as error:
+            raise InvalidInput(
+                f"{text[:40]!r} is no time.", code="NOT_A_TIME", remedy="Write 2026-01-31, 2026-01-31T12:00Z or 7d."
+            ) from error
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
