@@ -197,7 +197,7 @@ def test_every_change_of_the_folder_is_found(attack: Attack, tmp_path: Path) -> 
     assert all(found(attacked(attack, tmp_path, seed), expect=right_digest()) for seed in range(10))
 
 
-@pytest.mark.parametrize("attack", set(ATTACKS) - {flip_a_bit}, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("attack", [each for each in ATTACKS if each is not flip_a_bit], ids=lambda each: each.__name__)
 def test_every_change_but_a_consistent_one_is_found_without_the_digest(attack: Attack, tmp_path: Path) -> None:
     """A folder alone cannot tell a bundle from another that is right in itself; all else it can."""
     assert all(found(attacked(attack, tmp_path, seed)) for seed in range(10))
