@@ -23,6 +23,7 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> Carrier:
     return lru_cache(maxsize=None)(lambda name: carry(CASES[name], folder / str(list(CASES).index(name))))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_fresh_rows_get_the_answers_of_the_original(name: str, carried: Carrier) -> None:
     """1,000 rows, raw as callers send them; of the answers every class is the same, and the scores to the tolerance."""

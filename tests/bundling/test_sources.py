@@ -92,6 +92,7 @@ def load(made: Any) -> Any:
     return load_bundle(made["folder"], allow_python=[Digest(made["digest"])])
 
 
+@pytest.mark.long
 def test_a_pickle_that_nothing_carries_is_kept_only_when_asked_for(
     rows: pd.DataFrame, tmp_path: Path, bundle: Command
 ) -> None:
@@ -212,6 +213,7 @@ def test_an_onnx_model_of_mlflow_is_read_with_its_columns(rows: pd.DataFrame, tm
     assert [each["name"] for each in made["inputs"]] == ["amount", "age"]
 
 
+@pytest.mark.long
 def test_a_class_of_mlflows_runs_as_mlflow_runs_it(tmp_path: Path, bundle: Command) -> None:
     """With its artifacts and its signature's types; its own example serves as the sample."""
     (tmp_path / "factor.txt").write_text("2.5")
@@ -281,6 +283,7 @@ def test_mlflow_uris_are_asked_of_the_server_in_the_environment(
     assert (code, refused["error"]["code"]) == (1, "TRACKING_UNAVAILABLE")
 
 
+@pytest.mark.long
 def test_inside_a_project_its_own_versions_are_meant(
     shop: Path, tmp_path: Path, bundle: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

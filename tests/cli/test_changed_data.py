@@ -120,6 +120,7 @@ def changed(found: Any) -> list[str]:
     return [each["message"] for each in found["findings"] if each["code"] == "DATA_CHANGED"]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_changed_data_is_told_before_a_run_reads_it_and_by_whoever_changes_it(said: Callable[..., Any]) -> None:
     """Of the file: content, columns and promises; of the version: that there is another. Running settles it."""

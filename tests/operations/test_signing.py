@@ -92,6 +92,7 @@ def test_a_folder_is_signed_with_any_key_and_verified_against_it(type_in: Comman
     assert type_in("bundle", "sign", tmp_path / "none", "--key", public)[0] == 5
 
 
+@pytest.mark.long
 def test_what_is_built_in_a_project_with_a_key_is_signed(type_in: Command, shop: Path, tmp_path: Path) -> None:
     """By whichever way it is built."""
     import joblib

@@ -62,6 +62,7 @@ def test_a_changed_parameter_runs_what_it_reaches_and_why_says_from_what_to_what
     assert "act on the world" in explain(counting.records, "longer", "register").explanation
 
 
+@pytest.mark.long
 def test_a_change_of_project_code_counts_wherever_it_is_called_from(tmp_path: Path) -> None:
     """Of a constant in another file, through the function that uses it; a comment does not count."""
     folder = write_project(tmp_path / "project")

@@ -62,6 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Any:
     opened.close()
 
 
+@pytest.mark.long
 def test_training_that_repeats_passes_and_is_recorded_as_such(project: Project) -> None:
     """Trained in two processes of one thread and one order of hashes; the next such run takes it from the cache."""
     ordinary = project.run_pipeline("counting", {}, run_id="ordinary")

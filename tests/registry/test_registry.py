@@ -91,6 +91,8 @@ def test_aliases_are_shown_in_mlflow(registry: Registry, uri: str) -> None:
     """Moved, and removed; with the stage that goes with them, and the archive for who was followed."""
     client = mlflow.MlflowClient(uri, uri)
     projector = Projector(registry.records, RegisteredModels(Tracker(uri, "", ManualClock(BEGIN))))
+    with registry.records.transaction() as tx:
+        registry.move_alias(tx, "fraud", "production", 2, local_principal(), "test")
     for to in (1, 2, None):
         with registry.records.transaction() as tx:
             registry.move_alias(tx, "fraud", "production", to, local_principal(), "test")

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from modelyard.bundling import BuiltBundle
 
 REPOSITORY = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 def test_every_moment_may_be_the_last(tmp_path: Path, built: BuiltBundle) -> None:
     """Before and after each commit, each published feed, each projection; with deployments and without."""
     command = [sys.executable, "-m", "tests.rollout.killing", str(tmp_path), str(built.path), str(built.digest)]

@@ -55,6 +55,7 @@ class Market(Shop):
         return dict(shown.aliases), dict(shown.stages)
 
 
+@pytest.mark.long
 def test_an_alias_that_was_moved_in_another_process_is_followed(tmp_path: Path, built: BuiltBundle) -> None:
     """Through the same promotion as everybody's: servers switch; history and audit say that it came from outside."""
     market = Market(tmp_path, built, deployments=LIVE)
