@@ -46,6 +46,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
+def untold_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow as a new process has it: what earlier tests told it, it does not know."""
+    for name in ("TRACKING_URI", "REGISTRY_URI", "EXPERIMENT_ID", "EXPERIMENT_NAME", "RUN_ID"):
+        monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
+    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
+    monkeypatch.setattr("mlflow.tracking._model_registry.utils._registry_uri", None)
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+
+
+@pytest.fixture
 def clock() -> ManualClock:
     """A clock that stands at noon."""
     return ManualClock(NOON)

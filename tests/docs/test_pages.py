@@ -37,6 +37,7 @@ SLOW = {
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.usefixtures("untold_mlflow")
 @pytest.mark.filterwarnings("ignore::UserWarning:mlflow")
 @pytest.mark.filterwarnings("ignore::FutureWarning:mlflow")
 @pytest.mark.parametrize(

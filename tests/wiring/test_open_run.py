@@ -174,6 +174,7 @@ def test_a_version_of_the_projects_is_named_by_its_number(folder: Path) -> None:
         project.close()
 
 
+@pytest.mark.usefixtures("untold_mlflow")
 def test_without_a_project_it_is_where_mlflow_points(
     tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,11 +182,6 @@ def test_without_a_project_it_is_where_mlflow_points(
     shutil.copy(tables, tmp_path / "own.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'own.db'}")
-    for name in ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
-    monkeypatch.setattr("mlflow.tracking._model_registry.utils._registry_uri", None)
-    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
     with my.run("alone") as run, pytest.raises(InvalidInput, match="no project to look it up in"):
         run.log_dataset("rows@1")
     (found,) = told(tmp_path / "own.db")
