@@ -14,9 +14,10 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from modelyard.bundling import BuiltBundle, Facts, build_bundle, build_profile, infer_signature
-from modelyard.core import ManualClock, Scalar, SeededIds
+from modelyard.core import ManualClock, Scalar, SeededIds, SystemClock
 from modelyard.inference import Encoder
 from modelyard.operations import write_template
+from modelyard.tracking import Tracker
 from modelyard.wiring import Project
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -43,6 +44,19 @@ PLAN = {
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the user's caches out of the tests; what trees were compiled to stays from one run to the next."""
     os.environ["XDG_CACHE_HOME"] = str(config.rootpath / ".pytest_cache" / "user")
+
+
+@pytest.fixture(scope="session")
+def mlflow_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store of MLflow's, to be copied: making its tables takes seconds.
+
+    Its default experiment keeps artifacts below the folder it was made in, which must not be the repository.
+    """
+    folder = tmp_path_factory.mktemp("tables")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert Tracker(f"sqlite:///{folder / 'mlflow.db'}", "", SystemClock()).tagged("Default", "none", "none") is None
+    return folder / "mlflow.db"
 
 
 @pytest.fixture

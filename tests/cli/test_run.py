@@ -32,14 +32,10 @@ def modelyard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, untold_mlflow: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is no project, with a store of MLflow's and two runs in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'plain.db'}")
-    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
-    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
-    monkeypatch.setattr("mlflow.tracking._model_registry.utils._registry_uri", None)
-    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
     return tmp_path
 
 

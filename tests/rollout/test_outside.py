@@ -3,15 +3,12 @@
 import shutil
 import subprocess
 import sys
-import tempfile
-from functools import cache
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from modelyard.bundling import BuiltBundle
-from modelyard.core import SystemClock
 from modelyard.registry import ApprovalRule, OutsidePolicy
 from modelyard.rollout import EXTERNAL, OutsideChanges
 from modelyard.tracking import RegisteredModels, Shown, Tracker
@@ -26,12 +23,10 @@ pytestmark = [
 LIVE = {"d": {"model": "fraud@production"}}
 
 
-@cache
-def tables() -> Path:
-    """MLflow's tables, empty: it takes seconds to make them, so that every test copies them."""
-    file = Path(tempfile.mkdtemp()) / "mlflow.db"
-    assert RegisteredModels(Tracker(f"sqlite:///{file}", "", SystemClock())).shown("nobody") is None
-    return file
+@pytest.fixture(autouse=True)
+def tables(mlflow_tables: Path, tmp_path: Path) -> None:
+    """MLflow's tables, empty, where a market looks for them."""
+    shutil.copy(mlflow_tables, tmp_path / "mlflow.db")
 
 
 class Market(Shop):
@@ -39,7 +34,6 @@ class Market(Shop):
 
     def __init__(self, folder: Path, built: BuiltBundle, policy: OutsidePolicy = "follow", **named: object) -> None:
         super().__init__(folder, **named)  # type: ignore[arg-type]
-        shutil.copy(tables(), folder / "mlflow.db")
         self.uri = f"sqlite:///{folder / 'mlflow.db'}"
         self.tracked = RegisteredModels(Tracker(self.uri, (folder / "artifacts").as_uri(), self.clock))
         self.projector._tracked = self.registry._tracked = self.tracked

@@ -62,21 +62,13 @@ def read(uri):
 """What a plain client has of every run, oldest first."""
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store of MLflow's: making its tables takes seconds."""
-    folder = tmp_path_factory.mktemp("tables")
-    mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def folder(tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(mlflow_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a project, which is the working directory."""
     (tmp_path / "modelyard.yaml").write_text("project: shop\npipelines:\n  training: {module: training.py}\n")
     (tmp_path / "training.py").write_text(PIPELINE)
     (tmp_path / ".modelyard").mkdir()
-    shutil.copy(tables, tmp_path / ".modelyard" / "mlflow.db")
+    shutil.copy(mlflow_tables, tmp_path / ".modelyard" / "mlflow.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHOP_PASSWORD", "hunter22")
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
@@ -176,10 +168,10 @@ def test_a_version_of_the_projects_is_named_by_its_number(folder: Path) -> None:
 
 @pytest.mark.usefixtures("untold_mlflow")
 def test_without_a_project_it_is_where_mlflow_points(
-    tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mlflow_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In MLflow's current experiment, and in no workspace; a version has no project to be looked up in."""
-    shutil.copy(tables, tmp_path / "own.db")
+    shutil.copy(mlflow_tables, tmp_path / "own.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'own.db'}")
     with my.run("alone") as run, pytest.raises(InvalidInput, match="no project to look it up in"):
