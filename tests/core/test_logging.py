@@ -1,10 +1,21 @@
 """One event is one line of JSON, whatever is in it."""
 
 import json
+import logging
+from collections.abc import Iterator
 
 import pytest
 
 from modelyard.core import configure_logging, log_event
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """Other tests of this process do not log to the stream of this one."""
+    log = logging.getLogger("modelyard")
+    before = (log.handlers[:], log.level, log.propagate)
+    yield
+    log.handlers[:], log.level, log.propagate = before
 
 
 def test_an_event_is_one_line_of_json_even_with_hostile_values(capsys: pytest.CaptureFixture[str]) -> None:

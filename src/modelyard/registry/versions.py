@@ -29,7 +29,7 @@ def as_now(view: Snapshot, document: Document) -> ModelVersion:
 
 def all_versions(view: Snapshot, name: str | None = None) -> list[ModelVersion]:
     """Versions by model and number, of one model or of all."""
-    prefix = f"{name}/" if name else ""
+    prefix = "" if name is None else f"{name}/"
     states = {each.key: msgspec.convert(each.body, VersionState) for each in view.scan(STATES, prefix=prefix)}
     return [
         msgspec.convert(each.body, ModelVersion).in_state(states.get(each.key, VersionState()))
