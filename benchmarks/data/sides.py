@@ -39,7 +39,7 @@ def ours(file: str) -> Callable[[], tuple[bool, int]]:
     promised = SchemaSettings(columns={name: of(name) for name in pq.read_schema(file).names})
 
     def work() -> tuple[bool, int]:
-        rows = open_data(file, ReadOptions(batch_rows=32_768, coded=True))
+        rows = open_data(file, ReadOptions(coded=True))
         found = check_batches(rows.schema, rows.batches(), promised)
         return found.judgement.verdict == "pass", len(found.checks)
 

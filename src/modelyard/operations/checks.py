@@ -22,7 +22,7 @@ from modelyard.data import (
 )
 from modelyard.wiring import FILE_NAME, Project, validate_dataset
 
-_AS_STORED = ReadOptions(batch_rows=32_768, coded=True)
+_AS_STORED = ReadOptions(coded=True)
 """Batches small enough that the memory of one serves the next, and text that need not be unpacked to be checked."""
 
 _HEADING = """\

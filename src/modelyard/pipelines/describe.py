@@ -59,7 +59,7 @@ def _seeded(node: Node) -> bool:
 
 def _gives(node: Node) -> Type:
     gives = hints_of(node.function).get("return")
-    mapped = any(isinstance(each, Each) for each in node.inputs.values())
+    mapped = node.is_mapped
     return list[gives] if mapped and gives is not None else gives  # type: ignore[valid-type]  # a type made as it runs
 
 

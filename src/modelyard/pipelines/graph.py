@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Literal, NoReturn
 
 from modelyard.core import Scalar, did_you_mean
@@ -137,11 +138,16 @@ class Node:
     when: tuple[Condition, ...] = ()
     after: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def needs(self) -> tuple[str, ...]:
         """The nodes it takes outputs from, each once."""
         conditions = [each.output for each in self.when]
         return tuple(dict.fromkeys(each.node for each in outputs_in([self.inputs, conditions])))
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether it is called once for each element of an input."""
+        return any(isinstance(each, Each) for each in self.inputs.values())
 
 
 @dataclass(frozen=True)

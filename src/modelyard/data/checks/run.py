@@ -81,18 +81,24 @@ def _of_rows(rows: int, promised: SchemaSettings) -> Iterator[CheckResult]:
 
 
 def _pass(batches: Iterable[pa.RecordBatch], gathering: "_Gathering") -> int:
-    """Check batch after batch, each column in a thread, while the next batch is read; returns the number of rows."""
+    """Check batch after batch, the columns dealt out to threads, while the next is read; returns the number of rows."""
+    shares = [gathering.groups[at::_THREADS] for at in range(min(_THREADS, len(gathering.groups)))]
     running: list[Future[None]] = []
     rows = 0
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="checks") as pool:
         for batch in _parts(batches):
             for each in running:
                 each.result()
-            running = [pool.submit(each.take, batch, rows) for each in gathering.groups]
+            running = [pool.submit(_take, share, batch, rows) for share in shares]
             rows += len(batch)
         for each in running:
             each.result()
     return rows
+
+
+def _take(groups: Sequence["_Group"], batch: pa.RecordBatch, first_row: int) -> None:
+    for each in groups:
+        each.take(batch, first_row)
 
 
 def _parts(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

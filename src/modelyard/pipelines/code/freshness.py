@@ -6,6 +6,8 @@ from types import ModuleType
 
 from modelyard.core import canonical_json, digest_of
 
+from .names import place_in
+
 _Stamp = tuple[int, int]
 _SEEN: dict[str, _Stamp] = {}
 """Time of change and size of the file of each module, when it was first looked at."""
@@ -46,12 +48,8 @@ def _modules(folder: Path) -> dict[str, _Stamp]:
     found = {}
     for name, module in sys.modules.copy().items():  # at once: other threads import
         file = getattr(module, "__file__", None)
-        if not file or not Path(file).is_relative_to(folder) or name == "__main__":
-            continue
-        inside = Path(file).relative_to(folder)
-        if any(part.startswith(".") or part == "site-packages" for part in inside.parts):
-            continue
-        found[name] = _stamp(Path(file))
+        if file and name != "__main__" and place_in(folder, file) is not None:
+            found[name] = _stamp(Path(file))
     return found
 
 

@@ -1,5 +1,6 @@
 """Names of a project's functions and classes: `training.py:load`, relative to the project, or `package.module:load`."""
 
+import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -56,14 +57,7 @@ class ProjectNames:
     def file_of(self, value: Any) -> str | None:
         """The file of the project that defines a function, class or module, relative to it; None when elsewhere."""
         written = _file(value)
-        if written is None:
-            return None
-        path = Path(written)
-        if not path.is_relative_to(self.folder):
-            return None
-        inside = path.relative_to(self.folder)
-        foreign = any(part.startswith(".") or part == "site-packages" for part in inside.parts)
-        return None if foreign else inside.as_posix()
+        return None if written is None else place_in(self.folder, written)
 
     def _search(self, name: str) -> Any:
         place, _, qualified = name.partition(":")
@@ -71,6 +65,15 @@ class ProjectNames:
         for part in qualified.split("."):
             found = getattr(found, part, None)
         return found
+
+
+def place_in(folder: Path, file: str) -> str | None:
+    """A file's place in a project; None when it is elsewhere, hidden, or of an installed package."""
+    root = f"{folder}{os.sep}"
+    if not file.startswith(root):
+        return None
+    parts = Path(file.removeprefix(root)).parts
+    return None if any(part.startswith(".") or part == "site-packages" for part in parts) else "/".join(parts)
 
 
 def _leads_to(found: Any, value: Any) -> bool:
@@ -85,7 +88,7 @@ def _file(value: Any) -> str | None:
         found = _file_of_class(value)
     else:
         found = getattr(value, "__file__", None)
-    return str(Path(found).absolute()) if isinstance(found, str) else None
+    return os.path.abspath(found) if isinstance(found, str) else None  # noqa: PTH100 - as quick as it gets: asked of each name
 
 
 def _file_of_class(kind: type) -> str | None:

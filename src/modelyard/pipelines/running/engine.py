@@ -172,6 +172,7 @@ class Engine:
             elements = {
                 (node.name, at): each
                 for index, node in enumerate(graph.nodes)
+                if node.is_mapped
                 for at, each in read_elements(view, run.id, index).items()
             }
         steps = {each.name: each for each in (found.steps if found is not None else ())}

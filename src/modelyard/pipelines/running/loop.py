@@ -14,7 +14,7 @@ from modelyard.execution import DoesNotFit, Executor, NotPicklable, NotSupported
 
 from ..code import fingerprint, generation_of
 from ..errors import NotDeterministic, StepFailed
-from ..graph import Each, Graph, Node
+from ..graph import Graph, Node
 from ..origin import must_move
 from .bind import Binder
 from .journal import Journal
@@ -134,16 +134,15 @@ class Loop:
         except ModelyardError as error:
             self._fail(node, StepRecord(node.name, node.kind, "failed", detail=error.message), error)
             return
-        mapped = any(isinstance(each, Each) for each in node.inputs.values())
         self._counts[node.name] = len(calls)
         self._missing[node.name] = set(range(len(calls)))
         for at, inputs in enumerate(calls):
-            done = self._elements.get((node.name, at)) if mapped else None
+            done = self._elements.get((node.name, at)) if node.is_mapped else None
             if done is not None:
                 self._element_done(node, at, done)
                 continue
-            self._prepare(node, at if mapped else None, inputs)
-        if mapped and not calls:
+            self._prepare(node, at if node.is_mapped else None, inputs)
+        if node.is_mapped and not calls:
             self._join(node)
 
     def _is_skipped(self, node: Node) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from ..contract import Body, Document, Entry, Snapshot, Transaction
@@ -11,6 +11,19 @@ from ..errors import RevisionConflict, StoreUnavailable
 from ..migrate import migrate
 from ..tables import documents, entries, labels
 from .dialects import Dialect
+
+# Statements that every write or step of a run needs are built once: SQLAlchemy takes longer to build one than SQLite to
+# carry it out.
+_DOCUMENT = (documents.c.kind == bindparam("of_kind"), documents.c.key == bindparam("of_key"))
+_GET = select(documents).where(*_DOCUMENT)
+_REVISION = select(documents.c.revision).where(*_DOCUMENT)
+_INSERT = insert(documents)
+_UPDATE = update(documents).where(*_DOCUMENT)
+_DELETE = delete(documents).where(*_DOCUMENT)
+_LABEL = insert(labels)
+_UNLABEL = delete(labels).where(labels.c.kind == bindparam("of_kind"), labels.c.key == bindparam("of_key"))
+_LAST_ENTRY = select(func.coalesce(func.max(entries.c.seq), 0)).where(entries.c.stream == bindparam("of_stream"))
+_ENTRY = insert(entries)
 
 
 class SqlRecordStore:
@@ -73,8 +86,7 @@ class SqlSnapshot:
         self._connection = connection
 
     def get(self, kind: str, key: str) -> Document | None:
-        query = select(documents).where(documents.c.kind == kind, documents.c.key == key)
-        return next(iter(self._documents(query)), None)
+        return next(iter(self._documents(_GET, of_kind=kind, of_key=key)), None)
 
     def scan(
         self, kind: str, *, prefix: str = "", after: str = "", limit: int | None = None, descending: bool = False
@@ -105,8 +117,9 @@ class SqlSnapshot:
         query = query.order_by(entries.c.seq.desc() if descending else entries.c.seq)
         return [Entry(row.stream, row.seq, row.body) for row in self._connection.execute(query)]
 
-    def _documents(self, query: Select[tuple[str, str, int, Body]]) -> list[Document]:
-        return [Document(row.kind, row.key, row.revision, row.body) for row in self._connection.execute(query)]
+    def _documents(self, query: Select[tuple[str, str, int, Body]], **values: str) -> list[Document]:
+        found = self._connection.execute(query, values)
+        return [Document(row.kind, row.key, row.revision, row.body) for row in found]
 
 
 class SqlTransaction(SqlSnapshot):
@@ -122,30 +135,27 @@ class SqlTransaction(SqlSnapshot):
         labels: Mapping[str, str] | None = None,
     ) -> int:
         revision = self._revision(kind, key, expect)
-        values = {"kind": kind, "key": key, "revision": revision + 1, "body": dict(body)}
+        values = {"revision": revision + 1, "body": dict(body)}
         if revision:
-            where = (documents.c.kind == kind, documents.c.key == key)
-            self._connection.execute(update(documents).where(*where).values(values))
+            self._connection.execute(_UPDATE, {"of_kind": kind, "of_key": key, **values})
         else:
-            self._connection.execute(insert(documents).values(values))
+            self._connection.execute(_INSERT, {"kind": kind, "key": key, **values})
         self._relabel(kind, key, labels or {}, existed=bool(revision))
         return revision + 1
 
     def delete(self, kind: str, key: str, *, expect: int | None = None) -> None:
         if self._revision(kind, key, expect):
             self._relabel(kind, key, {}, existed=True)
-            self._connection.execute(delete(documents).where(documents.c.kind == kind, documents.c.key == key))
+            self._connection.execute(_DELETE, {"of_kind": kind, "of_key": key})
 
     def append(self, stream: str, body: Body) -> int:
-        query = select(func.coalesce(func.max(entries.c.seq), 0)).where(entries.c.stream == stream)
-        seq = self._connection.execute(query).scalar_one() + 1
-        self._connection.execute(insert(entries).values(stream=stream, seq=seq, body=dict(body)))
-        return int(seq)
+        seq = int(self._connection.execute(_LAST_ENTRY, {"of_stream": stream}).scalar_one()) + 1
+        self._connection.execute(_ENTRY, {"stream": stream, "seq": seq, "body": dict(body)})
+        return seq
 
     def _revision(self, kind: str, key: str, expect: int | None) -> int:
         """The present revision (0 for none), once it is what the caller expects."""
-        query = select(documents.c.revision).where(documents.c.kind == kind, documents.c.key == key)
-        revision = self._connection.execute(query).scalar() or 0
+        revision = self._connection.execute(_REVISION, {"of_kind": kind, "of_key": key}).scalar() or 0
         if expect is None or expect == revision:
             return revision
         raise RevisionConflict(
@@ -156,7 +166,7 @@ class SqlTransaction(SqlSnapshot):
 
     def _relabel(self, kind: str, key: str, wanted: Mapping[str, str], *, existed: bool) -> None:
         if existed:
-            self._connection.execute(delete(labels).where(labels.c.kind == kind, labels.c.key == key))
+            self._connection.execute(_UNLABEL, {"of_kind": kind, "of_key": key})
         if wanted:
             rows = [{"kind": kind, "key": key, "label": label, "value": value} for label, value in wanted.items()]
-            self._connection.execute(insert(labels), rows)
+            self._connection.execute(_LABEL, rows)
