@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -216,6 +216,7 @@ PANDERA = SchemaSettings(
         min_size=1, max_size=3,
     )
 )  # fmt: skip
+@example([{"n": 0, "f": None, "t": "ab\n", "l": "a", "b": False}])
 def test_the_same_rows_pass_ours_and_panderas(rows: list[dict[str, Any]]) -> None:
     """What we wrote for pandera, and what we read back from that, judge as we do; to pandera no values are fine."""
     pandera = pytest.importorskip("pandera.pandas")

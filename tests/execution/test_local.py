@@ -262,9 +262,11 @@ def test_every_task_ends_once_whoever_is_killed(kills: int) -> None:
 
 
 PROGRAM = """
-import sys, time
+import signal, sys
 from modelyard.execution import LocalPool, NotPicklable, Task
 from modelyard.testing import tasks
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever began this in the background ignores it
 
 def own() -> None: ...
 

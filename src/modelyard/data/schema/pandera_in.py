@@ -11,7 +11,7 @@ from modelyard.core import InvalidInput, Unavailable
 from .relation import write_column
 from .settings import ColumnChecks, Relation, SchemaSettings, UniqueTogether
 
-_WHOLE = re.compile(r"\^\(\?:(.*)\)\$", re.DOTALL)
+_WHOLE = re.compile(r"\^\(\?:(.*)\)(?:\$|\\Z)", re.DOTALL)
 _TYPES = {"boolean": "bool", "str": "string", "string": "string"}
 _OPERATORS = {"greater_than": ">", "less_than": "<", "equal_to": "==", "not_equal_to": "!="}
 _INSTALL = "Install it: pip install 'modelyard[pandera]'."

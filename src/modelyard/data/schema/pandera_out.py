@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from math import isfinite
 
-from .settings import ColumnChecks, SchemaSettings, instant, whole
+from .settings import ColumnChecks, SchemaSettings, instant
 
 _DTYPES = {
     **{name: f'"{name}"' for bits in (8, 16, 32, 64) for name in (f"int{bits}", f"uint{bits}")},
@@ -154,7 +154,8 @@ def _checks(checks: ColumnChecks) -> Iterator[str]:
         levels = [each == "true" if kind is bool else kind(each) for each in checks.allowed]
         yield _check(checks, "allowed", f"isin({levels!r}")
     if checks.pattern is not None:
-        yield _check(checks, "pattern", f"str_matches({whole(checks.pattern)!r}")
+        whole = rf"^(?:{checks.pattern})\Z"  # to Python a line end may follow where $ stands
+        yield _check(checks, "pattern", f"str_matches({whole!r}")
     for end, name in (("min_length", "min_value"), ("max_length", "max_value")):
         if (length := getattr(checks, end)) is not None:
             yield _check(checks, end, f"str_length({name}={length}")
