@@ -19,3 +19,9 @@ class OnlineUnavailable(Unavailable):
     """The online store cannot be opened, or takes no more."""
 
     code = "ONLINE_UNAVAILABLE"
+
+
+class InvalidExpression(InvalidInput):
+    """An expression cannot be read, names what there is not, or mixes kinds."""
+
+    code = "INVALID_EXPRESSION"

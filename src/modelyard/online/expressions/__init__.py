@@ -1,0 +1,11 @@
+"""Expressions over the values of a row: `amount / coalesce(total, 1)`, one compiled form for columns and for requests.
+
+Owns their grammar, their kinds and what every operator makes of values that are missing. Needs numpy alone.
+"""
+
+from .columns import Column, Kind, as_column, as_values
+from .compile import Formula, compile_expression
+from .functions import FUNCTIONS
+from .program import Program
+
+__all__ = ["FUNCTIONS", "Column", "Formula", "Kind", "Program", "as_column", "as_values", "compile_expression"]

@@ -1,0 +1,43 @@
+"""Several formulas that run on the same rows, each able to use those before it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from modelyard.core import Value
+
+from .columns import Column, Kind, as_column, as_values
+from .compile import compile_expression
+
+
+class Program:
+    """Formulas by the name of what they give, in order, over `inputs`. The same for one row and for a million."""
+
+    def __init__(self, formulas: Mapping[str, str], inputs: Mapping[str, Kind]) -> None:
+        """InvalidExpression when one of them is wrong."""
+        known = dict(inputs)
+        self._formulas = {}
+        for name, text in formulas.items():
+            self._formulas[name] = compile_expression(text, known)
+            known[name] = self._formulas[name].kind
+        self.kinds: Mapping[str, Kind] = {name: each.kind for name, each in self._formulas.items()}
+        needed = dict.fromkeys(name for each in self._formulas.values() for name in each.inputs)
+        self.inputs: Mapping[str, Kind] = {name: inputs[name] for name in needed if name in inputs}
+
+    def run(self, columns: Mapping[str, Column]) -> dict[str, Column]:
+        """What the formulas give, (n,) each, of columns of `inputs`, (n,) each; n is 1 where there are none."""
+        rows = len(next(iter(columns.values()))) if columns else 1
+        known, found = dict(columns), {}
+        with np.errstate(all="ignore"):
+            for name, each in self._formulas.items():
+                known[name] = found[name] = np.broadcast_to(each.run(known), rows)
+        return found
+
+    def rows(self, rows: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
+        """The same of rows of Python values: what each lacks is missing."""
+        columns = {name: as_column([row.get(name) for row in rows], kind) for name, kind in self.inputs.items()}
+        found = self.run(columns)
+        values = {name: as_values(column, self.kinds[name]) for name, column in found.items()}
+        if not columns:
+            return [{name: each[0] for name, each in values.items()} for _ in rows]
+        return [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
