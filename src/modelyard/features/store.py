@@ -1,7 +1,6 @@
 """The features of a project: one set of definitions, read offline for training and online for serving."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -44,7 +43,7 @@ class FeatureStore:
                 continue
             view, feature = self.definitions.resolve(reference)
             used.setdefault(view.name, []).append(feature)
-        views = [replace(self.definitions.view(name), features=tuple(chosen)) for name, chosen in used.items()]
+        views = [self.definitions.view(name)[chosen] for name, chosen in used.items()]
         return point_in_time_join(entities, views, event_time=event_time)
 
     def online_row(self, plan: FeaturePlan, request: Mapping[str, Scalar], at: Micros | None = None) -> FeatureRow:
@@ -62,7 +61,7 @@ class FeatureStore:
             name=name,
             entity_keys=view.keys,
             features=tuple(used),
-            stored=tuple(view.features),
+            stored=view.feature_names,
             ttl_s=view.ttl.total_seconds() if view.ttl else None,
             stale=view.stale,
             defaults=dict(view.defaults),
