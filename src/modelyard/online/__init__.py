@@ -4,13 +4,17 @@ Owns the feature plan a bundle carries, the online store and its embedded driver
 definitions, joins or materializing: that is `features`.
 """
 
-from .contract import EntityKey, OnlineStore
+from .batch import RowBatch
+from .contract import EntityKey, OnlineStore, ViewWriter
 from .errors import InvalidRequestField, OnlineUnavailable, StaleFeatures
 from .local import LocalOnlineStore
+from .lookup import ViewColumns, ViewLookup
 from .reader import FeatureReader, FeatureRow
-from .records import FeaturePlan, Presence, RequestField, StoredRow, ViewPlan, table_of
+from .records import FeaturePlan, Presence, RequestField, StalePolicy, StoredRow, ViewPlan, ViewState, table_of
+from .rows import Column, bool_column, column_of, float_column, int_column, text_column
 
 __all__ = [
+    "Column",
     "EntityKey",
     "FeaturePlan",
     "FeatureReader",
@@ -21,8 +25,19 @@ __all__ = [
     "OnlineUnavailable",
     "Presence",
     "RequestField",
+    "RowBatch",
     "StaleFeatures",
+    "StalePolicy",
     "StoredRow",
+    "ViewColumns",
+    "ViewLookup",
     "ViewPlan",
+    "ViewState",
+    "ViewWriter",
+    "bool_column",
+    "column_of",
+    "float_column",
+    "int_column",
     "table_of",
+    "text_column",
 ]

@@ -1,29 +1,44 @@
-"""The embedded online store: memory-mapped LMDB, many reading processes and one writer."""
+"""The embedded online store: memory-mapped LMDB, many reading processes and one writer.
 
-from collections.abc import Iterable, Sequence
+Each view has a table of LMDB's; what is known of the views stands beside the tables.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import msgspec
 
-from modelyard.core import Scalar
+from modelyard.core import Micros
 
-from .contract import EntityKey
+from .access import RowAccess
+from .batch import RowBatch
 from .errors import OnlineUnavailable
-from .records import StoredRow
+from .records import ViewState
 
-_DECODE = msgspec.msgpack.Decoder(StoredRow).decode
+FORMAT = b"2:"
+"""Heads the name of everything this version writes: what others wrote is not read, and is removed by the next writer,
+for views can always be materialized again. Raise it whenever rows or keys written before would be read wrongly."""
+
+_STATE = FORMAT + b"\x00"
+_MOST_VIEWS = 512
 _ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder(ViewState).decode
 
 
-class LocalOnlineStore:
+class LocalOnlineStore(RowAccess):
     """See `contract.OnlineStore`. The file grows as needed up to `map_bytes` of address space.
 
-    Writes are not flushed to the disk one by one: they survive `kill -9`, and after a power cut the views are
-    materialized again, which is what an online store can always do.
+    Safe for many threads. Writes are not flushed to the disk one by one: they survive `kill -9`, and after a power cut
+    the views are materialized again, which is what an online store can always do. A write may be larger than memory.
     """
 
-    def __init__(self, folder: Path, *, readonly: bool = False, map_bytes: int = 4 << 30) -> None:
+    def __init__(self, folder: Path, *, readonly: bool = False, map_bytes: int = 64 << 30) -> None:
+        self._tables: dict[str, Any] = {}
+        self._opening = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if readonly and not (folder / "data.mdb").exists():
@@ -34,19 +49,28 @@ class LocalOnlineStore:
                 readonly=readonly,
                 sync=False,
                 metasync=False,
-                max_dbs=0,
+                max_dbs=_MOST_VIEWS,
+                max_readers=1024,
                 readahead=False,
             )
+            self._env.reader_check()  # forgets readers that were killed, so that their pages are used again
+            if not readonly:
+                self._remove_other_formats()
         except (OSError, lmdb.Error) as error:
             raise OnlineUnavailable(
                 f"The online store in {folder} cannot be opened: {error}.",
                 remedy="Remove the folder, then: modelyard features materialize.",
             ) from error
 
-    def write(self, view: str, rows: Iterable[tuple[EntityKey, StoredRow]]) -> int:
+    @contextmanager
+    def writer(self, view: str) -> Iterator["_Writer"]:
+        """See the contract."""
         try:
+            table = self._table(view, create=True)
             with self._env.begin(write=True) as transaction:
-                return sum(_put(transaction, view, key, row) for key, row in rows)
+                writer = _Writer(transaction, table, _known(transaction, view))
+                yield writer
+                transaction.put(_STATE + view.encode(), _ENCODE(writer.known))
         except lmdb.Error as error:
             raise OnlineUnavailable(
                 f"The online store took none of the rows of '{view}': {error}.",
@@ -54,69 +78,109 @@ class LocalOnlineStore:
                 remedy="It is full, or its disk is: see modelyard doctor.",
             ) from error
 
-    def read(self, view: str, keys: Sequence[EntityKey]) -> list[StoredRow | None]:
-        with self._env.begin(buffers=True) as transaction:
-            found = [None if None in key else transaction.get(_name(view, key)) for key in keys]
-            return [None if data is None else _DECODE(data) for data in found]
+    def fetch(self, view: str, keys: Sequence[bytes | None]) -> list[bytes | None]:
+        """See the contract."""
+        table = self._tables.get(view) or self._table(view)
+        if table is None:
+            return [None] * len(keys)
+        try:
+            with self._env.begin(db=table) as transaction:
+                get: Callable[[bytes], bytes | None] = transaction.get
+                return [None if key is None else get(key) for key in keys]
+        except lmdb.Error as error:
+            raise _unreadable(view, error) from error
 
-    def count(self, view: str) -> int:
-        prefix = _prefix(view)
-        with self._env.begin() as transaction, transaction.cursor() as cursor:
-            if not cursor.set_range(prefix):
-                return 0
-            total = 0
-            for key in cursor.iternext(values=False):
-                if not key.startswith(prefix):
-                    break
-                total += 1
-            return total
+    def state(self, view: str) -> ViewState:
+        """See the contract."""
+        table = self._table(view)
+        if table is None:
+            return ViewState()
+        with self._env.begin() as transaction:
+            return msgspec.structs.replace(_known(transaction, view), rows=transaction.stat(table)["entries"])
+
+    def views(self) -> list[str]:
+        """See the contract."""
+        with self._env.begin() as transaction:
+            names = [bytes(name) for name in transaction.cursor().iternext(values=False)]
+        return sorted(name.removeprefix(_STATE).decode() for name in names if name.startswith(_STATE))
 
     def clear(self, view: str) -> None:
-        prefix = _prefix(view)
-        with self._env.begin(write=True) as transaction, transaction.cursor() as cursor:
-            while cursor.set_range(prefix) and cursor.key().startswith(prefix):
-                cursor.delete()
+        """See the contract."""
+        table = self._table(view)
+        if table is None:
+            return
+        with self._env.begin(write=True) as transaction:
+            transaction.drop(table, delete=False)  # the table itself stays: other processes hold it open
+            transaction.delete(_STATE + view.encode())
 
     def close(self) -> None:
+        """See the contract."""
         self._env.close()
 
+    def _table(self, view: str, *, create: bool = False) -> Any:
+        """The table of a view; None when there is none yet. LMDB lets one thread at a time open tables."""
+        with self._opening:
+            if view not in self._tables:
+                try:
+                    self._tables[view] = self._env.open_db(FORMAT + view.encode(), create=create)
+                except (lmdb.NotFoundError, lmdb.ReadonlyError):
+                    return None
+            return self._tables[view]
 
-def _put(transaction: lmdb.Transaction, view: str, key: EntityKey, row: StoredRow) -> bool:
-    """Store one row if it has a key and is newer than what is there; whether it was stored."""
-    if None in key:
-        return False
-    name = _name(view, key)
-    current = transaction.get(name)
-    if current is not None and not _newer(row, _DECODE(current)):
-        return False
-    transaction.put(name, _ENCODE(row))
-    return True
+    def _remove_other_formats(self) -> None:
+        with self._env.begin() as transaction:
+            names = [bytes(name) for name in transaction.cursor().iternext(values=False)]
+        if others := [name for name in names if not name.startswith(FORMAT)]:
+            with self._env.begin(write=True) as transaction:
+                for name in others:
+                    self._remove(transaction, name)
 
-
-def _prefix(view: str) -> bytes:
-    return view.encode() + b"\x00"
-
-
-def _name(view: str, key: EntityKey) -> bytes:
-    name = _prefix(view) + _ENCODE(tuple(_plain(part) for part in key))
-    return name if len(name) <= 500 else _prefix(view) + _hash(name)
-
-
-def _plain(part: Scalar) -> Scalar:
-    """Whole numbers are one entity however they are written: JSON has 7 and 7.0, a column with nulls 7.0 only."""
-    if isinstance(part, float) and part.is_integer():
-        part = int(part)
-    return str(part) if isinstance(part, int) and not -(2**63) <= part < 2**64 else part
+    def _remove(self, transaction: Any, name: bytes) -> None:
+        try:
+            transaction.drop(self._env.open_db(name, txn=transaction, create=False))
+        except lmdb.IncompatibleError:  # a value, not a table
+            transaction.delete(name)
 
 
-def _hash(name: bytes) -> bytes:
-    """LMDB's keys end at 511 bytes; longer ones are kept by their digest."""
-    from hashlib import sha256  # noqa: PLC0415 - only very long keys come here
+class _Writer:
+    """See `contract.ViewWriter`: everything happens in one transaction of LMDB's."""
 
-    return b"\xc1" + sha256(name).digest()
+    def __init__(self, transaction: lmdb.Transaction, table: Any, known: ViewState) -> None:
+        self._transaction = transaction
+        self._table = table
+        self.known = known
+        self.stored = 0
+
+    def add(self, batch: RowBatch) -> None:
+        """See the contract."""
+        table = self._table
+        if self._transaction.stat(table)["entries"]:
+            batch = batch.newer_than(self._current(batch.keys))
+        if not len(batch):
+            return
+        with self._transaction.cursor(table) as cursor:
+            cursor.putmulti(zip(batch.keys, batch.rows, strict=True))
+        self.stored += len(batch)
+        self.known = self.known.with_event(int(batch.events.max()))
+
+    def _current(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        get, table = self._transaction.get, self._table
+        found: list[Any] = [get(key, None, table) for key in keys]
+        return found
+
+    def mark(self, *, until: Micros | None, at: Micros) -> None:
+        """See the contract."""
+        self.known = self.known.marked(until, at)
 
 
-def _newer(row: StoredRow, current: StoredRow) -> bool:
-    return (row.event_us, row.available_us) > (current.event_us, current.available_us) or (
-        (row.event_us, row.available_us) == (current.event_us, current.available_us) and row.values != current.values
+def _known(transaction: lmdb.Transaction, view: str) -> ViewState:
+    data = transaction.get(_STATE + view.encode())
+    return ViewState() if data is None else _DECODE(data)
+
+
+def _unreadable(view: str, error: Exception) -> OnlineUnavailable:
+    return OnlineUnavailable(
+        f"The online store cannot be read: {error}.",
+        context={"view": view},
+        remedy="Start this process again; if that does not help, remove the store's folder and materialize.",
     )

@@ -1,15 +1,18 @@
 """Evaluating a feature plan: request fields as sent, the rest from the online store as of an instant."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from modelyard.core import Micros, Scalar, Value, did_you_mean
+import numpy as np
+
+from modelyard.core import Micros, ModelyardError, Scalar, Value, did_you_mean
 
 from .contract import OnlineStore
 from .errors import InvalidRequestField, StaleFeatures
-from .records import FeaturePlan, Presence, RequestField, StoredRow, ViewPlan
+from .lookup import ViewColumns, ViewLookup
+from .records import FeaturePlan, Presence, RequestField, ViewPlan
 
 _LARGEST = sys.float_info.max
 """No number beyond this is one to a model; a comparison also tells infinities and NaN from numbers."""
@@ -28,9 +31,8 @@ class FeatureReader:
 
     def __init__(self, store: OnlineStore, plan: FeaturePlan) -> None:
         self._store = store
-        self._plan = plan
         self._fields = {field.name: field for field in plan.request}
-        self._tables = [(view, view.table) for view in plan.views]
+        self._views = [ViewLookup(view) for view in plan.views]
 
     def row(self, request: Mapping[str, Value], at: Micros) -> FeatureRow:
         """The features of one request as known at `at`.
@@ -41,11 +43,32 @@ class FeatureReader:
         """
         values = self._checked(request)
         presence: dict[str, Presence] = {}
-        for view, table in self._tables:
-            key = cast("tuple[Scalar, ...]", tuple(request.get(name) for name in view.entity_keys))
-            stored = self._store.read(table, [key])[0]
-            self._add_view(view, stored, at, values, presence)
+        for lookup in self._views:
+            found, how = lookup.one(self._store, _key(lookup.view, request), at)
+            values.update(zip(lookup.view.features, found, strict=True))
+            presence.update(zip(lookup.view.features, how, strict=True))
         return FeatureRow(values, presence)
+
+    def rows(self, requests: Sequence[Mapping[str, Value]], at: Sequence[Micros]) -> list[FeatureRow | ModelyardError]:
+        """As `row` for each request as of its instant, with one read of the store for each view.
+
+        What `row` would raise for a request stands in the place of its row.
+        """
+        made: list[FeatureRow | ModelyardError] = [self._begun(request) for request in requests]
+        left = [index for index, each in enumerate(made) if isinstance(each, FeatureRow)]
+        for lookup in self._views if left else ():
+            keys = [_key(lookup.view, requests[index]) for index in left]
+            instants = np.array([at[index] for index in left], dtype=np.int64)
+            found = lookup.many(self._store, list(zip(*keys, strict=True)), instants)
+            for place, index in enumerate(left):
+                made[index] = _extended(made[index], lookup, found, place)
+        return made
+
+    def _begun(self, request: Mapping[str, Value]) -> FeatureRow | ModelyardError:
+        try:
+            return FeatureRow(self._checked(request), {})
+        except InvalidRequestField as error:
+            return error
 
     def _checked(self, request: Mapping[str, Value]) -> dict[str, Value]:
         if request.keys() - self._fields.keys():
@@ -57,38 +80,25 @@ class FeatureReader:
             )
         return {name: _typed(field, request.get(name)) for name, field in self._fields.items()}
 
-    def _add_view(
-        self,
-        view: ViewPlan,
-        stored: StoredRow | None,
-        at: Micros,
-        values: dict[str, Value],
-        presence: dict[str, Presence],
-    ) -> None:
-        how = _presence(view, stored, at)
-        if stored is not None and how is Presence.PRESENT:
-            found = dict(zip(view.stored, stored.values, strict=True))
-            for name in view.features:
-                values[name] = found[name]
-                presence[name] = Presence.NULL if found[name] is None else how
-            return
-        if view.stale == "error":
-            raise StaleFeatures(
-                f"View '{view.name}' has no fresh value for this entity ({how.value}).",
-                context={"view": view.name, "presence": how.value},
-                remedy="Materialize it: modelyard features materialize --feature-view " + view.name,
-            )
-        for name in view.features:
-            values[name] = view.defaults.get(name) if view.stale == "default" else None
-            presence[name] = how
+
+def _key(view: ViewPlan, request: Mapping[str, Value]) -> tuple[Scalar, ...]:
+    return cast("tuple[Scalar, ...]", tuple([request.get(name) for name in view.entity_keys]))
 
 
-def _presence(view: ViewPlan, stored: StoredRow | None, at: Micros) -> Presence:
-    if stored is None or stored.event_us > at or stored.available_us > at:
-        return Presence.MISSING
-    if view.ttl_s is not None and at - stored.event_us > view.ttl_s * 1e6:
-        return Presence.EXPIRED
-    return Presence.PRESENT
+def _extended(
+    row: FeatureRow | ModelyardError, lookup: ViewLookup, found: ViewColumns, place: int
+) -> FeatureRow | ModelyardError:
+    """A row with the features of one more view; its error when it has one, or gets one from this view's policy."""
+    if not isinstance(row, FeatureRow):
+        return row
+    try:
+        lookup.check(found.rows[place])
+    except StaleFeatures as error:
+        return error
+    names = lookup.view.features
+    values = {name: column[place] for name, column in zip(names, found.values, strict=True)}
+    presence = {name: column[place] for name, column in zip(names, found.presence, strict=True)}
+    return FeatureRow({**row.values, **values}, {**row.presence, **presence})
 
 
 def _typed(field: RequestField, value: Value) -> Value:

@@ -6,7 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from modelyard.core import Scalar, canonical_json, digest_of
+from modelyard.core import Micros, Scalar, canonical_json, digest_of
+
+StalePolicy = Literal["null", "default", "error", "serve"]
+"""What becomes of a value that is missing or expired."""
 
 
 class RequestField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,7 +25,8 @@ class ViewPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `entity_keys` name the request fields that form the key, in order. `ttl_s` None means values never expire; else a
     value is used while `at - event_time <= ttl_s`. `features` are those the model uses, `stored` all that a stored
-    row holds, in order. `stale` says what an expired or missing value becomes: null, the default, or an error.
+    row holds, in order. `stale` says what an expired or missing value becomes: null, the default, or an error; `serve`
+    gives an expired value all the same, and null for a missing one.
     """
 
     name: str
@@ -30,7 +34,7 @@ class ViewPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     features: tuple[str, ...]
     stored: tuple[str, ...]
     ttl_s: float | None = None
-    stale: Literal["null", "default", "error", "serve"] = "null"
+    stale: StalePolicy = "null"
     defaults: dict[str, Scalar] = {}
 
     @property
@@ -61,6 +65,29 @@ class Presence(StrEnum):
     NULL = "null"
     MISSING = "missing"
     EXPIRED = "expired"
+
+
+class ViewState(msgspec.Struct, frozen=True, array_like=True):
+    """How many `rows` a view holds, and what is known of them; instants in microseconds since the epoch (UTC).
+
+    `until_us`: every row that was known by then is there (None: never materialized). `newest_us`: the latest event time
+    of a row. `written_us`: when the view was last written by someone who said so.
+    """
+
+    rows: int = 0
+    until_us: int | None = None
+    newest_us: int | None = None
+    written_us: int | None = None
+
+    def marked(self, until: Micros | None, at: Micros) -> "ViewState":
+        """Known up to `until`, never back (None: as before), written at an instant."""
+        known = until if self.until_us is None else max(self.until_us, until or self.until_us)
+        return msgspec.structs.replace(self, until_us=known, written_us=at)
+
+    def with_event(self, event: int) -> "ViewState":
+        """With a row of this event time."""
+        newest = event if self.newest_us is None else max(event, self.newest_us)
+        return msgspec.structs.replace(self, newest_us=newest)
 
 
 class StoredRow(msgspec.Struct, frozen=True, array_like=True):

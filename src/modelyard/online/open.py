@@ -1,0 +1,20 @@
+"""The online store of an address."""
+
+from pathlib import Path
+
+from .contract import OnlineStore
+from .local import LocalOnlineStore
+from .redis import RedisOnlineStore
+
+LOCAL = "local"
+"""The address of the embedded store."""
+
+
+def open_online_store(address: str, folder: Path, *, readonly: bool = False) -> OnlineStore:
+    """The store of `local`, which is kept in `folder`, or of `redis://HOST:6379/0`.
+
+    InvalidInput for an address that is neither.
+    """
+    if address == LOCAL:
+        return LocalOnlineStore(folder, readonly=readonly)
+    return RedisOnlineStore(address)
