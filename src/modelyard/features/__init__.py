@@ -4,6 +4,7 @@ Owns definitions, the point-in-time join, history, the check for leaks, and mate
 store or reading it in the path of a request: that is `online`.
 """
 
+from .answer import OnlineFeatures
 from .definitions import (
     AVAILABLE,
     EVENT,
@@ -40,6 +41,7 @@ __all__ = [
     "InvalidDefinition",
     "Materialized",
     "Materializer",
+    "OnlineFeatures",
     "PushLog",
     "PushSource",
     "Rows",

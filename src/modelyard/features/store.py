@@ -1,17 +1,21 @@
 """The features of a project: one set of definitions, read offline for training and online for serving."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 import pyarrow as pa
 
-from modelyard.core import Clock, Micros, Scalar, to_micros
-from modelyard.online import FeaturePlan, FeatureReader, FeatureRow, OnlineStore, RequestField, ViewPlan
+from modelyard.core import Clock, Micros, Scalar, did_you_mean, to_micros
+from modelyard.online import ColumnReader, FeaturePlan, FeatureReader, FeatureRow, OnlineStore, RequestField, ViewPlan
 from modelyard.storage import RecordStore
 
-from .definitions import Definitions
-from .errors import InvalidDefinition
+from .answer import OnlineFeatures
+from .definitions import Definitions, PushSource
+from .errors import InvalidDefinition, UnknownFeature
 from .join import point_in_time_join
 from .materialize import Materializer
+from .tables import as_table
 
 
 class FeatureStore:
@@ -22,6 +26,7 @@ class FeatureStore:
         self.materializer = Materializer(definitions, online, records, clock)
         self._online = online
         self._clock = clock
+        self._readers: dict[tuple[str, ...], ColumnReader] = {}
 
     def plan(self, features: Sequence[str], request: Sequence[RequestField]) -> FeaturePlan:
         """The plan that a model's bundle carries: `features` are request fields or `view:feature` names."""
@@ -45,6 +50,51 @@ class FeatureStore:
             used.setdefault(view.name, []).append(feature)
         views = [self.definitions.view(name)[chosen] for name, chosen in used.items()]
         return point_in_time_join(entities, views, event_time=event_time)
+
+    def get_online_features(
+        self, features: Sequence[str], entity_rows: Sequence[Mapping[str, Scalar]], at: datetime | None = None
+    ) -> OnlineFeatures:
+        """The newest values of `view:feature`s for entities, given by their keys, as of an instant (now by default).
+
+        A value answers `present`, `null`, `missing` or `expired`; the view's policy says what the last two become.
+        UnknownFeature, InvalidDefinition when two features share a name, InvalidRequestField for entity rows that lack
+        a key, StaleFeatures where a view's policy is `error`.
+        """
+        asked = tuple(features)
+        reader = self._readers.get(asked) or self._readers.setdefault(asked, self._reader(asked))
+        return OnlineFeatures(reader.read(entity_rows, self._clock.micros() if at is None else to_micros(at)))
+
+    def push(self, source: str, rows: object) -> int:
+        """Take rows of a PushSource (a table, DataFrame, or list of dicts); how many there are.
+
+        They are in the source's log when this returns, which the offline join reads, and in the online store unless
+        newer ones are.
+        """
+        known = self.definitions.of(PushSource)
+        if source not in known:
+            raise UnknownFeature(f"There is no push source '{source[:80]}'.", remedy=did_you_mean(source, known))
+        log = known[source].log
+        if log is None:
+            raise InvalidDefinition(
+                f"The push source '{source}' belongs to no project.", remedy="Push with Project(…).features.push."
+            )
+        table = pa.Table.from_pylist(rows) if isinstance(rows, list) else as_table(rows, "pushed rows")
+        views = [view for view in self.definitions.views.values() if view.source is known[source]]
+        for view in views:
+            replace(view, source=table).rows()  # nothing is kept of rows that a view cannot read
+        count = log.append(table, self._clock.micros())
+        for view in views:
+            self.materializer.push(view, table)
+        return count
+
+    def _reader(self, features: tuple[str, ...]) -> ColumnReader:
+        views: dict[str, list[str]] = {}
+        for reference in features:
+            view, feature = self.definitions.resolve(reference)
+            views.setdefault(view.name, []).append(feature)
+        _unique([feature for chosen in views.values() for feature in chosen])
+        keys = {key for name in views for key in self.definitions.view(name).keys}
+        return ColumnReader(self._online, [self._view_plan(name, used, keys) for name, used in views.items()])
 
     def online_row(self, plan: FeaturePlan, request: Mapping[str, Scalar], at: Micros | None = None) -> FeatureRow:
         """What the server would read for a request, at an instant (now by default)."""

@@ -5,25 +5,34 @@ definitions, joins or materializing: that is `features`.
 """
 
 from .batch import RowBatch
+from .columns import ColumnReader, FeatureColumns
 from .contract import EntityKey, OnlineStore, ViewWriter
 from .errors import InvalidRequestField, OnlineUnavailable, StaleFeatures
+from .keys import KeyColumn
 from .local import LocalOnlineStore
 from .lookup import ViewColumns, ViewLookup
+from .open import LOCAL, check_online_address, open_online_store
 from .reader import FeatureReader, FeatureRow
 from .records import FeaturePlan, Presence, RequestField, StalePolicy, StoredRow, ViewPlan, ViewState, table_of
+from .redis import RedisOnlineStore
 from .rows import Column, bool_column, column_of, float_column, int_column, text_column
 
 __all__ = [
+    "LOCAL",
     "Column",
+    "ColumnReader",
     "EntityKey",
+    "FeatureColumns",
     "FeaturePlan",
     "FeatureReader",
     "FeatureRow",
     "InvalidRequestField",
+    "KeyColumn",
     "LocalOnlineStore",
     "OnlineStore",
     "OnlineUnavailable",
     "Presence",
+    "RedisOnlineStore",
     "RequestField",
     "RowBatch",
     "StaleFeatures",
@@ -35,9 +44,11 @@ __all__ = [
     "ViewState",
     "ViewWriter",
     "bool_column",
+    "check_online_address",
     "column_of",
     "float_column",
     "int_column",
+    "open_online_store",
     "table_of",
     "text_column",
 ]

@@ -44,8 +44,8 @@ class Address:
             port = database = -1
         if parts.scheme not in ("redis", "rediss", "valkey", "valkeys") or not parts.hostname or database < 0:
             raise InvalidInput(
-                f"{_without_password(url)!r:.200} is no address of Redis or Valkey.",
-                remedy="Write redis://HOST:6379/0, with user:password@ before the host where it asks for one.",
+                f"{_without_password(url)!r:.200} is no address of an online store.",
+                remedy="Write local, or redis://HOST:6379/0 with user:password@ before the host where it asks for one.",
             )
         username, password = (unquote(each) if each else None for each in (parts.username, parts.password))
         return cls(parts.hostname, port, database, username, password, parts.scheme in ("rediss", "valkeys"))

@@ -63,11 +63,12 @@ def bool_column(values: Flags, valid: Flags | None = None) -> Column:
     return _column(values.astype(np.int64), np.ones(len(values), dtype=bool) if valid is None else valid, BOOL)
 
 
-def text_column(texts: Sequence[str | None]) -> Column:
-    """Texts; null where None."""
-    kinds = np.fromiter((NULL if text is None else TEXT for text in texts), np.uint8, len(texts))
-    encoded = [b"" if text is None else text.encode() for text in texts]
-    return Column(kinds, np.zeros(len(texts), dtype=np.int64), encoded)
+def text_column(texts: Sequence[bytes | None]) -> Column:
+    """Texts as UTF-8; null where None."""
+    kinds = np.full(len(texts), TEXT, dtype=np.uint8)
+    if None in texts:
+        kinds[[at for at, text in enumerate(texts) if text is None]] = NULL
+    return Column(kinds, np.zeros(len(texts), dtype=np.int64), [text or b"" for text in texts])
 
 
 def column_of(values: Sequence[Scalar]) -> Column:

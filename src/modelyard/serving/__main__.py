@@ -47,6 +47,7 @@ def _options() -> ServerOptions:
     parser = argparse.ArgumentParser(prog="python -m modelyard.serving", description=__doc__)
     for name in ("feed", "journal", "online"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--online-address", type=Path, help="File with the address of an online store on a server.")
     parser.add_argument("--server", default="server-1")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)

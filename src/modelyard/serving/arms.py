@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from modelyard.core import Micros, ModelyardError, Scalar, Value, log_event
 from modelyard.inference import Bundle, Encoded, InvalidRow, NumberProfile, Sketch, TensorEncoder
 from modelyard.journal import ErrorClass
-from modelyard.online import FeaturePlan, FeatureReader, InvalidRequestField, OnlineStore, StaleFeatures
+from modelyard.online import (
+    FeaturePlan,
+    FeatureReader,
+    InvalidRequestField,
+    OnlineStore,
+    OnlineUnavailable,
+    StaleFeatures,
+)
 from modelyard.routing import Arm
 
 from .cache import ScoreCache
@@ -95,15 +102,11 @@ class LoadedArm:
         began = time.perf_counter_ns()
         features: list[tuple[Value, ...]] = []
         failed: dict[int, Outcome] = {}
-        for index, (row, at) in enumerate(rows):
-            try:
-                features.append(self._features(row, at))
-            except (InvalidRequestField, InvalidRow) as error:
-                failed[index] = _failed((), began, "input", error)
-            except StaleFeatures as error:
-                failed[index] = _failed((), began, "features", error)
-            except Exception as error:  # see `_score`
-                failed[index] = self._model_failed((), began, error)
+        for index, made in enumerate(self._read(rows)):
+            if isinstance(made, Exception):
+                failed[index] = self._unread(made, began)
+            else:
+                features.append(made)
         scored = self._score(features, began) if features else []
         if not failed:
             return scored
@@ -149,10 +152,43 @@ class LoadedArm:
             self._sketch.update(np.concatenate(seen))
         return self._sketch
 
+    def _read(self, rows: Sequence[tuple[Input, Micros]]) -> list[tuple[Value, ...] | Exception]:
+        """The features of each row, or why it has none; the online store is asked once a view for many rows."""
+        read: list[tuple[Value, ...] | Exception] = []
+        if len(rows) == 1 or not self.plan.views or any(row.named is None for row, _ in rows):
+            for row, at in rows:
+                try:
+                    read.append(self._features(row, at))
+                except Exception as error:
+                    read.append(error)
+            return read
+        try:
+            found = self._reader.rows([row.named or {} for row, _ in rows], [at for _, at in rows])
+        except ModelyardError as error:
+            return [error] * len(rows)
+        for each in found:
+            if isinstance(each, ModelyardError):
+                read.append(each)
+                continue
+            try:
+                read.append(self._encoded([each.values[name] for name in self._names]))
+            except InvalidRow as error:
+                read.append(error)
+        return read
+
+    def _unread(self, error: Exception, began: int) -> Outcome:
+        """The failure of a row whose features could not be made."""
+        if isinstance(error, InvalidRequestField | InvalidRow):
+            return _failed((), began, "input", error)
+        if isinstance(error, StaleFeatures | OnlineUnavailable):
+            return _failed((), began, "features", error)
+        return self._model_failed((), began, error)
+
     def _features(self, row: Input, at: Micros) -> tuple[Value, ...]:
-        if self._encoder is not None:
-            return self._encoder.row(self._in_order(row, at))
-        return tuple(self._in_order(row, at))
+        return self._encoded(self._in_order(row, at))
+
+    def _encoded(self, values: Sequence[Value]) -> tuple[Value, ...]:
+        return tuple(values) if self._encoder is None else self._encoder.row(values)
 
     def _in_order(self, row: Input, at: Micros) -> Sequence[Value]:
         if row.ordered is not None:

@@ -15,7 +15,7 @@ from modelyard.access import load_pepper
 from modelyard.core import Clock, Forbidden, IdSource, Micros, log_event, to_micros
 from modelyard.core.processes import when_parent_ends
 from modelyard.journal import Durability, Journal
-from modelyard.online import LocalOnlineStore
+from modelyard.online import LOCAL, OnlineStore, open_online_store
 from modelyard.routing import FeedFolder, ServerStatus
 
 from .connection import Connection, sweep
@@ -42,7 +42,7 @@ class ServerProcess:
         self._options = options
         self._clock = clock
         self._feed = FeedFolder(options.feed)
-        self._online = LocalOnlineStore(options.online, readonly=True)
+        self._online = _online_store(options)
         durability: Durability = "power" if options.durability == "power" else "process"
         self._journal = Journal(options.journal, options.name, clock, durability=durability)
         self._deployments = Deployments(self._feed, self._online, only=options.only, probe=options.probe)
@@ -200,6 +200,11 @@ class ServerProcess:
             self._tracing.close()
         self._feed.remove_status(self._options.name)
         self._online.close()
+
+
+def _online_store(options: ServerOptions) -> OnlineStore:
+    address = LOCAL if options.online_address is None else options.online_address.read_text()
+    return open_online_store(address, options.online, readonly=True)
 
 
 def _spare_the_collector() -> None:

@@ -10,6 +10,7 @@ from .deployments import ProbeLimits
 class ServerOptions(msgspec.Struct, frozen=True):
     """The options of `python -m modelyard.serving`.
 
+    `online` is the folder of the embedded online store; `online_address` a file with the address of another.
     `only` names the one deployment that is served of those in the feed. `workers` processes share the port; a `worker`
     is one of them, by its number. `receive_seconds` is how long a client may take to send a request once it has
     connected or begun, `drain_seconds` how long what was admitted may take to end once the server is to. `traces` is
@@ -19,6 +20,7 @@ class ServerOptions(msgspec.Struct, frozen=True):
     feed: Path
     journal: Path
     online: Path
+    online_address: Path | None = None
     server: str = "server-1"
     only: str | None = None
     host: str = "127.0.0.1"

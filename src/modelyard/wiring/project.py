@@ -18,6 +18,7 @@ from modelyard.core import (
     ModelyardError,
     SystemClock,
     SystemIds,
+    atomic_write,
     canonical_json,
     did_you_mean,
     digest_of,
@@ -30,7 +31,7 @@ from modelyard.features import Definitions, FeatureStore, load_definitions
 from modelyard.history import PredictionLog
 from modelyard.inference import Bundle, Trust, load_bundle
 from modelyard.monitoring import Monitors
-from modelyard.online import LocalOnlineStore
+from modelyard.online import LOCAL, OnlineStore, open_online_store
 from modelyard.pipelines import (
     Engine,
     Finding,
@@ -234,9 +235,18 @@ class Project:
         return PredictionLog(self.journal_folder, self.workspace / "log")
 
     @cached_property
-    def online(self) -> LocalOnlineStore:
+    def online(self) -> OnlineStore:
         """The online store, for writing."""
-        return LocalOnlineStore(self.online_folder)
+        return open_online_store(self.settings.stores.online.get_secret_value(), self.online_folder)
+
+    def online_address(self) -> Path | None:
+        """A file that tells servers where the online store is, which nobody else can read; None: it is embedded."""
+        address = self.settings.stores.online.get_secret_value()
+        if address == LOCAL:
+            return None
+        file = self.run_folder / "online-store"
+        atomic_write(file, address.encode(), mode=0o600)
+        return file
 
     @cached_property
     def features(self) -> FeatureStore:

@@ -31,6 +31,7 @@ def server_command(
             "feed": project.workspace / "feed",
             "journal": project.journal_folder,
             "online": project.online_folder,
+            "online_address": project.online_address(),
             "pepper": project.run_folder / "pepper",
             "only": only,
             **settings.model_dump(),
@@ -63,7 +64,7 @@ def model_command(project: Project, reference: str, given: Given) -> list[str]:
     info, digest = verify_bundle(folder, expect=version.bundle)
     admit(folder, info, digest, project.trust)
     settings = project.settings.server.model_copy(update=_told(given))
-    online = {"online": project.online_folder}
+    online = {"online": project.online_folder, "online_address": project.online_address()}
     return _alone(folder, digest, name, str(version.number), workspace, settings, online, project.trust)
 
 
@@ -74,7 +75,7 @@ def _alone(
     version: str,
     workspace: Path,
     settings: ServerSettings,
-    folders: Mapping[str, Path],
+    folders: Mapping[str, Path | None],
     trust: Trust,
 ) -> list[str]:
     feed = FeedFolder(workspace / "feed")

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from modelyard.core import Digest, InvalidInput
 from modelyard.core.settings import Section
+from modelyard.online import check_online_address
 from modelyard.registry import ApprovalRule, OutsidePolicy, check_alias
 
 
@@ -16,7 +17,20 @@ class StoresSettings(Section):
     workspace: Path = Field(Path(".modelyard"), description="Folder of every embedded store, beside the project file.")
     records: SecretStr | None = Field(None, description="Record store: sqlite:///… or postgresql+psycopg://…")
     artifacts: str | None = Field(None, description="Artifact store: a folder or s3://bucket/prefix.")
+    online: SecretStr = Field(
+        SecretStr("local"), description="Online store: local (embedded, memory-mapped), or redis://HOST:6379/0."
+    )
     tracking: SecretStr | None = Field(None, description="MLflow tracking and registry URI.")
+
+    @field_validator("online")
+    @classmethod
+    def _reachable(cls, online: SecretStr) -> SecretStr:
+        """An address that can be one; whether something answers there is seen when it is used."""
+        try:
+            check_online_address(online.get_secret_value())
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
+        return online
 
 
 class ServerSettings(Section):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .keys import Flags, Ints
+from .sorting import counted_below, different, stable_order
 
 _UNKNOWN = np.iinfo(np.int64).min
 NO_ROW = -1
@@ -42,9 +43,11 @@ class Timeline:
         rows, codes, events = rows[order], codes[order], events[order]
         usable = np.maximum(events, known[order]) if as_known else events
         del known, order
-        instants, ranks = np.unique(usable, return_inverse=True)
-        packed = codes * (len(instants) + 1) + (ranks.astype(np.int64) + 1)
-        del codes, ranks, usable
+        instants = different(usable)
+        packed = codes * (len(instants) + 1)
+        if len(rows):
+            packed += counted_below(instants, usable)
+        del codes, usable
         packed, newest = _ever_newest(packed)
         starts = np.searchsorted(packed, np.arange(keys + 1) * (len(instants) + 1))
         return cls(packed, instants, starts, events[newest], rows[newest])
@@ -56,8 +59,9 @@ class Timeline:
         """
         if not len(self.packed):
             return np.full(len(codes), NO_ROW, np.int64)
-        ranks = np.searchsorted(self.instants, times, side="right")
-        places = np.searchsorted(self.packed, codes * (len(self.instants) + 1) + ranks, side="right") - 1
+        needles = counted_below(self.instants, times)
+        needles += codes * (len(self.instants) + 1)
+        places = counted_below(self.packed, needles) - 1
         found = (codes >= 0) & (places >= self.starts[codes])
         if ttl is not None:
             oldest = np.where(times >= np.iinfo(np.int64).min + ttl, times - ttl, np.iinfo(np.int64).min)
@@ -67,15 +71,11 @@ class Timeline:
 
 def _ordered(codes: Ints, events: Ints, known: Ints) -> Ints:
     """The order by key, event time, availability and place; places of equal rows stay in order."""
-    if _rises(codes, events, known):
-        return np.arange(len(codes))
+    same = events[1:] == events[:-1]
+    rises = (events[1:] > events[:-1]) | (same & (known[1:] >= known[:-1]))
+    if rises.all():  # as most logs are written
+        return stable_order(codes)
     return np.lexsort((known, events, codes))
-
-
-def _rises(codes: Ints, events: Ints, known: Ints) -> bool:
-    same_code, same_event = codes[1:] == codes[:-1], events[1:] == events[:-1]
-    later = (events[1:] > events[:-1]) | (same_event & (known[1:] >= known[:-1]))
-    return bool(np.all((codes[1:] > codes[:-1]) | (same_code & later)))
 
 
 def _ever_newest(packed: Ints) -> tuple[Ints, Ints]:
@@ -85,7 +85,7 @@ def _ever_newest(packed: Ints) -> tuple[Ints, Ints]:
     """
     if np.all(packed[1:] > packed[:-1]):
         return packed, np.arange(len(packed))
-    order = np.argsort(packed, kind="stable")
+    order = stable_order(packed)
     newest = np.maximum.accumulate(order)  # keys ascend in both orders: no row of one key outruns those of the next
     packed = packed[order]
     last = np.append(packed[1:] != packed[:-1], True)
