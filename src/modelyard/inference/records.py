@@ -6,14 +6,15 @@ import msgspec
 
 from modelyard.core import Digest
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """The bundle format this code writes. It reads this version and every older one, and refuses newer ones.
 
 To change the format: raise this number, give every new field a default that means what older bundles did, add a bundle
 of the old version to `tests/inference/test_formats.py`, and say in the changelog which servers must be upgraded first.
 
 1: as first released. 2: `finite` and `largest` of fields, `floor` of the bundle, the ONNX runtimes. 3: tensors and
-text as fields, their runtime `onnx-tensors` and their golden rows in `golden.npz`.
+text as fields, their runtime `onnx-tensors` and their golden rows in `golden.npz`. 4: in the feature plan, on-demand
+features (`derived`), what only they read (`inputs` of views), and the policy `serve`.
 """
 
 LARGEST_SINGLE = 3.4028234663852886e38

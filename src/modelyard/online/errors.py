@@ -1,6 +1,6 @@
 """Why a feature row cannot be made."""
 
-from modelyard.core import InvalidInput, Unavailable
+from modelyard.core import Failed, InvalidInput, Unavailable
 
 
 class InvalidRequestField(InvalidInput):
@@ -25,3 +25,9 @@ class InvalidExpression(InvalidInput):
     """An expression cannot be read, names what there is not, or mixes kinds."""
 
     code = "INVALID_EXPRESSION"
+
+
+class UnusableFeature(Failed):
+    """A stored value is not what the expressions of a model compute with."""
+
+    code = "UNUSABLE_FEATURE"

@@ -21,7 +21,7 @@ _FOR_EVER = 1 << 62
 
 @dataclass(frozen=True)
 class ViewColumns:
-    """Of each feature of a view, in the plan's order, a list of values and one of presences, as long as the keys.
+    """Of each feature that is read of a view, in the plan's order, a list of values and one of presences, as long as the keys.
 
     `rows` says how each row as a whole came to be: present, missing or expired.
     """
@@ -37,10 +37,10 @@ class ViewLookup:
     def __init__(self, view: ViewPlan) -> None:
         self.view = view
         self.table = view.table
-        self._places = [view.stored.index(name) for name in view.features]
+        self._places = [view.stored.index(name) for name in view.read]
         self._ttl_us = _FOR_EVER if view.ttl_s is None else round(view.ttl_s * 1e6)
         falls_back = view.stale in ("default", "serve")
-        self._instead = [view.defaults.get(name) if falls_back else None for name in view.features]
+        self._instead = [view.defaults.get(name) if falls_back else None for name in view.read]
 
     def one(self, store: OnlineStore, key: Sequence[Scalar], at: Micros) -> tuple[list[Scalar], list[Presence]]:
         """The features of one entity. StaleFeatures when the policy is `error` and nothing is fresh."""

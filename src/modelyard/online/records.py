@@ -8,6 +8,8 @@ import msgspec
 
 from modelyard.core import Micros, Scalar, canonical_json, digest_of
 
+from .expressions import Kind
+
 StalePolicy = Literal["null", "default", "error", "serve"]
 """What becomes of a value that is missing or expired."""
 
@@ -24,8 +26,8 @@ class ViewPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One feature view as the server reads it.
 
     `entity_keys` name the request fields that form the key, in order. `ttl_s` None means values never expire; else a
-    value is used while `at - event_time <= ttl_s`. `features` are those the model uses, `stored` all that a stored
-    row holds, in order. `stale` says what an expired or missing value becomes: null, the default, or an error; `serve`
+    value is used while `at - event_time <= ttl_s`. `features` are those the model uses, `inputs` those that only its
+    on-demand features are computed of, `stored` all that a stored row holds, in order. `stale` says what an expired or missing value becomes: null, the default, or an error; `serve`
     gives an expired value all the same, and null for a missing one.
     """
 
@@ -36,6 +38,12 @@ class ViewPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ttl_s: float | None = None
     stale: StalePolicy = "null"
     defaults: dict[str, Scalar] = {}
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """What is read of a stored row: the model's features, then what only expressions need."""
+        return (*self.features, *self.inputs)
 
     @property
     def table(self) -> str:
@@ -48,14 +56,40 @@ def table_of(view: str, keys: Sequence[str], columns: Sequence[str]) -> str:
     return f"{view}@{digest_of(canonical_json([list(keys), list(columns)]))[:12]}"
 
 
-class FeaturePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a model's input row is made from a request and the online store: request fields first, then views.
+class DerivedInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What expressions call `name`: a feature of a view, or the request field `feature` where `view` is None.
 
-    Feature names are unique over the plan; `RequestField`s used only as entity keys need not be in the signature.
+    A request field of kind `instant` comes as text in ISO 8601.
+    """
+
+    name: str
+    kind: Kind
+    feature: str
+    view: str | None = None
+
+
+class DerivedPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """On-demand features: pairs of name and expression, each able to use those before it.
+
+    `features` are those the model uses.
+    """
+
+    name: str
+    inputs: tuple[DerivedInput, ...]
+    expressions: tuple[tuple[str, str], ...]
+    features: tuple[str, ...]
+
+
+class FeaturePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model's input row is made: request fields first, then the online store's views, then on-demand features.
+
+    Feature names are unique over the plan; `RequestField`s used only as entity keys, or by expressions, need not be in
+    the signature.
     """
 
     request: tuple[RequestField, ...] = ()
     views: tuple[ViewPlan, ...] = ()
+    derived: tuple[DerivedPlan, ...] = ()
 
 
 class Presence(StrEnum):

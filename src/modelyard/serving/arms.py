@@ -19,6 +19,7 @@ from modelyard.online import (
     OnlineStore,
     OnlineUnavailable,
     StaleFeatures,
+    UnusableFeature,
 )
 from modelyard.routing import Arm
 
@@ -155,7 +156,7 @@ class LoadedArm:
     def _read(self, rows: Sequence[tuple[Input, Micros]]) -> list[tuple[Value, ...] | Exception]:
         """The features of each row, or why it has none; the online store is asked once a view for many rows."""
         read: list[tuple[Value, ...] | Exception] = []
-        if len(rows) == 1 or not self.plan.views or any(row.named is None for row, _ in rows):
+        if len(rows) == 1 or not (self.plan.views or self.plan.derived) or any(row.named is None for row, _ in rows):
             for row, at in rows:
                 try:
                     read.append(self._features(row, at))
@@ -171,7 +172,7 @@ class LoadedArm:
                 read.append(each)
                 continue
             try:
-                read.append(self._encoded([each.values[name] for name in self._names]))
+                read.append(self._encoded(self._chosen(each.values)))
             except InvalidRow as error:
                 read.append(error)
         return read
@@ -180,7 +181,7 @@ class LoadedArm:
         """The failure of a row whose features could not be made."""
         if isinstance(error, InvalidRequestField | InvalidRow):
             return _failed((), began, "input", error)
-        if isinstance(error, StaleFeatures | OnlineUnavailable):
+        if isinstance(error, StaleFeatures | OnlineUnavailable | UnusableFeature):
             return _failed((), began, "features", error)
         return self._model_failed((), began, error)
 
@@ -193,8 +194,12 @@ class LoadedArm:
     def _in_order(self, row: Input, at: Micros) -> Sequence[Value]:
         if row.ordered is not None:
             return row.ordered
-        values = self._reader.row(row.named or {}, at).values
-        return [values[name] for name in self._names]
+        return self._chosen(self._reader.row(row.named or {}, at).values)
+
+    def _chosen(self, values: Mapping[str, Value]) -> Sequence[Value]:
+        """What the model takes of a row; flags are 1 and 0 to it, as they were in training."""
+        chosen = [values[name] for name in self._names]
+        return [float(each) if type(each) is bool else each for each in chosen] if bool in map(type, chosen) else chosen
 
     def _score(self, rows: list[tuple[Value, ...]], began: int) -> list[Outcome]:
         try:

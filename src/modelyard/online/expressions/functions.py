@@ -70,6 +70,24 @@ def _compared(numbers: Callable[..., Column], texts: Callable[[Any, Any], bool])
     return run
 
 
+def _power(base: Column, exponent: Column) -> Column:
+    """Powers; squares, roots and inverses always as such.
+
+    numpy computes these three in a way of their own where one exponent serves for all rows, and that differs from the
+    other way in the last bit: one row must give what it gives among many.
+    """
+    if len(exponent) == 1 and exponent[0] not in _PLAIN_POWERS:
+        return np.power(base, exponent)
+    found = np.power(base, exponent)
+    for special, function in _PLAIN_POWERS.items():
+        if (exponent == special).any():
+            found = np.where(exponent == special, function(base), found)
+    return found
+
+
+_PLAIN_POWERS: dict[float, Callable[[Column], Column]] = {2.0: np.square, 0.5: np.sqrt, -1.0: np.reciprocal}
+
+
 COMPARISONS: dict[str, Callable[..., Column]] = {
     "==": _compared(np.equal, lambda left, right: left == right),
     "!=": _compared(np.not_equal, lambda left, right: left != right),
@@ -86,7 +104,7 @@ ARITHMETIC: dict[str, Callable[..., Column]] = {
     "/": _finite(np.divide),
     "//": _finite(np.floor_divide),
     "%": _finite(np.mod),
-    "**": _finite(np.power),
+    "**": _finite(_power),
 }
 
 joined = _texts(lambda left, right: left + right, 2)
@@ -167,9 +185,7 @@ FUNCTIONS: dict[str, Function] = {
     "cos": Function(("number",), "number", _finite(np.cos)),
     "min": Function(("number", "number"), "number", _smallest, more=True),
     "max": Function(("number", "number"), "number", _largest, more=True),
-    "clip": Function(
-        ("number", "number", "number"), "number", lambda x, low, high: np.minimum(np.maximum(x, low), high)
-    ),
+    "clip": Function(("number", "number", "number"), "number", _clipped),
     "coalesce": Function(("any", "any"), "any", _coalesce, more=True),
     "is_null": Function(("any",), "truth", lambda column: missing(column).astype(np.float64)),
     "number": Function(("truth",), "number", np.positive),

@@ -24,20 +24,25 @@ class Program:
         needed = dict.fromkeys(name for each in self._formulas.values() for name in each.inputs)
         self.inputs: Mapping[str, Kind] = {name: inputs[name] for name in needed if name in inputs}
 
-    def run(self, columns: Mapping[str, Column]) -> dict[str, Column]:
-        """What the formulas give, (n,) each, of columns of `inputs`, (n,) each; n is 1 where there are none."""
-        rows = len(next(iter(columns.values()))) if columns else 1
+    def run(self, columns: Mapping[str, Column], rows: int | None = None) -> dict[str, Column]:
+        """What the formulas give, (n,) each, of columns of `inputs`, (n,) each.
+
+        n is `rows`, or else as long as the columns are, or 1 where there are none. A row gives the same, bit for bit,
+        alone and among others.
+        """
+        count = rows if rows is not None else len(next(iter(columns.values()))) if columns else 1
         known, found = dict(columns), {}
         with np.errstate(all="ignore"):
             for name, each in self._formulas.items():
-                known[name] = found[name] = np.broadcast_to(each.run(known), rows)
+                column = each.run(known)
+                if len(column) != count:
+                    column = np.broadcast_to(column, count)
+                known[name] = found[name] = column
         return found
 
     def rows(self, rows: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
         """The same of rows of Python values: what each lacks is missing."""
         columns = {name: as_column([row.get(name) for row in rows], kind) for name, kind in self.inputs.items()}
-        found = self.run(columns)
+        found = self.run(columns, len(rows))
         values = {name: as_values(column, self.kinds[name]) for name, column in found.items()}
-        if not columns:
-            return [{name: each[0] for name, each in values.items()} for _ in rows]
         return [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
