@@ -23,14 +23,18 @@ from .definitions import (
     load_definitions,
 )
 from .errors import InvalidDefinition, SourceUnreadable, UnknownFeature
+from .history import HistoricalFeatures, HistoryWritten, write_history
 from .join import point_in_time_join
+from .leaks import LeakQuestion, check_feature_leaks
 from .materialize import Materialized, Materializer
+from .selection import SERVICE, Selection, select
 from .store import FeatureStore
 
 __all__ = [
     "AVAILABLE",
     "EVENT",
     "PUSHED_AT",
+    "SERVICE",
     "Definition",
     "Definitions",
     "Entity",
@@ -38,17 +42,24 @@ __all__ = [
     "FeatureStore",
     "FeatureView",
     "FeaturesSettings",
+    "HistoricalFeatures",
+    "HistoryWritten",
     "InvalidDefinition",
+    "LeakQuestion",
     "Materialized",
     "Materializer",
     "OnlineFeatures",
     "PushLog",
     "PushSource",
     "Rows",
+    "Selection",
     "SourceUnreadable",
     "SqlSource",
     "UnknownFeature",
     "ViewPart",
+    "check_feature_leaks",
     "load_definitions",
     "point_in_time_join",
+    "select",
+    "write_history",
 ]

@@ -16,7 +16,7 @@ from .records import DerivedInput, DerivedPlan
 Found: TypeAlias = Callable[[DerivedInput], Sequence[Value]]
 """The values of an input, one a row."""
 
-_NUMBERS = frozenset({float, int, type(None)})
+_NUMBERS: frozenset[type] = frozenset({float, int, type(None)})
 _TYPES: Mapping[str, frozenset[type]] = {
     "number": _NUMBERS,
     "instant": _NUMBERS,
@@ -69,7 +69,7 @@ def _column(each: DerivedInput, values: Sequence[Value]) -> Column:
     if len(values) == 1 and types == {float}:
         return np.array(values)
     try:
-        return as_column(values, each.kind)  # type: ignore[arg-type]  # what is no scalar was refused above
+        return as_column(values, each.kind)
     except InvalidInput as error:
         raise _refused(each, error.message, error.remedy) from error
 

@@ -21,7 +21,7 @@ _FOR_EVER = 1 << 62
 
 @dataclass(frozen=True)
 class ViewColumns:
-    """Of each feature that is read of a view, in the plan's order, a list of values and one of presences, as long as the keys.
+    """Of each feature that is read of a view, in that order, lists of values and presences, as long as the keys.
 
     `rows` says how each row as a whole came to be: present, missing or expired.
     """

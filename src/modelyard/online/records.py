@@ -27,8 +27,9 @@ class ViewPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `entity_keys` name the request fields that form the key, in order. `ttl_s` None means values never expire; else a
     value is used while `at - event_time <= ttl_s`. `features` are those the model uses, `inputs` those that only its
-    on-demand features are computed of, `stored` all that a stored row holds, in order. `stale` says what an expired or missing value becomes: null, the default, or an error; `serve`
-    gives an expired value all the same, and null for a missing one.
+    on-demand features are computed of, `stored` all that a stored row holds, in order. `stale` says what an expired or
+    missing value becomes: null, the default, or an error; `serve` gives an expired value all the same, and null for a
+    missing one.
     """
 
     name: str
