@@ -13,10 +13,14 @@ from .definitions import (
     Definitions,
     Entity,
     Feature,
+    FeatureService,
     FeaturesSettings,
     FeatureView,
+    OnDemandPart,
+    OnDemandView,
     PushLog,
     PushSource,
+    RequestSource,
     Rows,
     SqlSource,
     ViewPart,
@@ -27,18 +31,18 @@ from .history import HistoricalFeatures, HistoryWritten, write_history
 from .join import point_in_time_join
 from .leaks import LeakQuestion, check_feature_leaks
 from .materialize import Materialized, Materializer
-from .selection import SERVICE, Selection, select
+from .selection import Selection, references, select
 from .store import FeatureStore
 
 __all__ = [
     "AVAILABLE",
     "EVENT",
     "PUSHED_AT",
-    "SERVICE",
     "Definition",
     "Definitions",
     "Entity",
     "Feature",
+    "FeatureService",
     "FeatureStore",
     "FeatureView",
     "FeaturesSettings",
@@ -48,9 +52,12 @@ __all__ = [
     "LeakQuestion",
     "Materialized",
     "Materializer",
+    "OnDemandPart",
+    "OnDemandView",
     "OnlineFeatures",
     "PushLog",
     "PushSource",
+    "RequestSource",
     "Rows",
     "Selection",
     "SourceUnreadable",
@@ -60,6 +67,7 @@ __all__ = [
     "check_feature_leaks",
     "load_definitions",
     "point_in_time_join",
+    "references",
     "select",
     "write_history",
 ]

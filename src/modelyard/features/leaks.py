@@ -191,10 +191,11 @@ def _share_equal(stored: pa.ChunkedArray, made: pa.ChunkedArray) -> float:
 
 def _telling(asking: Entities, selection: Selection, question: LeakQuestion) -> Judgement:
     label = entity_column(asking.table, str(question.label))
-    features = [name for each in selection.wanted for name in each.names]
+    features = list(selection.order)
     bare = Entities(asking.table.drop_columns([each for each in features if each in asking.table.column_names]),
                     asking.times, asking.dated)  # fmt: skip
-    values = joined(bare, list(prepare(selection.wanted, as_known=question.as_known))).select(features)
+    selection.check(bare.table.column_names)
+    values = selection.complete([], joined(bare, list(prepare(selection.wanted, as_known=question.as_known))))
     if len(label.drop_null().unique()) > 2 and _is_number(label.type):
         return _correlated(values, label)
     return check_split({"rows": values.append_column("__label", label)}, label="__label")

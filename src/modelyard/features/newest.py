@@ -11,6 +11,7 @@ from modelyard.online import Column, KeyColumn, RowBatch, bool_column, column_of
 
 from .definitions import AVAILABLE, EVENT, FeatureView
 from .errors import InvalidDefinition
+from .instants import as_instants
 from .join import KeyIndex
 
 Ints = NDArray[np.int64]
@@ -90,7 +91,7 @@ def _column(view: FeatureView, name: str, column: pa.ChunkedArray) -> Column:
     raise InvalidDefinition(
         f"Feature '{name}' of view '{view.name}' is of type {str(column.type)[:80]}, which does not go online.",
         context={"view": view.name, "feature": name},
-        remedy="Online values are numbers, texts and flags: cast it in the source, or take it out of the view.",
+        remedy="Online values are numbers, texts, flags and times: cast it in the source, or take it out of the view.",
     )
 
 
@@ -127,6 +128,15 @@ def _texts(column: pa.ChunkedArray) -> Column:
     return text_column(column.cast(pa.large_string()).cast(pa.large_binary()).to_pylist())
 
 
+def _times(column: pa.ChunkedArray) -> Column:
+    """Microseconds of UTC since 1970."""
+    return _integers(as_instants(column, "feature").cast(pa.int64()))
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
 _MAKERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.ChunkedArray], Column]], ...] = (
     (pa.types.is_null, _nothing),
     (pa.types.is_floating, _floats),
@@ -134,4 +144,5 @@ _MAKERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.ChunkedArray], 
     (pa.types.is_integer, _integers),
     (pa.types.is_boolean, _flags),
     (_is_text, _texts),
+    (_is_time, _times),
 )

@@ -8,17 +8,17 @@ from pathlib import Path
 import pyarrow as pa
 
 from modelyard.core import Clock, Judgement, Micros, Scalar, did_you_mean, to_micros
-from modelyard.online import ColumnReader, FeaturePlan, FeatureReader, FeatureRow, OnlineStore, RequestField, ViewPlan
+from modelyard.online import ColumnReader, FeaturePlan, FeatureReader, FeatureRow, OnlineStore, RequestField
 from modelyard.storage import RecordStore
 
 from .answer import OnlineFeatures
-from .definitions import Definitions, PushSource
+from .definitions import Definitions, FeatureService, PushSource
 from .errors import InvalidDefinition, UnknownFeature
 from .history import HistoricalFeatures, HistoryWritten, Watch, historical_features, write_history
-from .join import point_in_time_join
 from .leaks import LeakQuestion, check_feature_leaks
 from .materialize import Materializer
-from .selection import Asked, select
+from .plan import feature_plan, require_unique, view_plan
+from .selection import Asked, references, select
 from .tables import as_table
 
 
@@ -34,26 +34,21 @@ class FeatureStore:
 
     def plan(self, features: Sequence[str], request: Sequence[RequestField]) -> FeaturePlan:
         """The plan that a model's bundle carries: `features` are request fields or `view:feature` names."""
-        own = {field.name for field in request}
-        views: dict[str, list[str]] = {}
-        for reference in features:
-            if reference in own:
-                continue
-            view, feature = self.definitions.resolve(reference)
-            views.setdefault(view.name, []).append(feature)
-        _unique([*own, *(feature for chosen in views.values() for feature in chosen)])
-        return FeaturePlan(tuple(request), tuple(self._view_plan(name, used, own) for name, used in views.items()))
+        return feature_plan(self.definitions, features, request)
 
     def training_rows(self, entities: pa.Table, features: Sequence[str], *, event_time: str) -> pa.Table:
-        """`entities` with the views' features of `features` joined as known at each row's `event_time`."""
-        used: dict[str, list[str]] = {}
-        for reference in features:
-            if reference in entities.column_names:
-                continue
-            view, feature = self.definitions.resolve(reference)
-            used.setdefault(view.name, []).append(feature)
-        views = [self.definitions.view(name)[chosen] for name, chosen in used.items()]
-        return point_in_time_join(entities, views, event_time=event_time)
+        """`entities` with those of `features` that are no columns of it, as known at each row's `event_time`."""
+        asked = [each for each in features if each not in entities.column_names]
+        if not asked:
+            return entities
+        return historical_features(entities, select(self.definitions, asked), event_time=event_time).table
+
+    def listed(self, service: str) -> list[str]:
+        """What a feature service lists, in its order: `view:feature`, and bare names of fields of requests."""
+        known = self.definitions.of(FeatureService)
+        if service not in known:
+            raise UnknownFeature(f"There is no feature service '{service[:80]}'.", remedy=did_you_mean(service, known))
+        return references(self.definitions, known[service])
 
     def get_online_features(
         self, features: Sequence[str], entity_rows: Sequence[Mapping[str, Scalar]], at: datetime | None = None
@@ -96,9 +91,11 @@ class FeatureStore:
         for reference in features:
             view, feature = self.definitions.resolve(reference)
             views.setdefault(view.name, []).append(feature)
-        _unique([feature for chosen in views.values() for feature in chosen])
+        require_unique([feature for chosen in views.values() for feature in chosen])
         keys = {key for name in views for key in self.definitions.view(name).keys}
-        return ColumnReader(self._online, [self._view_plan(name, used, keys) for name, used in views.items()])
+        return ColumnReader(
+            self._online, [view_plan(self.definitions.view(name), used, keys) for name, used in views.items()]
+        )
 
     def get_historical_features(
         self,
@@ -159,27 +156,3 @@ class FeatureStore:
     def online_row(self, plan: FeaturePlan, request: Mapping[str, Scalar], at: Micros | None = None) -> FeatureRow:
         """What the server would read for a request, at an instant (now by default)."""
         return FeatureReader(self._online, plan).row(request, to_micros(self._clock.now()) if at is None else at)
-
-    def _view_plan(self, name: str, used: list[str], request: set[str]) -> ViewPlan:
-        view = self.definitions.view(name)
-        if missing := set(view.keys) - request:
-            raise InvalidDefinition(
-                f"View '{name}' is keyed by {', '.join(sorted(missing))}, which the request does not carry.",
-                remedy="Add it to the model's request fields.",
-            )
-        return ViewPlan(
-            name=name,
-            entity_keys=view.keys,
-            features=tuple(used),
-            stored=view.feature_names,
-            ttl_s=view.ttl.total_seconds() if view.ttl else None,
-            stale=view.stale,
-            defaults=dict(view.defaults),
-        )
-
-
-def _unique(names: Sequence[str]) -> None:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InvalidDefinition(
-            f"The model's features share names: {', '.join(twice)}.", remedy="Rename the columns in one of the views."
-        )

@@ -7,8 +7,11 @@ from .definition import Definition, check_definition, wrong_labels
 from .entity import Entity
 from .feature import Feature, features_of
 from .gathered import Definitions, load_definitions
+from .on_demand import OnDemandInput, OnDemandPart, OnDemandView
 from .pushes import PUSHED_AT, PushLog, PushSource
+from .request import RequestSource
 from .rows import Rows
+from .service import FeatureService
 from .settings import FeaturesSettings
 from .sources import Source
 from .sql import SqlSource
@@ -22,10 +25,15 @@ __all__ = [
     "Definitions",
     "Entity",
     "Feature",
+    "FeatureService",
     "FeatureView",
     "FeaturesSettings",
+    "OnDemandInput",
+    "OnDemandPart",
+    "OnDemandView",
     "PushLog",
     "PushSource",
+    "RequestSource",
     "Rows",
     "Source",
     "SqlSource",

@@ -9,7 +9,9 @@ from modelyard.data import load_module
 from modelyard.features.errors import InvalidDefinition, UnknownFeature
 
 from .definition import Definition
-from .view import FeatureView
+from .on_demand import OnDemandPart, OnDemandView
+from .service import FeatureService
+from .view import FeatureView, ViewPart
 
 Kind = TypeVar("Kind", bound=Definition)
 
@@ -41,17 +43,34 @@ class Definitions:
             raise UnknownFeature(f"There is no feature view '{name[:80]}'.", remedy=did_you_mean(name, self.views))
         return self.views[name]
 
+    @property
+    def on_demand(self) -> Mapping[str, OnDemandView]:
+        """The on-demand views by name."""
+        return self.of(OnDemandView)
+
     def names(self) -> list[str]:
         """Every feature as `view:feature`."""
-        return [f"{view.name}:{feature}" for view in self.views.values() for feature in view.feature_names]
+        views: list[FeatureView | OnDemandView] = [*self.views.values(), *self.on_demand.values()]
+        return [f"{view.name}:{feature}" for view in views for feature in view.feature_names]
 
-    def resolve(self, reference: str) -> tuple[FeatureView, str]:
-        """The view and the feature behind `view:feature`."""
-        view, _, feature = reference.partition(":")
+    def part(self, reference: str) -> ViewPart | OnDemandPart:
+        """The feature behind `view:feature`, as the part of its view that it is."""
+        name, _, feature = reference.partition(":")
         if reference not in self.names():
             known = self.names()
             raise UnknownFeature(f"There is no feature '{reference[:80]}'.", remedy=did_you_mean(reference, known))
-        return self.views[view], feature
+        on_demand = self.on_demand.get(name)
+        return on_demand[[feature]] if on_demand is not None else self.views[name][[feature]]
+
+    def resolve(self, reference: str) -> tuple[FeatureView, str]:
+        """The view and the feature behind `view:feature`, where that is kept; those on demand are not."""
+        part = self.part(reference)
+        if isinstance(part, OnDemandPart):
+            raise UnknownFeature(
+                f"The feature '{reference[:80]}' is computed on demand, and kept nowhere.",
+                remedy="Ask for the features that it is computed of.",
+            )
+        return part.view, part.names[0]
 
     def _add(self, found: Definition, where: str) -> None:
         before = self._found.setdefault((found.kind, found.name), found)
@@ -79,4 +98,10 @@ def _inside(values: Iterable[object]) -> Iterator[Definition]:
         elif isinstance(each, Definition):
             if isinstance(each, FeatureView):
                 yield from _inside([*each.entities, each.source])
+            if isinstance(each, OnDemandView):
+                yield from _inside([source.view if isinstance(source, ViewPart) else source for source in each.sources])
+            if isinstance(each, FeatureService):
+                yield from _inside(
+                    [part.view if isinstance(part, ViewPart | OnDemandPart) else part for part in each.features]
+                )
             yield each

@@ -69,6 +69,11 @@ class FeatureView(Definition):
         """The features' names, in their order."""
         return tuple(each.name if isinstance(each, Feature) else each for each in self.features)
 
+    @property
+    def declared(self) -> dict[str, pa.DataType | None]:
+        """The declared type of each feature; None where it is the source's."""
+        return {each.name: each.arrow for each in features_of(list(self.features))}
+
     def __getitem__(self, names: Sequence[str]) -> "ViewPart":
         """Some of the features: `view[["a", "b"]]`. UnknownFeature for a name that is none of them."""
         return ViewPart(self, (names,) if isinstance(names, str) else tuple(names))
@@ -81,7 +86,7 @@ class FeatureView(Definition):
 
     def open(self) -> Rows:
         """The source as it is. UnreadableData or SourceUnreadable when it cannot be read."""
-        types = {each.name: each.arrow for each in features_of(list(self.features)) if each.arrow is not None}
+        types = {name: type_ for name, type_ in self.declared.items() if type_ is not None}
         return open_source(
             self.source, self._folder[0] if self._folder else None, types, f"source of view '{self.name}'"
         )
@@ -122,7 +127,7 @@ class FeatureView(Definition):
     def _given(self, raw: pa.Table, names: Sequence[str]) -> pa.Table:
         event = self._instants(raw, self.event_time)
         available = self._instants(raw, self.available_at) if self.available_at else event
-        declared = {each.name: each.arrow for each in features_of(list(self.features))}
+        declared = self.declared
         columns = {key: raw.column(key) for key in self.keys} | {EVENT: event, AVAILABLE: available}
         columns |= {name: self._kept(raw.column(name), name, declared.get(name)) for name in names}
         table = pa.table(columns)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from modelyard.core import Conflict, InvalidInput, atomic_write, canonical_json, digest_of, sync_folder
 from modelyard.data import Reading, open_data
-from modelyard.features.join import Entities, PreparedView, check_names, entity_column, joined, prepare
+from modelyard.features.join import Entities, PreparedView, entity_column, joined, prepare
 from modelyard.features.selection import Selection
 
 PART_ROWS = 500_000
@@ -66,7 +66,7 @@ def write_history(
     reading = open_data(entities)
     for name in (event_time, *(key for each in selection.wanted for key in each.view.keys)):
         entity_column(reading.schema.empty_table(), name)
-    check_names(reading.schema.names, selection.wanted)
+    selection.check(reading.schema.names)
     work = output.with_name(f".{output.name}.parts")
     with _alone(work, output):
         _check_work(work, resume=resume)
@@ -80,7 +80,7 @@ def write_history(
                 resumed += 1
             else:
                 found = joined(Entities.of(table, event_time), views)
-                _write(part, found.select([*table.column_names, *selection.order]))
+                _write(part, selection.complete(table.column_names, found))
             rows, parts = rows + len(table), parts + 1
             watch(rows)
         _publish(work, output, parts)
@@ -142,7 +142,14 @@ def _plan(
     asked = [
         [each.view.name, list(each.view.keys), str(each.view.ttl), list(each.features)] for each in selection.wanted
     ]
-    question = {"event_time": event_time, "as_known": as_known, "features": asked, "columns": list(selection.order)}
+    computed = [[each.view.name, list(each.view.formulas(tuple(each.names)).items())] for each in selection.derived]
+    question = {
+        "event_time": event_time,
+        "as_known": as_known,
+        "features": asked,
+        "computed": computed,
+        "columns": list(selection.order),
+    }
     sources = {each.view.name: view.digest for each, view in zip(selection.wanted, views, strict=True)}
     return _Plan(files, {**question, "part_rows": part_rows, "schema": str(reading.schema)}, sources)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from modelyard.features.join import Entities, check_names, joined, prepare
+from modelyard.features.join import Entities, joined, prepare
 from modelyard.features.selection import Selection
 from modelyard.features.tables import as_table, to_pandas, to_polars
 
@@ -37,6 +37,6 @@ def historical_features(
 ) -> HistoricalFeatures:
     """Join what is selected to the rows. See `point_in_time_join`."""
     table = as_table(entities, "entity rows")
-    check_names(table.column_names, selection.wanted)
+    selection.check(table.column_names)
     found = joined(Entities.of(table, event_time), list(prepare(selection.wanted, as_known=as_known)))
-    return HistoricalFeatures(found.select([*table.column_names, *selection.order]))
+    return HistoricalFeatures(selection.complete(table.column_names, found))

@@ -3,9 +3,20 @@
 Owns their grammar, their kinds and what every operator makes of values that are missing. Needs numpy alone.
 """
 
-from .columns import Column, Kind, as_column, as_values
-from .compile import Formula, compile_expression
+from .columns import EXACT, Column, Kind, as_column, as_values
+from .compile import Formula, compile_expression, names_in
 from .functions import FUNCTIONS
 from .program import Program
 
-__all__ = ["FUNCTIONS", "Column", "Formula", "Kind", "Program", "as_column", "as_values", "compile_expression"]
+__all__ = [
+    "EXACT",
+    "FUNCTIONS",
+    "Column",
+    "Formula",
+    "Kind",
+    "Program",
+    "as_column",
+    "as_values",
+    "compile_expression",
+    "names_in",
+]

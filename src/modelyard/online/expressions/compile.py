@@ -52,6 +52,21 @@ def compile_expression(text: str, names: Mapping[str, Kind]) -> Formula:
     return _Compiler(text, names).formula()
 
 
+def names_in(text: str) -> tuple[str, ...]:
+    """The names that an expression uses, as it spells them; InvalidExpression when it cannot be read.
+
+    Nothing else of it is checked: what kinds its values have need not be known yet.
+    """
+    tree = _Compiler(text, {})._parsed()
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    dotted = {id(node.value): node for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and id(node) not in called:
+            found[f"{node.id}.{dotted[id(node)].attr}" if id(node) in dotted else node.id] = None
+    return tuple(found)
+
+
 class _Compiler:
     def __init__(self, text: str, names: Mapping[str, Kind]) -> None:
         self._text = text
