@@ -67,7 +67,7 @@ class FeatureStore:
         """Take rows of a PushSource (a table, DataFrame, or list of dicts); how many there are.
 
         They are in the source's log when this returns, which the offline join reads, and in the online store unless
-        newer ones are.
+        newer ones are. Aggregations of them go online when they are materialized.
         """
         known = self.definitions.of(PushSource)
         if source not in known:
@@ -83,7 +83,8 @@ class FeatureStore:
             replace(view, source=table).rows()  # nothing is kept of rows that a view cannot read
         count = log.append(table, self._clock.micros())
         for view in views:
-            self.materializer.push(view, table)
+            if not view.aggregates:  # what windows hold is not in these rows alone: materializing brings it
+                self.materializer.push(view, table)
         return count
 
     def _reader(self, features: tuple[str, ...]) -> ColumnReader:

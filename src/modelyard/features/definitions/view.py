@@ -38,6 +38,8 @@ class FeatureView(Definition):
     """
 
     kind: ClassVar[str] = "feature view"
+    aggregates: ClassVar[bool] = False
+    """Whether rows are made of the source's rows together, rather than one of one."""
 
     name: str
     entities: Sequence[Entity] = ()
