@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from modelyard.data import read_table as read_table
     from modelyard.data import split as split
     from modelyard.data import split_by_time as split_by_time
+    from modelyard.features import Aggregation as Aggregation
+    from modelyard.features import AggregationView as AggregationView
     from modelyard.features import Entity as Entity
+    from modelyard.features import FeatureService as FeatureService
     from modelyard.features import FeatureView as FeatureView
+    from modelyard.features import OnDemandView as OnDemandView
+    from modelyard.features import RequestSource as RequestSource
     from modelyard.features import point_in_time_join as point_in_time_join
     from modelyard.inference import Encoder as Encoder
     from modelyard.inference import Field as Field
@@ -65,6 +70,11 @@ _HOMES = {
     "Encoder": "inference",
     "Entity": "features",
     "FeatureView": "features",
+    "Aggregation": "features",
+    "AggregationView": "features",
+    "FeatureService": "features",
+    "OnDemandView": "features",
+    "RequestSource": "features",
     "Field": "inference",
     "Signature": "inference",
     "check_leaks": "data",

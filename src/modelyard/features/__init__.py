@@ -4,6 +4,7 @@ Owns definitions, the point-in-time join, history, the check for leaks, and mate
 store or reading it in the path of a request: that is `online`.
 """
 
+from .aggregations import Aggregation, AggregationView
 from .answer import OnlineFeatures
 from .definitions import (
     AVAILABLE,
@@ -38,6 +39,8 @@ __all__ = [
     "AVAILABLE",
     "EVENT",
     "PUSHED_AT",
+    "Aggregation",
+    "AggregationView",
     "Definition",
     "Definitions",
     "Entity",

@@ -33,7 +33,7 @@ from .errors import (
 from .limits import judge_limits
 from .projection import OutsideChange
 from .projector import Projector
-from .records import ModelVersion, VersionState
+from .records import FeatureList, ModelVersion, VersionState
 from .registry import Registry, judged
 from .settings import ApprovalRule, OutsidePolicy
 from .standing import Obstacle, obstacles
@@ -45,6 +45,7 @@ __all__ = [
     "ApprovalRule",
     "Approvals",
     "Counted",
+    "FeatureList",
     "MayNotApprove",
     "ModelVersion",
     "ModelVersionNotFound",

@@ -19,11 +19,23 @@ class VersionState(msgspec.Struct, frozen=True):
     checks: tuple[dict[str, Any], ...] = ()
 
 
+class FeatureList(msgspec.Struct, frozen=True):
+    """The inputs of a version in order, as request fields and `view:feature`.
+
+    Where a feature service listed them, its name, and the digest of what it meant then.
+    """
+
+    names: tuple[str, ...]
+    service: str | None = None
+    digest: Digest | None = None
+
+
 class ModelVersion(msgspec.Struct, frozen=True):
     """One version of a model. `number` is MLflow's; `gates` are the judgements of its evaluation.
 
     `bundle` is the digest of its bundle, `artifact` the tree in the artifact store that holds it; without them the
-    version is metadata only and cannot serve. `archived`, `tags`, `description` and `checks` are as they are now.
+    version is metadata only and cannot serve. `features` are known of those that a pipeline trained. `archived`,
+    `tags`, `description` and `checks` are as they are now.
     """
 
     name: str
@@ -42,6 +54,7 @@ class ModelVersion(msgspec.Struct, frozen=True):
     description: str = ""
     archived: bool = False
     checks: tuple[dict[str, Any], ...] = ()
+    features: FeatureList | None = None
 
     @property
     def gate_passed(self) -> bool:

@@ -34,7 +34,7 @@ from .aliases import (
 from .approvals import Approvals
 from .checks import MODELS, check_description, check_label, check_tags, labelled, refuse_taken, refuse_twin
 from .errors import AlreadyRegistered, ModelVersionNotFound, NotServable
-from .records import ModelVersion, VersionState
+from .records import FeatureList, ModelVersion, VersionState
 from .standing import obstacles, require_standing
 from .versions import STATES, VERSIONS, all_versions, as_now, change_state, key_of, read_version
 
@@ -78,6 +78,7 @@ class Registry:
         gates: Sequence[Judgement] = (),
         description: str = "",
         once: str | None = None,
+        features: FeatureList | None = None,
     ) -> ModelVersion:
         """Register a logged model with its bundle; AlreadyRegistered when the label, or the number, is taken.
 
@@ -108,6 +109,7 @@ class Registry:
             tags=dict(tags or {}),
             gates=tuple(judged(each) for each in gates),
             description=description,
+            features=features,
         )
         try:
             return self._record(version, principal, once, own_label=label is not None)

@@ -19,7 +19,7 @@ from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle, sign_bundle
 from modelyard.online import RequestField
 from modelyard.pipelines import Candidate, Samples, in_run
-from modelyard.registry import ModelVersionNotFound, Registry, judge_limits
+from modelyard.registry import FeatureList, ModelVersionNotFound, Registry, judge_limits
 from modelyard.stats import binary_metrics
 from modelyard.tracking import Tracker
 
@@ -76,20 +76,22 @@ class ProjectServices:
         declared = validate_dataset(self._file, name, rows, self._clock)
         told = Judgement(Verdict.PASS, tuple(f"warning: {each}" for each in declared.warnings))
         newest = rows.slice(max(0, len(rows) - _CHECKED_ROWS))
-        used = [feature for model in self._models_of(settings) for feature in _bare(model.features)]
+        used = [feature for model in self._models_of(settings) for feature in _bare(self._features_of(model))]
         columns = {each: newest.column(each).to_pylist() for each in used if each in newest.column_names}
         leaks = check_leaks(columns, newest.column(settings.label).to_pylist())
         return Judgement.all_of([declared.judgement, told, leaks])
 
     def join(self, model: str, rows: pa.Table) -> pa.Table:
         settings = self._file.settings.models[model]
-        return self._features.training_rows(rows, settings.features, event_time=self._dataset_of(settings).event_time)
+        return self._features.training_rows(
+            rows, self._features_of(settings), event_time=self._dataset_of(settings).event_time
+        )
 
     def samples(
         self, model: str, rows: pa.Table, *, signature: Signature | None = None, complete: bool = False
     ) -> Samples:
         settings = self._file.settings.models[model]
-        names = _bare(settings.features)
+        names = _bare(self._features_of(settings))
         chosen = rows.select([*names, settings.label])
         if complete:
             chosen = chosen.drop_null()
@@ -170,6 +172,7 @@ class ProjectServices:
                     params=candidate.params,
                     gates=[*gates, *_declared(settings, metrics)],
                     once=once,
+                    features=self._used(settings),
                 )
         log_event("wiring", "registered", model=model, version=version.number, bundle=built.digest)
         return version.number
@@ -181,8 +184,19 @@ class ProjectServices:
             RequestField(name, each) if isinstance(each, str) else RequestField(name, each.kind, each.required)
             for name, each in settings.request.items()
         ]
-        plan: dict[str, object] = msgspec.to_builtins(self._features.plan(settings.features, request))
+        plan: dict[str, object] = msgspec.to_builtins(self._features.plan(self._features_of(settings), request))
         return plan
+
+    def _features_of(self, model: ModelSettings) -> Sequence[str]:
+        """The inputs of a model: as listed, or as its feature service lists them."""
+        return self._features.listed(model.feature_service) if model.feature_service else model.features
+
+    def _used(self, model: ModelSettings) -> FeatureList:
+        """The inputs as they are kept with a version; of a service also its name and digest."""
+        listed = tuple(self._features_of(model))
+        if model.feature_service is None:
+            return FeatureList(listed)
+        return FeatureList(listed, model.feature_service, self._features.digest(model.feature_service))
 
     def _models_of(self, dataset: DatasetSettings) -> list[ModelSettings]:
         return [each for each in self._file.settings.models.values() if each.label == dataset.label]

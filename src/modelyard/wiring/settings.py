@@ -1,9 +1,9 @@
 """The sections of `modelyard.yaml` that belong to no single room."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from modelyard.core import Digest, InvalidInput
 from modelyard.core.settings import Section
@@ -123,5 +123,15 @@ class ModelSettings(Section):
         {}, description="Limits of metrics that a version must keep to be registered, as min_auc or max_log_loss."
     )
     features: tuple[str, ...] = Field(
-        min_length=1, description="Inputs in order: a request field, or view:feature from the feature definitions."
+        (), description="Inputs in order: a request field, or view:feature from the feature definitions."
     )
+    feature_service: str | None = Field(
+        None, description="Feature service whose list the inputs are, instead of features."
+    )
+
+    @model_validator(mode="after")
+    def _listed_once(self) -> Self:
+        """The inputs stand in one place."""
+        if bool(self.features) == (self.feature_service is not None):
+            raise ValueError("a model has either features, the list of its inputs, or feature_service, which names one")
+        return self

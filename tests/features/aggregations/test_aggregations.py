@@ -71,7 +71,7 @@ EVENTS = st.lists(
 
 
 @given(events=EVENTS, slide=st.integers(1, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_value_at_every_boundary_is_that_of_the_definition(events: list[Event], slide: int) -> None:
     """Late events, null keys and values, sums that cancel: the same rows, in the same order of boundaries."""
     _check(events, slide)
@@ -215,9 +215,12 @@ def test_what_is_wrong_with_an_aggregation_is_said_too() -> None:
         view_of(table_of(far), ALL, US).table()
 
 
-def test_a_million_events_in_three_windows_take_seconds() -> None:
+@pytest.mark.parametrize(
+    ("count", "seconds"), [(20_000, 5), pytest.param(1_000_000, 40, marks=pytest.mark.long)], ids=["few", "million"]
+)
+def test_many_events_in_three_windows_take_seconds(count: int, seconds: float) -> None:
     """Of CPU, with sums, extremes, the last value and different ones, and a tenth of them late."""
-    count, random = 1_000_000, np.random.default_rng(0)
+    random = np.random.default_rng(0)
     times = np.sort(random.integers(0, 30 * 86_400_000_000, count))
     late = times + np.where(random.random(count) < 0.1, random.integers(0, 7_200_000_000, count), 0)
     instant = pa.timestamp("us", tz="UTC")
@@ -230,8 +233,8 @@ def test_a_million_events_in_three_windows_take_seconds() -> None:
     view = view_of(events, [*made, Aggregation("x", "last", HOUR), Aggregation("s", "distinct", 24 * HOUR)], 5 * MINUTE)
     began = time.process_time()
     found = view.table()
-    assert time.process_time() - began < 60
-    assert len(found) > 3_000_000
+    assert time.process_time() - began < seconds
+    assert len(found) > 3 * count
 
 
 def test_a_view_of_events_is_a_feature_view() -> None:
