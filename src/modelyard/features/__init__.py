@@ -24,7 +24,7 @@ from .definitions import (
 )
 from .errors import InvalidDefinition, SourceUnreadable, UnknownFeature
 from .join import point_in_time_join
-from .materialize import Materialized, Materializer
+from .materialize import Materialized, Materializer, Progress
 from .store import FeatureStore
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Materialized",
     "Materializer",
     "OnlineFeatures",
+    "Progress",
     "PushLog",
     "PushSource",
     "Rows",

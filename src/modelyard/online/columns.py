@@ -1,6 +1,6 @@
 """Features of many entities by the column, for who asks for features rather than for a prediction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,13 @@ class FeatureColumns:
 
 
 class ColumnReader:
-    """Reads the features of some views, which share no feature name. Safe for any thread that the store is safe for."""
+    """Reads the features of some views, which share no feature name. Safe for any thread that the store is safe for.
 
-    def __init__(self, store: OnlineStore, views: Sequence[ViewPlan]) -> None:
+    Entities have the views' keys, and may have those in `also`.
+    """
+
+    def __init__(self, store: OnlineStore, views: Sequence[ViewPlan], also: Collection[str] = ()) -> None:
+        self._also = frozenset(also)
         self._store = store
         self._views = [ViewLookup(view) for view in views]
         self._keys = tuple(dict.fromkeys(key for view in views for key in view.entity_keys))
@@ -64,7 +68,7 @@ class ColumnReader:
             keys = {name: [row[name] for row in entities] for name in self._keys}
         except (KeyError, TypeError) as error:
             raise self._wrong(entities) from error
-        if any(len(row) != len(self._keys) for row in entities):
+        if any(len(row) != len(self._keys) and not self._also.issuperset(row) for row in entities):
             raise self._wrong(entities)
         for name, column in keys.items():
             if not _SCALARS.issuperset(map(type, column)):
@@ -82,7 +86,7 @@ class ColumnReader:
                     remedy = f"It has: {', '.join(map(str, row))[:200] or 'nothing'}. {near if row else ''}".strip()
                     return _invalid(f"Entity {place} lacks the key '{name}'.", place, name, remedy)
             for name in row:
-                if name not in self._keys:
+                if name not in self._keys and name not in self._also:
                     told = f"Entity {place} has '{str(name)[:80]}', which is no key of the features asked for."
                     return _invalid(told, place, str(name)[:80], did_you_mean(str(name), self._keys))
         raise AssertionError("nothing is wrong with the entities")  # pragma: no cover - asked only when something is

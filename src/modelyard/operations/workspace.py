@@ -31,13 +31,6 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Materialize:
-    """Which views to bring up to now."""
-
-    feature_view: Annotated[str | None, Option("Only this view.")] = None
-
-
-@dataclass(frozen=True)
 class LogOf:
     """Whose log."""
 
@@ -95,14 +88,6 @@ def list_features(call: Call[Nothing]) -> Any:
         }
         for name, view in store.definitions.views.items()
     ]
-
-
-@operation("features", "materialize", Permission.DEVELOP)
-def materialize(call: Call[Materialize]) -> Any:
-    """Bring what has become known to the online store."""
-    project = call.project
-    done = project.features.materializer.materialize(project.clock.now(), call.input.feature_view)
-    return [asdict(each) for each in done]
 
 
 @operation("log", "stats", Permission.READ)
