@@ -25,7 +25,7 @@ class Happenings:
 def materialize_when_due(project: Project) -> list[Materialized]:
     """Bring the views online that have not been for as long as `features.materialize_every` says.
 
-    When that was stands in the online store, so that a restart, another process or a store that was lost change nothing.
+    When that was stands in the online store, so that restarts, other processes and a lost store change nothing.
     """
     section = project.settings.features
     if section is None or section.materialize_every is None:
