@@ -70,6 +70,13 @@ class TestRedis(OnlineStoreSuite):
         assert names == []
 
 
+def emptied(address: str) -> None:
+    """Forget the view on a server."""
+    store = RedisOnlineStore(address)
+    store.clear("v")
+    store.close()
+
+
 def killed_writers(address: str, folder: Path, kills: int) -> int:
     """Kill writer after writer at some moment, while somebody reads: each read finds one version, and none is lost.
 
@@ -108,7 +115,7 @@ def test_killed_writers_leave_whole_writes_only(tmp_path: Path) -> None:
 @pytest.mark.xdist_group("redis")
 def test_killed_writers_leave_whole_writes_on_a_server_too(redis: str, tmp_path: Path) -> None:
     """What they had staged is never seen."""
-    RedisOnlineStore(redis).clear("v")
+    emptied(redis)
     assert killed_writers(redis, tmp_path, kills=3) >= 3
 
 
@@ -117,7 +124,7 @@ def test_killed_writers_leave_whole_writes_on_a_server_too(redis: str, tmp_path:
 def test_hundreds_of_killed_writers(tmp_path: Path, redis: str) -> None:
     """The same, many times on each store."""
     assert killed_writers("local", tmp_path / "online", kills=200) >= 200
-    RedisOnlineStore(redis).clear("v")
+    emptied(redis)
     assert killed_writers(redis, tmp_path, kills=200) >= 200
 
 

@@ -19,9 +19,8 @@ def batch(start: int, stop: int, event: int, value: float) -> RowBatch:
     """Rows of the keys from `start` to `stop`, all with one value."""
     keys, rows = np.arange(start, stop), stop - start
     instants = np.full(rows, event)
-    return RowBatch.of_columns(
-        [keys], instants, instants, [float_column(np.full(rows, value)), float_column(keys * 1.0)]
-    )
+    values, numbers = np.full(rows, value, dtype=np.float64), keys.astype(np.float64)
+    return RowBatch.of_columns([keys], instants, instants, [float_column(values), float_column(numbers)])
 
 
 class OnlineStoreSuite(ABC):
