@@ -1,16 +1,41 @@
-"""Every online store keeps every promise."""
+"""Every online store keeps every promise, on real servers, and when its writers are killed."""
 
-import os
-import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
+from uuid import uuid4
 
 import pytest
+from tests.contracts.redis_server import serve
 
-from modelyard.online import LocalOnlineStore, OnlineStore
+from modelyard.online import LocalOnlineStore, OnlineStore, OnlineUnavailable, RedisOnlineStore, open_online_store
 from modelyard.testing import OnlineStoreSuite
+
+WRITER = """
+import sys
+from pathlib import Path
+from modelyard.online import open_online_store
+from modelyard.testing.online import batch
+store = open_online_store(sys.argv[1], Path(sys.argv[2]))
+version = (store.state("v").newest_us or 0) + 1
+while True:
+    with store.writer("v") as writer:
+        for start in range(0, 9000, 3000):
+            writer.add(batch(start, start + 3000, version, float(version)))
+        writer.mark(until=version, at=version)
+    print(version, flush=True)
+    version += 1
+"""
+"""Writes version after version of nine thousand rows in three batches, from where another left off."""
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[str]:
+    """The address of a server."""
+    yield from serve()
 
 
 class TestLocal(OnlineStoreSuite):
@@ -22,26 +47,107 @@ class TestLocal(OnlineStoreSuite):
         yield store
         store.close()
 
-    def test_a_killed_writer_leaves_whole_writes_only(self, tmp_path: Path) -> None:
-        """A reader in another process sees each write in full or not at all, also after kill -9."""
-        program = f"""
-from pathlib import Path
-from modelyard.online import LocalOnlineStore, StoredRow
-store = LocalOnlineStore(Path({str(tmp_path / "online")!r}), map_bytes=64 << 20)
-for number in range(1, 10**6):
-    store.write("v", [((entity,), StoredRow(number, number, (number,))) for entity in range(50)])
-    print(number, flush=True)
-"""
-        writer = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+
+@pytest.mark.xdist_group("redis")
+class TestRedis(OnlineStoreSuite):
+    """A server of Valkey or Redis, emptied before each test."""
+
+    @pytest.fixture
+    def store(self, redis: str) -> Iterator[OnlineStore]:
+        store = RedisOnlineStore(redis)
+        for view in store.views():
+            store.clear(view)
+        yield store
+        store.close()
+
+    def test_nothing_is_left_of_a_large_write(self, store: OnlineStore) -> None:
+        """What was staged has become the view, or has been merged into it."""
+        assert isinstance(store, RedisOnlineStore)
+        self.test_a_large_write_obeys_the_same_rules_as_a_small_one(store)
+        store.clear("v")
+        self.test_a_write_that_raises_has_not_been(store)
+        names = store._once(lambda connection: connection.call(b"KEYS", b"*staged*"))
+        assert names == []
+
+
+def emptied(address: str) -> None:
+    """Forget the view on a server."""
+    store = RedisOnlineStore(address)
+    store.clear("v")
+    store.close()
+
+
+def killed_writers(address: str, folder: Path, kills: int) -> int:
+    """Kill writer after writer at some moment, while somebody reads: each read finds one version, and none is lost.
+
+    The last version that is there.
+    """
+    random, store, last = Random(0), open_online_store(address, folder), 0
+    keys = [(key,) for key in range(0, 9000, 90)]
+    for _ in range(kills):
+        command = [sys.executable, "-c", WRITER, address, str(folder)]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert writer.stdout is not None
-        acknowledged = [int(writer.stdout.readline()) for _ in range(20)][-1]
-        os.kill(writer.pid, signal.SIGKILL)
+        acknowledged = int(writer.stdout.readline())
+        end = time.monotonic() + random.random() * 0.15
+        while time.monotonic() < end:
+            assert len({each and each.values[0] for each in store.read("v", keys)}) == 1
+        writer.kill()
+        rest = writer.stdout.read().split()
         writer.wait()
         writer.stdout.close()
-        reader = LocalOnlineStore(tmp_path / "online", readonly=True, map_bytes=64 << 20)
-        values = {row.values[0] if row else None for row in reader.read("v", [(entity,) for entity in range(50)])}
-        reader.close()
-        assert len(values) == 1
-        (value,) = values
-        assert isinstance(value, int)
-        assert value >= acknowledged
+        acknowledged = int(rest[-1]) if rest and rest[-1].isdigit() else acknowledged
+        (found,) = {each and each.values[0] for each in store.read("v", keys)}
+        state = store.state("v")
+        assert isinstance(found, float)
+        assert found >= acknowledged - 1 >= last - 1
+        assert (state.rows, state.until_us, state.newest_us) == (9000, found, found)
+        last = int(found)
+    store.close()
+    return last
+
+
+def test_killed_writers_leave_whole_writes_only(tmp_path: Path) -> None:
+    """The embedded store; the next writer goes on where the last whole write ended."""
+    assert killed_writers("local", tmp_path / "online", kills=3) >= 3
+
+
+@pytest.mark.xdist_group("redis")
+def test_killed_writers_leave_whole_writes_on_a_server_too(redis: str, tmp_path: Path) -> None:
+    """What they had staged is never seen."""
+    emptied(redis)
+    assert killed_writers(redis, tmp_path, kills=3) >= 3
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3000)
+def test_hundreds_of_killed_writers(tmp_path: Path, redis: str) -> None:
+    """The same, many times on each store."""
+    assert killed_writers("local", tmp_path / "online", kills=200) >= 200
+    emptied(redis)
+    assert killed_writers(redis, tmp_path, kills=200) >= 200
+
+
+@pytest.mark.xdist_group("redis")
+def test_a_server_is_asked_with_its_password_and_database() -> None:
+    """And says no without; what it says is told, the password never."""
+    for address in serve(password := uuid4().hex):
+        store = RedisOnlineStore(address.removesuffix("0") + "3")
+        assert store.count("v") == 0
+        store.close()
+        bare = RedisOnlineStore(address.replace(f":{password}@", ""))
+        with pytest.raises(OnlineUnavailable, match="refuses: NOAUTH") as caught:
+            bare.count("v")
+        assert password not in str(caught.value)
+        bare.close()
+        wrong = RedisOnlineStore(address.replace(password, "another"))
+        with pytest.raises(OnlineUnavailable, match="refuses: WRONGPASS") as caught:
+            wrong.count("v")
+        assert "another" not in str(caught.value)
+
+
+def test_a_server_that_is_away_is_told() -> None:
+    """At the first question, not before: a server of predictions starts without it."""
+    store = RedisOnlineStore("redis://127.0.0.1:1/0")
+    with pytest.raises(OnlineUnavailable, match=r"redis://127\.0\.0\.1:1/0 does not answer"):
+        store.read("v", [(1,)])

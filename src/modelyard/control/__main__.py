@@ -11,7 +11,7 @@ from modelyard.core import ModelyardError, configure_logging, log_event
 from modelyard.core.processes import when_parent_ends
 from modelyard.wiring import Project
 
-from .scheduler import look
+from .scheduler import look, materialize_when_due
 
 
 def main() -> int:
@@ -39,7 +39,8 @@ def main() -> int:
 
 def _look(project: Project) -> None:
     try:
-        project.features.materializer.materialize(project.clock.now())
+        for each in materialize_when_due(project):
+            log_event("control", "materialized", view=each.view, rows=each.rows, stored=each.stored)
         happened = look(project)
     except ModelyardError as error:
         log_event("control", "look failed, will be tried again", code=error.code, error=str(error))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelyard.core import ModelyardError
+from modelyard.features import Materialized
 from modelyard.monitoring import AlertState, Window
 from modelyard.retraining import LoopEvent
 from modelyard.rollout import Outside, RolloutEvent
@@ -19,6 +20,21 @@ class Happenings:
     alerts: tuple[AlertState, ...] = ()
     loops: tuple[LoopEvent, ...] = ()
     outside: tuple[Outside, ...] = ()
+
+
+def materialize_when_due(project: Project) -> list[Materialized]:
+    """Bring the views online that have not been for as long as `features.materialize_every` says.
+
+    When that was stands in the online store, so that restarts, other processes and a lost store change nothing.
+    """
+    section = project.settings.features
+    if section is None or section.materialize_every is None:
+        return []
+    now, done = project.clock.now(), []
+    for name, until in project.features.materializer.freshness().items():
+        if until is None or now - until >= section.materialize_every:
+            done += project.features.materializer.materialize(now, name, incremental=True)
+    return done
 
 
 def look(project: Project, *, since: datetime | None = None) -> Happenings:

@@ -23,7 +23,7 @@ def up(project: Project, started: Callable[[str], None], *, control: bool = True
     settings = project.settings.server
     require_free_ports(settings.host, settings.ports)
     project.publisher.publish()
-    project.features.materializer.materialize(project.clock.now())
+    project.features.materializer.materialize(project.clock.now(), incremental=True)
     project.online.close()
     stopping = _stop_on_signals()
     with Supervisor(project.run_folder) as supervisor:

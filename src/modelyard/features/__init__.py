@@ -6,6 +6,8 @@ store or reading it in the path of a request: that is `online`.
 
 from .aggregations import Aggregation, AggregationView
 from .answer import OnlineFeatures
+from .applied import AppliedDefinitions, Change, all_described, changes_between
+from .breaks import broken
 from .definitions import (
     AVAILABLE,
     EVENT,
@@ -27,11 +29,12 @@ from .definitions import (
     ViewPart,
     load_definitions,
 )
+from .described import described, service_digest
 from .errors import InvalidDefinition, SourceUnreadable, UnknownFeature
 from .history import HistoricalFeatures, HistoryWritten, write_history
 from .join import point_in_time_join
 from .leaks import LeakQuestion, check_feature_leaks
-from .materialize import Materialized, Materializer
+from .materialize import Materialized, Materializer, Progress
 from .selection import Selection, references, select
 from .store import FeatureStore
 
@@ -41,6 +44,8 @@ __all__ = [
     "PUSHED_AT",
     "Aggregation",
     "AggregationView",
+    "AppliedDefinitions",
+    "Change",
     "Definition",
     "Definitions",
     "Entity",
@@ -58,6 +63,7 @@ __all__ = [
     "OnDemandPart",
     "OnDemandView",
     "OnlineFeatures",
+    "Progress",
     "PushLog",
     "PushSource",
     "RequestSource",
@@ -67,10 +73,15 @@ __all__ = [
     "SqlSource",
     "UnknownFeature",
     "ViewPart",
+    "all_described",
+    "broken",
+    "changes_between",
     "check_feature_leaks",
+    "described",
     "load_definitions",
     "point_in_time_join",
     "references",
     "select",
+    "service_digest",
     "write_history",
 ]

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from modelyard.core import Clock, Judgement, Micros, Scalar, did_you_mean, to_micros
+from modelyard.core import Clock, Digest, Judgement, Micros, Scalar, did_you_mean, to_micros
 from modelyard.online import ColumnReader, FeaturePlan, FeatureReader, FeatureRow, OnlineStore, RequestField
 from modelyard.storage import RecordStore
 
 from .answer import OnlineFeatures
 from .definitions import Definitions, FeatureService, PushSource
+from .described import service_digest
 from .errors import InvalidDefinition, UnknownFeature
 from .history import HistoricalFeatures, HistoryWritten, Watch, historical_features, write_history
 from .leaks import LeakQuestion, check_feature_leaks
@@ -42,6 +43,11 @@ class FeatureStore:
         if not asked:
             return entities
         return historical_features(entities, select(self.definitions, asked), event_time=event_time).table
+
+    def digest(self, service: str) -> Digest:
+        """The digest of what a feature service means: its list, and the views in it."""
+        self.listed(service)
+        return service_digest(self.definitions.of(FeatureService)[service], self.definitions)
 
     def listed(self, service: str) -> list[str]:
         """What a feature service lists, in its order: `view:feature`, and bare names of fields of requests."""

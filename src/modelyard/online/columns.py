@@ -1,8 +1,10 @@
 """Features of many entities by the column, for who asks for features rather than for a prediction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from modelyard.core import Micros, Scalar, did_you_mean
 
@@ -24,11 +26,15 @@ class FeatureColumns:
 
 
 class ColumnReader:
-    """Reads the features of some views, which share no feature name. Safe for any thread that the store is safe for."""
+    """Reads the features of some views, which share no feature name. Safe for any thread that the store is safe for.
 
-    def __init__(self, store: OnlineStore, views: Sequence[ViewPlan]) -> None:
+    Entities have the views' keys, and may have those in `also`.
+    """
+
+    def __init__(self, store: OnlineStore, views: Sequence[ViewPlan], also: Collection[str] = ()) -> None:
+        self._also = frozenset(also)
         self._store = store
-        self._views = [ViewLookup(view) for view in views]
+        self._views = [ViewLookup(msgspec.structs.replace(view, inputs=())) for view in views]
         self._keys = tuple(dict.fromkeys(key for view in views for key in view.entity_keys))
 
     def read(self, entities: Sequence[Mapping[str, Scalar]], at: Micros) -> FeatureColumns:
@@ -49,6 +55,9 @@ class ColumnReader:
     def _found(self, lookup: ViewLookup, keys: Mapping[str, list[Scalar]], at: Micros, count: int) -> ViewColumns:
         if not count:
             return ViewColumns([[] for _ in lookup.view.features], [[] for _ in lookup.view.features], [])
+        if count == 1:
+            one, how = lookup.one(self._store, [keys[name][0] for name in lookup.view.entity_keys], at)
+            return ViewColumns([[value] for value in one], [[each] for each in how], [])
         found = lookup.many(self._store, [keys[name] for name in lookup.view.entity_keys], at)
         if lookup.view.stale == "error":
             for place, how in enumerate(found.rows):
@@ -64,7 +73,7 @@ class ColumnReader:
             keys = {name: [row[name] for row in entities] for name in self._keys}
         except (KeyError, TypeError) as error:
             raise self._wrong(entities) from error
-        if any(len(row) != len(self._keys) for row in entities):
+        if any(len(row) != len(self._keys) and not self._also.issuperset(row) for row in entities):
             raise self._wrong(entities)
         for name, column in keys.items():
             if not _SCALARS.issuperset(map(type, column)):
@@ -82,7 +91,7 @@ class ColumnReader:
                     remedy = f"It has: {', '.join(map(str, row))[:200] or 'nothing'}. {near if row else ''}".strip()
                     return _invalid(f"Entity {place} lacks the key '{name}'.", place, name, remedy)
             for name in row:
-                if name not in self._keys:
+                if name not in self._keys and name not in self._also:
                     told = f"Entity {place} has '{str(name)[:80]}', which is no key of the features asked for."
                     return _invalid(told, place, str(name)[:80], did_you_mean(str(name), self._keys))
         raise AssertionError("nothing is wrong with the entities")  # pragma: no cover - asked only when something is

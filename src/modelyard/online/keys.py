@@ -62,7 +62,7 @@ def _column(column: KeyColumn) -> list[bytes]:
         return _whole_numbers(column)
     kinds = set(map(type, column))
     if kinds == {str}:
-        texts = [b"s" + text.encode() + b"\x00" for text in column]  # type: ignore[union-attr]  # all of them are
+        texts = [b"s" + text.encode("utf-8", "surrogatepass") + b"\x00" for text in column]  # type: ignore[union-attr]  # all of them are
         if sum(text.count(0) for text in texts) == len(texts):
             return texts
     if kinds == {int} and min(column) >= -_SIGN and max(column) < _SIGN:  # type: ignore[operator, type-var]  # as above
@@ -90,7 +90,7 @@ def _sure(part: bytes | None) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    encoded = text.encode()
+    encoded = text.encode("utf-8", "surrogatepass")
     return _LENGTH(b"z", len(encoded)) + encoded if b"\x00" in encoded else b"s" + encoded + b"\x00"
 
 

@@ -12,7 +12,7 @@ LOCAL = "local"
 
 
 def open_online_store(address: str, folder: Path, *, readonly: bool = False) -> OnlineStore:
-    """The store of `local`, which is kept in `folder`, or of `redis://HOST:6379/0`; InvalidInput for other addresses."""
+    """The store of `local`, which is kept in `folder`, or of `redis://HOST:6379/0`. InvalidInput for others."""
     if address == LOCAL:
         return LocalOnlineStore(folder, readonly=readonly)
     return RedisOnlineStore(address)

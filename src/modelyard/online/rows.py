@@ -91,7 +91,7 @@ def pack(events: Ints, available: Ints, columns: Sequence[Column]) -> list[bytes
     count, start = len(columns), _start(len(columns))
     block = np.zeros((len(events), start // 8 + count), dtype="<i8")
     block[:, 0], block[:, 1] = events, available
-    small = block.view(np.uint8).reshape(len(events), -1)
+    small = block.view(np.uint8)
     small[:, 16:HEADER] = (count & 0xFF, count >> 8)
     for at, column in enumerate(columns):
         small[:, HEADER + at] = column.kinds

@@ -31,13 +31,6 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Materialize:
-    """Which views to bring up to now."""
-
-    feature_view: Annotated[str | None, Option("Only this view.")] = None
-
-
-@dataclass(frozen=True)
 class LogOf:
     """Whose log."""
 
@@ -77,32 +70,6 @@ def doctor(call: Call[Nothing]) -> Any:
         _python, _sqlite, _records, _artifacts, _audit, _intents, _ports, _disk, _clock, _telemetry,
     )  # fmt: skip
     return [asdict(finding) for check in checks for finding in _findings(check, call.project)]
-
-
-@operation("features", "list", Permission.READ)
-def list_features(call: Call[Nothing]) -> Any:
-    """The feature views, and up to when each is materialized."""
-    store = call.project.features
-    fresh = store.materializer.freshness()
-    return [
-        {
-            "view": view.name,
-            "keys": list(view.keys),
-            "features": list(view.feature_names),
-            "ttl": str(view.ttl) if view.ttl else None,
-            "materialized_until": fresh[name],
-            "description": view.description,
-        }
-        for name, view in store.definitions.views.items()
-    ]
-
-
-@operation("features", "materialize", Permission.DEVELOP)
-def materialize(call: Call[Materialize]) -> Any:
-    """Bring what has become known to the online store."""
-    project = call.project
-    done = project.features.materializer.materialize(project.clock.now(), call.input.feature_view)
-    return [asdict(each) for each in done]
 
 
 @operation("log", "stats", Permission.READ)

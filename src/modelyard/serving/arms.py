@@ -76,6 +76,7 @@ class LoadedArm:
         redact: Sequence[str] = (),
     ) -> None:
         self.arm = arm
+        self.online = online
         self.bundle = bundle
         self.redacted = [at for at, name in enumerate(bundle.info.signature.names) if name in redact]
         self.known = 0

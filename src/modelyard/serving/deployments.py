@@ -257,6 +257,11 @@ class Deployments:
             return Deployment(before.route, before.arms, refused, before.policy)
         return Deployment(route, arms, refused, policy)
 
+    def tables(self) -> dict[str, str]:
+        """The feature views that loaded models read, and where each is stored."""
+        arms = [arm for each in self.current.values() for arm in each.arms.values()]
+        return {view.name: view.table for arm in arms for view in arm.plan.views}
+
     def _must_make_room(self, route: Route) -> bool:
         """Whether a route brings a model that is not loaded, while others of the deployment are."""
         before = self.current.get(route.deployment)

@@ -98,6 +98,13 @@ class Metrics:
         self._batch = histogram("model_batch_rows", "Rows that ran together.", _BATCH_BUCKETS)
         self._queue = gauge("model_queue_rows", "Rows that wait for a model.")
         self._progress = gauge("model_requests_in_progress", "Requests being answered.")
+        self._freshness = Gauge(
+            "feature_freshness_seconds",
+            "Time since the instant up to which a feature view is known to the online store.",
+            ["feature_view"],
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
         self._values = Values()
         self.registry.register(self._values)
 
@@ -165,6 +172,10 @@ class Metrics:
     def unknown(self, model: str, feature: str, count: int) -> None:
         """Count levels of a feature that training never saw."""
         self._unknown.labels(model, feature).inc(count)
+
+    def fresh(self, view: str, seconds: float) -> None:
+        """Show how old what the online store knows of a view is."""
+        self._freshness.labels(view).set(seconds)
 
     def waiting(self, rows: int) -> None:
         """Show how many rows wait."""

@@ -15,6 +15,7 @@ from .dataplane import Answer, DataPlane, parse_instant
 from .deployments import Deployment
 from .errors import BadRequest, TooLarge
 from .explaining import Explainer
+from .looking import Looking
 from .requests import Request
 from .strict import refuse_deep_nesting, refuse_repeated_names
 
@@ -45,6 +46,11 @@ class _PredictBody(msgspec.Struct, forbid_unknown_fields=True):
     entities: list[dict[str, Scalar]] | None = None
 
 
+class _FeaturesBody(msgspec.Struct, forbid_unknown_fields=True):
+    entities: list[dict[str, Scalar]]
+    features: list[str] | None = None
+
+
 class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
     prediction_id: str | None = None
     label: Scalar = None
@@ -57,6 +63,7 @@ class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
 
 _PREDICT = msgspec.json.Decoder(_PredictBody, strict=True)
 _BATCH = msgspec.json.Decoder(list[_PredictBody], strict=True)
+_FEATURES = msgspec.json.Decoder(_FeaturesBody, strict=True)
 _FEEDBACK = msgspec.json.Decoder(_Feedback | list[_Feedback], strict=True)
 
 
@@ -66,10 +73,12 @@ class Native:
     def __init__(self, plane: DataPlane) -> None:
         self._plane = plane
         self._explainer = Explainer()
+        self._looking = Looking()
         self.draining = False
         self.endpoints: Mapping[tuple[str, str], tuple[Endpoint, Permission | None]] = {
             ("POST", "/predict"): (self._predict, Permission.PREDICT),
             ("POST", "/batch_predict"): (self._batch_predict, Permission.PREDICT),
+            ("POST", "/features"): (self._features, Permission.PREDICT),
             ("POST", "/feedback"): (self._feedback, Permission.FEEDBACK),
             ("GET", "/health"): (self._health, None),
             ("GET", "/livez"): (self._alive, None),
@@ -119,6 +128,17 @@ class Native:
             reply.answer(shaped | told)
 
         self._explainer.explain(deployment, answers, then)
+
+    def _features(self, request: Request, reply: Reply) -> None:
+        body: _FeaturesBody = _decode(_FEATURES, request.body, _FEATURES_REMEDY)
+        names = 1 + (body.features is not None) + sum(map(len, body.entities))
+        refuse_repeated_names(request.body, names)
+        deployment = self._plane.deployments.find(request.deployment)
+        check_count(len(body.entities), deployment.policy.rows_limit, "entities")
+        at = self._plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
+        instant = self._plane.now() if at is None else at
+        found = self._looking.read(deployment.live, body.entities, body.features, instant)
+        reply.answer({"values": found.values, "presence": found.presence})
 
     def _feedback(self, request: Request, reply: Reply) -> None:
         body = _decode(_FEEDBACK, request.body)
@@ -281,7 +301,11 @@ def _names_in(body: _PredictBody) -> int:
     return (len(parts) or 1) + sum(len(row) for part in parts for row in part)
 
 
-def _decode(decoder: Any, body: bytes) -> Any:
+_PREDICT_REMEDY = 'Send {"inputs": [{"name": value, …}]} or {"features": [1.0, …]}, say.'
+_FEATURES_REMEDY = 'Send {"entities": [{"KEY": value, …}], "features": ["view:feature", …]}; without features, all.'
+
+
+def _decode(decoder: Any, body: bytes, remedy: str = _PREDICT_REMEDY) -> Any:
     try:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -291,5 +315,5 @@ def _decode(decoder: Any, body: bytes) -> Any:
         raise BadRequest(
             f"The body is not what this path takes: {text[:300]}.",
             context={"path": path.lstrip(".")},
-            remedy='Send {"inputs": [{"name": value, …}]} or {"features": [1.0, …]}, say.',
+            remedy=remedy,
         ) from error

@@ -15,7 +15,7 @@ from modelyard.access import load_pepper
 from modelyard.core import Clock, Forbidden, IdSource, Micros, log_event, to_micros
 from modelyard.core.processes import when_parent_ends
 from modelyard.journal import Durability, Journal
-from modelyard.online import LOCAL, OnlineStore, open_online_store
+from modelyard.online import LOCAL, OnlineStore, OnlineUnavailable, open_online_store
 from modelyard.routing import FeedFolder, ServerStatus
 
 from .connection import Connection, sweep
@@ -31,6 +31,7 @@ FOLLOW_SECONDS = 0.1
 SHADOWS_TOGETHER = 16
 HEARTBEAT_SECONDS = 1.0
 SKETCH_SECONDS = 60.0
+FRESHNESS_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 75  # what load balancers expect: the client side closes first
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -74,7 +75,8 @@ class ServerProcess:
             answer_scrapes(self._options.host, self._options.metrics_port, self._metrics.registry)
         self._quicken()
         tasks = [
-            asyncio.create_task(each) for each in (self._follow(), self._beat(), self._shadow(), self._sweep(server))
+            asyncio.create_task(each)
+            for each in (self._follow(), self._beat(), self._shadow(), self._sweep(server), self._freshen())
         ]
         self._listen_for_the_end(asyncio.get_running_loop())
         serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -135,6 +137,24 @@ class ServerProcess:
                 self._plane.journal_sketches()
                 sketched = self._clock.monotonic()
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _freshen(self) -> None:
+        """Show how fresh the features are, beside the requests: the store may be slow to answer, or away."""
+        while True:
+            with suppress(OnlineUnavailable):  # whoever asks for features is told
+                for view, seconds in (await asyncio.to_thread(self._freshness)).items():
+                    self._metrics.fresh(view, seconds)
+            await asyncio.sleep(FRESHNESS_SECONDS)
+
+    def _freshness(self) -> dict[str, float]:
+        """How long ago each view that models read was known to be complete, or last pushed to."""
+        found = {}
+        for name, table in self._deployments.tables().items():
+            state = self._online.state(table)
+            known = [each for each in (state.until_us, state.newest_us) if each is not None]
+            if known:
+                found[name] = max(0.0, (self._clock.micros() - max(known)) / 1e6)
+        return found
 
     async def _shadow(self) -> None:
         """Score copies for shadows whenever the loop has a moment between requests."""

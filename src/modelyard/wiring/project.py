@@ -27,7 +27,7 @@ from modelyard.core import (
 )
 from modelyard.data import Versions
 from modelyard.execution import EngineName, Executor, check_engine, deterministic_environment, open_executor
-from modelyard.features import Definitions, FeatureStore, load_definitions
+from modelyard.features import AppliedDefinitions, Definitions, FeatureStore, load_definitions
 from modelyard.history import PredictionLog
 from modelyard.inference import Bundle, Trust, load_bundle
 from modelyard.monitoring import Monitors
@@ -255,6 +255,11 @@ class Project:
         pushed = self.workspace / "pushed"
         definitions = load_definitions(self.file.folder / section.module, pushed) if section else Definitions()
         return FeatureStore(definitions, self.online, self.records, self.clock)
+
+    @cached_property
+    def applied_features(self) -> AppliedDefinitions:
+        """The feature definitions as they were applied."""
+        return AppliedDefinitions(self.records, self.audit, self.clock)
 
     @cached_property
     def services(self) -> ProjectServices:

@@ -153,6 +153,37 @@ def _truth(sample: Sample) -> str | float:
     return classes[-1] if classes else 1.0
 
 
+def _entity(sample: Sample) -> Schema:
+    """An entity, by the keys of the views that the model reads."""
+    keys = sample.entity_keys
+    return object_of(dict.fromkeys(keys, _or_null(_SCALAR)), keys)
+
+
+def _features_take(facts: Facts) -> Mapping[str, Schema]:
+    def body(sample: Sample) -> Schema:
+        some: Schema = list_of({"enum": sample.looked_up}) if sample.looked_up else {"type": "array", "maxItems": 0}
+        entities = list_of(_entity(sample), facts.rows_limit)
+        return object_of({"entities": entities, "features": _or_null(some)}, ["entities"])
+
+    return {JSON: facts.any_of(body)}
+
+
+def _features_give(_facts: Facts) -> Mapping[str, Schema]:
+    how: Schema = {"enum": ["present", "null", "missing", "expired"]}
+    values: Schema = {"type": "object", "additionalProperties": list_of(_or_null(_SCALAR))}
+    presence: Schema = {"type": "object", "additionalProperties": list_of(how)}
+    facts = {"values": values, "presence": presence, "latency_ms": _MS}
+    return {JSON: object_of(facts, list(facts))}
+
+
+def _features_examples(sample: Sample) -> list[Example]:
+    entities = [sample.entity(at) for at in range(ROWS)]
+    if sample.refuses_stale:
+        return []
+    some = [Example("one feature", {"entities": entities, "features": sample.looked_up[:1]}, sample)]
+    return [Example("all features", {"entities": entities}, sample), *(some if sample.looked_up else [])]
+
+
 _HEALTH = object_of(
     {
         "status": {"enum": ["healthy", "degraded", "unhealthy"]},
@@ -190,6 +221,18 @@ ENDPOINTS: Mapping[tuple[str, str], Described] = {
         _batch_takes,
         _batch_examples,
         rows=True,
+    ),
+    ("POST", "/features"): Described(
+        "Features",
+        "Look features up in the online store",
+        "The newest values of the features that the live model reads, for entities given by their keys; lists in the "
+        "order of the entities. Each value is present, null (known to be nothing), missing (nothing is stored, or it "
+        "was not known yet) or expired (older than its ttl); the view says what the last two become.",
+        "native",
+        SENT,
+        _features_give,
+        _features_take,
+        _features_examples,
     ),
     ("POST", "/feedback"): Described(
         "Ground truth",

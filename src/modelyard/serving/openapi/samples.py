@@ -64,6 +64,26 @@ class Sample:
         )
 
     @property
+    def refuses_stale(self) -> bool:
+        """Whether a view answers with an error when it has nothing: an entity made up for an example has nothing."""
+        return any(view.stale == "error" for view in self.arm.plan.views)
+
+    @property
+    def entity_keys(self) -> list[str]:
+        """What identifies the entities of the views that the model reads."""
+        return list(dict.fromkeys(key for view in self.arm.plan.views for key in view.entity_keys))
+
+    @property
+    def looked_up(self) -> list[str]:
+        """What the model reads from the online store, as `view:feature`."""
+        return [f"{view.name}:{name}" for view in self.arm.plan.views for name in view.features]
+
+    def entity(self, at: int = 0) -> dict[str, Scalar]:
+        """An entity's keys."""
+        kinds = {field.name: field.kind for field in self.request}
+        return {name: self._value(name, kinds.get(name, "category"), at) for name in self.entity_keys}
+
+    @property
     def columns_by_name(self) -> Sequence[Field | RequestField]:
         """What a row of a foreign protocol is made of: request fields, or all columns where these need the store."""
         return self.signature if self.needs_stored else self.request

@@ -1,0 +1,1 @@
+"""Features against Feast: the point-in-time join, materializing, and online reads."""
