@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
+from weakref import finalize
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +26,7 @@ class FeatureColumns:
         self._spill, self._budget = spill, budget
         self._held: list[pa.RecordBatch] = []
         self._bytes = 0
-        self._folder: TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
         self._columns: list[pa.Array] = []
         self.fields: list[pa.Field] = []
@@ -64,12 +66,13 @@ class FeatureColumns:
     @property
     def _rows_file(self) -> Path:
         assert self._folder is not None  # noqa: S101 - it was made when spilling began
-        return Path(self._folder.name) / "rows.arrow"
+        return self._folder / "rows.arrow"
 
     def _start_to_spill(self, schema: pa.Schema) -> None:
         assert self._spill is not None  # noqa: S101 - else nothing is ever spilled
         self._spill.mkdir(parents=True, exist_ok=True)
-        self._folder = TemporaryDirectory(dir=self._spill, prefix="source-")
+        self._folder = Path(mkdtemp(dir=self._spill, prefix="source-"))
+        finalize(self, rmtree, self._folder, ignore_errors=True)
         self._writer = pa.ipc.new_file(str(self._rows_file), schema)
         for each in self._held:
             self._writer.write_batch(each)
