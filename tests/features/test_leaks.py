@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelyard.core import Judgement, Verdict
+from modelyard.core import Judgement, Micros, Verdict
 from modelyard.features import (
     Definitions,
     Entity,
@@ -95,7 +95,7 @@ def test_pushed_rows_that_were_used_before_they_came_are_a_leak(tmp_path: Path) 
     source = PushSource("pushes", batch=hourly().slice(0, 100))
     source.anchor(tmp_path, tmp_path)
     assert source.log is not None
-    source.log.append(hourly().slice(100), START + 200 * HOUR)
+    source.log.append(hourly().slice(100), Micros(START + 200 * HOUR))
     found = judged(asked(), view(source, None))
     assert found.verdict is Verdict.FAIL
     assert "View 'v': 100 rows get values that were pushed only after their time" in found.reasons[0]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
-from modelyard.core import ModelyardError
+from modelyard.core import Micros, ModelyardError
 from modelyard.features import (
     Definitions,
     Entity,
@@ -130,8 +130,8 @@ def test_pushed_rows_are_read_after_those_of_the_batch_source(tmp_path: Path) ->
     assert isinstance(source, PushSource)
     assert source.log is not None
     pushed = pa.table({"key": ["a"], "at": ["2026-01-01T00:00:00"], "value": pa.array([7], pa.int8())})
-    assert source.log.append(pushed, 5) == 1
-    assert source.log.append(pushed.slice(0, 0), 6) == 0
+    assert source.log.append(pushed, Micros(5)) == 1
+    assert source.log.append(pushed.slice(0, 0), Micros(6)) == 0
     assert found.table().column("value").to_pylist() == [1, 2, 7]
     asked = pa.table({"key": ["a", "b"], "event_timestamp": ["2026-01-02"] * 2})
     assert point_in_time_join(asked, [found]).column("value").to_pylist() == [7, 2]
@@ -143,9 +143,9 @@ def test_pushes_that_do_not_fit_or_are_damaged_are_named(tmp_path: Path) -> None
     with pytest.raises(SourceUnreadable, match="Nothing was pushed to 'rows' yet"):
         found.table()
     log = PushLog(tmp_path / "pushed" / "rows")
-    log.append(ROWS, 1)
+    log.append(ROWS, Micros(1))
     assert found.table().column("value").to_pylist() == [1, 2]
-    log.append(ROWS.set_column(2, "value", [["x", "y"]]), 2)
+    log.append(ROWS.set_column(2, "value", [["x", "y"]]), Micros(2))
     with pytest.raises(
         InvalidDefinition, match="Rows pushed to 'rows' have string in 'value', which does not fit its int64"
     ):

@@ -86,7 +86,7 @@ def test_everything_wrong_is_said_at_once() -> None:
     [
         (lambda: Entity("a b"), "cannot name an entity"),
         (lambda: Entity("a", join_keys=["x", "x"]), "different names"),
-        (lambda: Entity("a", join_keys=[7]), "different names"),
+        (lambda: Entity("a", join_keys=[7]), "different names"),  # type: ignore[list-item]  # what users try
         (lambda: Feature("a", "float65"), "Feature 'a': There is no type 'float65'.*float64"),
         (lambda: Feature("", None), "cannot name a feature"),
     ],
