@@ -188,17 +188,22 @@ def test_what_cannot_be_written_is_said_before_anything_is_read(asked: Path, tmp
 
 def test_large_features_are_mapped_from_files(tmp_path: Path) -> None:
     """And come back as they were, by number; the files go with what reads them."""
-    table = source(3)
-    columns = FeatureColumns(["amount", "word"], tmp_path / "spill", budget=1000)
-    for batch in table.to_batches(max_chunksize=100):
-        columns.add(batch)
-    columns.close(table.schema)
+    parts = [source(seed).slice(0, 300) for seed in range(3)]
+    coded = [each.append_column("code", each["word"].dictionary_encode()) for each in parts]
+    columns = FeatureColumns(["amount", "word", "code"], tmp_path / "spill", budget=1000)
+    for each in coded:
+        for batch in each.to_batches():
+            columns.add(batch)
+    columns.close(coded[0].schema)
+    table = pa.concat_tables(parts)
     assert list((tmp_path / "spill").glob("*/*.arrow"))
     rows = np.array([899, -1, 0, 7, 450])
-    amounts, words = columns.take(rows)
+    amounts, words, codes = columns.take(rows)
     assert amounts.to_pylist() == [table["amount"][int(at)].as_py() if at >= 0 else None for at in rows]
     assert words.to_pylist() == [table["word"][int(at)].as_py() if at >= 0 else None for at in rows]
-    del columns, amounts, words
+    assert codes.to_pylist() == words.to_pylist()
+    assert pa.types.is_dictionary(codes.type)
+    del columns, amounts, words, codes
     assert list((tmp_path / "spill").iterdir()) == []
 
 

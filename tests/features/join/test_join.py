@@ -206,6 +206,9 @@ def test_missing_columns_and_taken_names_are_named() -> None:
         point_in_time_join(rows, [one, other])
     whole = point_in_time_join(taken, [one, other], full_feature_names=True)
     assert whole.column_names[-2:] == ["v__value", "w__value"]
+    with pytest.raises(InvalidDefinition, match=r"names no features of view 'v'"):
+        one[[]]
+    assert point_in_time_join(rows, one).equals(point_in_time_join(rows, [one]))
     with pytest.raises(InvalidDefinition, match="'v' is no feature view"):
         point_in_time_join(rows, ["v"])  # type: ignore[list-item]  # what users try
 
