@@ -151,7 +151,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(asked: Path, tmp_path: 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 def test_runs_killed_behind_any_part_go_on_to_the_same_bytes(asked: Path, tmp_path: Path) -> None:
-    """Twenty-one kills."""
+    """Eighteen kills."""
     one, output = view("v", tmp_path), tmp_path / "out.parquet"
     written(asked, one, tmp_path / "whole.parquet")
     for parts in [*range(1, 7)] * 3:
