@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from modelyard.features import Aggregation as Aggregation
     from modelyard.features import AggregationView as AggregationView
     from modelyard.features import Entity as Entity
+    from modelyard.features import Feature as Feature
     from modelyard.features import FeatureService as FeatureService
     from modelyard.features import FeatureView as FeatureView
     from modelyard.features import OnDemandView as OnDemandView
+    from modelyard.features import PushSource as PushSource
     from modelyard.features import RequestSource as RequestSource
+    from modelyard.features import SqlSource as SqlSource
     from modelyard.features import point_in_time_join as point_in_time_join
     from modelyard.inference import Encoder as Encoder
     from modelyard.inference import Field as Field
@@ -69,12 +72,15 @@ _HOMES = {
     "Candidate": "pipelines",
     "Encoder": "inference",
     "Entity": "features",
+    "Feature": "features",
     "FeatureView": "features",
     "Aggregation": "features",
     "AggregationView": "features",
     "FeatureService": "features",
     "OnDemandView": "features",
     "RequestSource": "features",
+    "PushSource": "features",
+    "SqlSource": "features",
     "Field": "inference",
     "Signature": "inference",
     "check_leaks": "data",

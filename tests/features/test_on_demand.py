@@ -4,7 +4,6 @@ import itertools
 import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,27 +11,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelyard.core import InvalidInput, ManualClock, ModelyardError, to_micros
+from modelyard.core import ManualClock, ModelyardError, to_micros
 from modelyard.features import (
     Definitions,
     Entity,
-    Feature,
-    FeatureService,
     FeatureStore,
     FeatureView,
-    InvalidDefinition,
     OnDemandView,
     RequestSource,
-    UnknownFeature,
-    load_definitions,
 )
 from modelyard.online import (
     FeatureReader,
-    InvalidRequestField,
     LocalOnlineStore,
-    Presence,
     RequestField,
-    UnusableFeature,
 )
 from modelyard.storage import open_record_store
 

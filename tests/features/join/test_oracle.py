@@ -116,7 +116,7 @@ def agree(case: dict[str, Any]) -> None:
     assert joined.select(table.column_names).equals(table)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(joins())
 def test_random_joins_equal_the_oracle(case: dict[str, Any]) -> None:
     """Ties, unknown availability, rows outside the ttl and in the future, duplicates, null keys, empty sides, zones."""

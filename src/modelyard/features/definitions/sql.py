@@ -51,12 +51,12 @@ def _from_duckdb(file: Path | None, query: str, folder: Path | None) -> Rows:
         raise SourceUnreadable(f"There is no DuckDB file {file}.", remedy="Correct the path in the SqlSource.")
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with closing(_duckdb(file, folder)) as connection:
-            reader = connection.execute(query).to_arrow_reader(_BATCH)
+        with _told(query), closing(_duckdb(file, folder)) as connection:
+            reader = connection.sql(query).to_arrow_reader(_BATCH)
             yield from (each for each in reader if len(each))
 
     with _told(query), closing(_duckdb(file, folder)) as connection:
-        schema = connection.execute(f"SELECT * FROM ({query.rstrip().rstrip(';')}) LIMIT 0").to_arrow_table().schema
+        schema = connection.sql(f"SELECT * FROM ({query.rstrip().rstrip(';')}) LIMIT 0").to_arrow_table().schema
     return Rows(schema, batches)
 
 

@@ -78,6 +78,10 @@ class FeatureView(Definition):
 
     def __getitem__(self, names: Sequence[str]) -> "ViewPart":
         """Some of the features: `view[["a", "b"]]`. UnknownFeature for a name that is none of them."""
+        if not isinstance(names, str | list | tuple) or not names:
+            raise InvalidDefinition(
+                f"{str(names)[:80]} names no features of view '{self.name}'.", remedy='Write view[["a", "b"]].'
+            )
         return ViewPart(self, (names,) if isinstance(names, str) else tuple(names))
 
     def anchor(self, folder: Path, pushed: Path | None) -> None:

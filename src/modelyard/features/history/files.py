@@ -199,8 +199,13 @@ def _parted(reading: Reading, rows: int) -> Iterator[pa.Table]:
 
 def _write(part: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
+    pq.write_table(table, sink, use_dictionary=_repeating(table.schema))
     atomic_write(part, sink.getvalue().to_pybytes())
+
+
+def _repeating(schema: pa.Schema) -> list[str]:
+    """Columns worth a dictionary: to look for repeated values among floats costs five times what writing them does."""
+    return [each.name for each in schema if not pa.types.is_floating(each.type) and not pa.types.is_temporal(each.type)]
 
 
 def _publish(work: Path, output: Path, parts: int) -> None:
@@ -220,7 +225,8 @@ def _publish(work: Path, output: Path, parts: int) -> None:
 def _assembled(files: list[Path], whole: Path) -> Path:
     """One file with a row group for each part; one part is in memory at a time."""
     with whole.open("wb") as stream:
-        with pq.ParquetWriter(stream, pq.read_schema(files[0])) as writer:
+        schema = pq.read_schema(files[0])
+        with pq.ParquetWriter(stream, schema, use_dictionary=_repeating(schema)) as writer:
             for file in files:
                 writer.write_table(pq.read_table(file, partitioning=None))
         stream.flush()

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
+from weakref import finalize
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +26,7 @@ class FeatureColumns:
         self._spill, self._budget = spill, budget
         self._held: list[pa.RecordBatch] = []
         self._bytes = 0
-        self._folder: TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
         self._columns: list[pa.Array] = []
         self.fields: list[pa.Field] = []
@@ -33,12 +35,12 @@ class FeatureColumns:
         """Keep the rows behind those from before."""
         some = batch.select(self._names)
         if self._writer is not None:
-            self._writer.write_batch(some)
+            self._writer.write_batch(_plain(some))
             return
         self._held.append(some)
         self._bytes += some.nbytes
         if self._spill is not None and self._bytes > self._budget:
-            self._start_to_spill(some.schema)
+            self._start_to_spill()
 
     def close(self, schema: pa.Schema) -> None:
         """Nothing more comes: make the rows ready to be taken."""
@@ -57,22 +59,23 @@ class FeatureColumns:
         found = rows >= 0
         taken = _taken_all if found.all() else _taken_found
         return [
-            pa.chunked_array([taken(each, rows, found).cast(field.type)])
+            pa.chunked_array([_typed(taken(each, rows, found), field.type)])
             for each, field in zip(self._columns, self.fields, strict=True)
         ]
 
     @property
     def _rows_file(self) -> Path:
         assert self._folder is not None  # noqa: S101 - it was made when spilling began
-        return Path(self._folder.name) / "rows.arrow"
+        return self._folder / "rows.arrow"
 
-    def _start_to_spill(self, schema: pa.Schema) -> None:
+    def _start_to_spill(self) -> None:
         assert self._spill is not None  # noqa: S101 - else nothing is ever spilled
         self._spill.mkdir(parents=True, exist_ok=True)
-        self._folder = TemporaryDirectory(dir=self._spill, prefix="source-")
-        self._writer = pa.ipc.new_file(str(self._rows_file), schema)
+        self._folder = Path(mkdtemp(dir=self._spill, prefix="source-"))
+        finalize(self, rmtree, self._folder, ignore_errors=True)
+        self._writer = pa.ipc.new_file(str(self._rows_file), _plain(self._held[0]).schema)
         for each in self._held:
-            self._writer.write_batch(each)
+            self._writer.write_batch(_plain(each))
         self._held = []
 
     def _mapped(self, at: int) -> pa.Array:
@@ -87,6 +90,18 @@ class FeatureColumns:
                 writer.write_batch(pa.record_batch([whole], schema=schema))
         mapped = pa.ipc.open_file(pa.memory_map(str(file)))
         return mapped.get_batch(0).column(0)
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Without dictionaries, of which a file could hold only one a column."""
+    columns = [each.dictionary_decode() if pa.types.is_dictionary(each.type) else each for each in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _typed(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    if values.type == kind:
+        return values
+    return values.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else values.cast(kind)
 
 
 def _taken_all(column: pa.Array, rows: Ints, _found: Flags) -> pa.Array:

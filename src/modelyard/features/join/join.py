@@ -13,7 +13,7 @@ from .prepared import Entities, Wanted, check_names, joined, prepare
 
 def point_in_time_join(
     entities: object,
-    views: Iterable[FeatureView | ViewPart],
+    views: FeatureView | ViewPart | Iterable[FeatureView | ViewPart],
     *,
     event_time: str = "event_timestamp",
     as_known: bool = True,
@@ -32,7 +32,8 @@ def point_in_time_join(
     row and view. InvalidDefinition says which column is missing, of another type, or there twice.
     """
     table = as_table(entities, "entity rows")
-    wanted = [wanted_of(each, full_feature_names=full_feature_names) for each in views]
+    asked = [views] if isinstance(views, FeatureView | ViewPart) else views
+    wanted = [wanted_of(each, full_feature_names=full_feature_names) for each in asked]
     check_names(table.column_names, wanted)
     asking = Entities.of(table, event_time)
     return joined(asking, list(prepare(wanted, as_known=as_known)))
