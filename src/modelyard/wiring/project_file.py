@@ -22,7 +22,7 @@ from modelyard.core.settings import (
 )
 from modelyard.data import DatasetSettings, read_schema
 from modelyard.execution import ExecutionSettings
-from modelyard.features import FeaturesSettings, load_definitions
+from modelyard.features import FeatureService, FeaturesSettings, load_definitions
 from modelyard.monitoring import AlertSettings, MonitorSettings
 from modelyard.pipelines import PipelineSettings
 from modelyard.retraining import RetrainingSettings
@@ -108,17 +108,23 @@ def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
 def _feature_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
     section = document.data.get("features")
     known: list[str] = []
+    services: list[str] = []
     if section is not None:
         file = section.get("module", "features.py") if isinstance(section, Mapping) else "features.py"
         try:
-            known = load_definitions(folder / str(file)).names()
+            definitions = load_definitions(folder / str(file))
+            known, services = definitions.names(), list(definitions.of(FeatureService))
         except ModelyardError as error:
             yield document.finding(("features",), str(error))
             return
     for name, model in _items(document.data, "models"):
         request = model.get("request")
         fields = list(request) if isinstance(request, Mapping) else []
-        listed = model.get("features")
+        listed, service = model.get("features"), model.get("feature_service")
+        if service is not None and service not in services:
+            close = nearest(str(service), services)
+            hint = f"did you mean {close!r}?" if close else "the feature definitions have no service of this name"
+            yield document.finding(("models", name, "feature_service"), f"unknown service {service!r}; {hint}")
         for index, feature in enumerate(listed if isinstance(listed, list) else []):
             if feature not in fields and feature not in known:
                 close = nearest(str(feature), [*fields, *known])

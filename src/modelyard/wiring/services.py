@@ -227,6 +227,7 @@ def _column(column: pa.ChunkedArray) -> Any:
 
 
 def _raw(rows: pa.Table) -> list[tuple[Scalar, ...]]:
-    """Rows as a caller would send them; NaN is no value."""
-    columns = ([None if value != value else value for value in each.to_pylist()] for each in rows.columns)  # noqa: PLR0124
+    """Rows as a model is given them; NaN is no value, and flags are 1 and 0."""
+    plain = (each.cast(pa.float64()) if pa.types.is_boolean(each.type) else each for each in rows.columns)
+    columns = ([None if value != value else value for value in each.to_pylist()] for each in plain)  # noqa: PLR0124
     return list(zip(*columns, strict=True))
