@@ -1,6 +1,8 @@
 """A project whose model names a feature service: trained, built, served by a real server, changed, and told."""
 
+import itertools
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +24,7 @@ from ..serving.harness import Server
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
 
+MODULES = itertools.count()
 AT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 FEATURES = '''
 from datetime import UTC, datetime, timedelta
@@ -72,16 +75,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(folder: Path) -> Iterator[Project]:
     """That project, opened anew; its definitions are what they were afterwards."""
+    written = settings_of(folder)
     project = Project(folder, clock=ManualClock(AT), ids=SeededIds(1))
     yield project
     project.close()
-    (folder / "features.py").write_text(FEATURES)
+    (folder / "modelyard.yaml").write_text(written)
 
 
-def reopened(project: Project) -> Project:
-    """The project with its definitions as they are by now; an online store is open once in a process."""
+def changed(project: Project, before: str, after: str) -> Project:
+    """The project with other definitions, in a module of their own: a process reads each file of a project once."""
     project.close()
-    return Project(project.file.folder, clock=project.clock, ids=SeededIds(2))
+    folder, module = project.file.folder, f"features_{next(MODULES)}.py"
+    assert before in FEATURES
+    (folder / module).write_text(FEATURES.replace(before, after))
+    (folder / "modelyard.yaml").write_text(
+        re.sub(r"module: features\w*", f"module: {module[:-3]}", settings_of(folder))
+    )
+    return Project(folder, clock=project.clock, ids=SeededIds(2))
+
+
+def settings_of(folder: Path) -> str:
+    """The project file."""
+    return (folder / "modelyard.yaml").read_text()
 
 
 def change(file: Path, before: str, after: str) -> None:
@@ -137,10 +152,9 @@ def test_a_version_keeps_the_list_and_the_digest_of_its_service(project: Project
     kept = carry_out(models.show_model, project, models.OneVersion("purchase", "1"))["features"]
     assert list(kept["names"]) == ["pages", "minutes", "channels:reach", "pace:per_page", "pace:weight", "pace:busy"]
     assert (kept["service"], kept["digest"]) == ("listed", project.features.digest("listed"))
-    change(project.file.folder / "features.py", "exp(trend), -1", "exp(trend), -2")
-    changed = reopened(project)
-    assert changed.features.digest("listed") != kept["digest"]
-    changed.close()
+    other = changed(project, "exp(trend), -1", "exp(trend), -2")
+    assert other.features.digest("listed") != kept["digest"]
+    other.close()
 
 
 def test_what_is_defined_is_listed_and_shown(project: Project) -> None:
@@ -183,10 +197,9 @@ def test_a_diff_tells_what_changed_and_which_version_it_breaks(
     project: Project, before: str, after: str, changes: list[str | None], why: str | None
 ) -> None:
     """What a bundle carries itself breaks nothing; what the store no longer gives it does."""
-    change(project.file.folder / "features.py", before, after)
-    changed = reopened(project)
-    told = carry_out(definitions.diff_features, changed, Nothing())
-    changed.close()
+    other = changed(project, before, after)
+    told = carry_out(definitions.diff_features, other, Nothing())
+    other.close()
     found = [each["attribute"] for each in told["changes"] if each["kind"] == "feature view"]
     assert sorted(found, key=str) == sorted(changes, key=str)
     assert (why is None) == (told["breaks"] == [])
@@ -200,19 +213,17 @@ def test_apply_keeps_history_and_is_audited(project: Project) -> None:
     count = len(project.applied_features.history())
     assert carry_out(definitions.apply_features, project, Nothing()) == {"changes": [], "breaks": []}
     assert len(project.applied_features.history()) == count
-    change(project.file.folder / "features.py", "exp(trend), -1", "exp(trend), -3")
-    changed = reopened(project)
-    applied = carry_out(definitions.apply_features, changed, Nothing())
+    other = changed(project, "exp(trend), -1", "exp(trend), -3")
+    applied = carry_out(definitions.apply_features, other, Nothing())
     assert {each["attribute"] for each in applied["changes"]} == {"expressions.weight", "digest"}
-    newest = changed.applied_features.history()[-1]
+    newest = other.applied_features.history()[-1]
     assert (newest["by"], newest["changes"]) == (
-        changed.principal.name, ["changed feature service listed", "changed feature view pace"],
+        other.principal.name, ["changed feature service listed", "changed feature view pace"],
     )  # fmt: skip
-    entry = changed.audit.entries()[-1].body
+    entry = other.audit.entries()[-1].body
     assert (entry["action"], entry["detail"]["digest"]) == ("features.apply", newest["digest"])
-    changed.close()
-    (project.file.folder / "features.py").write_text(FEATURES)
-    again = reopened(project)
+    other.close()
+    again = changed(other, "listed = my", "listed = my")
     carry_out(definitions.apply_features, again, Nothing())
     again.close()
 
