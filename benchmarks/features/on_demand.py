@@ -8,6 +8,7 @@ with ten expressions over the view and the request. The machine's other work doe
 
 import json
 import statistics
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,7 +55,7 @@ def main() -> None:
         measured = {name: p50_us(reader) for name, reader in readers.items()}
         store.close()
     added = measured["on_demand"] - measured["plain"]
-    print(json.dumps({**measured, "added_us": round(added, 1), "reach_us": 150}))
+    sys.stdout.write(json.dumps({**measured, "added_us": round(added, 1), "reach_us": 150}) + "\n")
 
 
 def plan(*, derived: bool = False) -> FeaturePlan:

@@ -4,6 +4,7 @@ import itertools
 import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,19 +12,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelyard.core import ManualClock, ModelyardError, to_micros
+from modelyard.core import InvalidInput, ManualClock, ModelyardError, to_micros
 from modelyard.features import (
     Definitions,
     Entity,
+    Feature,
+    FeatureService,
     FeatureStore,
     FeatureView,
+    InvalidDefinition,
     OnDemandView,
     RequestSource,
+    UnknownFeature,
+    load_definitions,
 )
 from modelyard.online import (
     FeatureReader,
+    InvalidRequestField,
     LocalOnlineStore,
+    Presence,
     RequestField,
+    UnusableFeature,
 )
 from modelyard.storage import open_record_store
 
@@ -92,7 +101,8 @@ NUMBERS = (
 TEXTS = st.none() | st.sampled_from(["a", "é", "", "Zürich"])
 TIMES = st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1))
 ROWS = st.lists(
-    st.tuples(NUMBERS, st.none() | st.integers(-(2**53), 2**53), TEXTS, st.none() | st.booleans(), TIMES, NUMBERS, TEXTS, TIMES),
+    st.tuples(NUMBERS, st.none() | st.integers(-(2**53), 2**53), TEXTS, st.none() | st.booleans(), TIMES, NUMBERS, TEXTS,
+              TIMES),
     min_size=1, max_size=12,
 )  # fmt: skip
 
@@ -135,3 +145,147 @@ def test_offline_and_online_give_the_same_bits(make: Make, rows: list[tuple[Any,
             name: bits(value) for name, value in expected.items()
         }
         assert among.presence == alone.presence
+
+
+def test_what_is_wrong_with_a_definition_is_said_at_once() -> None:
+    """All of it, with the nearest name and the way to tell two apart."""
+    view, other = view_of(stored(x=[1.0], y=[1.0])), view_of(stored(x=[1.0]), "other")
+    with pytest.raises(InvalidDefinition) as caught:
+        OnDemandView(
+            "made", sources=[view, other, REQUEST], features={"a": "x + 1", "b": "pagse * 2", "y": "1 +", "c": "d"}
+        )
+    for part in (
+        "feature 'a' names 'x', which several sources have: write stats.x or other.x",
+        "feature 'b' names 'pagse', which no source has",
+        "its feature 'y' has the name of what it is computed of",
+        "cannot be read",
+    ):
+        assert part in caught.value.message
+    assert OnDemandView("made", sources=[view, other], features={"a": "stats.x - other.x"}).feature_names == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ({"sources": "stats"}, "sources is a list"),
+        ({"sources": ["stats"]}, "'stats' is no source"),
+        ({"features": {}}, "features maps at least one name"),
+        ({"features": {"a": 1}}, "expressions, which are texts"),
+        ({"features": {"__a": "x"}}, "cannot name a feature"),
+        ({"tags": 1}, "tags map texts"),
+    ],
+)
+def test_what_is_no_on_demand_view_is_refused(shape: dict[str, Any], message: str) -> None:
+    """Before anything is read."""
+    with pytest.raises(InvalidDefinition, match=message):
+        OnDemandView(**{"name": "made", "sources": [view_of(stored(x=[1.0]))], "features": {"a": "x"}, **shape})
+
+
+def test_kinds_are_checked_at_once_where_types_are_declared_and_else_when_they_are_read() -> None:
+    """A text is no number, whoever says so."""
+    declared = FeatureView(
+        "v", entities=[USER], source="nowhere.parquet", event_time="at", features=[Feature("s", "string")]
+    )
+    with pytest.raises(InvalidDefinition, match="'made' cannot be computed.*a number must stand there"):
+        OnDemandView("made", sources=[declared], features={"a": "s * 2"})
+    told_later = OnDemandView("made", sources=[view_of(stored(s=["a"]))], features={"a": "s * 2"})
+    with pytest.raises(InvalidDefinition, match="a number must stand there"):
+        told_later.program()
+    lists = OnDemandView("made", sources=[view_of(stored(s=[[1]]))], features={"a": "is_null(s)"})
+    with pytest.raises(
+        InvalidDefinition, match=r"feature 's' of view 'stats' is list<.*expressions do not compute with"
+    ):
+        lists.program()
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({}, "at least one field"),
+        ({"p": "bool"}, "send a flag as 1 or 0"),
+        ({"p": "flaot"}, "There is no type 'flaot'"),
+    ],
+)
+def test_a_request_source_takes_what_requests_carry(schema: dict[str, str], message: str) -> None:
+    """Numbers, texts and times."""
+    with pytest.raises(InvalidDefinition, match=message):
+        RequestSource("visit", schema)
+
+
+def test_the_plan_reads_what_only_expressions_need(make: Make) -> None:
+    """Beside the model's own features, under no name of theirs; request fields are added, and required."""
+    view = view_of(stored(x=[1.0], y=[2.0]), "hidden")
+    made = OnDemandView(
+        "made", sources=[view, REQUEST], features={"half": "x / 2", "more": "half + pages", "at": "sent"}
+    )
+    store = make(view, made)
+    plan = store.plan(["hidden:y", "made:more"], [KEY])
+    assert plan.views[0].features == ("y",)
+    assert plan.views[0].inputs == ("x",)
+    assert [(each.name, each.required) for each in plan.request] == [("user", True), ("pages", True)]
+    assert plan.derived[0].expressions == (("half", "x / 2"), ("more", "half + pages"))
+    store.materializer.materialize(NOON)
+    row = FeatureReader(store._online, plan).row({"user": 0, "pages": 3.0}, to_micros(NOON))
+    assert row.values == {"user": 0, "pages": 3.0, "y": 2.0, "more": 3.5}
+    assert row.presence == {"y": Presence.PRESENT, "more": Presence.PRESENT}
+    with pytest.raises(InvalidDefinition, match="is a time, which no model takes"):
+        store.plan(["made:at"], [KEY])
+    with pytest.raises(InvalidDefinition, match="'pages' is a category in the model's request"):
+        store.plan(["made:more"], [KEY, RequestField("pages", "category")])
+    with pytest.raises(UnknownFeature, match="no feature 'made:mroe'"):
+        store.plan(["made:mroe"], [KEY])
+
+
+def test_a_value_that_cannot_be_computed_with_is_told_for_its_row_alone(make: Make) -> None:
+    """Whole numbers beyond 2^53, offline and online; a time that is none; stored values of another type."""
+    view = view_of(stored(n=[2**53 + 1, 1]), "large")
+    made = OnDemandView("made", sources=[view, REQUEST], features={"a": "n + pages", "h": "hour(sent)"})
+    store = make(view, made)
+    store.materializer.materialize(NOON)
+    reader = FeatureReader(store._online, store.plan(["made:a", "made:h"], [KEY]))
+    good = {"user": 1, "pages": 1.0, "sent": "2026-01-05T12:00:00.1234567+02:00"}
+    requests = [
+        {**good, "user": 0},
+        good,
+        {**good, "sent": "noon"},
+        {**good, "sent": "2026-13-01"},
+        {**good, "pages": 2**60 + 1},
+    ]
+    first, second, third, fourth, fifth = reader.rows(requests, [to_micros(NOON)] * 5)
+    assert isinstance(first, UnusableFeature)
+    assert not isinstance(second, ModelyardError)
+    assert (second.values["a"], second.values["h"]) == (2.0, 10.0)
+    for refused, field in ((third, "sent"), (fourth, "sent"), (fifth, "pages")):
+        assert isinstance(refused, InvalidRequestField)
+        assert refused.context["path"] == field
+    entities = pa.table({"user": [0], "pages": [1.0], "sent": ["2026-01-05"], "at": [NOON]})
+    with pytest.raises(InvalidInput, match="beyond the whole numbers"):
+        store.training_rows(entities, ["made:a"], event_time="at")
+    with pytest.raises(InvalidDefinition, match="no column 'pages', which the on-demand view 'made' takes"):
+        store.training_rows(entities.drop_columns(["pages"]), ["made:a"], event_time="at")
+
+
+def test_a_service_lists_views_parts_and_requests(make: Make) -> None:
+    """In order, each once; definitions that only a service names are found with it."""
+    view = view_of(stored(x=[1.0], y=[2.0]), "served")
+    made = OnDemandView("made", sources=[view], features={"a": "x + y"})
+    service = FeatureService("both", features=[REQUEST, made, view[["y"]], "served:x", made[["a"]]])
+    store = make(view, made, service)
+    assert store.listed("both") == ["pages", "channel", "sent", "made:a", "served:y", "served:x"]
+    with pytest.raises(UnknownFeature, match="no feature service 'bth'"):
+        store.listed("bth")
+    for wrong, message in (([], "at least one"), (["served"], "write view:feature"), ([1], "'1' is no feature")):
+        with pytest.raises(InvalidDefinition, match=message):
+            FeatureService("wrong", features=wrong)  # type: ignore[arg-type]
+
+
+def test_what_a_service_names_is_loaded_with_it(tmp_path: Path) -> None:
+    """A module needs to bind no more than the service."""
+    (tmp_path / "features.py").write_text(
+        "import modelyard as my\n"
+        "def view():\n"
+        "    return my.FeatureView('v', entities=[my.Entity('user')], source='v.csv', event_time='at', features=['x'])\n"
+        "listed = my.FeatureService('s', features=[my.OnDemandView('d', sources=[view()], features={'a': 'x + 1'})])\n"
+    )
+    found = load_definitions(tmp_path / "features.py")
+    assert found.names() == ["v:x", "d:a"]

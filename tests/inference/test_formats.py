@@ -13,7 +13,8 @@ STORED = Path(__file__).with_name("bundles")
 """A folder a format, built by the code that wrote it.
 
 `format-1` was built at commit ae21cbd by `build_bundle`: histogram trees over a number and a category. `format-2` at
-b4618cc: a pipeline of one-hot encoder and logistic regression over the same, on ONNX Runtime.
+b4618cc: a pipeline of one-hot encoder and logistic regression over the same, on ONNX Runtime. `format-3` at ab9a578: a
+model over text.
 """
 
 OLDER = [f"format-{number}" for number in range(1, FORMAT_VERSION)]
@@ -46,6 +47,15 @@ def test_format_2_answers_as_it_did() -> None:
     answer = bundle.predict([(60.0, "de"), {"amount": 60.0, "country": "fr"}])
     assert answer.labels == ("0", "1")
     assert answer.scores[:, 0].tolist() == pytest.approx([0.39873411, 0.54510273], abs=1e-8)
+
+
+def test_format_3_answers_as_it_did() -> None:
+    """The same of the format before on-demand features."""
+    bundle = load_bundle(STORED / "format-3")
+    assert bundle.digest.startswith("94a4cae9e3b0")
+    answer = bundle.predict([{"review": "a e"}, {"review": "! !"}])
+    assert answer.labels == ("0", "1")
+    assert answer.scores[:, 0].tolist() == pytest.approx([0.37754071, 0.98201376], abs=1e-8)
 
 
 def test_the_next_format_is_refused_with_what_to_do(tmp_path: Path) -> None:

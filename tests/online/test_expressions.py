@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -282,3 +283,25 @@ def test_arithmetic_is_pythons(text: str, x: float, y: float) -> None:
         assert found is None
     else:
         assert found == expected
+
+
+def test_a_row_gives_the_same_bits_alone_and_among_thousands() -> None:
+    """Powers too, which numpy computes in two ways: one exponent for all rows, or one each."""
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=4000) * 10.0 ** random.integers(-3, 4, 4000), np.abs(random.normal(size=4000)) * 3
+    y[::3] = random.choice([2.0, 0.5, -1.0, 3.0], len(y[::3]))
+    formulas = {
+        "a": "x ** 2",
+        "b": "abs(x) ** 0.5",
+        "c": "x ** -1",
+        "d": "abs(x) ** y",
+        "e": "exp(x) + sin(x)",
+        "f": "y ** 2",
+    }
+    program = Program(formulas, {"x": "number", "y": "number"})
+    together = program.run({"x": x, "y": y})
+    for at in range(len(x)):
+        alone = program.run({"x": x[at : at + 1], "y": y[at : at + 1]})
+        assert {name: each.tobytes() for name, each in alone.items()} == {
+            name: each[at : at + 1].tobytes() for name, each in together.items()
+        }

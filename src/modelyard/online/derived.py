@@ -42,9 +42,25 @@ class Derivation:
 
         InvalidRequestField or UnusableFeature when a row has a value that expressions cannot compute with.
         """
-        given = {each.name: _column(each, found(each)) for each in self._inputs}
+        given = self._one(found) if rows == 1 else {each.name: _column(each, found(each)) for each in self._inputs}
         made = self._program.run(given, rows)
         return [as_values(made[name], self._program.kinds[name]) for name in self.features]
+
+    def _one(self, found: Found) -> dict[str, Column]:
+        """The columns of a single row: its floats become one array, of which each takes a part."""
+        given: dict[str, Column] = {}
+        names, floats = [], []
+        for each in self._inputs:
+            values = found(each)
+            if type(values[0]) is float and each.kind == "number":
+                names.append(each.name)
+                floats.append(values[0])
+            else:
+                given[each.name] = _column(each, values)
+        block = np.array(floats)
+        for at, name in enumerate(names):
+            given[name] = block[at : at + 1]
+        return given
 
     def each(self, found: Found, rows: int) -> list[list[Value] | ModelyardError]:
         """The values of `features` row by row, or why a row has none; one such row does not spoil the others."""
@@ -66,8 +82,6 @@ def _column(each: DerivedInput, values: Sequence[Value]) -> Column:
     types = set(map(type, values))
     if not types <= _TYPES[each.kind]:
         raise _unusable(each, next(value for value in values if type(value) not in _TYPES[each.kind]))
-    if len(values) == 1 and types == {float}:
-        return np.array(values)
     try:
         return as_column(values, each.kind)
     except InvalidInput as error:

@@ -149,12 +149,12 @@ def test_exact_sums_are_those_of_the_standard_library() -> None:
 def test_whole_numbers_stay_whole_and_one_that_overflows_is_an_error() -> None:
     """The sum of integers is an integer of 64 bits, or an error with a remedy."""
     events = pa.table({"user": ["a", "a"], "at": [at(0), at(1)], "n": [2**62, 2**62 + 1]})
-    shape = {"entities": [USER], "source": events, "event_time": "at", "slide": MINUTE}
-    found = AggregationView("v", aggregations=[Aggregation("n", "sum", MINUTE)], **shape).table()  # type: ignore[arg-type]
+    shape: dict[str, Any] = {"entities": [USER], "source": events, "event_time": "at", "slide": MINUTE}
+    found = AggregationView("v", aggregations=[Aggregation("n", "sum", MINUTE)], **shape).table()
     assert found.schema.field("n_sum_1m").type == pa.int64()
     assert found.column("n_sum_1m").to_pylist() == [2**62, 2**62 + 1, 0]
     with pytest.raises(InvalidDefinition, match="beyond whole numbers of 64 bits"):
-        AggregationView("v", aggregations=[Aggregation("n", "sum", HOUR)], **shape).table()  # type: ignore[arg-type]
+        AggregationView("v", aggregations=[Aggregation("n", "sum", HOUR)], **shape).table()
 
 
 def test_the_types_are_known_before_anything_is_computed() -> None:

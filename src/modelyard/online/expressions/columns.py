@@ -21,6 +21,8 @@ EXACT = 2**53
 
 LARGEST = sys.float_info.max
 
+_TURNED: dict[Kind, type[float | bool | int]] = {"number": float, "truth": bool, "instant": int}
+
 _IS_NONE = np.frompyfunc(lambda value: value is None, 1, 1)
 
 
@@ -44,13 +46,13 @@ def as_values(column: Column, kind: Kind) -> list[Value]:
     """A column as Python values: float, str, bool, or int of microseconds; None where missing."""
     if kind == "text":
         return list(column)
-    turned = {"number": float, "truth": bool, "instant": int}[kind]
+    turned = _TURNED[kind]
     return [turned(each) if each - each == 0 else None for each in column.tolist()]
 
 
 def missing(column: Column) -> Column:
     """Where no value is, as booleans (n,)."""
-    if column.dtype == object:
+    if column.dtype.char == "O":
         absent: Column = _IS_NONE(column).astype(np.bool_)
         return absent
     return ~np.isfinite(column)

@@ -63,7 +63,7 @@ def _compared(numbers: Callable[..., Column], texts: Callable[[Any, Any], bool])
     of_texts = _numbers(texts, 2)
 
     def run(left: Column, right: Column) -> Column:
-        if left.dtype == object:
+        if left.dtype.char == "O":
             return of_texts(left, right)
         return np.where(np.isfinite(left) & np.isfinite(right), numbers(left, right), np.nan)
 
@@ -76,8 +76,9 @@ def _power(base: Column, exponent: Column) -> Column:
     numpy computes these three in a way of their own where one exponent serves for all rows, and that differs from the
     other way in the last bit: one row must give what it gives among many.
     """
-    if len(exponent) == 1 and exponent[0] not in _PLAIN_POWERS:
-        return np.power(base, exponent)
+    if len(exponent) == 1:
+        plain = _PLAIN_POWERS.get(exponent.item())
+        return np.power(base, exponent) if plain is None else plain(base)
     found = np.power(base, exponent)
     for special, function in _PLAIN_POWERS.items():
         if (exponent == special).any():
@@ -120,9 +121,12 @@ def either(left: Column, right: Column) -> Column:
     return np.where((left == 1) | (right == 1), 1.0, np.maximum(left, right))
 
 
+_NULL, _NULL_TEXT = nulls("number"), nulls("text")
+
+
 def choose(condition: Column, then: Column, otherwise: Column) -> Column:
     """By a condition; null where it is."""
-    null = nulls("text" if then.dtype == object else "number")
+    null = _NULL_TEXT if then.dtype.char == "O" else _NULL
     return np.where(condition == 1, then, np.where(condition == 0, otherwise, null))
 
 
