@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 import modelyard.operations
 from modelyard.cli.root import root
 from modelyard.core.durations import format_duration
+from modelyard.online.expressions import FUNCTIONS
 from modelyard.operations import Operation
 from modelyard.pipelines import RULES
 from modelyard.wiring import FILE_NAME, ProjectFile
@@ -52,8 +53,28 @@ def main() -> None:
         ("cli.md", cli_page()),
         ("project-file.md", project_file_page()),
         ("pipeline-rules.md", rules_page()),
+        ("expressions.md", expressions_page()),
     ):
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def expressions_page() -> Iterator[str]:
+    """Every function of the expressions of on-demand views."""
+    yield from (
+        MADE,
+        "",
+        "# Expressions",
+        "",
+        "What [on-demand views](../how-to/derive-features.md) compute with: `+ - * / // % **`, comparisons, `in`,",
+        "`and`, `or`, `not`, `… if … else …`, and these functions. Values are numbers (double precision), texts, truths",
+        "and instants; two instants differ by seconds. A missing value makes a result missing, except in `and`, `or`,",
+        "`coalesce` and `is_null`. `round` goes to the even neighbour at a half, calendar and time of day are UTC's,",
+        "Monday is weekday 0.",
+        "",
+        "| function | gives |",
+        "|---|---|",
+        *(f"| `{name}({each.shape})` | {each.gives} |" for name, each in FUNCTIONS.items()),
+    )
 
 
 def cli_page() -> Iterator[str]:

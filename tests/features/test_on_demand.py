@@ -101,8 +101,9 @@ NUMBERS = (
 TEXTS = st.none() | st.sampled_from(["a", "é", "", "Zürich"])
 TIMES = st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1))
 ROWS = st.lists(
-    st.tuples(NUMBERS, st.none() | st.integers(-(2**53), 2**53), TEXTS, st.none() | st.booleans(), TIMES, NUMBERS, TEXTS,
-              TIMES),
+    st.tuples(
+        NUMBERS, st.none() | st.integers(-(2**53), 2**53), TEXTS, st.none() | st.booleans(), TIMES, NUMBERS, TEXTS, TIMES
+    ),
     min_size=1, max_size=12,
 )  # fmt: skip
 
@@ -186,7 +187,7 @@ def test_kinds_are_checked_at_once_where_types_are_declared_and_else_when_they_a
     declared = FeatureView(
         "v", entities=[USER], source="nowhere.parquet", event_time="at", features=[Feature("s", "string")]
     )
-    with pytest.raises(InvalidDefinition, match="'made' cannot be computed.*a number must stand there"):
+    with pytest.raises(InvalidDefinition, match=r"'made' cannot be computed.*a number must stand there"):
         OnDemandView("made", sources=[declared], features={"a": "s * 2"})
     told_later = OnDemandView("made", sources=[view_of(stored(s=["a"]))], features={"a": "s * 2"})
     with pytest.raises(InvalidDefinition, match="a number must stand there"):
@@ -284,7 +285,8 @@ def test_what_a_service_names_is_loaded_with_it(tmp_path: Path) -> None:
     (tmp_path / "features.py").write_text(
         "import modelyard as my\n"
         "def view():\n"
-        "    return my.FeatureView('v', entities=[my.Entity('user')], source='v.csv', event_time='at', features=['x'])\n"
+        "    user = [my.Entity('user')]\n"
+        "    return my.FeatureView('v', entities=user, source='v.csv', event_time='at', features=['x'])\n"
         "listed = my.FeatureService('s', features=[my.OnDemandView('d', sources=[view()], features={'a': 'x + 1'})])\n"
     )
     found = load_definitions(tmp_path / "features.py")
