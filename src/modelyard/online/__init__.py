@@ -6,14 +6,24 @@ definitions, joins or materializing: that is `features`.
 
 from .batch import RowBatch
 from .columns import ColumnReader, FeatureColumns
-from .contract import EntityKey, OnlineStore, ViewWriter
+from .contract import OnlineStore, ViewWriter
 from .errors import InvalidRequestField, OnlineUnavailable, StaleFeatures
 from .keys import KeyColumn
 from .local import LocalOnlineStore
 from .lookup import ViewColumns, ViewLookup
 from .open import LOCAL, check_online_address, open_online_store
 from .reader import FeatureReader, FeatureRow
-from .records import FeaturePlan, Presence, RequestField, StalePolicy, StoredRow, ViewPlan, ViewState, table_of
+from .records import (
+    EntityKey,
+    FeaturePlan,
+    Presence,
+    RequestField,
+    StalePolicy,
+    StoredRow,
+    ViewPlan,
+    ViewState,
+    table_of,
+)
 from .redis import RedisOnlineStore
 from .rows import Column, bool_column, column_of, float_column, int_column, text_column
 

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from modelyard.core import InvalidInput
+from modelyard.core import InvalidInput, Unavailable
 
 Reply: TypeAlias = "bytes | int | ServerError | list[Reply] | None"
 
 _CHUNK = 1 << 16
 
 
-class ServerError(Exception):
+class ServerError(Unavailable):
     """The server answered with an error; its own words."""
+
+    code = "ONLINE_SERVER_ERROR"
 
 
 @dataclass(frozen=True)
