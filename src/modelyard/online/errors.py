@@ -19,3 +19,9 @@ class OnlineUnavailable(Unavailable):
     """The online store cannot be opened, or takes no more."""
 
     code = "ONLINE_UNAVAILABLE"
+
+
+class ServerError(Unavailable):
+    """A server that keeps online features answered with an error; its own words."""
+
+    code = "ONLINE_SERVER_ERROR"

@@ -12,17 +12,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from modelyard.core import InvalidInput, Unavailable
+from modelyard.core import InvalidInput
+
+from .errors import ServerError
 
 Reply: TypeAlias = "bytes | int | ServerError | list[Reply] | None"
 
 _CHUNK = 1 << 16
-
-
-class ServerError(Unavailable):
-    """The server answered with an error; its own words."""
-
-    code = "ONLINE_SERVER_ERROR"
 
 
 @dataclass(frozen=True)
