@@ -400,9 +400,9 @@ class TestWorkspace:
     def test_features_of_a_project_without_any(self, project: Project) -> None:
         """An empty list; a view that nobody defined is not found."""
         assert carry_out(workspace.list_features, project, Nothing()) == []
-        assert carry_out(workspace.materialize, project, workspace.Materialize()) == []
+        assert carry_out(online.materialize, project, online.Materialize()) == []
         with pytest.raises(NotFound, match="no feature view 'weather'"):
-            carry_out(workspace.materialize, project, workspace.Materialize("weather"))
+            carry_out(online.materialize, project, online.Materialize("weather"))
 
 
 def test_mlflow_that_is_down_keeps_nobody_from_reading(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
