@@ -19,6 +19,7 @@ from modelyard.operations import (
     keys,
     loop,
     models,
+    online,
     pipelines,
     promotions,
     registering,
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependenci
 
 OPERATIONS: list[Operation[Any]] = [
     each
-    for room in (approving, deployments, keys, loop, models, pipelines, promotions, registering, workspace)
+    for room in (approving, deployments, keys, loop, models, pipelines, promotions, registering, online, workspace)
     for each in vars(room).values()
     if isinstance(each, Operation)
 ]
