@@ -244,6 +244,7 @@ def exported() -> dict[str, Metric]:
     metrics.refused("fraud")
     metrics.unknown("fraud", "country", 1)
     metrics.waiting(3)
+    metrics.fresh("stats", 5.0)
     return {family.name: family for family in metrics.registry.collect()}
 
 

@@ -67,7 +67,7 @@ def test_many_rows_are_as_one_by_one(store: LocalOnlineStore, stale: StalePolicy
     """Values, presences and errors, with a request that is wrong among them."""
     request = (RequestField("customer", "category", required=False),)
     reader = FeatureReader(store, FeaturePlan(request, (view(stale),)))
-    asked: list[dict[str, Value]] = [*({"customer": each} for each in customers), {"customer": 7}]
+    asked: list[dict[str, Value]] = [{"customer": each} for each in [*customers, 7]]
     found = reader.rows(asked, [NOON] * len(asked))
     told = [(each.code, each.message) if isinstance(each, ModelyardError) else each for each in found]
     assert told == [outcome(reader, each) for each in asked]

@@ -15,10 +15,12 @@ from modelyard.operations import (
     approving,
     audits,
     carry_out,
+    definitions,
     deployments,
     keys,
     loop,
     models,
+    online,
     pipelines,
     promotions,
     registering,
@@ -36,7 +38,19 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependenci
 
 OPERATIONS: list[Operation[Any]] = [
     each
-    for room in (approving, deployments, keys, loop, models, pipelines, promotions, registering, workspace)
+    for room in (
+        approving,
+        definitions,
+        deployments,
+        keys,
+        loop,
+        models,
+        pipelines,
+        promotions,
+        registering,
+        online,
+        workspace,
+    )
     for each in vars(room).values()
     if isinstance(each, Operation)
 ]
@@ -399,10 +413,10 @@ class TestWorkspace:
 
     def test_features_of_a_project_without_any(self, project: Project) -> None:
         """An empty list; a view that nobody defined is not found."""
-        assert carry_out(workspace.list_features, project, Nothing()) == []
-        assert carry_out(workspace.materialize, project, workspace.Materialize()) == []
+        assert carry_out(definitions.list_features, project, Nothing()) == []
+        assert carry_out(online.materialize, project, online.Materialize()) == []
         with pytest.raises(NotFound, match="no feature view 'weather'"):
-            carry_out(workspace.materialize, project, workspace.Materialize("weather"))
+            carry_out(online.materialize, project, online.Materialize("weather"))
 
 
 def test_mlflow_that_is_down_keeps_nobody_from_reading(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

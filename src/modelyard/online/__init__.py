@@ -6,7 +6,7 @@ definitions, joins or materializing: that is `features`.
 
 from .batch import RowBatch
 from .columns import ColumnReader, FeatureColumns
-from .contract import EntityKey, OnlineStore, ViewWriter
+from .contract import OnlineStore, ViewWriter
 from .errors import InvalidExpression, InvalidRequestField, OnlineUnavailable, StaleFeatures, UnusableFeature
 from .keys import KeyColumn
 from .local import LocalOnlineStore
@@ -16,6 +16,7 @@ from .reader import FeatureReader, FeatureRow
 from .records import (
     DerivedInput,
     DerivedPlan,
+    EntityKey,
     FeaturePlan,
     Presence,
     RequestField,

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from .batch import RowBatch
-from .contract import EntityKey, ViewWriter
+from .contract import ViewWriter
 from .keys import encode_key
-from .records import StoredRow, ViewState
+from .records import EntityKey, StoredRow, ViewState
 from .rows import unpack
 
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .contract import EntityKey
 from .keys import KeyColumn, encode_key, encode_keys
-from .records import StoredRow
+from .records import EntityKey, StoredRow
 from .rows import Column, Ints, column_of, instants, pack
 
 

@@ -56,8 +56,8 @@ class ColumnReader:
         if not count:
             return ViewColumns([[] for _ in lookup.view.features], [[] for _ in lookup.view.features], [])
         if count == 1:
-            one, presence = lookup.one(self._store, [keys[name][0] for name in lookup.view.entity_keys], at)
-            return ViewColumns([[value] for value in one], [[each] for each in presence], [])
+            one, its = lookup.one(self._store, [keys[name][0] for name in lookup.view.entity_keys], at)
+            return ViewColumns([[value] for value in one], [[each] for each in its], [])
         found = lookup.many(self._store, [keys[name] for name in lookup.view.entity_keys], at)
         if lookup.view.stale == "error":
             for place, how in enumerate(found.rows):

@@ -2,17 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from modelyard.core import Micros, Scalar
+from modelyard.core import Micros
 
-from .records import StoredRow, ViewState
-
-if TYPE_CHECKING:
-    from .batch import RowBatch
-
-EntityKey = tuple[Scalar, ...]
-"""The values of a view's join keys, in their order."""
+from .batch import RowBatch
+from .records import EntityKey, StoredRow, ViewState
 
 
 class ViewWriter(Protocol):
@@ -22,7 +17,7 @@ class ViewWriter(Protocol):
     def stored(self) -> int:
         """How many rows were new or newer than what was there; known for certain when the write has ended."""
 
-    def add(self, batch: "RowBatch") -> None:
+    def add(self, batch: RowBatch) -> None:
         """Put rows into this write. Batches may bring the same keys again: the newest stays, of equals the last."""
 
     def mark(self, *, until: Micros | None, at: Micros) -> None:

@@ -31,3 +31,9 @@ class UnusableFeature(Failed):
     """A stored value is not what the expressions of a model compute with."""
 
     code = "UNUSABLE_FEATURE"
+
+
+class ServerError(Unavailable):
+    """A server that keeps online features answered with an error; its own words."""
+
+    code = "ONLINE_SERVER_ERROR"

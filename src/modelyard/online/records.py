@@ -10,6 +10,9 @@ from modelyard.core import Micros, Scalar, canonical_json, digest_of
 
 from .expressions import Kind
 
+EntityKey = tuple[Scalar, ...]
+"""The values of a view's join keys, in their order."""
+
 StalePolicy = Literal["null", "default", "error", "serve"]
 """What becomes of a value that is missing or expired."""
 

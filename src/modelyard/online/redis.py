@@ -17,9 +17,9 @@ from modelyard.core import Micros
 
 from .access import RowAccess
 from .batch import RowBatch
-from .errors import OnlineUnavailable
+from .errors import OnlineUnavailable, ServerError
 from .records import ViewState
-from .resp import Address, Connection, ServerError
+from .resp import Address, Connection
 
 PREFIX = "modelyard:online:2:"
 """Heads every name on the server; the number is the version of rows and keys, as in the embedded store."""

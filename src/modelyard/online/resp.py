@@ -14,13 +14,11 @@ from urllib.parse import unquote, urlsplit
 
 from modelyard.core import InvalidInput
 
+from .errors import ServerError
+
 Reply: TypeAlias = "bytes | int | ServerError | list[Reply] | None"
 
 _CHUNK = 1 << 16
-
-
-class ServerError(Exception):
-    """The server answered with an error; its own words."""
 
 
 @dataclass(frozen=True)
