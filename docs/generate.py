@@ -66,7 +66,7 @@ def expressions_page() -> Iterator[str]:
         "# Expressions",
         "",
         "What [on-demand views](../how-to/derive-features.md) compute with: `+ - * / // % **`, comparisons, `in`,",
-        "`and`, `or`, `not`, `… if … else …`, and these functions. Values are numbers (double precision), texts, truths",
+        "`and`, `or`, `not`, `… if … else …`, and these functions. Values are numbers (doubles), texts, truths",
         "and instants; two instants differ by seconds. A missing value makes a result missing, except in `and`, `or`,",
         "`coalesce` and `is_null`. `round` goes to the even neighbour at a half, calendar and time of day are UTC's,",
         "Monday is weekday 0.",

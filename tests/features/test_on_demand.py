@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelyard.core import InvalidInput, ManualClock, ModelyardError, to_micros
+from modelyard.core import InvalidInput, ManualClock, ModelyardError, Value, to_micros
 from modelyard.features import (
     Definitions,
     Entity,
@@ -102,7 +102,8 @@ TEXTS = st.none() | st.sampled_from(["a", "é", "", "Zürich"])
 TIMES = st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1))
 ROWS = st.lists(
     st.tuples(
-        NUMBERS, st.none() | st.integers(-(2**53), 2**53), TEXTS, st.none() | st.booleans(), TIMES, NUMBERS, TEXTS, TIMES
+        NUMBERS, st.none() | st.integers(-(2**53), 2**53), TEXTS, st.none() | st.booleans(), TIMES,
+        NUMBERS, TEXTS, TIMES,
     ),
     min_size=1, max_size=12,
 )  # fmt: skip
@@ -244,7 +245,7 @@ def test_a_value_that_cannot_be_computed_with_is_told_for_its_row_alone(make: Ma
     store = make(view, made)
     store.materializer.materialize(NOON)
     reader = FeatureReader(store._online, store.plan(["made:a", "made:h"], [KEY]))
-    good = {"user": 1, "pages": 1.0, "sent": "2026-01-05T12:00:00.1234567+02:00"}
+    good: dict[str, Value] = {"user": 1, "pages": 1.0, "sent": "2026-01-05T12:00:00.1234567+02:00"}
     requests = [
         {**good, "user": 0},
         good,
