@@ -26,7 +26,11 @@ def test_figures_are_short_and_what_is_missing_is_a_dash() -> None:
 def test_boxes_of_one_name_are_told_apart_by_their_ids() -> None:
     """Arrows name ids; the legend has every kind once; what is outside stands in none."""
     sign = Sign("A", "#123456")
-    nodes = [Node("1", "same", "thing", sign), Node("2", "same", "thing", sign), Node("3", "x", "else", sign, outside=True)]
+    nodes = [
+        Node("1", "same", "thing", sign),
+        Node("2", "same", "thing", sign),
+        Node("3", "x", "else", sign, outside=True),
+    ]
     drawn = draw_graph("twins", nodes, (Edge("1", "2", label="made"), Edge("3", "2")))
     assert drawn.count('class="legend"') == 1
     assert "<title>same → same: made</title>" in drawn
