@@ -21,8 +21,8 @@ from modelyard.cli.root import root
 from modelyard.core import ManualClock, NotFound
 from modelyard.journal import Journal, PredictionRecord
 from modelyard.operations import lineage
-from modelyard.operations.cards import card_of
-from modelyard.pipelines import find_run
+from modelyard.operations.cards import card_of, judged_of
+from modelyard.pipelines import StepRecord, find_run
 from modelyard.registry import card_markdown, card_page
 from modelyard.wiring import Project
 
@@ -113,6 +113,20 @@ def test_the_card_tells_what_is_declared_and_what_is_on_record(project: Project)
     assert "Orders visits by how likely they end in a purchase." in text
     assert "- Knows visits of the web shop only." in text
     assert "Declared, but no column of the rows: nosuch." in text
+
+
+def test_a_version_that_was_trained_again_says_so(project: Project) -> None:
+    """What was judged is then another model: one that has not seen the rows it was judged by."""
+    version = project.models.get("purchase", 1)
+    found = find_run(project.records, version.made_in.partition("/")[0])
+    assert found is not None
+    assert card_of(project, version).judged == ""
+    register = found.step("register")
+    assert register is not None
+    again = StepRecord("train_2", "train", "done")
+    steps = [msgspec.structs.replace(each, takes=("train_2",)) if each is register else each for each in found.steps]
+    told = judged_of(msgspec.structs.replace(found, steps=(*steps, again)), version)
+    assert told == "What was judged is the model of step 'train'; the version is that of 'train_2', trained after it."
 
 
 def test_what_is_not_on_record_is_said_with_what_would_put_it_there(project: Project) -> None:

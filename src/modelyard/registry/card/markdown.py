@@ -78,7 +78,7 @@ def _metrics(card: Card) -> Iterator[str]:
             yield from _table(("metric", "value"), rows)
         return
     what = "values" if found.task == "regression" else f"classes {', '.join(map(_text, found.classes[:20]))}"
-    yield f"On {found.rows:,} rows that training did not see ({what}), with 95% intervals."
+    yield f"On {found.rows:,} rows ({what}), with 95% intervals.{' ' if card.judged else ''}{_text(card.judged)}"
     yield ""
     yield from _table(
         ("metric", "value", "from", "to"),
