@@ -59,55 +59,44 @@ command.add_command(derive(approving.approve, fields))
 command.add_command(derive(approving.reject, fields))
 
 
-def _written(found: dict[str, Any], files: dict[str, Path | None]) -> dict[str, Any]:
-    """What was found without its renderings, which are written into the files that were asked for."""
+def _tell(operation: Any, version: models.OneVersion, called: dict[str, Any], text: str, **files: Path | None) -> None:
+    """Write the renderings of what was found into the files asked for; print one of them where none was."""
     for path in files.values():
         if path is not None and not path.absolute().parent.is_dir():
             raise InvalidInput(f"There is no folder {path.parent}.", remedy="Make it first.")
+    found = asked(operation, version, called["project_folder"])
     for name, path in files.items():
         if path is not None:
             atomic_write(path, found[name].encode())
             click.echo(f"Wrote {path}.", err=True)
-    return {name: each for name, each in found.items() if name not in files}
+    if called["as_json"] or not any(files.values()):
+        plain = {name: each for name, each in found.items() if name not in {*files, text}}
+        emit(plain, as_json=called["as_json"], show=lambda _: click.echo(found[text], nl=False))
 
 
-def _project_and_json(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that every command has."""
+def _of_a_version(function: Callable[..., None]) -> Callable[..., None]:
+    """What every command about one version takes: which one, in which project, and whether as JSON."""
     as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
     where = click.option("--project", "project_folder", type=_PATH, help=PROJECT_HELP)
-    return where(as_json(function))
+    version = click.argument("version", default="production")
+    return click.argument("name")(version(where(as_json(function))))
 
 
 @command.command("card", help=f"{cards.model_card.summary} Without options it is printed as Markdown.")
-@click.argument("name")
-@click.argument("version", default="production")
 @click.option("--html", type=_PATH, metavar="FILE", help="Write a page with pictures, which opens offline.")
 @click.option("--md", type=_PATH, metavar="FILE", help="Write it as Markdown.")
-@_project_and_json
-def card(
-    name: str, version: str, *, html: Path | None, md: Path | None, project_folder: Path | None, as_json: bool
-) -> None:
-    found = asked(cards.model_card, cards.CardOf(name, version), project_folder)
-    text = found["markdown"]
-    told = _written(found, {"html": html, "markdown": md})
-    if as_json or (html is None and md is None):
-        emit(told, as_json=as_json, show=lambda _: click.echo(text, nl=False))
+@_of_a_version
+def card(name: str, version: str, *, html: Path | None, md: Path | None, **called: Any) -> None:
+    _tell(cards.model_card, models.OneVersion(name, version), called, "markdown", html=html, markdown=md)
 
 
-@command.command("lineage", help=f"{lineage.model_lineage.summary}")
-@click.argument("name")
-@click.argument("version", default="production")
+@command.command("lineage", help=lineage.model_lineage.summary)
 @click.option("--svg", type=_PATH, metavar="FILE", help="Write it as a picture.")
 @click.option("--openlineage", type=_PATH, metavar="FILE", help="Write it as OpenLineage's events, one a line.")
-@_project_and_json
-def lineage_of(
-    name: str, version: str, *, svg: Path | None, openlineage: Path | None, project_folder: Path | None, as_json: bool
-) -> None:
-    found = asked(lineage.model_lineage, lineage.LineageOf(name, version), project_folder)
-    lines = found.pop("lines")
-    told = _written(found, {"svg": svg, "openlineage": openlineage})
-    if as_json or (svg is None and openlineage is None):
-        emit(told, as_json=as_json, show=lambda _: click.echo("\n".join(lines)))
+@_of_a_version
+def lineage_of(name: str, version: str, *, svg: Path | None, openlineage: Path | None, **called: Any) -> None:
+    wanted = models.OneVersion(name, version)
+    _tell(lineage.model_lineage, wanted, called, "text", svg=svg, openlineage=openlineage)
 
 
 alias = click.Group("alias", help="Aliases: set, remove.")

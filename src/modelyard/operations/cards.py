@@ -1,8 +1,7 @@
 """The model card of a version, filled from the records of every room."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -25,23 +24,15 @@ from modelyard.registry import (
 from modelyard.tracking import Evaluation
 from modelyard.wiring import Project
 
-from .contract import Call, Option, operation
+from .contract import Call, operation
 from .lineage import bundle_info, dataset_version, lineage_of, reads_of
-from .models import notice
+from .models import OneVersion, notice
 
 _FINDINGS = 12
 
 
-@dataclass(frozen=True)
-class CardOf:
-    """Which version."""
-
-    name: Annotated[str, Option("Model.", positional=True)]
-    version: Annotated[str, Option("Number, label or alias.", positional=True)] = "production"
-
-
 @operation("model", "card", Permission.READ)
-def model_card(call: Call[CardOf]) -> Any:
+def model_card(call: Call[OneVersion]) -> Any:
     """The card of a version: use and limits, data, metrics with intervals, groups, approvals, lineage, build."""
     notice(call.project, call.input.name)
     version = call.project.models.get(call.input.name, call.input.version)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import msgspec
 import pyarrow.compute as pc
@@ -18,23 +18,15 @@ from modelyard.tracking import RunView
 from modelyard.tracking import find_run as find_tracked
 from modelyard.wiring import Project
 
-from .contract import Call, Option, operation
-from .models import notice
+from .contract import Call, operation
+from .models import OneVersion, notice
 
 _VIEW_FEATURES = 8
 _ORDER = get_args(ThingKind)
 
 
-@dataclass(frozen=True)
-class LineageOf:
-    """Which version."""
-
-    name: Annotated[str, Option("Model.", positional=True)]
-    version: Annotated[str, Option("Number, label or alias.", positional=True)] = "production"
-
-
 @operation("model", "lineage", Permission.READ)
-def model_lineage(call: Call[LineageOf]) -> Any:
+def model_lineage(call: Call[OneVersion]) -> Any:
     """What a version came from, and what came of it: datasets, views, code, runs, bundle, routes, predictions."""
     notice(call.project, call.input.name)
     version = call.project.models.get(call.input.name, call.input.version)
@@ -42,7 +34,7 @@ def model_lineage(call: Call[LineageOf]) -> Any:
     picture = lineage_picture(found, f"{version.name} {version.label}")
     told: dict[str, Any] = msgspec.to_builtins(found)
     events = "".join(f"{msgspec.json.encode(each).decode()}\n" for each in lineage_events(call.project, version))
-    renderings = {"lines": lineage_lines(found), "svg": picture, "openlineage": events}
+    renderings = {"text": "\n".join(lineage_lines(found)) + "\n", "svg": picture, "openlineage": events}
     return {"model": version.name, "version": version.number, **told, **renderings}
 
 
@@ -50,8 +42,8 @@ def lineage_events(project: Project, version: ModelVersion) -> list[dict[str, An
     """OpenLineage's events of the run that made a version; of one without a run, an event of the version alone."""
     run = find_run(project.records, version.made_in.partition("/")[0]) if version.made_in else None
     if run is not None:
-        return run_events(run, project.origins(run))
-    return [dataset_event(project.registered_as(version), project.lineage_namespace, version.created_at)]
+        return run_events(run, project.lineage.origins(run))
+    return [dataset_event(project.lineage.registered_as(version), project.lineage.namespace, version.created_at)]
 
 
 def lineage_of(project: Project, version: ModelVersion) -> Lineage:
