@@ -78,11 +78,13 @@ class Registry:
         gates: Sequence[Judgement] = (),
         description: str = "",
         once: str | None = None,
+        evaluation: Digest | None = None,
     ) -> ModelVersion:
         """Register a logged model with its bundle; AlreadyRegistered when the label, or the number, is taken.
 
         Without a bundle it is metadata only, and never served. `number`: a version that MLflow has already. `once`
-        names the act, so that repeating it after a crash gives the same version: see `registered_by`.
+        names the act, as the RUN/STEP of a pipeline, so that repeating it after a crash gives the same version: see
+        `registered_by`. `evaluation`: what it was found to be worth, see `ModelVersion`.
 
         The bundle is in the artifact store, and the number given by MLflow, before the record says that the version
         exists: a crash in between leaves nothing that could serve.
@@ -108,6 +110,8 @@ class Registry:
             tags=dict(tags or {}),
             gates=tuple(judged(each) for each in gates),
             description=description,
+            evaluation=evaluation,
+            made_in=once or "",
         )
         try:
             return self._record(version, principal, once, own_label=label is not None)
@@ -123,6 +127,12 @@ class Registry:
         with self.records.snapshot() as view:
             found = [as_now(view, each) for each in view.find(VERSIONS, "once", once)]
         return next((each for each in found if each.name == name), None)
+
+    def made_in(self, run: str, step: str) -> ModelVersion | None:
+        """The version that a step of a pipeline's run registered, of whatever model."""
+        with self.records.snapshot() as view:
+            found = view.find(VERSIONS, "once", f"{run}/{step}", limit=1)
+            return as_now(view, found[0]) if found else None
 
     def logged(self, name: str, number: int) -> LoggedVersion | None:
         """A version as MLflow has it, ours or not."""

@@ -24,7 +24,7 @@ from modelyard.data import DatasetSettings, read_schema
 from modelyard.execution import ExecutionSettings
 from modelyard.features import FeaturesSettings, load_definitions
 from modelyard.monitoring import AlertSettings, MonitorSettings
-from modelyard.pipelines import PipelineSettings
+from modelyard.pipelines import LineageSettings, PipelineSettings
 from modelyard.retraining import RetrainingSettings
 from modelyard.rollout import DeploymentSettings
 
@@ -51,6 +51,7 @@ class ProjectFile(Section):
     monitoring: dict[str, MonitorSettings] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()
     retraining: dict[str, RetrainingSettings] = Field(default_factory=dict)
+    lineage: LineageSettings = LineageSettings()
 
 
 @dataclass(frozen=True)
