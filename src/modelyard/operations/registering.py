@@ -100,6 +100,7 @@ def register(call: Call[Register]) -> Any:
             tags={**origin.tags, **tags},
             gates=gates,
             description=description or origin.description,
+            evaluation=None if origin.run is None else project.evaluations.by_run(origin.run),
         )
     return _registered(call, version, gates)
 

@@ -78,11 +78,13 @@ class Registry:
         gates: Sequence[Judgement] = (),
         description: str = "",
         once: str | None = None,
+        evaluation: Digest | None = None,
     ) -> ModelVersion:
         """Register a logged model with its bundle; AlreadyRegistered when the label, or the number, is taken.
 
         Without a bundle it is metadata only, and never served. `number`: a version that MLflow has already. `once`
-        names the act, so that repeating it after a crash gives the same version: see `registered_by`.
+        names the act, as the RUN/STEP of a pipeline, so that repeating it after a crash gives the same version: see
+        `registered_by`. `evaluation`: what it was found to be worth, see `ModelVersion`.
 
         The bundle is in the artifact store, and the number given by MLflow, before the record says that the version
         exists: a crash in between leaves nothing that could serve.
@@ -108,6 +110,8 @@ class Registry:
             tags=dict(tags or {}),
             gates=tuple(judged(each) for each in gates),
             description=description,
+            evaluation=evaluation,
+            made_in=once or "",
         )
         try:
             return self._record(version, principal, once, own_label=label is not None)

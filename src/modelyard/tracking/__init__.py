@@ -7,20 +7,46 @@ MLflow shows it as a projection.
 from .active import JOINED, active_run, joined_run
 from .comparing import Comparison, RunView, compare_runs, comparison_page, comparison_picture, find_run, read_runs
 from .errors import TrackedRunNotFound, TrackingUnavailable
-from .evaluation import CurvePoints, Evaluation, Importance, Residuals, Slice, evaluate
+from .evaluation import (
+    FEW,
+    CurvePoints,
+    Declared,
+    Evaluation,
+    Evaluations,
+    Gap,
+    Group,
+    GroupTable,
+    How,
+    Importance,
+    Rate,
+    Residuals,
+    Slice,
+    evaluate,
+    evaluation_page,
+    figures_of,
+    with_declared,
+)
 from .facts import concealed, gathered
 from .live import LiveRun, UsedDataset
 from .registered import LoggedVersion, RegisteredModels, Shown
 from .tracker import Run, Status, Tracker, without_telemetry
 
 __all__ = [
+    "FEW",
     "JOINED",
     "Comparison",
     "CurvePoints",
+    "Declared",
     "Evaluation",
+    "Evaluations",
+    "Gap",
+    "Group",
+    "GroupTable",
+    "How",
     "Importance",
     "LiveRun",
     "LoggedVersion",
+    "Rate",
     "RegisteredModels",
     "Residuals",
     "Run",
@@ -38,9 +64,12 @@ __all__ = [
     "comparison_picture",
     "concealed",
     "evaluate",
+    "evaluation_page",
+    "figures_of",
     "find_run",
     "gathered",
     "joined_run",
     "read_runs",
+    "with_declared",
     "without_telemetry",
 ]

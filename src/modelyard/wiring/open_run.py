@@ -16,6 +16,8 @@ from modelyard.data import Version, version_of
 from modelyard.pipelines import Masked, RunContext, in_run, seeded
 from modelyard.tracking import (
     JOINED,
+    Declared,
+    Evaluation,
     LiveRun,
     Run,
     Tracker,
@@ -28,6 +30,7 @@ from modelyard.tracking import (
 
 from .project import Project
 from .project_file import FILE_NAME
+from .services import ProjectServices, declared_columns
 
 FACTS = "environment"
 """The folder of a run in which its facts are."""
@@ -67,7 +70,14 @@ def run(
             stack.enter_context(seeded(seed))
             _seed_torch(seed)
         mask = Masked(step.secrets).text if step is not None else str
-        live = LiveRun(tracker, opened, dataset=partial(_used, home), mask=mask)
+        live = LiveRun(
+            tracker,
+            opened,
+            dataset=partial(_used, home),
+            mask=mask,
+            declared=partial(_declared, home, step),
+            keep=partial(_keep, home, step, opened),
+        )
         with _finished(live):
             live.log(params={**(params or {}), **({} if seed is None else {"seed": seed})}, tags=tags)
             yield live
@@ -115,6 +125,23 @@ def _finished(live: LiveRun) -> Iterator[None]:
             error.add_note(f"{live.waiting} metrics of run {live.id} could not be written: {lost.message}")
         raise
     live.finish()
+
+
+def _declared(home: Project | None, step: RunContext | None, model: str | None) -> Declared:
+    """By what the project's models are judged; by nothing where there is no project, as in the parts of a step."""
+    if home is not None:
+        return declared_columns(home.settings.models, model)
+    if step is not None and isinstance(step.services, ProjectServices):
+        return step.services.declared(model)
+    return Declared()
+
+
+def _keep(home: Project | None, step: RunContext | None, opened: Run, evaluation: Evaluation, name: str) -> None:
+    """For the card of a version that comes of this run; MLflow has it whatever becomes of this."""
+    if home is not None:
+        home.evaluations.keep(evaluation, run=opened.id, name=name)
+    elif step is not None and isinstance(step.services, ProjectServices):
+        step.services.evaluations.keep(evaluation, run=opened.id, name=name)
 
 
 def _used(home: Project | None, given: Any, name: str | None) -> UsedDataset:

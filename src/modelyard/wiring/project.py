@@ -64,7 +64,7 @@ from modelyard.rollout import (
 )
 from modelyard.routing import FeedFolder, KeyEntry
 from modelyard.storage import ArtifactStore, RecordStore, Snapshot, open_artifact_store, open_record_store
-from modelyard.tracking import RegisteredModels, Tracker
+from modelyard.tracking import Evaluations, RegisteredModels, Tracker
 
 from .keys import KEYS_FOLDER, ProjectKeys
 from .project_file import FILE_NAME, ProjectFile, load_project_file
@@ -147,6 +147,11 @@ class Project:
         declared = self.settings.stores.tracking
         uri = declared.get_secret_value() if declared else f"sqlite:///{self.workspace / 'mlflow.db'}"
         return Tracker(uri, (self.workspace / "mlartifacts").as_uri(), self.clock)
+
+    @cached_property
+    def evaluations(self) -> Evaluations:
+        """What models were found to be worth on labelled rows."""
+        return Evaluations(self.records, self.artifacts, self.clock)
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -260,6 +265,7 @@ class Project:
             scratch,
             self.datasets,
             self.keys,
+            self.evaluations,
         )
 
     @cached_property

@@ -111,3 +111,14 @@ class ModelSettings(Section):
     features: tuple[str, ...] = Field(
         min_length=1, description="Inputs in order: a request field, or view:feature from the feature definitions."
     )
+    owner: str = Field("", max_length=200, description="Who answers for it: a person or a team, for its model card.")
+    intended_use: str = Field("", max_length=5000, description="What it is for, for its model card.")
+    limits: tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...] = Field(
+        (), description="What it is not for, and where it is known to fail; one sentence each, for its model card."
+    )
+    slices: tuple[str, ...] = Field(
+        (), description="Columns of the rows it is judged on: evaluations measure each value, or quarter, on its own."
+    )
+    groups: tuple[str, ...] = Field(
+        (), description="Columns that tell groups of people or things apart, to be treated alike: the fairness table."
+    )
