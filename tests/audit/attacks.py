@@ -195,7 +195,8 @@ def edit(yard: Yard, chance: random.Random) -> None:
         number = chance.randint(1, ENTRIES)
         body = database.body(number)
         name = chance.choice(["at", "principal", "source", "action", "subject", "detail", "previous", "hash", "new"])
-        body[name] = chance.choice(["x", None, 1, {"to": 99}, [], "0" * 64])
+        others = [each for each in ("x", None, 1, {"to": 99}, [], "0" * 64) if each != body.get(name, "nothing")]
+        body[name] = chance.choice(others)
         database.put(number, body)
 
 

@@ -42,8 +42,9 @@ for sign in (1, -1):
         logged = mlflow.sklearn.log_model(
             model, name="model", input_example=rows[:50], pip_requirements=["scikit-learn"],
             serialization_format="cloudpickle")
-    client.create_model_version("fraud", logged.model_uri, tags={"team": "risk", "old": "1"}, description="plain")
-    print(json.dumps(model.predict_proba(rows[:1])[0, 1]))
+    made = mlflow.register_model(logged.model_uri, "fraud", tags={"team": "risk", "old": "1"})
+    client.update_model_version("fraud", made.version, "plain")
+    print(json.dumps([model.predict_proba(rows[:1])[0, 1], made.run_id, logged.model_uri]))
 """
 LOOK = """
 import sys, json, warnings, mlflow
@@ -55,8 +56,8 @@ print(json.dumps({
     "stages": {each.version: each.current_stage for each in found},
     "tags": {each.version: {k: v for k, v in each.tags.items() if "." not in k} for each in found},
     "said": {each.version: each.description for each in found},
-    "by_alias": client.get_model_version_by_alias("fraud", "production").version,
-    "by_stage": [each.version for each in client.get_latest_versions("fraud", ["Production"])],
+    "by_alias": int(client.get_model_version_by_alias("fraud", "production").version),
+    "by_stage": [int(each.version) for each in client.get_latest_versions("fraud", ["Production"])],
 }))
 """
 
@@ -66,7 +67,7 @@ def plain(program: str, uri: str, folder: Path) -> list[Any]:
     command = [sys.executable, "-W", "ignore", "-c", program, uri]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads(line) for line in done.stdout.splitlines() if line[:1] in "{0123456789"]
+    return [json.loads(line) for line in done.stdout.splitlines() if line[:1] in "[{"]
 
 
 def modelyard(*words: object, folder: Path) -> Any:
@@ -121,7 +122,7 @@ def test_what_plain_mlflow_registered_is_promoted_and_served_and_plain_clients_s
     folder.mkdir()
     port, metrics = free_ports(2)
     (folder / "modelyard.yaml").write_text(PROJECT.format(uri=uri, port=port, metrics=metrics))
-    scores = plain(REGISTER, uri, folder)
+    (score, run, logged), *_ = plain(REGISTER, uri, folder)
     for number in (1, 2):
         words = ("--path", f"models:/fraud/{number}", "--version", f"plain-{number}", "--sample", "rows.csv")
         told = modelyard("model", "register", "--name", "fraud", *words, "--metrics", '{"auc": 0.99}', folder=folder)
@@ -137,14 +138,17 @@ def test_what_plain_mlflow_registered_is_promoted_and_served_and_plain_clients_s
         "stages": {"1": "Production", "2": "Archived"},
         "tags": {"1": {"team": "fraud", "new": "2"}, "2": {"team": "risk", "old": "1"}},
         "said": {"1": "the first", "2": "plain"},
-        "by_alias": "1",
-        "by_stage": ["1"],
+        "by_alias": 1,
+        "by_stage": [1],
     }
+    for words in (("--run", run, "--sample", "rows.csv"), ("--path", logged, "--sample", "rows.csv"), ()):
+        told = modelyard("model", "register", "--name", "more", *words, "--metrics", '{"auc": 0.99}', folder=folder)
+        assert told["servable"] is bool(words)
     command = [sys.executable, "-m", "modelyard", "serve", "--project", str(folder)]
     with running(command, tmp_path, lambda: healthy(f"http://127.0.0.1:{port}/ready")):
         answer = ask(port, (folder / "rows.csv").read_text().splitlines()[1])
     assert answer["model_version"] == "1"
-    assert answer["probability"] == pytest.approx(scores[0], abs=1e-5)
+    assert answer["probability"] == pytest.approx(score, abs=1e-5)
 
 
 def ask(port: int, row: str) -> Any:

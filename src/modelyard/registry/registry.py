@@ -93,7 +93,7 @@ class Registry:
         if (before := self.registered_by(name, once)) is not None:
             return before
         artifact = None if bundle is None else self._artifacts.put_tree(bundle)
-        where = source or f"modelyard:{name}/{label or 'metadata-only'}"
+        where = source or f"modelyard:///{name}/{label or 'metadata-only'}"  # servers refuse relative paths
         given = number or self._tracked.create(name, where, run, tags, description, once=once)
         version = ModelVersion(
             name=name,

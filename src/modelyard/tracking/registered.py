@@ -1,5 +1,6 @@
 """MLflow's registered models: numbers of versions from there, aliases and stages shown there."""
 
+import re
 import socket
 import warnings
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ Result = TypeVar("Result")
 _ONCE = "modelyard.once"
 """The tag that tells which act a version was created by."""
 
+_LOGGED = re.compile(r"models:/(m-[0-9a-f]+)")
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
@@ -65,10 +67,8 @@ class RegisteredModels:
         if once is not None and (number := self._created_by(model, once)) is not None:
             return number
         told = {**(tags or {}), **({_ONCE: once} if once is not None else {})}
-        ask = self._tracker.ask
-        created = ask(
-            lambda client: client.create_model_version(model, source, run_id, told, description=description or None)
-        )
+        said = {"tags": told, "description": description or None, "model_id": _model_id(source)}
+        created = self._tracker.ask(lambda client: client.create_model_version(model, source, run_id, **said))
         return int(created.version)
 
     def delete(self, model: str, number: int) -> None:
@@ -180,6 +180,12 @@ class RegisteredModels:
         except TrackingUnavailable as error:
             if error.context.get("mlflow") != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+
+def _model_id(source: str) -> str | None:
+    """Which logged model a source is; an MLflow server asks for it beside the source itself."""
+    found = _LOGGED.fullmatch(source)
+    return found[1] if found is not None else None
 
 
 def _every_version(client: Any, model: str) -> list[Any]:
