@@ -16,7 +16,7 @@ import pytest
 
 from modelyard.control import free_ports
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 PROJECT = """
 project: bank

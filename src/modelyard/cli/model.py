@@ -1,20 +1,22 @@
 """`modelyard model`."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from modelyard.core import Failed, ModelyardError
-from modelyard.operations import approving, carry_out, models, promotions, registering
+from modelyard.core import Failed, InvalidInput, ModelyardError, atomic_write
+from modelyard.operations import approving, cards, carry_out, lineage, models, promotions, registering
 
-from .derive import PROJECT_HELP
+from .derive import PROJECT_HELP, asked
 from .derive import command as derive
 from .edge import Inconclusive, emit, exit_code, open_project, talk
 from .show import fields, table
 
 _MOVED = table("at", "deployment", "version", "kind", "detail")
+_PATH = click.Path(path_type=Path)
 _LIMIT = re.compile(r"--(min|max)-([A-Za-z0-9._@-]{1,128})(?:=(.*))?", flags=re.DOTALL)
 
 
@@ -55,6 +57,58 @@ command.add_command(derive(promotions.delete_model, _MOVED))
 command.add_command(derive(approving.request_approval, fields))
 command.add_command(derive(approving.approve, fields))
 command.add_command(derive(approving.reject, fields))
+
+
+def _written(found: dict[str, Any], files: dict[str, Path | None]) -> dict[str, Any]:
+    """What was found without its renderings, which are written into the files that were asked for."""
+    for path in files.values():
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InvalidInput(f"There is no folder {path.parent}.", remedy="Make it first.")
+    for name, path in files.items():
+        if path is not None:
+            atomic_write(path, found[name].encode())
+            click.echo(f"Wrote {path}.", err=True)
+    return {name: each for name, each in found.items() if name not in files}
+
+
+def _project_and_json(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that every command has."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    where = click.option("--project", "project_folder", type=_PATH, help=PROJECT_HELP)
+    return where(as_json(function))
+
+
+@command.command("card", help=f"{cards.model_card.summary} Without options it is printed as Markdown.")
+@click.argument("name")
+@click.argument("version", default="production")
+@click.option("--html", type=_PATH, metavar="FILE", help="Write a page with pictures, which opens offline.")
+@click.option("--md", type=_PATH, metavar="FILE", help="Write it as Markdown.")
+@_project_and_json
+def card(
+    name: str, version: str, *, html: Path | None, md: Path | None, project_folder: Path | None, as_json: bool
+) -> None:
+    found = asked(cards.model_card, cards.CardOf(name, version), project_folder)
+    text = found["markdown"]
+    told = _written(found, {"html": html, "markdown": md})
+    if as_json or (html is None and md is None):
+        emit(told, as_json=as_json, show=lambda _: click.echo(text, nl=False))
+
+
+@command.command("lineage", help=f"{lineage.model_lineage.summary}")
+@click.argument("name")
+@click.argument("version", default="production")
+@click.option("--svg", type=_PATH, metavar="FILE", help="Write it as a picture.")
+@click.option("--openlineage", type=_PATH, metavar="FILE", help="Write it as OpenLineage's events, one a line.")
+@_project_and_json
+def lineage_of(
+    name: str, version: str, *, svg: Path | None, openlineage: Path | None, project_folder: Path | None, as_json: bool
+) -> None:
+    found = asked(lineage.model_lineage, lineage.LineageOf(name, version), project_folder)
+    lines = found.pop("lines")
+    told = _written(found, {"svg": svg, "openlineage": openlineage})
+    if as_json or (svg is None and openlineage is None):
+        emit(told, as_json=as_json, show=lambda _: click.echo("\n".join(lines)))
+
 
 alias = click.Group("alias", help="Aliases: set, remove.")
 alias.add_command(derive(promotions.set_alias, _MOVED))

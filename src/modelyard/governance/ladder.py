@@ -138,7 +138,7 @@ LADDER: tuple[Capability, ...] = (
                 _CICD,
                 "registry.gated",
                 "gates that every version in production passed",
-                "modelyard model gate {model} {version} --min-METRIC X",
+                "modelyard model gate {model} {version} --min-accuracy 0.85",
                 every=True,
             ),
             Rung(

@@ -128,6 +128,12 @@ class Registry:
             found = [as_now(view, each) for each in view.find(VERSIONS, "once", once)]
         return next((each for each in found if each.name == name), None)
 
+    def made_in(self, run: str, step: str) -> ModelVersion | None:
+        """The version that a step of a pipeline's run registered, of whatever model."""
+        with self.records.snapshot() as view:
+            found = view.find(VERSIONS, "once", f"{run}/{step}", limit=1)
+            return as_now(view, found[0]) if found else None
+
     def logged(self, name: str, number: int) -> LoggedVersion | None:
         """A version as MLflow has it, ours or not."""
         return self._tracked.version(check_name("model", name), number)

@@ -8,7 +8,6 @@ from .active import JOINED, active_run, joined_run
 from .comparing import Comparison, RunView, compare_runs, comparison_page, comparison_picture, find_run, read_runs
 from .errors import TrackedRunNotFound, TrackingUnavailable
 from .evaluation import (
-    FEW,
     CurvePoints,
     Declared,
     Evaluation,
@@ -24,15 +23,15 @@ from .evaluation import (
     evaluate,
     evaluation_page,
     figures_of,
+    groups_part,
     with_declared,
 )
-from .facts import concealed, gathered
+from .facts import code_facts, concealed, gathered
 from .live import LiveRun, UsedDataset
 from .registered import LoggedVersion, RegisteredModels, Shown
 from .tracker import Run, Status, Tracker, without_telemetry
 
 __all__ = [
-    "FEW",
     "JOINED",
     "Comparison",
     "CurvePoints",
@@ -59,6 +58,7 @@ __all__ = [
     "TrackingUnavailable",
     "UsedDataset",
     "active_run",
+    "code_facts",
     "compare_runs",
     "comparison_page",
     "comparison_picture",
@@ -68,6 +68,7 @@ __all__ = [
     "figures_of",
     "find_run",
     "gathered",
+    "groups_part",
     "joined_run",
     "read_runs",
     "with_declared",

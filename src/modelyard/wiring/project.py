@@ -1,8 +1,9 @@
 """The composition root of training and control: from a project file to stores, drivers and services."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from logging import WARNING
 from pathlib import Path
 from typing import Any
@@ -28,30 +29,37 @@ from modelyard.data import Versions
 from modelyard.execution import EngineName, Executor, check_engine, deterministic_environment, open_executor
 from modelyard.features import Definitions, FeatureStore, load_definitions
 from modelyard.history import PredictionLog
-from modelyard.inference import Bundle, Trust, load_bundle
+from modelyard.inference import Bundle, BundleInfo, Trust, load_bundle
 from modelyard.monitoring import Monitors
 from modelyard.online import LocalOnlineStore
 from modelyard.pipelines import (
     Engine,
     Finding,
     InBackground,
+    KeepsCode,
     Observer,
+    Origins,
     Pipeline,
     PipelineNotFound,
     PipelineRun,
     PipelineSettings,
     Place,
+    Registered,
     RunNotFound,
     Selection,
+    Sender,
+    TellsLineage,
     TrackedRuns,
+    code_of_run,
     data_findings,
     find_run,
     forget_changed,
     last_read,
     list_runs,
     load_pipeline,
+    receiver_of,
 )
-from modelyard.registry import Approvals, NotServable, Projector, Registry
+from modelyard.registry import Approvals, ModelVersion, NotServable, Projector, Registry
 from modelyard.retraining import Retraining
 from modelyard.rollout import (
     ALIAS_CHANGE,
@@ -64,8 +72,9 @@ from modelyard.rollout import (
 )
 from modelyard.routing import FeedFolder, KeyEntry
 from modelyard.storage import ArtifactStore, RecordStore, Snapshot, open_artifact_store, open_record_store
-from modelyard.tracking import Evaluations, RegisteredModels, Tracker
+from modelyard.tracking import Evaluations, RegisteredModels, Tracker, concealed
 
+from .datasets import VERSION
 from .keys import KEYS_FOLDER, ProjectKeys
 from .project_file import FILE_NAME, ProjectFile, load_project_file
 from .services import ProjectServices
@@ -340,7 +349,7 @@ class Project:
         settings = self.pipeline_settings(name)
         identity = run_id or self.ids.new(to_micros(self.clock.now()))
         pipeline = self._pipeline(name)
-        return self.engine((*observers, self._tracked(pipeline)), engine).run(
+        return self.engine((*observers, *self._watching(pipeline)), engine).run(
             pipeline,
             {**settings.params, **params},
             identity,
@@ -361,13 +370,59 @@ class Project:
                 f"There is no run {run_id}.", remedy=f"{did_you_mean(run_id, known)} See: modelyard pipeline list"
             )
         pipeline = self._pipeline(run.pipeline)
-        watching = (*observers, self._tracked(pipeline))
+        watching = (*observers, *self._watching(pipeline))
         return self.engine(watching, run.engine if engine is None else engine).resume(pipeline, run_id)
 
-    def _tracked(self, pipeline: Pipeline) -> Observer:
-        """Shows one run of a pipeline in MLflow, beside it."""
+    def _watching(self, pipeline: Pipeline) -> tuple[Observer, ...]:
+        """Beside one run of a pipeline: it is shown in MLflow, its code put on record, its lineage told."""
         secrets = {name for node in pipeline.graph().nodes for name in node.options.secrets}
-        return InBackground(TrackedRuns(self.tracker, self.file.folder, self.workspace.absolute(), secrets))
+        tracked = TrackedRuns(self.tracker, self.file.folder, self.workspace.absolute(), secrets)
+        kept = KeepsCode(self.records, self.file.folder)
+        receiver = receiver_of(self.settings.lineage, self.file.folder, self._variables)
+        told = () if receiver is None else (TellsLineage(Sender(receiver), partial(self.origins, secrets=secrets)),)
+        return (InBackground(tracked), InBackground(kept), *told)
+
+    @property
+    def lineage_namespace(self) -> str:
+        """OpenLineage's namespace of the project's jobs and datasets."""
+        named = self.settings.lineage.namespace or self._variables.get("OPENLINEAGE_NAMESPACE")
+        return named or self.settings.project
+
+    @property
+    def _variables(self) -> Mapping[str, str]:
+        return os.environ if self._environment is None else self._environment
+
+    def origins(self, run: PipelineRun, *, secrets: Collection[str] = ()) -> Origins:
+        """What OpenLineage's events say of a run beyond its own records. Safe for any thread."""
+        return Origins(
+            namespace=self.lineage_namespace,
+            sources={name: self._uri(each.source) for name, each in self.settings.datasets.items()},
+            registered=self.registered_in,
+            code=code_of_run(self.records, run),
+            mask=partial(concealed, names=tuple(secrets)),
+        )
+
+    def registered_in(self, run: str, step: str) -> Registered | None:
+        """The version that a step of a pipeline's run registered, as OpenLineage's events have it."""
+        version = self.models.made_in(run, step)
+        return None if version is None else self.registered_as(version)
+
+    def registered_as(self, version: ModelVersion) -> Registered:
+        """A version as OpenLineage's events have it."""
+        document = self.models.bundle_file(version, "bundle.json")
+        fields = () if document is None else msgspec.json.decode(document, type=BundleInfo).signature.fields
+        inputs = {each.name: each.kind for each in fields}
+        return Registered(version.name, version.number, version.label, version.bundle, inputs)
+
+    def _uri(self, source: str) -> str:
+        """A dataset's source as a URI: a file, the function in a file, a dataset version, or what is one already."""
+        if "://" in source:
+            return source
+        if source.startswith(VERSION):
+            return f"urn:modelyard:dataset:{source.removeprefix(VERSION)}"
+        file, colon, function = source.partition(".py:")
+        path = self.file.folder / (f"{file}.py" if colon else source)
+        return path.as_uri() + (f"#{function}" if colon else "")
 
     def _pipeline(self, name: str) -> Pipeline:
         """A pipeline under the name that the project gives it, with the code as it is now."""

@@ -25,7 +25,7 @@ from modelyard.execution import ExecutionSettings
 from modelyard.features import FeaturesSettings, load_definitions
 from modelyard.governance import GovernanceSettings
 from modelyard.monitoring import AlertSettings, MonitorSettings
-from modelyard.pipelines import PipelineSettings
+from modelyard.pipelines import LineageSettings, PipelineSettings
 from modelyard.retraining import RetrainingSettings
 from modelyard.rollout import DeploymentSettings
 
@@ -53,6 +53,7 @@ class ProjectFile(Section):
     alerts: AlertSettings = AlertSettings()
     retraining: dict[str, RetrainingSettings] = Field(default_factory=dict)
     governance: GovernanceSettings = GovernanceSettings()
+    lineage: LineageSettings = LineageSettings()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from .figures import figures_of
 from .groups import FEW
 from .kept import Evaluations
 from .measure import Columns
-from .page import evaluation_page
+from .page import evaluation_page, groups_part
 from .records import CurvePoints, Evaluation, Gap, Group, GroupTable, Importance, Rate, Residuals, Slice
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "evaluate",
     "evaluation_page",
     "figures_of",
+    "groups_part",
     "with_declared",
 ]

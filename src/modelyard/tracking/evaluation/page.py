@@ -6,6 +6,8 @@ from .figures import figures_of
 from .groups import FEW
 from .records import Evaluation
 
+_PACKAGE = "modelyard.tracking.evaluation"
+
 
 def evaluation_page(evaluation: Evaluation, title: str) -> str:
     """Metrics, figures, slices and groups; names and values of the data are escaped."""
@@ -14,9 +16,14 @@ def evaluation_page(evaluation: Evaluation, title: str) -> str:
         "evaluation": evaluation,
         "figures": list(figures_of(evaluation).values()),
         "columns": list(dict.fromkeys(name for each in evaluation.slices for name in each.metrics)),
-        "few": FEW,
+        "groups": groups_part(evaluation),
     }
-    return render("modelyard.tracking.evaluation", "evaluation.html.j2", values, {"interval": _interval})
+    return render(_PACKAGE, "evaluation.html.j2", values, {"interval": _interval})
+
+
+def groups_part(evaluation: Evaluation) -> str:
+    """The part of a page that shows how groups fare; empty when none were measured."""
+    return render(_PACKAGE, "groups.html.j2", {"evaluation": evaluation, "few": FEW})
 
 
 def _interval(ends: tuple[float, float]) -> str:
