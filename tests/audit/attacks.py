@@ -25,6 +25,9 @@ from ..databases import new_database
 ENTRIES, BETWEEN = 24, 6
 """So many entries, and a checkpoint after so many each."""
 
+STRANGE: tuple[object, ...] = ("x", None, 1, {"to": 99}, [], "0" * 64)
+"""What an attacker writes."""
+
 State = bytes | Mapping[str, Sequence[tuple[object, ...]]]
 """A whole database: the file of SQLite's, or the rows of each table."""
 
@@ -195,8 +198,7 @@ def edit(yard: Yard, chance: random.Random) -> None:
         number = chance.randint(1, ENTRIES)
         body = database.body(number)
         name = chance.choice(["at", "principal", "source", "action", "subject", "detail", "previous", "hash", "new"])
-        others = [each for each in ("x", None, 1, {"to": 99}, [], "0" * 64) if each != body.get(name, "nothing")]
-        body[name] = chance.choice(others)
+        body[name] = chance.choice([each for each in STRANGE if each != body.get(name, "nothing")])
         database.put(number, body)
 
 

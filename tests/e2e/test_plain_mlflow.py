@@ -141,9 +141,9 @@ def test_what_plain_mlflow_registered_is_promoted_and_served_and_plain_clients_s
         "by_alias": 1,
         "by_stage": [1],
     }
-    for words in (("--run", run, "--sample", "rows.csv"), ("--path", logged, "--sample", "rows.csv"), ()):
-        told = modelyard("model", "register", "--name", "more", *words, "--metrics", '{"auc": 0.99}', folder=folder)
-        assert told["servable"] is bool(words)
+    for origin in (("--run", run, "--sample", "rows.csv"), ("--path", logged, "--sample", "rows.csv"), ()):
+        told = modelyard("model", "register", "--name", "more", *origin, "--metrics", '{"auc": 0.99}', folder=folder)
+        assert told["servable"] is bool(origin)
     command = [sys.executable, "-m", "modelyard", "serve", "--project", str(folder)]
     with running(command, tmp_path, lambda: healthy(f"http://127.0.0.1:{port}/ready")):
         answer = ask(port, (folder / "rows.csv").read_text().splitlines()[1])
