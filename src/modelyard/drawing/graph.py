@@ -11,9 +11,11 @@ from .picture import plain
 
 _MARGIN = 28.0
 _TITLE = 44.0
-_LETTER = 7.4  # about the width of one at 13 px
+_LETTER = 7.9  # about the width of one at 13 px
 _LONGEST = 30
-_LEGEND = 8
+_LEGEND = 9
+_KIND = 14
+_ALONG = 0.36  # of an edge, where its label stands
 
 Tone = Literal["good", "busy", "bad", ""]
 """How a state looks."""
@@ -73,7 +75,7 @@ def draw_graph(title: str, nodes: Sequence[Node], edges: tuple[Edge, ...], *, ca
     """The picture, from the top downwards. `called`: what is read aloud in place of it; by default the title."""
     chart = lay_out(edges, {each.id: _width(each) for each in nodes})
     legend = list({each.kind: each.sign for each in nodes if not each.outside}.items())[:_LEGEND]
-    width = max(chart.width, len(title[:60]) * 10, 84.0 * len(legend)) + 2 * _MARGIN
+    width = max(chart.width, len(title[:60]) * 10, sum(_sign_width(kind) for kind, _ in legend)) + 2 * _MARGIN
     height = chart.height + 2 * _MARGIN + _TITLE + 40
     shift = _MARGIN + (width - 2 * _MARGIN - chart.width) / 2
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
@@ -129,22 +131,27 @@ def _edge(edge: Edge, path: tuple[tuple[float, float], ...], names: dict[str, st
 
 
 def _label(edge: Edge, path: tuple[tuple[float, float], ...]) -> str:
-    """What an edge says, on its last stretch."""
+    """What an edge says, on its last stretch, and nearer to its source: there fewer edges come together."""
     (x1, y1), (x2, y2) = path[-2:]
-    x, y, text = (x1 + x2) / 2, (y1 + y2) / 2, _short(edge.label, 43)
+    x, y, text = x1 + _ALONG**2 * (3 - 2 * _ALONG) * (x2 - x1), y1 + _ALONG * (y2 - y1), _short(edge.label, 43)
     width = len(text) * 6.3 + 8
     plate = f'<rect class="plate" x="{x - width / 2:.1f}" y="{y - 9:.1f}" width="{width:.1f}" height="17" rx="4"/>'
     return f'{plate}<text class="label" x="{x:.1f}" y="{y + 3.5:.1f}" text-anchor="middle">{_text(text)}</text>'
 
 
 def _signs(legend: list[tuple[str, Sign]], height: float) -> Iterator[str]:
-    for place, (kind, sign) in enumerate(legend):
-        x, y = _MARGIN + 8 + 84 * place, height - _MARGIN + 2
+    x, y = _MARGIN + 8, height - _MARGIN + 2
+    for kind, sign in legend:
         yield (
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="{sign.colour}"/>'
             f'<text class="badge small" x="{x:.1f}" y="{y + 3:.1f}" text-anchor="middle">{sign.letter}</text>'
-            f'<text class="legend" x="{x + 13:.1f}" y="{y + 4:.1f}">{_text(_short(kind, 11))}</text>'
+            f'<text class="legend" x="{x + 13:.1f}" y="{y + 4:.1f}">{_text(_short(kind, _KIND))}</text>'
         )
+        x += _sign_width(kind)
+
+
+def _sign_width(kind: str) -> float:
+    return 34 + 6.2 * min(len(kind), _KIND)
 
 
 def _short(text: str, longest: int = _LONGEST) -> str:

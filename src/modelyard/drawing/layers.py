@@ -12,6 +12,8 @@ GAP = 44.0
 """Between boxes of a layer, in pixels; boxes of layers keep `RISE` between them."""
 RISE = 64.0
 BOX_HEIGHT = 52.0
+"""Of every box, in pixels."""
+
 _SWEEPS = 12
 _SETTLING = 40
 

@@ -76,6 +76,7 @@ def card_of(project: Project, version: ModelVersion) -> Card:
         data=data,
         lineage=lineage_of(project, version),
         evaluation=evaluation,
+        judged="" if run is None else judged_of(run, version),
         profile=_profile(project, version),
         build=None if info is None else _build(project, version, info),
         approvals=approvals,
@@ -94,6 +95,20 @@ def declaration_of(project: Project, model: str) -> Declaration:
 
 def _evaluation(project: Project, version: ModelVersion) -> Evaluation | None:
     return None if version.evaluation is None else project.evaluations.read(version.evaluation)
+
+
+def judged_of(run: PipelineRun, version: ModelVersion) -> str:
+    """What is to be known where the pipeline trained again after it had judged."""
+    trained = {step.name for step in run.steps if step.kind == "train"}
+    register = run.step(version.made_in.partition("/")[2])
+    judging = next((each for each in run.steps if each.kind == "evaluate" and each.result == version.metrics), None)
+    if register is None or judging is None:
+        return ""
+    seen, kept = (trained & set(each.takes) for each in (judging, register))
+    if not seen or not kept or seen == kept:
+        return ""
+    first, last = ", ".join(sorted(seen)), ", ".join(sorted(kept))
+    return f"What was judged is the model of step '{first}'; the version is that of '{last}', trained after it."
 
 
 def _data(project: Project, run: PipelineRun | None) -> Iterator[DataFacts]:

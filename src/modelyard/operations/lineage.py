@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 import pyarrow.compute as pc
@@ -22,6 +22,7 @@ from .contract import Call, Option, operation
 from .models import notice
 
 _VIEW_FEATURES = 8
+_ORDER = get_args(ThingKind)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def lineage_of(project: Project, version: ModelVersion) -> Lineage:
     else:
         _add_bundle(project, graph, version, info, subject, run)
         _add_routes(project, graph, version)
-    return Lineage(subject, tuple(graph.things.values()), tuple(dict.fromkeys(graph.arrows)), tuple(graph.unknown))
+    things = tuple(sorted(graph.things.values(), key=lambda each: _ORDER.index(each.kind)))
+    return Lineage(subject, things, tuple(dict.fromkeys(graph.arrows)), tuple(graph.unknown))
 
 
 def bundle_info(project: Project, version: ModelVersion) -> BundleInfo | None:
@@ -107,9 +109,9 @@ class _Graph:
 
 
 def _add_run(project: Project, graph: _Graph, run: PipelineRun, subject: str, step: str) -> None:
-    told: dict[str, Fact] = {"pipeline": run.pipeline, "state": run.state, "began": run.started_at[:19]}
-    run_id = graph.add("run", run.id, **told, seed=run.seed, engine=run.engine)
-    graph.join(run_id, subject, f"registered by {step}" if step else "registered")
+    told: dict[str, Fact] = {"run": run.id, "state": run.state, "began": run.started_at[:19], "seed": run.seed}
+    run_id = graph.add("run", _run_name(run), **told, step=step, engine=run.engine)
+    graph.join(run_id, subject, "registered")
     for name, digest in reads_of(run).items():
         state = run.datasets.get(name)
         kept = dataset_version(project, None if state is None else state.version)
@@ -118,6 +120,10 @@ def _add_run(project: Project, graph: _Graph, run: PipelineRun, subject: str, st
             facts = {"digest": kept.digest[:12], "rows": kept.rows, "columns": len(kept.columns)}
         graph.join(graph.add("dataset", kept.label if kept else name, **facts), run_id, "read by")
     _add_code(project, graph, run, run_id)
+
+
+def _run_name(run: PipelineRun) -> str:
+    return f"{run.pipeline} {run.id[:13]}"
 
 
 def reads_of(run: PipelineRun) -> dict[str, str]:
@@ -152,18 +158,19 @@ def _add_tracked(
     if version.run is None:
         return None
     if run is not None:
-        tracked = graph.add("MLflow run", version.run)
-        graph.join(f"run:{run.id}", tracked, "logged as")
-        graph.join(tracked, subject, "logged the model of")
+        tracked = graph.add("MLflow run", version.run[:12], run=version.run)
+        graph.join(f"run:{_run_name(run)}", tracked, "logged as")
+        graph.join(tracked, subject, "holds its model")
         return None
     try:
         view = find_tracked(project.tracker, version.run)
     except ModelyardError as error:
-        graph.join(graph.add("MLflow run", version.run), subject, "logged the model of")
+        graph.join(graph.add("MLflow run", version.run[:12], run=version.run), subject, "holds its model")
         graph.unknown.append(f"What the MLflow run was made with: {error.message}")
         return None
-    tracked = graph.add("MLflow run", view.id, name=view.name, experiment=view.experiment, began=view.started_at[:19])
-    graph.join(tracked, subject, "logged the model of")
+    told: dict[str, Fact] = {"run": view.id, "name": view.name, "experiment": view.experiment}
+    tracked = graph.add("MLflow run", view.id[:12], **told, began=view.started_at[:19])
+    graph.join(tracked, subject, "holds its model")
     for name, digest in view.datasets.items():
         graph.join(graph.add("dataset", name, digest=digest[:12]), tracked, "read by")
     if view.commit is not None:
@@ -188,7 +195,7 @@ def _add_bundle(
             keys=", ".join(view.entity_keys),
             source=_source(project, view.name),
         )
-        graph.join(name, subject if run is None else f"run:{run.id}", "joined by")
+        graph.join(name, subject if run is None else f"run:{_run_name(run)}", "joined by")
 
 
 def views_of(info: BundleInfo) -> Sequence[Any]:

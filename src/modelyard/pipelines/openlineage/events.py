@@ -86,7 +86,7 @@ def step_event(kind: EventType, run: PipelineRun, step: StepRecord, origins: Ori
     """An event of a step's run; at its end with what it read and took, and what it gave."""
     whole = {"namespace": origins.namespace, "name": run.pipeline}
     parent = {"run": {"runId": str(run_uuid(run, origins))}, "job": whole}
-    facets = {"parent": _facet("1-1-0/ParentRunFacet", "ParentRunFacet", {**parent, "root": parent})}
+    facets = {"parent": _facet("1-2-0/ParentRunFacet", "ParentRunFacet", {**parent, "root": parent})}
     facets["processing_engine"] = _engine()
     if kind in ("FAIL", "ABORT"):
         facets |= _error(origins, step.detail or step.state)
@@ -95,7 +95,7 @@ def step_event(kind: EventType, run: PipelineRun, step: StepRecord, origins: Ori
     if kind == "START":
         return event
     inputs = [_source(origins, name, digest, step.schemas.get(name)) for name, digest in step.reads.items()]
-    inputs += [_given(origins, run, name) for name in step.takes]
+    inputs += [given for name in step.takes if (given := _given(origins, run, name)) is not None]
     outputs = [each for each in (_output(origins, run, step), _model(origins, run, step)) if each is not None]
     return {**event, "inputs": inputs, "outputs": outputs}
 
@@ -143,7 +143,7 @@ def _event(kind: EventType, at: str, run_id: str, facets: Body, job: Body) -> Bo
 
 def _job(origins: Origins, name: str, kind: str) -> Body:
     told = {"processingType": "BATCH", "integration": "MODELYARD", "jobType": kind}
-    facets = {"jobType": _facet("2-0-3/JobTypeJobFacet", "JobTypeJobFacet", told)}
+    facets = {"jobType": _facet("2-0-4/JobTypeJobFacet", "JobTypeJobFacet", told)}
     code = origins.code
     if code is not None and code.commit and (url := _web(code.remote)):
         where = {
@@ -155,7 +155,7 @@ def _job(origins: Origins, name: str, kind: str) -> Body:
             "branch": code.branch,
         }
         told = {name: each for name, each in where.items() if each}
-        facets["sourceCodeLocation"] = _facet("1-0-1/SourceCodeLocationJobFacet", "SourceCodeLocationJobFacet", told)
+        facets["sourceCodeLocation"] = _facet("1-1-0/SourceCodeLocationJobFacet", "SourceCodeLocationJobFacet", told)
     return {"namespace": origins.namespace, "name": name, "facets": facets}
 
 
@@ -172,18 +172,21 @@ def _source(origins: Origins, name: str, digest: str, schema: Mapping[str, str] 
     facets = _versioned(digest)
     if schema:
         fields = [{"name": column, "type": kind} for column, kind in schema.items()]
-        facets["schema"] = _facet("1-1-1/SchemaDatasetFacet", "SchemaDatasetFacet", {"fields": fields})
+        facets["schema"] = _facet("1-2-0/SchemaDatasetFacet", "SchemaDatasetFacet", {"fields": fields})
     if source := origins.sources.get(name):
         told = {"name": name, "uri": origins.mask(source)}
         facets["dataSource"] = _facet("1-0-1/DatasourceDatasetFacet", "DatasourceDatasetFacet", told)
     return {"namespace": origins.namespace, "name": name, "facets": facets}
 
 
-def _given(origins: Origins, run: PipelineRun, name: str) -> Body:
-    """What another step gave."""
+def _given(origins: Origins, run: PipelineRun, name: str) -> Body | None:
+    """What another step gave; nothing for a judgement."""
     giver = run.step(name)
-    digest = giver.output.digest if giver is not None and giver.output is not None else ""
-    return {"namespace": origins.namespace, "name": f"{run.pipeline}.{name}", "facets": _versioned(digest)}
+    output = giver.output if giver is not None else None
+    if output is not None and output.form == "judgement":
+        return None
+    facets = _versioned(output.digest if output is not None else "")
+    return {"namespace": origins.namespace, "name": f"{run.pipeline}.{name}", "facets": facets}
 
 
 def _output(origins: Origins, run: PipelineRun, step: StepRecord) -> Body | None:
@@ -221,7 +224,7 @@ def _version(namespace: str, found: Registered) -> Body:
     facets["datasetType"] = _facet("1-0-1/DatasetTypeDatasetFacet", "DatasetTypeDatasetFacet", told)
     if found.inputs:
         fields = [{"name": name, "type": kind} for name, kind in found.inputs.items()]
-        facets["schema"] = _facet("1-1-1/SchemaDatasetFacet", "SchemaDatasetFacet", {"fields": fields})
+        facets["schema"] = _facet("1-2-0/SchemaDatasetFacet", "SchemaDatasetFacet", {"fields": fields})
     return {"namespace": namespace, "name": f"models/{found.model}", "facets": facets}
 
 

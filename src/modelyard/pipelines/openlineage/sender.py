@@ -67,7 +67,10 @@ class HttpReceiver:
 
     @property
     def name(self) -> str:
-        parts = urlsplit(self._url)
+        try:
+            parts = urlsplit(self._url)
+        except ValueError:
+            return "a URL that is none"
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def take(self, event: Event) -> None:

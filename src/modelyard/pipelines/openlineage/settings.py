@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from modelyard.core.settings import Section
 
@@ -29,6 +29,19 @@ class LineageSettings(Section):
         max_length=200,
         description="Namespace of jobs and datasets; null: OPENLINEAGE_NAMESPACE, else the project's name.",
     )
+
+    @field_validator("openlineage")
+    @classmethod
+    def _is_url(cls, where: str | None) -> str | None:
+        """InvalidInput's finding for a URL without a host."""
+        if where is not None and "://" in where and not where.startswith("file://") and not _hosted(where):
+            raise ValueError("is no URL of http or https with a host, and no file")
+        return where
+
+
+def _hosted(url: str) -> bool:
+    parts = urlsplit(url)  # its ValueError is a finding as well
+    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
 
 
 def receiver_of(settings: LineageSettings, folder: Path, environment: Mapping[str, str]) -> Receiver | None:

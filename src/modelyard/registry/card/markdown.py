@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from modelyard.drawing import as_text
-from modelyard.inference import NumberProfile
-from modelyard.tracking import Evaluation, GroupTable, Rate
+from modelyard.inference import ColumnProfile, NumberProfile
+from modelyard.tracking import Evaluation, Gap, GroupTable, Rate, Slice
 
 from ..lineage import lineage_lines
 from .records import BuildFacts, Card, DataFacts
@@ -12,7 +12,6 @@ from .records import BuildFacts, Card, DataFacts
 _SLICES = 60
 _BINS = 12
 _IMPORTANT = 12
-_COLUMNS = 40
 _SPECIAL = "\\`*_[]<>|#"
 
 
@@ -75,15 +74,16 @@ def _metrics(card: Card) -> Iterator[str]:
             yield ""
             yield "As registered, without intervals:"
             yield ""
-            yield from _table(("metric", "value"), ((name, as_text(value)) for name, value in card.metrics.items()))
+            rows = ((_named(name), as_text(value)) for name, value in card.metrics.items())
+            yield from _table(("metric", "value"), rows)
         return
     what = "values" if found.task == "regression" else f"classes {', '.join(map(_text, found.classes[:20]))}"
-    yield f"On {found.rows:,} rows that training did not see ({what}), with 95% intervals."
+    yield f"On {found.rows:,} rows ({what}), with 95% intervals.{' ' if card.judged else ''}{_text(card.judged)}"
     yield ""
     yield from _table(
         ("metric", "value", "from", "to"),
         (
-            (name, as_text(value), *(as_text(each) for each in found.intervals.get(name, (None, None))))
+            (_named(name), as_text(value), *(as_text(each) for each in found.intervals.get(name, (None, None))))
             for name, value in found.metrics.items()
         ),
     )
@@ -91,11 +91,8 @@ def _metrics(card: Card) -> Iterator[str]:
 
 def _calibration(found: Evaluation | None) -> Iterator[str]:
     if found is None or found.calibration is None:
-        yield (
-            "Not measured: there are no probabilities on record."
-            if found is None or found.task != "regression"
-            else ("Not measured: values have none.")
-        )
+        values = found is not None and found.task == "regression"
+        yield "Values have none." if values else "Not measured: there are no probabilities on record."
         return
     for name in ("calibration_error", "brier"):
         if name in found.metrics:
@@ -114,20 +111,17 @@ def _slices(card: Card) -> Iterator[str]:
         yield from _absent(found)
         return
     names = list(dict.fromkeys(name for each in found.slices for name in each.metrics))[:6]
-    rows = (
-        (
-            each.column,
-            each.value,
-            f"{each.rows:,}",
-            *(_ranged(each.metrics.get(n), each.intervals.get(n)) for n in names),
-        )
-        for each in found.slices[:_SLICES]
-    )
+    rows = [_slice_row(each, names) for each in found.slices[:_SLICES]]
     yield from _table(("column", "value", "rows", *map(_named, names)), rows)
     if len(found.slices) > _SLICES:
         yield ""
         yield f"The first {_SLICES} of {len(found.slices)}; --json has them all."
     yield from _absent(found)
+
+
+def _slice_row(each: Slice, names: Sequence[str]) -> tuple[str, ...]:
+    ranged = (_ranged(each.metrics.get(name), each.intervals.get(name)) for name in names)
+    return each.column, each.value, f"{each.rows:,}", *ranged
 
 
 def _absent(found: Evaluation | None) -> Iterator[str]:
@@ -153,10 +147,14 @@ def _group_table(table: GroupTable, rows: int) -> Iterator[str]:
     below = ((each.value, f"{each.rows:,}", *(_rate(each.rates[name]) for name in names)) for each in table.groups)
     yield from _table((table.column, "rows", *map(_named, names)), [everyone, *below])
     yield ""
-    for gap in table.gaps:
-        ratio = f", a ratio of {as_text(gap.ratio, 3)}" if gap.ratio is not None else ""
-        ends = f"{as_text(gap.lowest_value, 3)} ({_text(gap.lowest)}) to {as_text(gap.highest_value, 3)} ({_text(gap.highest)})"
-        yield f"- {_capital(_named(gap.rate))}: from {ends}: {as_text(gap.difference, 3)} apart{ratio}"
+    yield from (f"- {_gap(each)}" for each in table.gaps)
+
+
+def _gap(gap: Gap) -> str:
+    low = f"{as_text(gap.lowest_value, 3)} ({_text(gap.lowest)})"
+    high = f"{as_text(gap.highest_value, 3)} ({_text(gap.highest)})"
+    ratio = f", a ratio of {as_text(gap.ratio, 3)}" if gap.ratio is not None else ""
+    return f"{_capital(_named(gap.rate))}: from {low} to {high}: {as_text(gap.difference, 3)} apart{ratio}"
 
 
 def _data(card: Card) -> Iterator[str]:
@@ -183,11 +181,8 @@ def _training(card: Card) -> Iterator[str]:
     if made.tracked_run:
         yield f"- MLflow run {_text(made.tracked_run)}"
     changed = " with uncommitted changes" if made.uncommitted else ""
-    yield (
-        f"- Commit {made.commit}{changed}"
-        if made.commit
-        else "- Commit: not recorded: the project stood in no git repository"
-    )
+    none = "not recorded: the project stood in no git repository"
+    yield f"- Commit {made.commit}{changed}" if made.commit else f"- Commit: {none}"
     told = ", ".join(f"{name}={value}" for name, value in made.params.items())
     yield f"- Parameters: {_text(told) or 'not recorded'}"
 
@@ -198,22 +193,21 @@ def _profile(card: Card) -> Iterator[str]:
         yield "Not recorded: a bundle has it."
         return
     yield f"Monitoring compares with {profile.rows:,} rows of {len(profile.columns)} columns."
-    important = sorted(profile.importance.items(), key=lambda each: -each[1])[:_IMPORTANT]
     by_name = {each.name: each for each in profile.columns}
+    important = sorted(profile.importance.items(), key=lambda each: -each[1])[:_IMPORTANT]
     yield ""
-    rows = []
-    for name, share in important:
-        column = by_name.get(name)
-        is_number = isinstance(column, NumberProfile)
-        told = (
-            f"mean {as_text(column.mean)}, deviation {as_text(column.deviation)}"
-            if isinstance(column, NumberProfile)
-            else (f"{len(column.levels)} levels" if column is not None else "-")
-        )
-        rows.append(
-            (name, f"{share:.1%}", "number" if is_number else "category", told, f"{column.nulls if column else 0:,}")
-        )
-    yield from _table(("column", "importance", "kind", "values", "missing"), rows)
+    rows = [
+        (name, f"{share:.1%}", _values(by_name[name]), f"{by_name[name].nulls:,}")
+        for name, share in important
+        if name in by_name
+    ]
+    yield from _table(("column", "importance", "values", "missing"), rows)
+
+
+def _values(column: ColumnProfile) -> str:
+    if isinstance(column, NumberProfile):
+        return f"mean {as_text(column.mean)}, deviation {as_text(column.deviation)}"
+    return f"{len(column.levels)} levels"
 
 
 def _bundle(card: Card) -> Iterator[str]:

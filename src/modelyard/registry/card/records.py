@@ -90,7 +90,10 @@ class Moved(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True):
-    """One version. None, or an empty value, is what is not on record; `unknown` says of each part how it would be."""
+    """One version. None, or an empty value, is what is not on record; `unknown` says of each part how it would be.
+
+    `judged`: a sentence, where what was evaluated is not the very model that was registered.
+    """
 
     model: str
     number: int
@@ -110,6 +113,7 @@ class Card(msgspec.Struct, frozen=True):
     data: tuple[DataFacts, ...]
     lineage: Lineage
     evaluation: Evaluation | None = None
+    judged: str = ""
     profile: ReferenceProfile | None = None
     build: BuildFacts | None = None
     approvals: tuple[Approval, ...] = ()

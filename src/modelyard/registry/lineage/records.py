@@ -8,6 +8,7 @@ ThingKind = Literal["dataset", "feature view", "code", "run", "MLflow run", "ver
 """What a thing is, in the order in which one comes of another."""
 
 Fact = str | int | float | bool | None
+"""What may be said of a thing."""
 
 
 class Thing(msgspec.Struct, frozen=True):
