@@ -184,3 +184,9 @@ def postgres() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgres"))])
+def database_server(request: pytest.FixtureRequest) -> str | None:
+    """Where to make databases: a real PostgreSQL, or None for a file of SQLite's. A test runs with each."""
+    return request.getfixturevalue("postgres") if request.param == "postgresql" else None

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from modelyard.access import local_principal
 from modelyard.bundling import BuiltBundle
 from modelyard.cli.edge import run
 from modelyard.cli.root import root
@@ -151,6 +152,34 @@ NO_METRICS = [
 def tree(folder: Path) -> set[str]:
     """Every file below a folder, except the stores of the workspace itself."""
     return {str(each) for each in folder.rglob("*") if ".modelyard" not in each.parts}
+
+
+REQUESTS = [
+    (("list",), ("viewer", "developer", "approver", "operator")),
+    (("tag", "fraud", "1", "a=1"), ("developer", "operator")),
+    (("approve", "fraud", "1"), ("approver", "operator")),
+    (("reject", "fraud", "1", "--reason", "no"), ("approver", "operator")),
+    (("promote", "--name", "fraud", "--version", "1"), ("operator",)),
+    (("rollback", "--name", "fraud"), ("operator",)),
+    (("delete", "--name", "fraud", "--version", "1"), ("operator",)),
+]
+"""What one may ask on the command line, and which roles may."""
+
+
+@pytest.mark.parametrize("role", ["viewer", "developer", "approver", "operator"])
+def test_nobody_does_more_on_the_command_line_than_their_role_may(
+    tmp_path: Path, model: Command, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    """Whoever they say they are; what is allowed fails here for want of a model, and nothing else is even tried."""
+    monkeypatch.chdir(tmp_path)
+    for variable in ("LOGNAME", "USER", "MODELYARD_PRINCIPAL"):
+        monkeypatch.setenv(variable, "ana")
+    roles = f"roles: {{{local_principal().name}: [{role}], ana: [operator]}}"
+    (tmp_path / "modelyard.yaml").write_text(f"{PROJECT}security: {{{roles}}}\n")
+    for words, able in REQUESTS:
+        code, told = model(*words)
+        refused = code == 4 and told["error"]["code"] == "PERMISSION_DENIED"
+        assert refused is (role not in able), (words, told)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:24])

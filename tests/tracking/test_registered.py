@@ -38,6 +38,19 @@ def test_aliases_and_stages_are_shown_as_told(tracked: RegisteredModels, uri: st
     assert tracked.shown("delay") == Shown({"production": 2}, {1: "Archived", 2: "Production"})
 
 
+def test_tags_and_descriptions_are_told_and_others_stay(tracked: RegisteredModels, uri: str) -> None:
+    """Set, changed, removed; whoever reads MLflow sees them."""
+    client = mlflow.MlflowClient(uri, uri)
+    client.set_model_version_tag("delay", "2", "theirs", "stays")
+    tracked.tell("delay", 2, {"team": "risk", "k": None, "never": None}, "what it is")
+    found = client.get_model_version("delay", "2")
+    assert (found.tags, found.description) == ({"theirs": "stays", "team": "risk"}, "what it is")
+    tracked.tell("delay", 2, {"team": "fraud"}, None)
+    found = client.get_model_version("delay", "2")
+    assert (found.tags, found.description) == ({"theirs": "stays", "team": "fraud"}, "what it is")
+    tracked.tell("delay", 9, {"team": "risk"}, "nobody")
+
+
 def test_what_does_not_exist_is_none(tracked: RegisteredModels) -> None:
     """No error: nobody promised that MLflow has it. Showing something of it does nothing."""
     assert tracked.shown("nobody") is None

@@ -27,6 +27,7 @@ NOUNS: dict[str, str] = {
     "retrain": "The retraining loop: run, tick, status, explain.",
     "key": "API keys: create, list, revoke.",
     "audit": "The audit record: list, verify, checkpoint, export.",
+    "maturity": "How far the machinery carries, from evidence; with --audit what production lacks.",
 }
 
 

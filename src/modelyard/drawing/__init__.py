@@ -8,6 +8,7 @@ from .bars import Bar, draw_bars
 from .graph import Node, Sign, Tone, draw_graph
 from .grid import draw_grid
 from .histogram import draw_histogram
+from .ladder import draw_ladder
 from .layers import BOX_HEIGHT, Box, Chart, Edge, lay_out
 from .lines import Line, draw_lines
 from .pages import as_text, render
@@ -28,6 +29,7 @@ __all__ = [
     "draw_graph",
     "draw_grid",
     "draw_histogram",
+    "draw_ladder",
     "draw_lines",
     "lay_out",
     "render",

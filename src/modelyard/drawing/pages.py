@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 Filter = Callable[..., object]
 
@@ -27,7 +29,9 @@ def as_text(value: float | str | None, digits: int = 4) -> str:
 
 
 @cache
-def _environment(package: str, filters: tuple[tuple[str, Filter], ...]) -> Environment:
+def _environment(package: str, filters: tuple[tuple[str, Filter], ...]) -> "Environment":
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only pages pay for it
+
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("modelyard.drawing")]),
         autoescape=True,

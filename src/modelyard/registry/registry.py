@@ -93,8 +93,8 @@ class Registry:
         if (before := self.registered_by(name, once)) is not None:
             return before
         artifact = None if bundle is None else self._artifacts.put_tree(bundle)
-        where = source or f"modelyard:{name}/{label or 'metadata-only'}"
-        given = number or self._tracked.create(name, where, run, tags, once=once)
+        where = source or f"modelyard:///{name}/{label or 'metadata-only'}"  # servers refuse relative paths
+        given = number or self._tracked.create(name, where, run, tags, description, once=once)
         version = ModelVersion(
             name=name,
             number=given,
@@ -225,12 +225,19 @@ class Registry:
         change: Callable[[VersionState], VersionState],
         detail: Mapping[str, Any],
     ) -> ModelVersion:
-        """Change tags, description or checks of a version, with its audit entry; returns it as it is then."""
+        """Change what nobody sees elsewhere of a version, with its audit entry; returns it as it is then."""
         with self.records.transaction() as tx:
-            self.read(tx, version.name, version.number)
-            change_state(tx, version.name, version.number, change)
+            later = self.change_within(tx, version, change)
             self._audit.record(tx, principal, action, f"{version.name}/{version.number}", detail)
-            return self.read(tx, version.name, version.number)
+            return later
+
+    def change_within(
+        self, tx: Transaction, version: ModelVersion, change: Callable[[VersionState], VersionState]
+    ) -> ModelVersion:
+        """The same within the caller's transaction, without an audit entry; ModelVersionNotFound when it is gone."""
+        self.read(tx, version.name, version.number)
+        change_state(tx, version.name, version.number, change)
+        return self.read(tx, version.name, version.number)
 
     def forget(self, tx: Transaction, version: ModelVersion) -> None:
         """Remove a version within the caller's transaction; Conflict while an alias or a request points at it."""

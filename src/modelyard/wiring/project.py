@@ -96,7 +96,7 @@ class Project:
         self._environment = environment
         self.clock = clock or SystemClock()
         self.ids = ids or SystemIds()
-        self.principal = principal or local_principal()
+        self.principal = principal or local_principal(self.settings.security.roles)
         self.seed = seed
 
     @property

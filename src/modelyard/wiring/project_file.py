@@ -23,6 +23,7 @@ from modelyard.core.settings import (
 from modelyard.data import DatasetSettings, read_schema
 from modelyard.execution import ExecutionSettings
 from modelyard.features import FeaturesSettings, load_definitions
+from modelyard.governance import GovernanceSettings
 from modelyard.monitoring import AlertSettings, MonitorSettings
 from modelyard.pipelines import LineageSettings, PipelineSettings
 from modelyard.retraining import RetrainingSettings
@@ -51,6 +52,7 @@ class ProjectFile(Section):
     monitoring: dict[str, MonitorSettings] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()
     retraining: dict[str, RetrainingSettings] = Field(default_factory=dict)
+    governance: GovernanceSettings = GovernanceSettings()
     lineage: LineageSettings = LineageSettings()
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from modelyard.access import Role
 from modelyard.core import Digest, InvalidInput
 from modelyard.core.settings import Section
 from modelyard.registry import ApprovalRule, OutsidePolicy, check_alias
@@ -66,6 +67,11 @@ class SecuritySettings(Section):
         None,
         description="Where signed checkpoints of the audit record go: a file, or an fsspec URL such as s3://…; null: "
         "audit-checkpoints.jsonl in the workspace.",
+    )
+    roles: dict[str, tuple[Role, ...]] = Field(
+        {},
+        description="Roles on the command line, by name of the operating-system user; who is not among them may look. "
+        "None at all: everybody is an operator.",
     )
     approvals: dict[str, ApprovalRule] = Field(
         {},
