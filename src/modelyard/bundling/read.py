@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from modelyard.core import InvalidInput, ModelyardError, NotFound
+from modelyard.core import InvalidInput, ModelyardError, NotFound, nearest
 from modelyard.data import read_table
 from modelyard.inference import SOURCE_MODULE, Task
 
@@ -44,8 +44,12 @@ def read_model(path: Path) -> ReadModel:
     Code, a `.py` file or a folder with `model.py`, is not run here: see `PythonFolder`.
     """
     if not path.exists():
+        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        close = nearest(path.name, beside)
         raise NotFound(
-            f"There is no model file {path}.", code="NO_MODEL_FILE", remedy=f"Files that can be read: {_KINDS}."
+            f"There is no model file {path}.",
+            code="NO_MODEL_FILE",
+            remedy=f"{f'Did you mean {close!r}? ' if close else ''}Files that can be read: {_KINDS}.",
         )
     readers: dict[str, Callable[[Path], Any]] = {
         ".joblib": _pickled, ".pkl": _pickled, ".pickle": _pickled, ".onnx": _onnx,

@@ -27,6 +27,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--task", help="binary, multiclass or regression; as the model shows it.")
 @click.option("--columns", metavar="A,B,C", help="What the model reads, in its order, where it does not name them.")
 @click.option("--classes", metavar="A,B,C", help="Names of the classes, in the order of the scores.")
+@click.option("--tolerance", type=float, default=1e-6, show_default=True, help="Scores may differ so much, relatively.")
 @click.option("--allow-python", is_flag=True, help="Where nothing faster is faithful, keep the pickle or code itself.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(*, columns: str | None, as_json: bool, **given: Any) -> None:

@@ -1,5 +1,6 @@
 """From a model and rows to its bundle: signature, task, proof, profile and metrics, wherever the two came from."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,10 @@ def build_from_rows(model: Any, inputs: pa.Table, labels: np.ndarray[Any, Any] |
 
     `labels` (n,), where there are any, give metrics and importance. See `build_bundle` for what else is raised.
     """
+    if not given.tolerance >= 0:
+        raise InvalidInput(
+            f"--tolerance is {given.tolerance:g}.", code="WRONG_TOLERANCE", remedy="Give 0 or more, such as 1e-6."
+        )
     signature = signature_of(inputs, levels_of(model), given.unknown)
     task = require_task(given.task, model)
     rows = rows_of(inputs)
@@ -248,24 +253,26 @@ def _values(labels: np.ndarray[Any, Any]) -> Matrix:
 
 def _codes(labels: np.ndarray[Any, Any], classes: Sequence[str]) -> Matrix:
     places = {_spelled(each): place for place, each in enumerate(classes)}
-    spelled = [_spelled(each) for each in labels.tolist()]
-    known = {each: places.get(each) for each in dict.fromkeys(spelled)}
-    if strange := [each for each, place in known.items() if place is None]:
+    known = {each: places.get(_spelled(each)) for each in dict.fromkeys(labels.tolist())}
+    if strange := [str(each) for each, place in known.items() if place is None]:
         raise InvalidInput(
             f"The label column holds {counted(len(strange), 'label')} that the model does not know: {listed(strange)}. "
             f"Its classes: {listed(classes)}.",
             code="WRONG_LABELS",
             context={"labels": strange[:100], "classes": list(classes[:100])},
-            remedy="Name the column that it learned to predict, and leave out rows with other labels. Where the model "
-            f"only numbers its classes, name them in the order of its scores: --classes {_numbered(strange, classes)}",
+            remedy="Name the column that it learned to predict, and leave out rows with other labels."
+            + _numbered(strange, classes),
         )
-    return np.array([known[each] for each in spelled], dtype=np.float64)
+    return np.array([known[each] for each in labels.tolist()], dtype=np.float64)
 
 
 def _numbered(labels: Sequence[str], classes: Sequence[str]) -> str:
-    """Labels as `--classes` takes them, when there are as many as classes: usually they were numbered in this order."""
+    """What to do about a model that only numbers its classes: usually they were numbered in the order of the names."""
+    if list(classes) != [str(place) for place in range(len(classes))]:
+        return ""
     fits = len(labels) == len(classes) and not any("," in each for each in labels)
-    return ",".join(sorted(labels)) if fits else "A,B,…"
+    names = shlex.quote(",".join(sorted(labels))) if fits else "A,B,…"
+    return f" If the model only numbers its classes, name them in the order of its scores: --classes {names}"
 
 
 def _spelled(label: object) -> str:

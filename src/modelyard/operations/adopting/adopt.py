@@ -49,6 +49,7 @@ def adopt(
     task: str | None = None,
     columns: Sequence[str] = (),
     classes: Sequence[str] = (),
+    tolerance: float = 1e-6,
     allow_python: bool = False,
 ) -> Adopted:
     """Turn a trained model and data into a project in the folder `into`, with version 1 registered and ready to serve.
@@ -56,15 +57,16 @@ def adopt(
     `model`: an estimator or booster, an ONNX model, or a path or URI (`models:/…`, `runs:/…`) of one; a pickle runs
     its author's code. `data`: a pandas, polars or Arrow table, a matrix, or a file. `target`: the column with the
     truth, or its values (n,). `columns`: those the model reads, in its order, where it does not name them. `classes`:
-    their names in the order of the scores, where it only numbers them. `allow_python`: keep the pickle itself where
-    nothing faster is faithful; it then runs in a worker process, by permission of the project file.
+    their names in the order of the scores, where it only numbers them. `tolerance`: scores may differ so much from the
+    model's own, relatively. `allow_python`: keep the pickle itself where nothing faster is faithful; it then runs in a
+    worker process, by permission of the project file.
 
     Writes `modelyard.yaml` and a schema, keeps the data as a dataset version, and registers the bundle as
     `modelyard model register` does. Conflict when there is a project already; InvalidInput and NotFound say what does
     not fit. When anything fails, nothing is left. MLflow points where it did before.
     """
     named = ",".join(classes) if classes else None
-    wanted = Wanted(model, data, target, name, Path(into), task, tuple(columns), named, allow_python)
+    wanted = Wanted(model, data, target, name, Path(into), task, tuple(columns), named, tolerance, allow_python)
     return adopt_told(wanted, lambda _: None)
 
 
@@ -94,6 +96,7 @@ def _adopted(wanted: Wanted, model: GivenModel, rows: GivenRows, scratch: Path, 
         into=scratch / "bundle",
         task=task,
         classes=class_names(wanted.classes),
+        tolerance=wanted.tolerance,
         allow_python=wanted.allow_python,
         datasets={dataset: content_digest([rows.path])},
         progress=progress,
@@ -193,12 +196,12 @@ def _told(wanted: Wanted, facts: Facts, matched: Matched, built: BuiltBundle) ->
 
 
 def _with_commands(told: Adopted, into: Path) -> Adopted:
-    where = "" if into.resolve() == Path.cwd() else f" --project {shlex.quote(str(into))}"
-    promote = f"modelyard model promote --name {told.name} --version {told.version} --stage production{where}"
+    where = [] if into.resolve() == Path.cwd() else ["--project", shlex.quote(str(into))]
+    version = f"--name {told.name} --version {told.version}"
     return replace(
         told,
-        serve=f"modelyard serve --model {told.name}/{told.version}{where}",
-        promote=f"{promote} && modelyard up{where}",
+        serve=" ".join([f"modelyard serve --model {told.name}/{told.version}", *where]),
+        promote=" ".join([f"modelyard model promote {version} --stage production", *where, "&& modelyard up", *where]),
     )
 
 

@@ -1,5 +1,6 @@
 """Which of the data's columns a model reads, and what it predicts."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ def _chosen(read: ReadModel, others: Sequence[str], wanted: Sequence[str]) -> tu
             f"{listed(others)}.",
             code="WHICH_COLUMNS",
             context={"width": width, "columns": list(others[:100])},
-            remedy=f"Say which, in the order it was trained on: --columns {','.join(others[: min(width, 3)])},…",
+            remedy=f"Say which, in its order: --columns {shlex.quote(','.join(others[: min(width, 8)]))}",
         )
     return list(others), (
         f"{counted(width, 'column')} by their places, for the model names none; is this the order it was trained on? "

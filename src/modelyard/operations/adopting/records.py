@@ -1,5 +1,6 @@
 """What adopting is given, and what it tells."""
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ class Wanted:
     task: str | None = None
     columns: tuple[str, ...] = ()
     classes: str | None = None
+    tolerance: float = 1e-6
     allow_python: bool = False
 
 
@@ -80,7 +82,7 @@ class Adopted:
             "",
             "Serve it:                   " + self.serve,
             "Ask it, beside that:        " + self.ask,
-            "Then make it live for good: " + self.promote,
+            "Make it live, and watched:  " + self.promote,
         ]
 
     @property
@@ -90,5 +92,6 @@ class Adopted:
         if self.runtime not in ISOLATED:
             return f"{self.runtime}{a_row}"
         library = {"lightgbm": "LightGBM", "xgboost": "XGBoost"}.get(self.runtime, "Python")
-        why = f" ({'; '.join(self.tried)})" if self.tried else ""
+        tried = "; ".join(textwrap.shorten(each, 160, placeholder=" …") for each in self.tried)
+        why = f" ({tried})" if tried else ""
         return f"no fast runtime carries it: {library} in a worker process of its own answers{a_row}{why}"
