@@ -28,6 +28,7 @@ from modelyard.cli.edge import run
 from modelyard.cli.root import root
 from modelyard.core import Conflict, InvalidInput, ModelyardError
 from modelyard.inference import PythonNotPermitted
+from modelyard.operations.adopting.folder import claimed
 from modelyard.operations.adopting.given import as_name
 from modelyard.operations.adopting.match import match_columns, task_for
 from modelyard.storage import StoreUnavailable
@@ -184,6 +185,29 @@ def test_nothing_is_written_over(folder: Path, name: str) -> None:
     with pytest.raises(Conflict, match=r"exists already|never finished"):
         adopt("tea.joblib", "crates.csv", "content")
     assert (Path(name).read_text(), left(folder)) == ("mine", before)
+
+
+def test_a_shared_store_that_knows_the_name_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version that the project file names must be that of these rows."""
+    adopt("tea.joblib", "crates.csv", "content")
+    monkeypatch.setenv("MODELYARD_STORES_RECORDS", f"sqlite:///{folder}/.modelyard/records.db")
+    with pytest.raises(Conflict, match="has a model 'tea' already"):
+        adopt("tea.joblib", "crates.csv", "content", into="again")
+    with pytest.raises(Conflict, match="has a dataset 'crates' already"):
+        adopt("tea.joblib", "crates.csv", "content", into="again", name="green")
+    assert not Path("again").exists()
+
+
+def test_who_comes_second_takes_nothing_from_the_first(folder: Path) -> None:
+    """Two that found the same folder free: one is refused, and removes nothing of the other's."""
+    with claimed(folder, "project: first\n", ["a.schema.yaml"]):
+        Path(".modelyard", "records.db").write_text("first")
+        before = left(folder)
+        with pytest.raises(Conflict, match="by another process"), claimed(folder, "project: second\n", ["b.yaml"]):
+            pass
+        assert left(folder) == before
+    assert Path(FILE_NAME).read_text() == "project: first\n"
+    assert not Path(".adopting.yaml").exists()
 
 
 @pytest.mark.long

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from modelyard.access import Permission, authorize
 from modelyard.bundling import BuiltBundle
-from modelyard.core import check_name
+from modelyard.core import Conflict, check_name
 from modelyard.data import content_digest
 from modelyard.inference import BundleInfo, sign_bundle, verify_bundle
 from modelyard.tracking import undisturbed
@@ -26,7 +26,7 @@ from ..building import Building, build_from_rows, class_names, counted, parted, 
 from ..checks import infer
 from ..contract import Call
 from ..registering import Register, register_built
-from .folder import BEGUN, all_or_nothing, begin, finish, require_free
+from .folder import claimed, require_free
 from .given import GivenModel, GivenRows, model_given, rows_given
 from .match import Matched, match_columns, task_for
 from .records import Adopted, Progress, Wanted
@@ -128,14 +128,11 @@ def _written(
     into: Path, facts: Facts, model: GivenModel, rows: GivenRows, built: BuiltBundle, progress: Progress
 ) -> tuple[dict[str, Any], int]:
     """Write the files and register the version; what was registered, and the port it will be served at."""
-    with all_or_nothing(into, (BEGUN, facts.schema)):
-        progress(f"writing {FILE_NAME} and {facts.schema}")
+    progress(f"writing {FILE_NAME} and {facts.schema}")
+    with claimed(into, project_file(facts), [facts.schema]) as file:
         infer([rows.path], into / facts.schema, called=rows.called)
-        begin(into / BEGUN, project_file(facts))
         progress("registering version 1")
-        registered = _registered(into, facts, model, rows, built)
-        finish(into)
-    return registered
+        return _registered(file, facts, model, rows, built)
 
 
 def _used(table: pa.Table, target: str) -> tuple[pa.Table, list[str]]:
@@ -154,11 +151,12 @@ def _used(table: pa.Table, target: str) -> tuple[pa.Table, list[str]]:
 
 
 def _registered(
-    into: Path, facts: Facts, model: GivenModel, rows: GivenRows, built: BuiltBundle
+    file: Path, facts: Facts, model: GivenModel, rows: GivenRows, built: BuiltBundle
 ) -> tuple[dict[str, Any], int]:
     """Keep the data and register the bundle, signed if there is a key, as the project file says."""
-    with closing(Project(into / BEGUN)) as project:
+    with closing(Project(file)) as project:
         authorize(project.principal, Permission.DEVELOP)
+        _require_new(project, facts)
         if (key := project.keys.own()) is not None:
             sign_bundle(built.path, built.digest, key)
         project.datasets.add(facts.dataset, [rows.path], note="adopted", by=project.principal.name)
@@ -170,6 +168,19 @@ def _registered(
         )
         told = register_built(Call(project, given, project.principal), built.path)
         return told, project.settings.server.port
+
+
+def _require_new(project: Project, facts: Facts) -> None:
+    """Return when no store has the model or the data: those that the environment names may be shared."""
+    models = {each.name.lower() for each in project.models.versions()}
+    datasets = {each.name.lower() for each in project.datasets.versions()}
+    for kind, name, known in (("model", facts.name, models), ("dataset", facts.dataset, datasets)):
+        if name.lower() in known:
+            raise Conflict(
+                f"The record store that MODELYARD_STORES_RECORDS names has a {kind} '{name}' already.",
+                code="ALREADY_REGISTERED",
+                remedy="Choose another --name." if kind == "model" else "Give the data file another name.",
+            )
 
 
 def _told(wanted: Wanted, facts: Facts, matched: Matched, built: BuiltBundle) -> Adopted:

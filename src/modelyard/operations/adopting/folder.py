@@ -37,8 +37,37 @@ def require_free(into: Path) -> None:
         raise InvalidInput(f"{into} is no folder.", code="NO_FOLDER", remedy="Choose another: --into FOLDER.")
 
 
-def begin(file: Path, text: str) -> None:
-    """Write the project file under its first name; Conflict when another process is doing the same."""
+@contextmanager
+def claimed(into: Path, text: str, files: Sequence[str]) -> Iterator[Path]:
+    """A new project with this project file, given for the block; the file gets its name when that ends well.
+
+    When it fails, all that it wrote goes again, `files` among it; what stood there stays. Conflict when another process
+    is about the same, or when a file of `files` is there.
+    """
+    new_folder, workspace = not into.exists(), into / _WORKSPACE
+    before = {each.name for each in workspace.iterdir()} if workspace.is_dir() else set()
+    taken = next((each for each in files if (into / each).exists()), None)
+    if taken is not None:
+        raise Conflict(
+            f"{into / taken} exists already.",
+            code="FILE_EXISTS",
+            remedy="Move it away, or choose another folder: --into FOLDER.",
+        )
+    into.mkdir(parents=True, exist_ok=True)
+    _claim(into / BEGUN, text)
+    try:
+        yield into / BEGUN
+        atomic_write(into / FILE_NAME, text.encode())
+        (into / BEGUN).unlink()
+    except BaseException:
+        _remove(into if new_folder else workspace, set() if new_folder else before)
+        for each in (BEGUN, *files):
+            (into / each).unlink(missing_ok=True)
+        raise
+
+
+def _claim(file: Path, text: str) -> None:
+    """Write the project file under its first name, which only one process can."""
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
@@ -48,35 +77,6 @@ def begin(file: Path, text: str) -> None:
             code="PROJECT_EXISTS",
             remedy="Choose another folder: --into FOLDER.",
         ) from error
-
-
-def finish(into: Path) -> None:
-    """Give the project file its name, as the last of all."""
-    atomic_write(into / FILE_NAME, (into / BEGUN).read_bytes())
-    (into / BEGUN).unlink()
-
-
-@contextmanager
-def all_or_nothing(into: Path, files: Sequence[str]) -> Iterator[None]:
-    """What is written below a folder in the block goes again when it fails; what stood there stays."""
-    new_folder = not into.exists()
-    workspace = into / _WORKSPACE
-    before = {each.name for each in workspace.iterdir()} if workspace.is_dir() else None
-    taken = [each for each in files if (into / each).exists()]
-    if taken:
-        raise Conflict(
-            f"{into / taken[0]} exists already.",
-            code="FILE_EXISTS",
-            remedy="Move it away, or choose another folder: --into FOLDER.",
-        )
-    into.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        _remove(into if new_folder else workspace, () if new_folder or before is None else before)
-        for each in files:
-            (into / each).unlink(missing_ok=True)
-        raise
 
 
 def _remove(folder: Path, but: Collection[str]) -> None:
