@@ -88,7 +88,7 @@ class Adopted:
     @property
     def cost(self) -> str:
         """What carries the model, at which cost; and why, where that is no fast runtime."""
-        a_row = "" if self.row_us is None else f", {self.row_us:.3g} µs a row"
+        a_row = "" if self.row_us is None else f", {self.row_us:,.{0 if self.row_us >= 100 else 1}f} µs a row"
         if self.runtime not in ISOLATED:
             return f"{self.runtime}{a_row}"
         library = {"lightgbm": "LightGBM", "xgboost": "XGBoost"}.get(self.runtime, "Python")
