@@ -11,6 +11,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
 from modelyard.access import local_principal
@@ -116,6 +117,28 @@ def test_a_model_file_is_bundled_and_judged_and_its_metadata_compared(
     assert rows[0]["size"] > 1000
     assert set(rows[0]["latency_us"]) == {"1", "10", "100", "1000"}
     assert model("compare", "--name", "fraud", "--metric", "acu")[1]["error"]["code"] == "NO_SUCH_METRIC"
+
+
+def test_an_onnx_file_is_registered_with_what_it_does_not_tell(
+    bank: Path, model: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its task and the names of its classes; with the label its metrics are measured."""
+    monkeypatch.chdir(bank)
+    rows = pd.read_csv("rows.csv").assign(truth=lambda each: np.where(each.a > 0, "bad", "fine"))
+    rows.to_csv("labelled.csv", index=False)
+    fitted = LogisticRegression().fit(rows[["a", "b"]].to_numpy(), rows.truth == "fine")
+    proto = to_onnx(fitted, np.zeros((1, 2), np.float32), options={"zipmap": False})
+    Path("fraud.onnx").write_bytes(proto.SerializeToString())
+    words = ("register", "--name", "open", "--path", "fraud.onnx", "--sample", "labelled.csv")
+    assert model(*words)[1]["error"]["code"] == "NO_TASK"
+    labelled = (*words, "--task", "binary", "--label", "truth")
+    code, refused = model(*labelled)
+    assert (code, refused["error"]["code"]) == (2, "WRONG_LABELS")
+    assert "--classes bad,fine" in refused["error"]["remedy"]
+    code, told = model(*labelled, "--classes", "bad,fine", "--metrics", '{"auc": 0.5}')
+    assert (code, told["metrics"]["auc"]) == (0, 0.5)
+    assert told["metrics"]["accuracy"] > 0.9
+    assert model("register", "--name", "open", "--task", "binary")[1]["error"]["code"] == "NO_MODEL"
 
 
 def test_a_gate_by_any_metric_stays_with_the_version(

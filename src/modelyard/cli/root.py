@@ -6,6 +6,7 @@ import click
 
 NOUNS: dict[str, str] = {
     "init": "Write a new project to start from.",
+    "adopt": "Turn an existing model and data into a project, ready to serve and watch.",
     "demo": "Live a year of real flights through the whole loop, on this machine.",
     "up": "Start the server and the control process, and keep them running.",
     "down": "Stop what `up` started.",

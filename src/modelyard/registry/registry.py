@@ -283,17 +283,21 @@ class Registry:
 
     def bundle_file(self, version: ModelVersion, name: str) -> bytes | None:
         """One file of a version's bundle; None when it has none of this name."""
-        if version.artifact is None:
-            return None
-        files = msgspec.json.decode(self._artifacts.get_bytes(version.artifact))["files"]
-        return self._artifacts.get_bytes(Digest(files[name])) if name in files else None
+        files = self._bundle_files(version)
+        return self._artifacts.get_bytes(files[name]) if name in files else None
 
     def bundle_size(self, version: ModelVersion) -> int | None:
-        """Bytes of a version's bundle."""
-        if version.artifact is None:
-            return None
-        files = msgspec.json.decode(self._artifacts.get_bytes(version.artifact))["files"]
-        return sum(self._size(Digest(each)) for each in files.values())
+        """Bytes of a version's bundle, its signatures among them; None when it has none."""
+        files = self._bundle_files(version)
+        return sum(map(self._size, files.values())) if files else None
+
+    def _bundle_files(self, version: ModelVersion) -> Mapping[str, Digest]:
+        """The digests of a bundle's files by name, as it is with its newest signatures; none for metadata only."""
+        artifact = self.bundle_artifact(version)
+        if artifact is None:
+            return {}
+        files: Mapping[str, Digest] = msgspec.json.decode(self._artifacts.get_bytes(artifact))["files"]
+        return files
 
     def _size(self, digest: Digest) -> int:
         local = self._artifacts.local_path(digest)

@@ -4,7 +4,7 @@ Owns talking to MLflow, and the figures that its runs keep. Does not own what ma
 MLflow shows it as a projection.
 """
 
-from .active import JOINED, active_run, joined_run
+from .active import JOINED, active_run, joined_run, undisturbed
 from .comparing import Comparison, RunView, compare_runs, comparison_page, comparison_picture, find_run, read_runs
 from .errors import TrackedRunNotFound, TrackingUnavailable
 from .evaluation import (
@@ -71,6 +71,7 @@ __all__ = [
     "groups_part",
     "joined_run",
     "read_runs",
+    "undisturbed",
     "with_declared",
     "without_telemetry",
 ]

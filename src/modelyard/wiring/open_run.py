@@ -2,14 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
 
 from modelyard.core import Clock, InvalidInput, ModelyardError, SystemClock, log_event
 from modelyard.data import Version, version_of
@@ -31,6 +28,7 @@ from modelyard.tracking import (
 from .project import Project
 from .project_file import FILE_NAME
 from .services import ProjectServices, declared_columns
+from .tables import table_of
 
 FACTS = "environment"
 """The folder of a run in which its facts are."""
@@ -155,7 +153,7 @@ def _used(home: Project | None, given: Any, name: str | None) -> UsedDataset:
             context={"path": "name"},
             remedy="Give it one: run.log_dataset(table, 'customers').",
         )
-    table = _table(given)
+    table = table_of(given)
     shape = {"rows": len(table), "columns": table.num_columns}
     return UsedDataset(name, version_of(name, table).digest, "table", shape)
 
@@ -173,43 +171,6 @@ def _version(home: Project | None, text: str) -> Version:
             remedy="Give the project, modelyard.run(…, project=PATH), or the table itself with its name.",
         )
     return home.datasets.get(name, number if at else "latest")
-
-
-def _table(given: Any) -> pa.Table:
-    """The content of a dataset, whatever it came in."""
-    if isinstance(given, pa.Table):
-        return given
-    readers: tuple[tuple[bool, Callable[[], pa.Table]], ...] = (
-        (hasattr(given, "to_arrow"), lambda: _of_polars(given)),
-        (hasattr(given, "iloc"), lambda: _of_frame(given)),
-        (isinstance(given, Mapping), lambda: pa.table(dict(given))),
-        (True, lambda: _of_matrix(np.asarray(given))),
-    )
-    try:
-        return next(read for fits, read in readers if fits)()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"A {type(given).__name__} is no dataset: {str(error).partition(chr(10))[0][:200]}",
-            context={"path": "dataset"},
-            remedy="Give a table, a data frame, a matrix, a mapping of columns, or a version as name@3.",
-        ) from error
-
-
-def _of_polars(given: Any) -> pa.Table:
-    found: pa.Table = given.to_arrow()
-    return found
-
-
-def _of_frame(given: Any) -> pa.Table:
-    frame = given.to_frame() if given.ndim == 1 else given
-    return pa.Table.from_pandas(frame.rename(columns=str), preserve_index=False)
-
-
-def _of_matrix(given: Any) -> pa.Table:
-    if given.ndim not in (1, 2):
-        raise ValueError(f"it has {given.ndim} dimensions")
-    columns = given.reshape(len(given), -1).T
-    return pa.table({f"column {place}": pa.array(column) for place, column in enumerate(columns)})
 
 
 def _seed_torch(seed: int) -> None:

@@ -15,7 +15,18 @@ import pyarrow.compute as pc
 
 from modelyard.access import Principal
 from modelyard.bundling import Facts, build_bundle, build_profile, infer_signature, permutation_importance
-from modelyard.core import Clock, Judgement, NotFound, Scalar, Verdict, did_you_mean, log_event, shown, to_micros
+from modelyard.core import (
+    Clock,
+    InvalidInput,
+    Judgement,
+    NotFound,
+    Scalar,
+    Verdict,
+    did_you_mean,
+    log_event,
+    shown,
+    to_micros,
+)
 from modelyard.data import DatasetSettings, Versions, check_leaks, version_of
 from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle, sign_bundle
@@ -87,12 +98,23 @@ class ProjectServices:
 
     def join(self, model: str, rows: pa.Table) -> pa.Table:
         settings = self._file.settings.models[model]
-        return self._features.training_rows(rows, settings.features, event_time=self._dataset_of(settings).event_time)
+        joined = [each for each in settings.features if each not in rows.column_names]
+        event_time = self._dataset_of(settings).event_time
+        if not joined and event_time is None:
+            return rows
+        if event_time is None:
+            raise InvalidInput(
+                f"'{joined[0]}' of model '{model}' is joined by time, and its dataset names no event_time.",
+                code="NO_EVENT_TIME",
+                remedy="Name the column with the instant of each row: datasets.NAME.event_time.",
+            )
+        return self._features.training_rows(rows, settings.features, event_time=event_time)
 
     def samples(
         self, model: str, rows: pa.Table, *, signature: Signature | None = None, complete: bool = False
     ) -> Samples:
         settings = self._file.settings.models[model]
+        _require_binary(model, settings)
         names = _bare(settings.features)
         chosen = rows.select([*names, settings.label])
         if complete:
@@ -244,6 +266,16 @@ def _plain(column: pa.ChunkedArray) -> np.ndarray:
 def _complete(rows: pa.Table) -> pa.ChunkedArray:
     """Which rows miss no value (n,)."""
     return reduce(pc.and_, (pc.is_valid(each) for each in rows.columns))
+
+
+def _require_binary(model: str, settings: ModelSettings) -> None:
+    if settings.task != "binary":
+        raise InvalidInput(
+            f"Pipelines train binary models, and '{model}' is declared as {settings.task}.",
+            code="NOT_BINARY",
+            context={"model": model, "task": settings.task},
+            remedy="Train it by yourself, and register each version: modelyard model register --path FILE.",
+        )
 
 
 def _declared(settings: ModelSettings, metrics: Mapping[str, float]) -> list[Judgement]:

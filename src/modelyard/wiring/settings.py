@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from modelyard.access import Role
 from modelyard.core import Digest, InvalidInput
 from modelyard.core.settings import Section
+from modelyard.inference import Task
 from modelyard.registry import ApprovalRule, OutsidePolicy, check_alias
 
 
@@ -106,7 +107,10 @@ class RequestFieldSettings(Section):
 class ModelSettings(Section):
     """A model: what it learns, from which features, and how a request becomes its input."""
 
-    task: Literal["binary"] = Field("binary", description="What is predicted: one of two classes.")
+    task: Task = Field(
+        "binary",
+        description="What is predicted: one of two classes, one of several, or a number. Pipelines train binary ones.",
+    )
     label: str = Field(description="Column with the truth.")
     request: dict[str, RequestFieldSettings | Literal["number", "category"]] = Field(
         description="Fields the client sends, by name, with their kind."
