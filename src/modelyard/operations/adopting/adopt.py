@@ -178,7 +178,7 @@ def _require_new(project: Project, facts: Facts) -> None:
         if name.lower() in known:
             raise Conflict(
                 f"The record store that MODELYARD_STORES_RECORDS names has a {kind} '{name}' already.",
-                code="ALREADY_REGISTERED",
+                code="NAME_TAKEN",
                 remedy="Choose another --name." if kind == "model" else "Give the data file another name.",
             )
 
