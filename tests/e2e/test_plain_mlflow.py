@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -83,7 +84,7 @@ def running(command: list[str], folder: Path, answers: Callable[[], bool]) -> It
     """A process, from when it answers to the end of the block."""
     with (folder / "process.log").open("ab") as log, subprocess.Popen(command, stderr=log, stdout=log) as process:
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 240
             while not answers():
                 assert time.monotonic() < deadline, (folder / "process.log").read_text()[-3000:]
                 time.sleep(0.1)
@@ -102,9 +103,9 @@ def healthy(url: str) -> bool:
 
 
 @pytest.fixture(params=["a file of SQLite's", "an MLflow server"])
-def uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def uri(request: pytest.FixtureRequest, tmp_path: Path, mlflow_tables: Path) -> Iterator[str]:
     """Where MLflow is: of a server everything is asked over HTTP, its artifacts too."""
-    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    store = f"sqlite:///{shutil.copy(mlflow_tables, tmp_path / 'mlflow.db')}"
     if request.param == "a file of SQLite's":
         yield store
         return
