@@ -90,7 +90,7 @@ def running(command: list[str], folder: Path, answers: Callable[[], bool]) -> It
         try:
             deadline = time.monotonic() + 240
             while not answers():
-                assert time.monotonic() < deadline, log.read_text()[-3000:]
+                assert time.monotonic() < deadline, (folder / "process.log").read_text()[-3000:]
                 time.sleep(0.1)
             yield
         finally:
