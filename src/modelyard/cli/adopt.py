@@ -8,7 +8,7 @@ import click
 from .edge import emit
 
 if TYPE_CHECKING:
-    from modelyard.operations import Adopted
+    from modelyard.operations.adopting import Adopted
 
 _PATH = click.Path(path_type=Path)
 

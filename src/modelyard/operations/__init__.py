@@ -3,17 +3,14 @@
 Owns what a command means. Does not own spelling or printing (`cli`), or the parts it asks (the rooms below).
 """
 
-from .adopting import Adopted, adopt
 from .contract import Call, Nothing, Operation, Option, carry_out, operation
 from .templates import write_template
 
 __all__ = [
-    "Adopted",
     "Call",
     "Nothing",
     "Operation",
     "Option",
-    "adopt",
     "carry_out",
     "operation",
     "write_template",
