@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from modelyard.data import split as split
     from modelyard.data import split_by_time as split_by_time
     from modelyard.features import Entity as Entity
+    from modelyard.features import Feature as Feature
     from modelyard.features import FeatureView as FeatureView
+    from modelyard.features import PushSource as PushSource
+    from modelyard.features import SqlSource as SqlSource
     from modelyard.features import point_in_time_join as point_in_time_join
     from modelyard.inference import Encoder as Encoder
     from modelyard.inference import Field as Field
@@ -66,7 +69,10 @@ _HOMES = {
     "Candidate": "pipelines",
     "Encoder": "inference",
     "Entity": "features",
+    "Feature": "features",
     "FeatureView": "features",
+    "PushSource": "features",
+    "SqlSource": "features",
     "Field": "inference",
     "Signature": "inference",
     "check_leaks": "data",

@@ -102,6 +102,12 @@ def test_a_file_and_a_table_become_a_project(folder: Path, type_in: Command) -> 
     frame = crates()
     expected = joblib.load("tea.joblib").predict(frame[NAMES])
     assert bundle.predict(frame[NAMES].to_numpy().tolist()).labels == tuple(expected)
+    lineage = type_in("model", "lineage", "tea", 1, "--json")[1]
+    assert ("dataset:crates@1", lineage["subject"], "rows of its profile") in {
+        (each["source"], each["target"], each["how"]) for each in lineage["arrows"]
+    }
+    (data,) = type_in("model", "card", "tea", 1, "--json")[1]["data"]
+    assert (data["label"], data["rows"]) == ("crates@1", 120)
     assert type_in("model", "promote", "--name", "tea", "--version", 1, "--stage", "production")[0] == 0
     code_again, _, err = type_in("adopt", "--model", "tea.joblib", "--data", "crates.csv", "--target", "content")
     assert (code_again, "PROJECT_EXISTS" in err) == (4, True)

@@ -90,7 +90,7 @@ def _parameter(field: "DataclassField[Any]", hint: Any) -> click.Parameter:
     if kind is bool:
         return click.Option([spelling, field.name], is_flag=True, default=bool(default), help=option.help)
     return click.Option(
-        [spelling, field.name],
+        [spelling, *([option.short] if option.short else []), field.name],
         type=_click_type(get_args(kind)[0] if many else kind),
         multiple=many,
         required=required,

@@ -31,6 +31,23 @@ def watched(command: click.Command) -> click.Command:
     return command
 
 
+def counted(command: click.Command) -> click.Command:
+    """The command, with the rows that are done shown on a terminal while a history is written."""
+    callback = command.callback
+
+    def show(**values: Any) -> Any:
+        from modelyard.operations import features  # noqa: PLC0415 - `--help` must not pay for it
+
+        assert callback is not None  # noqa: S101 - a derived command has one
+        console = Console(stderr=True, highlight=False)
+        status = console.status("reading the sources")
+        with status, features.watching(lambda rows: status.update(f"{rows:,} rows done")):
+            return callback(**values)
+
+    command.callback = show
+    return command
+
+
 class Progress:
     """An observer of runs that tells a person: each step's state and seconds, and whether it came from the cache."""
 

@@ -14,7 +14,7 @@ NOUNS: dict[str, str] = {
     "doctor": "Check stores, versions, ports, disk, clock and telemetry switches.",
     "config": "The effective settings, and where each came from.",
     "data": "Data: infer, validate, schema, profile, split, version.",
-    "features": "Feature views: list, materialize.",
+    "features": "Feature views: list, materialize, history, check-leaks.",
     "pipeline": "Pipelines: run, resume, list, logs, why, show, validate, export.",
     "step": "Single steps of pipelines: run.",
     "run": "Runs in MLflow: list, show, compare.",

@@ -1,15 +1,21 @@
-"""What can be wrong with feature definitions."""
+"""What can be wrong with feature definitions, and with what they read."""
 
 from modelyard.core import InvalidInput, NotFound
 
 
 class InvalidDefinition(InvalidInput):
-    """An entity or view cannot be used as it is declared."""
+    """An entity or view cannot be used as it is declared, or not with these rows."""
 
     code = "INVALID_FEATURE_DEFINITION"
 
 
+class SourceUnreadable(InvalidInput):
+    """A view's source gives no rows as they are declared."""
+
+    code = "FEATURE_SOURCE_UNREADABLE"
+
+
 class UnknownFeature(NotFound):
-    """A feature or view that nothing defines."""
+    """A feature, view or service that nothing defines."""
 
     code = "UNKNOWN_FEATURE"

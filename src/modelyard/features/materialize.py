@@ -6,13 +6,14 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from modelyard.core import Clock, Micros, Scalar, from_micros, to_micros
 from modelyard.online import EntityKey, OnlineStore, StoredRow, table_of
 from modelyard.storage import RecordStore
 
-from .definitions import Definitions, FeatureView
-from .join import Ints
+from .definitions import AVAILABLE, EVENT, Definitions, FeatureView
 
 KIND = "materialization"
 
@@ -32,17 +33,18 @@ class _OrderedSource:
 
     def __init__(self, view: FeatureView) -> None:
         table = view.table()
-        available = table.column("__available").cast(pa.int64()).to_numpy()
+        known = pc.coalesce(table.column(AVAILABLE), table.column(EVENT))  # nobody noted when: at once
+        available = known.cast(pa.int64()).to_numpy()
         order = np.argsort(available, kind="stable")
         self._table = table.take(order)
-        self.available: Ints = available[order]
-        self._events: Ints = self._table.column("__event").cast(pa.int64()).to_numpy()
+        self.available: NDArray[np.int64] = available[order]
+        self._events: NDArray[np.int64] = self._table.column(EVENT).cast(pa.int64()).to_numpy()
         self._view = view
 
     def rows(self, start: int, stop: int) -> list[tuple[EntityKey, StoredRow]]:
         part = self._table.slice(start, stop - start)
         keys = zip(*(part.column(name).to_pylist() for name in self._view.keys), strict=True)
-        values = zip(*(part.column(name).to_pylist() for name in self._view.features), strict=True)
+        values = zip(*(part.column(name).to_pylist() for name in self._view.feature_names), strict=True)
         instants = zip(self._events[start:stop].tolist(), self.available[start:stop].tolist(), strict=True)
         return [
             (key, StoredRow(event, known, _plain(row)))
@@ -113,7 +115,7 @@ class Materializer:
 
 
 def _table(view: FeatureView) -> str:
-    return table_of(view.name, view.keys, view.features)
+    return table_of(view.name, view.keys, view.feature_names)
 
 
 def _plain(row: tuple[Scalar, ...]) -> tuple[Scalar, ...]:

@@ -30,7 +30,7 @@ class ViewPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     features: tuple[str, ...]
     stored: tuple[str, ...]
     ttl_s: float | None = None
-    stale: Literal["null", "default", "error"] = "null"
+    stale: Literal["null", "default", "error", "serve"] = "null"
     defaults: dict[str, Scalar] = {}
 
     @property

@@ -7,6 +7,7 @@ import msgspec
 
 from modelyard.access import Permission
 from modelyard.bundling import BUILD_FILE, Attempt
+from modelyard.data import Version
 from modelyard.inference import PROFILE_FILE, BundleInfo, ReferenceProfile
 from modelyard.pipelines import PipelineRun, code_of_run, find_run
 from modelyard.registry import (
@@ -25,7 +26,7 @@ from modelyard.tracking import Evaluation
 from modelyard.wiring import Project
 
 from .contract import Call, operation
-from .lineage import bundle_info, dataset_version, lineage_of, reads_of
+from .lineage import bundle_info, dataset_version, lineage_of, reads_of, version_with
 from .models import OneVersion, notice
 
 _FINDINGS = 12
@@ -45,7 +46,7 @@ def card_of(project: Project, version: ModelVersion) -> Card:
     run = find_run(project.records, version.made_in.partition("/")[0]) if version.made_in else None
     info = bundle_info(project, version)
     declared = declaration_of(project, version.name)
-    evaluation, data = _evaluation(project, version), tuple(_data(project, run))
+    evaluation, data = _evaluation(project, version), tuple(_data(project, run, info))
     approvals = tuple(_approvals(project, version))
     held = project.models.aliases(version.name)
     return Card(
@@ -102,28 +103,35 @@ def judged_of(run: PipelineRun, version: ModelVersion) -> str:
     return f"What was judged is the model of step '{first}'; the version is that of '{last}', trained after it."
 
 
-def _data(project: Project, run: PipelineRun | None) -> Iterator[DataFacts]:
-    for name, digest in reads_of(run).items() if run is not None else ():
-        state = run.datasets.get(name) if run is not None else None
+def _data(project: Project, run: PipelineRun | None, info: BundleInfo | None) -> Iterator[DataFacts]:
+    """The datasets that the version's run read; without a run, those behind its bundle's profile."""
+    if run is None:
+        for name, content in info.datasets.items() if info is not None else ():
+            yield _facts(project, name, content, version_with(project, name, content), {})
+        return
+    for name, digest in reads_of(run).items():
+        state = run.datasets.get(name)
         version = dataset_version(project, None if state is None else state.version)
-        columns = dict(state.columns) if state is not None else {}
-        if version is None:
-            yield DataFacts(name, digest, columns=columns)
-            continue
-        profile = project.datasets.profile(version)
-        cells = profile.rows * len(profile.columns)
-        yield DataFacts(
-            name,
-            version.digest,
-            version.label,
-            {each.name: each.type for each in version.columns},
-            rows=version.rows,
-            missing=sum(each.missing for each in profile.columns) / cells if cells else 0.0,
-            repeated=profile.duplicates.value,
-            findings=tuple(each.sentence for each in profile.findings[:_FINDINGS]),
-            created_at=version.created_at,
-            note=version.note,
-        )
+        yield _facts(project, name, digest, version, dict(state.columns) if state is not None else {})
+
+
+def _facts(project: Project, name: str, digest: str, version: Version | None, columns: dict[str, str]) -> DataFacts:
+    if version is None:
+        return DataFacts(name, digest, columns=columns)
+    profile = project.datasets.profile(version)
+    cells = profile.rows * len(profile.columns)
+    return DataFacts(
+        name,
+        version.digest,
+        version.label,
+        {each.name: each.type for each in version.columns},
+        rows=version.rows,
+        missing=sum(each.missing for each in profile.columns) / cells if cells else 0.0,
+        repeated=profile.duplicates.value,
+        findings=tuple(each.sentence for each in profile.findings[:_FINDINGS]),
+        created_at=version.created_at,
+        note=version.note,
+    )
 
 
 def _training(project: Project, version: ModelVersion, run: PipelineRun | None) -> Training:

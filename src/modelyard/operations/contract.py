@@ -12,7 +12,7 @@ Input = TypeVar("Input")
 
 @dataclass(frozen=True)
 class Option:
-    """How one field of an input is spelled on the command line: its help, and whether it needs no `--name`.
+    """How one field of an input is spelled on the command line: its help, whether it needs no `--name`, a short `-n`.
 
     Used inside `Annotated[...]`. Fields without a default are required.
     """
@@ -20,6 +20,7 @@ class Option:
     help: str
     positional: bool = False
     flag: str | None = None
+    short: str | None = None
 
 
 @dataclass(frozen=True)

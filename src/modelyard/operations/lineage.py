@@ -118,6 +118,20 @@ def _run_name(run: PipelineRun) -> str:
     return f"{run.pipeline} {run.id[:13]}"
 
 
+def version_with(project: Project, name: str, digest: str) -> Version | None:
+    """The dataset version of a name with this content, as bundles tell of the rows behind their profile."""
+    return next((each for each in project.datasets.versions(name) if each.digest == digest), None)
+
+
+def _add_rows(project: Project, graph: _Graph, info: BundleInfo, subject: str) -> None:
+    for name, digest in info.datasets.items():
+        kept = version_with(project, name, digest)
+        facts: dict[str, Fact] = {"digest": digest[:12]}
+        if kept is not None:
+            facts |= {"rows": kept.rows, "columns": len(kept.columns)}
+        graph.join(graph.add("dataset", kept.label if kept else name, **facts), subject, "rows of its profile")
+
+
 def reads_of(run: PipelineRun) -> dict[str, str]:
     """The datasets of a run by name, each with the digest of the rows that were read, or of what is told of it."""
     reads = {name: digest for step in run.steps for name, digest in step.reads.items()}
@@ -179,6 +193,8 @@ def _add_bundle(
     size = project.models.bundle_size(version)
     bundle = graph.add("bundle", digest[:12], digest=digest, runtime=info.runtime, bytes=size)
     graph.join(subject, bundle, "built as")
+    if run is None:
+        _add_rows(project, graph, info, subject)
     for view in views_of(info):
         name = graph.add(
             "feature view",

@@ -88,7 +88,7 @@ def list_features(call: Call[Nothing]) -> Any:
         {
             "view": view.name,
             "keys": list(view.keys),
-            "features": list(view.features),
+            "features": list(view.feature_names),
             "ttl": str(view.ttl) if view.ttl else None,
             "materialized_until": fresh[name],
             "description": view.description,

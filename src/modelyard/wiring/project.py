@@ -250,7 +250,8 @@ class Project:
     def features(self) -> FeatureStore:
         """The project's features."""
         section = self.settings.features
-        definitions = load_definitions(self.file.folder / section.module) if section else Definitions({})
+        pushed = self.workspace / "pushed"
+        definitions = load_definitions(self.file.folder / section.module, pushed) if section else Definitions()
         return FeatureStore(definitions, self.online, self.records, self.clock)
 
     @cached_property

@@ -130,6 +130,18 @@ def test_batches_are_read_anew_each_time_and_are_never_larger_than_asked(tmp_pat
             assert [len(each) for each in reading.batches()] == [2, 1]
 
 
+@pytest.mark.parametrize("ending", sorted(FILES))
+def test_only_some_columns_are_read(ending: str, tmp_path: Path) -> None:
+    """In the order in which they are named, of any format; one that is not there is named with the nearest."""
+    reading = open_data(wrote(tmp_path / f"rows.{ending}", FILES[ending]))
+    wanted = list(reversed(reading.schema.names))[:2]
+    narrowed = reading.only(wanted)
+    assert narrowed.table().equals(reading.table().select(wanted))
+    assert [each.name for each in narrowed.columns] == wanted
+    with pytest.raises(UnreadableData, match="there is no such column"):
+        reading.only(["nobody"])
+
+
 def test_a_zip_archive_holds_one_file(tmp_path: Path) -> None:
     """Which of several was meant is not guessed."""
     assert read_table(wrote(tmp_path / "one.zip", zipped(rows=ROWS))).to_pydict() == EXPECTED

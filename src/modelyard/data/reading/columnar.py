@@ -46,13 +46,13 @@ class ColumnarFile:
         """The rows, columns in the order of the schema and of its types."""
         row = 0
         with mapped(self.name), _opened(self.found, self.options) as source:
-            for batch in source.batches(self.options.batch_rows):
+            for batch in source.batches(self.options.batch_rows, schema.names):
                 batch.validate(full=True)
                 yield self._as(schema, batch, row)
                 row += len(batch)
 
     def _as(self, schema: pa.Schema, batch: pa.RecordBatch, row: int) -> pa.RecordBatch:
-        columns = [self._cast(batch.column(self.names.index(each.name)), each, row) for each in schema]
+        columns = [self._cast(batch.column(batch.schema.names.index(each.name)), each, row) for each in schema]
         return pa.RecordBatch.from_arrays(columns, schema=schema)
 
     def _cast(self, values: pa.Array, wanted: pa.Field, row: int) -> pa.Array:
@@ -95,8 +95,8 @@ class _Parquet:
             self._file = whole(read_dictionary=few)
         self.schema: pa.Schema = self._file.schema_arrow
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        yield from self._file.iter_batches(batch_size=rows)
+    def batches(self, rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        yield from self._file.iter_batches(batch_size=rows, columns=columns)
 
 
 def _of_few_levels(file: pq.ParquetFile) -> list[str]:
@@ -119,7 +119,7 @@ class _ArrowFile:
         self._file = pa.ipc.open_file(pa.PythonFile(stream, "r"))
         self.schema: pa.Schema = self._file.schema
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, rows: int, _columns: list[str]) -> Iterator[pa.RecordBatch]:
         for at in range(self._file.num_record_batches):
             yield from _sliced(self._file.get_batch(at), rows)
 
@@ -132,7 +132,7 @@ class _ArrowStream:
         self._file = pa.ipc.open_stream(pa.PythonFile(self._tail, "r"))
         self.schema: pa.Schema = self._file.schema
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, rows: int, _columns: list[str]) -> Iterator[pa.RecordBatch]:
         for batch in self._file:
             yield from _sliced(batch, rows)
         if self._tail.ended or self._tail.last != _STREAM_END:

@@ -68,7 +68,7 @@ class ObjectFile:
             yield self._batch(schema, held, row)
 
     def _batch(self, schema: pa.Schema, held: list[tuple[int, Record]], row: int) -> pa.RecordBatch:
-        if strange := next((name for _, each in held for name in each if name not in schema.names), None):
+        if strange := next((name for _, each in held for name in each if name not in self.names), None):
             raise unreadable("it changed while it was read.", self.name, column=strange)
         return pa.RecordBatch.from_arrays([self._column(each, held, row) for each in schema], schema=schema)
 

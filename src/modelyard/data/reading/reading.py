@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ from modelyard.core import did_you_mean
 
 from .columnar import ColumnarFile, columnar_file
 from .comma import CommaFile, comma_file, tell_columns
-from .complaints import clip, mapped, unreadable
+from .complaints import SHOWN, clip, mapped, unreadable
 from .facts import ColumnFacts, FileFacts
 from .objects import ObjectFile, tell_shapes
 from .options import ReadOptions
@@ -44,6 +44,19 @@ class Reading:
             with closing(file.batches(self.schema)) as batches:
                 for batch in batches:
                     yield from _sliced(batch, file.options.batch_rows)
+
+    def only(self, names: Sequence[str]) -> "Reading":
+        """The same rows with these columns alone, in this order; of Parquet nothing else is read.
+
+        UnreadableData when there is no such column.
+        """
+        for name in names:
+            if name not in self.schema.names:
+                remedy = did_you_mean(name, [each[:SHOWN] for each in self.schema.names])
+                raise unreadable("there is no such column.", self.files[0].name, column=name, remedy=remedy)
+        schema = pa.schema([self.schema.field(name) for name in names])
+        columns = {each.name: each for each in self.columns}
+        return replace(self, schema=schema, columns=tuple(columns[name] for name in names))
 
     def table(self) -> pa.Table:
         """All rows in memory."""

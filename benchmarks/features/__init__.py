@@ -1,0 +1,1 @@
+"""What features cost, against Feast."""
