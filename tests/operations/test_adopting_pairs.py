@@ -16,7 +16,7 @@ import pytest
 
 from modelyard import adopt
 from modelyard.control import free_ports
-from modelyard.operations import Adopted
+from modelyard.operations.adopting import Adopted
 from modelyard.wiring import Project
 
 from .adopted_pairs import PAIRS, Maker
