@@ -41,6 +41,23 @@ PLAN = {
 """Amount and country come with the request, visits from the online store."""
 
 
+DECLARED = """
+    slices: [channel, nosuch]
+    groups: [channel]
+    owner: shop team
+    intended_use: Orders visits by how likely they end in a purchase.
+    limits: [Knows visits of the web shop only.]
+"""
+"""What the trained project says of its model, for the model card."""
+
+FURTHER = """
+retraining:
+  purchase: {pipeline: training, deployment: shop, cooldown: 7d}
+lineage: {openlineage: events.jsonl}
+"""
+"""And what else it declares."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the user's caches out of the tests; what trees were compiled to stays from one run to the next."""
     os.environ["XDG_CACHE_HOME"] = str(config.rootpath / ".pytest_cache" / "user")
@@ -131,11 +148,13 @@ def strict_bundle(tmp_path_factory: pytest.TempPathFactory) -> BuiltBundle:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The minimal project with a retraining policy and one version, trained at noon; `shop` is a copy of it."""
+    """The minimal project with what a card needs, a retraining policy and one version, trained at noon; see `shop`."""
     folder = tmp_path_factory.mktemp("trained") / "shop"
     write_template("minimal", folder)
-    with (folder / "modelyard.yaml").open("a") as file:
-        file.write("\nretraining:\n  purchase: {pipeline: training, deployment: shop, cooldown: 7d}\n")
+    file = folder / "modelyard.yaml"
+    lines = file.read_text().splitlines(keepends=True)
+    text = "".join(DECLARED if each.startswith("    slices:") else each for each in lines)
+    file.write_text(text + FURTHER)
     project = Project(folder, clock=ManualClock(NOON), ids=SeededIds(0), environment={})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's and its dependencies' own
@@ -165,3 +184,9 @@ def postgres() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgres"))])
+def database_server(request: pytest.FixtureRequest) -> str | None:
+    """Where to make databases: a real PostgreSQL, or None for a file of SQLite's. A test runs with each."""
+    return request.getfixturevalue("postgres") if request.param == "postgresql" else None

@@ -56,11 +56,9 @@ def train(parts: tuple[pa.Table, ...], params: dict[str, float], complete_rows: 
 
 @my.step(kind="evaluate")
 def evaluate(candidate: my.Candidate, parts: tuple[pa.Table, ...]) -> dict[str, float]:
-    """How the candidate does on the last days, which it has not seen."""
-    signature = candidate.samples.signature
-    complete = not any(field.nullable for field in signature.fields)
-    held_out = my.context().services.samples(MODEL, parts[1], signature=signature, complete=complete)
-    return my.binary_metrics(candidate.model.predict_proba(held_out.matrix)[:, 1], held_out.labels)
+    """How the candidate does on the last days, which it has not seen: as a whole, by slice and by group."""
+    complete = not any(field.nullable for field in candidate.samples.signature.fields)
+    return my.context().services.evaluate(MODEL, candidate, parts[1], complete=complete)
 
 
 @my.step(kind="evaluate")

@@ -39,9 +39,8 @@ def train(parts: tuple[pa.Table, ...]) -> my.Candidate:
 
 @my.step(kind="evaluate")
 def evaluate(candidate: my.Candidate, parts: tuple[pa.Table, ...]) -> dict[str, float]:
-    """How the candidate does on the last week."""
-    held_out = my.context().services.samples(MODEL, parts[1], signature=candidate.samples.signature)
-    return my.binary_metrics(candidate.model.predict_proba(held_out.matrix)[:, 1], held_out.labels)
+    """How the candidate does on the last week: as a whole, and by the slices and groups that the project declares."""
+    return my.context().services.evaluate(MODEL, candidate, parts[1])
 
 
 @my.step(kind="register")

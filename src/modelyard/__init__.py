@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from modelyard.monitoring import Alert as Alert
     from modelyard.monitoring import AlertSeverity as AlertSeverity
     from modelyard.monitoring import evaluate_alerts as evaluate_alerts
+    from modelyard.operations.adopting import adopt as adopt
     from modelyard.pipelines import Candidate as Candidate
     from modelyard.pipelines import Rounds as Rounds
     from modelyard.pipelines import SearchResult as SearchResult
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from modelyard.wiring import run as run
 
 _HOMES = {
+    "adopt": "operations.adopting",
     "binary_metrics": "stats",
     "Alert": "monitoring",
     "AlertSeverity": "monitoring",

@@ -1,5 +1,7 @@
 """Who may do what, and who a key belongs to."""
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,29 @@ def test_nobody_may_anything_without_a_role_and_keys_stay_with_their_deployments
     with pytest.raises(PermissionDenied, match="not for 'other'"):
         authorize(bound, Permission.PREDICT, deployment="other")
     authorize(local_principal(), Permission.OPERATE)
+
+
+def test_variables_make_nobody_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who acts is who the process runs as."""
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
+        monkeypatch.setenv(variable, "somebody-else")
+    assert local_principal().name == name
+    monkeypatch.setattr(os, "geteuid", lambda: 2_000_000_001)
+    assert local_principal().name == "uid-2000000001"
+
+
+def test_a_user_has_the_roles_that_the_project_gives() -> None:
+    """Who is not named may look, and nothing else; where nobody is named, everybody is an operator."""
+    name = local_principal().name
+    assert local_principal({}).roles == (Role.OPERATOR,)
+    assert local_principal({name: [Role.DEVELOPER, Role.APPROVER]}).roles == (Role.DEVELOPER, Role.APPROVER)
+    other = local_principal({"ana": [Role.OPERATOR]})
+    assert other.roles == (Role.VIEWER,)
+    authorize(other, Permission.READ)
+    with pytest.raises(PermissionDenied, match=r"\(viewer\) may not approve; that takes approver or operator") as told:
+        authorize(other, Permission.APPROVE)
+    assert "security.roles" in told.value.remedy
 
 
 def test_a_key_is_known_by_its_token_only(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ import json
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from modelyard.access import local_principal
 from modelyard.audit import AuditLog, AuditReport, Checkpoints, FileSink
@@ -18,8 +20,19 @@ from modelyard.core import ManualClock, canonical_json
 from modelyard.core.signing import PRIVATE_FILE, PrivateKey, PublicKey, make_key_pair, read_private_key
 from modelyard.storage import open_record_store
 
+from ..databases import new_database
+
 ENTRIES, BETWEEN = 24, 6
 """So many entries, and a checkpoint after so many each."""
+
+STRANGE: tuple[object, ...] = ("x", None, 1, {"to": 99}, [], "0" * 64)
+"""What an attacker writes."""
+
+State = bytes | Mapping[str, Sequence[tuple[object, ...]]]
+"""A whole database: the file of SQLite's, or the rows of each table."""
+
+TABLES = {"documents": "kind, key, revision, CAST(body AS TEXT)", "entries": "stream, seq, CAST(body AS TEXT)"}
+"""What holds the record, and its columns."""
 
 
 @dataclass
@@ -47,12 +60,15 @@ def new_key(folder: Path) -> PrivateKey:
 class Yard:
     """A record store with its audit record, a file of checkpoints, and the key that signs them."""
 
-    def __init__(self, folder: Path, clock: ManualClock, key: PrivateKey | None) -> None:
+    def __init__(self, folder: Path, clock: ManualClock, key: PrivateKey | None, server: str | None = None) -> None:
+        """In a file of SQLite's, or in a new database of a server's."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.clock, self.older = folder, clock, folder
+        self.folder, self.clock, self.server = folder, clock, server
+        self.older: dict[int, State] = {}
         self.keys = OwnKeys(key, () if key is None else (key.public,))
-        self.database, self.sink = folder / "records.db", folder / "checkpoints.jsonl"
-        self.records = open_record_store(f"sqlite:///{self.database}")
+        self.database: Path | str = new_database(server) if server else folder / "records.db"
+        self.sink = folder / "checkpoints.jsonl"
+        self.records = open_record_store(f"sqlite:///{self.database}" if server is None else str(self.database))
         self.log = AuditLog(self.records, clock)
         self.checkpoints = Checkpoints(self.records, self.log, lambda: FileSink(self.sink), self.keys, clock)
 
@@ -64,14 +80,16 @@ class Yard:
 
     def copy(self, into: Path, clock: ManualClock | None = None) -> "Yard":
         """The same at another place, to be attacked."""
-        made = Yard(into, clock or self.clock, self.keys.private)
+        made = Yard(into, clock or self.clock, self.keys.private, self.server)
         made.older = self.older
+        if self.server is not None:
+            made.records.migrate()
         made.restore(self)
         return made
 
     def restore(self, original: "Yard") -> None:
         """Make this one what another is."""
-        shutil.copy(original.database, self.database)
+        put_back(self.database, state_of(original.database))
         shutil.copy(original.sink, self.sink)
 
     def verify(self) -> AuditReport:
@@ -79,22 +97,45 @@ class Yard:
         return self.checkpoints.verify()
 
 
-def honest(folder: Path, clock: ManualClock, key: PrivateKey | None) -> Yard:
-    """Entries with checkpoints among them, the newest at the end; an older copy of the database beside it."""
-    yard = Yard(folder, clock, key)
+def honest(folder: Path, clock: ManualClock, key: PrivateKey | None, server: str | None = None) -> Yard:
+    """Entries with checkpoints among them, the newest at the end; older states of the database beside it."""
+    yard = Yard(folder, clock, key, server)
     yard.records.migrate()
     for _ in range(ENTRIES // BETWEEN):
         yard.record(BETWEEN)
         yard.checkpoints.write()
-        shutil.copy(yard.database, folder / f"older-{yard.log.head().number}.db")
+        yard.older[yard.log.head().number] = state_of(yard.database)
     return yard
+
+
+def state_of(database: Path | str) -> State:
+    """Everything in a database."""
+    if isinstance(database, Path):
+        return database.read_bytes()
+    with Database(database) as opened:
+        return {name: opened.rows(f"SELECT {columns} FROM {name}") for name, columns in TABLES.items()}
+
+
+def put_back(database: Path | str, state: State) -> None:
+    """Make a database what it, or another, was."""
+    if isinstance(database, Path) and isinstance(state, bytes):
+        database.write_bytes(state)
+        return
+    assert not isinstance(state, bytes)
+    with Database(database) as opened:
+        for name, columns in TABLES.items():
+            opened.run(f"DELETE FROM {name}")
+            opened.run_all(f"INSERT INTO {name} VALUES ({', '.join('?' * columns.count(', '))}, ?)", state[name])
 
 
 class Database:
     """The record behind the store's back."""
 
-    def __init__(self, path: Path) -> None:
-        self.connection = sqlite3.connect(path)
+    def __init__(self, database: Path | str) -> None:
+        """The file of SQLite's, or the URL of a database of PostgreSQL's."""
+        file = isinstance(database, Path)
+        self.connection: Any = sqlite3.connect(database) if file else psycopg.connect(_plain(str(database)))
+        self._mark = "?" if file else "%s"
 
     def __enter__(self) -> "Database":
         return self
@@ -104,11 +145,17 @@ class Database:
             self.connection.commit()
 
     def run(self, statement: str, *values: object) -> None:
-        self.connection.execute(statement, values)
+        self.connection.execute(statement.replace("?", self._mark), values)
+
+    def run_all(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self.connection.cursor().executemany(statement.replace("?", self._mark), rows)
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        return list(self.connection.execute(query.replace("?", self._mark), values))
 
     def body(self, number: int) -> dict[str, Any]:
-        query = "SELECT body FROM entries WHERE stream = 'audit' AND seq = ?"
-        found: dict[str, Any] = json.loads(self.connection.execute(query, (number,)).fetchone()[0])
+        query = "SELECT CAST(body AS TEXT) FROM entries WHERE stream = 'audit' AND seq = ?"
+        found: dict[str, Any] = json.loads(self.rows(query, number)[0][0])
         return found
 
     def put(self, number: int, body: object) -> None:
@@ -116,8 +163,7 @@ class Database:
         self.run("UPDATE entries SET body = ? WHERE stream = 'audit' AND seq = ?", said, number)
 
     def last(self) -> int:
-        query = "SELECT coalesce(max(seq), 0) FROM entries WHERE stream = 'audit'"
-        return int(self.connection.execute(query).fetchone()[0])
+        return int(self.rows("SELECT coalesce(max(seq), 0) FROM entries WHERE stream = 'audit'")[0][0])
 
     def head(self, number: int, hashed: str) -> None:
         said = json.dumps({"seq": number, "hash": hashed})
@@ -128,8 +174,7 @@ class Database:
 
     def rehash(self) -> None:
         """Numbers without gaps, right hashes, and a head that fits."""
-        numbers = [row[0] for row in self.connection.execute(
-            "SELECT seq FROM entries WHERE stream = 'audit' ORDER BY seq")]  # fmt: skip
+        numbers = [row[0] for row in self.rows("SELECT seq FROM entries WHERE stream = 'audit' ORDER BY seq")]
         previous = GENESIS
         for place, number in enumerate(numbers, start=1):
             self.run("UPDATE entries SET seq = ? WHERE stream = 'audit' AND seq = ?", place, number)
@@ -137,6 +182,11 @@ class Database:
             previous = body["hash"] = hash_of(body)
             self.put(place, body)
         self.head(len(numbers), previous)
+
+
+def _plain(url: str) -> str:
+    """A database's URL as its driver wants it."""
+    return url.replace("+psycopg", "", 1)
 
 
 Attack = Callable[[Yard, random.Random], None]
@@ -148,7 +198,7 @@ def edit(yard: Yard, chance: random.Random) -> None:
         number = chance.randint(1, ENTRIES)
         body = database.body(number)
         name = chance.choice(["at", "principal", "source", "action", "subject", "detail", "previous", "hash", "new"])
-        body[name] = chance.choice(["x", None, 1, {"to": 99}, [], "0" * 64])
+        body[name] = chance.choice([each for each in STRANGE if each != body.get(name, "nothing")])
         database.put(number, body)
 
 
@@ -195,7 +245,7 @@ def spoil_the_head(yard: Yard, chance: random.Random) -> None:
         if (way := chance.randrange(4)) == 0:
             database.run("DELETE FROM documents WHERE kind = 'audit-head' AND key = 'head'")
         elif way == 1:
-            said = chance.choice(["", "{", "null", "[]", '{"seq": "1"}'])
+            said = chance.choice(["null", "[]", '{"seq": "1"}', *(["", "{"] if yard.server is None else [])])
             database.run("UPDATE documents SET body = ? WHERE kind = 'audit-head' AND key = 'head'", said)
         else:
             database.head(ENTRIES - chance.randrange(2) * (way - 1), "f" * 64)
@@ -230,7 +280,7 @@ def truncate_with_head(yard: Yard, chance: random.Random) -> None:
 def replay(yard: Yard, chance: random.Random) -> None:
     """An older database in the place of this one, and perhaps some honest work since."""
     older = chance.randrange(BETWEEN, ENTRIES, BETWEEN)
-    shutil.copy(yard.older / f"older-{older}.db", yard.database)
+    put_back(yard.database, yard.older[older])
     yard.clock.advance(timedelta(seconds=1))
     if more := chance.randrange(2 * ENTRIES):
         yard.record(more)
@@ -272,7 +322,7 @@ def contradict(yard: Yard, chance: random.Random) -> None:
 
 
 ON_ENTRIES: tuple[Attack, ...] = (edit, delete, swap, truncate)
-"""What the issue of every audit asks first."""
+"""What every audit is asked first."""
 
 MORE: tuple[Attack, ...] = (
     garble, insert, spoil_the_head, rewrite, truncate_with_head, replay, truncate_and_go_on, forge_a_checkpoint,

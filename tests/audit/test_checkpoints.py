@@ -14,7 +14,7 @@ from modelyard.audit import AuditBroken, Checkpoint, CheckpointsUnavailable, Fil
 from modelyard.core import ManualClock, canonical_json
 from modelyard.core.signing import PrivateKey
 
-from .attacks import BETWEEN, ENTRIES, MORE, ON_ENTRIES, Attack, Database, Yard, honest, new_key, rewrite
+from .attacks import BETWEEN, ENTRIES, MORE, ON_ENTRIES, Attack, Database, Yard, garble, honest, new_key, rewrite
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -68,6 +68,31 @@ def test_attacks_with_right_hashes_and_on_checkpoints_are_found(yard: Yard, atta
 def test_1000_of_1000_attacks_are_found(yard: Yard, attack: Attack) -> None:
     """The long proof."""
     assert tries(yard, attack, range(1000)) == []
+
+
+@pytest.fixture(scope="session")
+def made_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Yard:
+    """An honest record in PostgreSQL."""
+    folder = tmp_path_factory.mktemp("audit-postgresql")
+    return honest(folder / "honest", ManualClock(NOON), new_key(folder / "keys"), postgres)
+
+
+@pytest.mark.xdist_group("postgres")
+@pytest.mark.parametrize("attack", ON_ENTRIES, ids=lambda each: each.__name__)
+def test_attacks_on_entries_are_found_in_postgresql(made_on_postgresql: Yard, tmp_path: Path, attack: Attack) -> None:
+    """A few of the hundred."""
+    assert tries(made_on_postgresql.copy(tmp_path / "yard"), attack, range(3)) == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.xdist_group("postgres")
+@pytest.mark.parametrize(
+    "attack", [*ON_ENTRIES, *(each for each in MORE if each is not garble)], ids=lambda each: each.__name__
+)
+def test_100_of_100_attacks_are_found_in_postgresql(made_on_postgresql: Yard, tmp_path: Path, attack: Attack) -> None:
+    """Of every kind but one: what is no JSON, PostgreSQL does not take."""
+    assert tries(made_on_postgresql.copy(tmp_path / "yard"), attack, range(100)) == []
 
 
 def test_without_checkpoints_a_rewritten_record_would_pass(yard: Yard) -> None:

@@ -73,7 +73,7 @@ def test_what_the_top_says_of_a_noun_its_verbs_keep(modelyard: Command) -> None:
     ("words", "complaint"),
     [
         (["modle"], "Did you mean 'model'?"),
-        (["größe"], "There are: alert"),
+        (["größe"], "There are: adopt"),
         (["model", "lst"], "lst"),
         (["model", "list", "--stag", "x"], "--stag"),
         (["model", "show"], "NAME"),

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from modelyard.storage import RecordStore, open_record_store
 from modelyard.testing import RecordStoreSuite
+
+from ..databases import new_database
 
 
 def opener(url: str) -> Callable[[], RecordStore]:
@@ -36,8 +36,4 @@ class TestPostgreSql(RecordStoreSuite):
 
     @pytest.fixture
     def open_store(self, postgres: str) -> Callable[[], RecordStore]:
-        name = f"test_{uuid4().hex}"
-        with psycopg.connect(postgres, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        uri = postgres.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+psycopg://")
-        return opener(uri)
+        return opener(new_database(postgres))

@@ -29,9 +29,10 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 SLOW = {
-    "README.md", "approve-and-promote.md", "bundle-any-model.md", "call-the-server.md", "check-data.md",
-    "know-your-data.md", "prove-the-audit.md", "run-a-pipeline.md", "run-on-ray.md", "search-parameters.md",
-    "sign-bundles.md", "track-runs.md", "train-at-scale.md", "write-a-pipeline.md",
+    "README.md", "adopt-a-model.md", "approve-and-promote.md", "bundle-any-model.md", "call-the-server.md",
+    "check-data.md", "judge-maturity.md", "know-your-data.md", "prove-the-audit.md", "run-a-pipeline.md",
+    "run-on-ray.md", "search-parameters.md", "sign-bundles.md", "trace-lineage.md", "track-runs.md",
+    "train-at-scale.md", "write-a-pipeline.md", "write-model-cards.md",
 }  # fmt: skip
 """Pages of many commands, each a process of its own."""
 

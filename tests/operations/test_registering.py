@@ -11,8 +11,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
+from modelyard.access import local_principal
 from modelyard.bundling import BuiltBundle
 from modelyard.cli.edge import run
 from modelyard.cli.root import root
@@ -117,6 +119,28 @@ def test_a_model_file_is_bundled_and_judged_and_its_metadata_compared(
     assert model("compare", "--name", "fraud", "--metric", "acu")[1]["error"]["code"] == "NO_SUCH_METRIC"
 
 
+def test_an_onnx_file_is_registered_with_what_it_does_not_tell(
+    bank: Path, model: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its task and the names of its classes; with the label its metrics are measured."""
+    monkeypatch.chdir(bank)
+    rows = pd.read_csv("rows.csv").assign(truth=lambda each: np.where(each.a > 0, "bad", "fine"))
+    rows.to_csv("labelled.csv", index=False)
+    fitted = LogisticRegression().fit(rows[["a", "b"]].to_numpy(), rows.truth == "fine")
+    proto = to_onnx(fitted, np.zeros((1, 2), np.float32), options={"zipmap": False})
+    Path("fraud.onnx").write_bytes(proto.SerializeToString())
+    words = ("register", "--name", "open", "--path", "fraud.onnx", "--sample", "labelled.csv")
+    assert model(*words)[1]["error"]["code"] == "NO_TASK"
+    labelled = (*words, "--task", "binary", "--label", "truth")
+    code, refused = model(*labelled)
+    assert (code, refused["error"]["code"]) == (2, "WRONG_LABELS")
+    assert "--classes bad,fine" in refused["error"]["remedy"]
+    code, told = model(*labelled, "--classes", "bad,fine", "--metrics", '{"auc": 0.5}')
+    assert (code, told["metrics"]["auc"]) == (0, 0.5)
+    assert told["metrics"]["accuracy"] > 0.9
+    assert model("register", "--name", "open", "--task", "binary")[1]["error"]["code"] == "NO_MODEL"
+
+
 def test_a_gate_by_any_metric_stays_with_the_version(
     bank: Path, model: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +175,34 @@ NO_METRICS = [
 def tree(folder: Path) -> set[str]:
     """Every file below a folder, except the stores of the workspace itself."""
     return {str(each) for each in folder.rglob("*") if ".modelyard" not in each.parts}
+
+
+REQUESTS = [
+    (("list",), ("viewer", "developer", "approver", "operator")),
+    (("tag", "fraud", "1", "a=1"), ("developer", "operator")),
+    (("approve", "fraud", "1"), ("approver", "operator")),
+    (("reject", "fraud", "1", "--reason", "no"), ("approver", "operator")),
+    (("promote", "--name", "fraud", "--version", "1"), ("operator",)),
+    (("rollback", "--name", "fraud"), ("operator",)),
+    (("delete", "--name", "fraud", "--version", "1"), ("operator",)),
+]
+"""What one may ask on the command line, and which roles may."""
+
+
+@pytest.mark.parametrize("role", ["viewer", "developer", "approver", "operator"])
+def test_nobody_does_more_on_the_command_line_than_their_role_may(
+    tmp_path: Path, model: Command, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    """Whoever they say they are; what is allowed fails here for want of a model, and nothing else is even tried."""
+    monkeypatch.chdir(tmp_path)
+    for variable in ("LOGNAME", "USER", "MODELYARD_PRINCIPAL"):
+        monkeypatch.setenv(variable, "ana")
+    roles = f"roles: {{{local_principal().name}: [{role}], ana: [operator]}}"
+    (tmp_path / "modelyard.yaml").write_text(f"{PROJECT}security: {{{roles}}}\n")
+    for words, able in REQUESTS:
+        code, told = model(*words)
+        refused = code == 4 and told["error"]["code"] == "PERMISSION_DENIED"
+        assert refused is (role not in able), (words, told)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:24])

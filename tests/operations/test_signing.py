@@ -17,6 +17,7 @@ from modelyard.cli.root import root
 from modelyard.core import InvalidInput
 from modelyard.core.signing import PRIVATE_FILE, PUBLIC_FILE, make_key_pair, read_public_key
 from modelyard.inference import BundleNotTrusted, signers_of, verify_bundle
+from modelyard.inference.signing import SIGNATURES_FILE
 from modelyard.wiring import Project, model_command
 
 Command = Callable[..., tuple[int, Any]]
@@ -90,6 +91,45 @@ def test_a_folder_is_signed_with_any_key_and_verified_against_it(type_in: Comman
     for words in (("sign", folder, "--key", public), ("verify", folder, "--key", tmp_path / "mine" / PRIVATE_FILE)):
         assert type_in("bundle", *words)[1]["error"]["code"] == "NO_KEY"
     assert type_in("bundle", "sign", tmp_path / "none", "--key", public)[0] == 5
+
+
+def test_what_is_registered_by_its_path_is_signed_with_the_key_of_its_project(
+    type_in: Command, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the command is typed; it is promoted and served where signatures are asked for, and size and files of
+    the version are those with its newest signature."""
+    import joblib
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    joblib.dump(LogisticRegression().fit(rows, rows[:, 0] > 0), tmp_path / "model.joblib")
+    np.savetxt(tmp_path / "sample.csv", rows, delimiter=",", header="a,b", comments="")
+    make_key_pair(tmp_path / "mine")
+    ask_for(shop, "require_signed: true", f"signing_key: {tmp_path / 'mine' / PRIVATE_FILE}")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    where = ("--project", shop)
+    words = ("--name", "purchase", "--path", tmp_path / "model.joblib", "--sample", tmp_path / "sample.csv")
+    code, told = type_in("model", "register", *words, "--version", "signed", *where)
+    assert (code, told["verdict"]) == (0, "pass")
+    assert type_in("model", "promote", "--name", "purchase", "--version", "signed", *where)[0] == 0
+    project = Project(shop, environment={})
+    assert project.bundle("shop", "2").info.model == "purchase"
+    model_command(project, "purchase/2", {})
+    version = project.models.get("purchase", 2)
+    signed_once, before = project.models.bundle_file(version, SIGNATURES_FILE), project.models.bundle_size(version)
+    assert signed_once is not None
+    make_key_pair(tmp_path / "other")
+    other = tmp_path / "other" / PRIVATE_FILE
+    assert type_in("bundle", "sign", "models:/purchase/2", "--key", other, *where)[0] == 0
+    signed_twice, after = project.models.bundle_file(version, SIGNATURES_FILE), project.models.bundle_size(version)
+    assert signed_twice is not None
+    assert [len(json.loads(each)["signatures"]) for each in (signed_once, signed_twice)] == [1, 2]
+    fetched = project.models.fetch_bundle(version, tmp_path / "fetched")
+    assert after == sum(each.stat().st_size for each in fetched.iterdir()) != before
+    project.close()
 
 
 @pytest.mark.long

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelyard.drawing import BOX_HEIGHT, Edge, lay_out
 from modelyard.pipelines import Description, Stage, Wire, draw_mermaid, draw_svg
-from modelyard.pipelines.chart import BOX_HEIGHT, Edge, edges_of, lay_out
+from modelyard.pipelines.chart import edges_of
 
 SMALL = Description(
     "small",

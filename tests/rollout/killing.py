@@ -1,9 +1,10 @@
 """Kills a promotion or a rollback at every moment where it writes; run as a program, it prints how many there were.
 
-    python -m tests.rollout.killing FOLDER BUNDLE DIGEST
+    python -m tests.rollout.killing FOLDER BUNDLE DIGEST [SERVER]
 
 Each moment is a process of its own on a copy of the same state, killed by SIGKILL just before or just after a commit,
-a published feed, or a projection. Then another process does what the next command does first.
+a published feed, or a projection. Then another process does what the next command does first. With the server of
+databases the records are kept in PostgreSQL, and else in files of SQLite's.
 """
 
 import json
@@ -14,10 +15,12 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.databases import drop_database, new_database
 from tests.rollout.shop import ANA, Mirror, Shop
 
 from modelyard.core import Digest
@@ -86,28 +89,57 @@ def in_child(act: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(folder: Path, bundle: Path, digest: Digest) -> None:
+@dataclass(frozen=True)
+class Place:
+    """A folder with the records of its shop: in it, or in a database."""
+
+    folder: Path
+    server: str | None
+    url: str | None
+    deployments: dict[str, Any]
+
+    @classmethod
+    def new(cls, folder: Path, server: str | None, deployments: dict[str, Any]) -> "Place":
+        """An empty one."""
+        folder.mkdir()
+        return cls(folder, server, new_database(server) if server else None, deployments)
+
+    @contextmanager
+    def copied(self, into: Path) -> Iterator["Place"]:
+        """The same at another place, for a while."""
+        url = new_database(self.server, like=self.url) if self.server else None
+        try:
+            yield replace(self, folder=Path(shutil.copytree(self.folder, into)), url=url)
+        finally:
+            shutil.rmtree(into)
+            if self.server and url:
+                drop_database(self.server, url)
+
+    def shop(self) -> Shop:
+        """Its shop."""
+        return Shop(self.folder, url=self.url, deployments=self.deployments)
+
+
+def main(folder: Path, bundle: Path, digest: Digest, server: str | None) -> None:
     """Every case, every moment."""
     moments = {}
     for name, (deployments, act) in CASES.items():
-        start = folder / name
-        assert in_child(partial(stock, start, bundle, digest, deployments)) == 0
+        start = Place.new(folder / name, server, deployments)
+        assert in_child(partial(stock, start, bundle, digest)) == 0
         killed, number = -signal.SIGKILL, 0
         while killed == -signal.SIGKILL:
             number += 1
-            place = Path(shutil.copytree(start, folder / "place"))
-            killed = in_child(partial(try_once, place, deployments, act, Fuse(number)))
-            assert in_child(partial(finish, place, deployments, act)) == 0, f"{name}, moment {number}"
-            shutil.rmtree(place)
+            with start.copied(folder / "place") as place:
+                killed = in_child(partial(try_once, place, act, Fuse(number)))
+                assert in_child(partial(finish, place, act)) == 0, f"{name}, moment {number}"
         assert killed == 0, name
         moments[name] = number - 1
     sys.stdout.write(json.dumps(moments))
 
 
-def stock(folder: Path, bundle: Path, digest: Digest, deployments: dict[str, Any]) -> None:
+def stock(place: Place, bundle: Path, digest: Digest) -> None:
     """Versions 1, 2 and 3; 1 and then 2 in production."""
-    folder.mkdir()
-    shop = Shop(folder, deployments=deployments)
+    shop = place.shop()
     for _ in range(3):
         shop.version(bundle, digest)
     for number in (1, 2):
@@ -115,16 +147,16 @@ def stock(folder: Path, bundle: Path, digest: Digest, deployments: dict[str, Any
     shop.records.close()
 
 
-def try_once(folder: Path, deployments: dict[str, Any], act: Callable[[Shop], object], fuse: Fuse) -> None:
+def try_once(place: Place, act: Callable[[Shop], object], fuse: Fuse) -> None:
     """What is killed."""
-    shop = Shop(folder, deployments=deployments)
+    shop = place.shop()
     fuse.set()
     act(shop)
 
 
-def finish(folder: Path, deployments: dict[str, Any], act: Callable[[Shop], object]) -> None:
+def finish(place: Place, act: Callable[[Shop], object]) -> None:
     """The next command: nothing is half done any more, and everything agrees, MLflow's projection too."""
-    shop = Shop(folder, deployments=deployments)
+    shop = place.shop()
     shop.intents.reconcile()
     assert shop.intents.pending() == []
     aliases = shop.verify()
@@ -143,4 +175,4 @@ def finish(folder: Path, deployments: dict[str, Any], act: Callable[[Shop], obje
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Digest(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Digest(sys.argv[3]), sys.argv[4] if sys.argv[4:] else None)

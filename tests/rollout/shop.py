@@ -38,6 +38,7 @@ class Mirror(RegisteredModels):
         source: str,
         run_id: str | None,
         tags: Mapping[str, str] | None = None,
+        description: str = "",
         *,
         once: str | None = None,
     ) -> int:
@@ -59,6 +60,13 @@ class Mirror(RegisteredModels):
         merged = {**found["aliases"], **aliases}
         found["aliases"] = {alias: version for alias, version in merged.items() if version is not None}
         found["stages"].update({str(number): stage for number, stage in stages.items()})
+        self._write(kept)
+
+    def tell(self, model: str, number: int, tags: Mapping[str, str | None], description: str | None) -> None:
+        kept = self._read()
+        said = kept[model].setdefault("said", {}).setdefault(str(number), {"tags": {}})
+        said["tags"] = {tag: value for tag, value in {**said["tags"], **tags}.items() if value is not None}
+        said["description"] = description
         self._write(kept)
 
     def delete(self, model: str, number: int) -> None:

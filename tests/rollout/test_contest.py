@@ -4,18 +4,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from modelyard.bundling import BuiltBundle
 
+from ..databases import careless, new_database
+
 REPOSITORY = Path(__file__).parents[2]
 
 
-def contest(folder: Path, built: BuiltBundle, rounds: int, url: str | None = None) -> None:
-    """Hold one; it checks every round itself."""
+def contest(folder: Path, built: BuiltBundle, rounds: int, url: str | None) -> dict[str, int]:
+    """Hold one, which checks every round itself; returns how often each model's alias moved."""
     words = [folder, built.path, built.digest, rounds, 10, *([url] if url else [])]
     done = subprocess.run(
         [sys.executable, "-m", "tests.rollout.contest", *map(str, words)],
@@ -27,39 +27,23 @@ def contest(folder: Path, built: BuiltBundle, rounds: int, url: str | None = Non
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout)
-    assert told["audited"] == sum(told["moves"].values()) >= rounds
+    moves: dict[str, int] = told["moves"]
+    assert told["audited"] == sum(moves.values())
+    return moves
 
 
-def database(postgres: str) -> str:
-    """A fresh database of a real PostgreSQL."""
-    name = f"contest_{uuid4().hex}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return postgres.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+psycopg://")
-
-
-def test_on_sqlite(tmp_path: Path, built: BuiltBundle) -> None:
+def test_one_production_version_after_every_round(
+    tmp_path: Path, built: BuiltBundle, database_server: str | None
+) -> None:
     """20 rounds, by turns of a model that nothing follows and of one that a deployment serves."""
-    contest(tmp_path, built, 20)
-
-
-@pytest.mark.xdist_group("postgres")
-@pytest.mark.parametrize("rounds", [4, pytest.param(20, marks=pytest.mark.long)])
-def test_on_postgresql(tmp_path: Path, built: BuiltBundle, postgres: str, rounds: int) -> None:
-    """The same; its commits cost more, so that 20 rounds are for the long tests."""
-    contest(tmp_path, built, rounds, database(postgres))
+    url = careless(database_server, new_database(database_server)) if database_server else None
+    assert sum(contest(tmp_path, built, 20, url).values()) >= 20
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_200_rounds_on_sqlite(tmp_path: Path, built: BuiltBundle) -> None:
-    """For long."""
-    contest(tmp_path, built, 200)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
-@pytest.mark.xdist_group("postgres")
-def test_200_rounds_on_postgresql(tmp_path: Path, built: BuiltBundle, postgres: str) -> None:
-    """For long."""
-    contest(tmp_path, built, 200, database(postgres))
+def test_and_after_each_of_200(tmp_path: Path, built: BuiltBundle, database_server: str | None) -> None:
+    """For long, and with every commit on the disk."""
+    moves = contest(tmp_path, built, 200, new_database(database_server) if database_server else None)
+    sys.stdout.write(f"{moves}\n")
+    assert sum(moves.values()) >= 200

@@ -13,9 +13,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.long
-def test_every_moment_may_be_the_last(tmp_path: Path, built: BuiltBundle) -> None:
+def test_every_moment_may_be_the_last(tmp_path: Path, built: BuiltBundle, database_server: str | None) -> None:
     """Before and after each commit, each published feed, each projection; with deployments and without."""
-    command = [sys.executable, "-m", "tests.rollout.killing", str(tmp_path), str(built.path), str(built.digest)]
+    words = [tmp_path, built.path, built.digest, *([database_server] if database_server else [])]
+    command = [sys.executable, "-m", "tests.rollout.killing", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr[-3000:]
     moments = json.loads(done.stdout)

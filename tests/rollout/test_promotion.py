@@ -6,13 +6,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from modelyard.access import SYSTEM
 from modelyard.audit import IntentUndone
 from modelyard.bundling import BuiltBundle
 from modelyard.core import Conflict, Digest, InvalidInput, ManualClock, Unavailable, Verdict
-from modelyard.registry import ApprovalRule, ModelVersionNotFound, NeedsApproval, NotServable
+from modelyard.registry import (
+    ApprovalRule,
+    ModelVersion,
+    ModelVersionNotFound,
+    NeedsApproval,
+    NotServable,
+    VersionState,
+)
 from modelyard.rollout import NoRollout, RolloutActive
 from modelyard.routing import Feed, FeedFolder
 from modelyard.storage import RecordStore
@@ -33,6 +41,26 @@ def shop(tmp_path: Path, clock: ManualClock, built: BuiltBundle) -> Shop:
 def pair(tmp_path: Path, clock: ManualClock, built: BuiltBundle) -> Shop:
     """The same, followed by a deployment that switches at once and one with a canary."""
     return stocked(Shop(tmp_path, clock=clock, deployments=TWO), built)
+
+
+def relabelled(shop: Shop, tags: dict[str, str]) -> ModelVersion:
+    """Version 1 with other tags, and a description."""
+    version = shop.registry.get("fraud", 1)
+
+    def change(state: VersionState) -> VersionState:
+        return msgspec.structs.replace(state, tags=tags, description="what it is")
+
+    return shop.promotions.relabel(version, ANA, "model.tag", change, {"tags": tags})
+
+
+def said(shop: Shop) -> Any:
+    """What the mirror says of version 1."""
+    return shop.tracked._read()["fraud"]["said"]["1"]  # type: ignore[attr-defined]
+
+
+def raise_unavailable() -> None:
+    """MLflow is down."""
+    raise Unavailable("MLflow does not answer.")
 
 
 def stocked(shop: Shop, built: BuiltBundle) -> Shop:
@@ -88,11 +116,29 @@ class TestTheAliasAlone:
             (lambda: shop.promotions.promote("fraud", 2, "production", ANA), 3),
             (lambda: shop.promotions.set_alias("fraud", 3, "mine", ANA), 3),
             (lambda: shop.promotions.roll_back("fraud", ANA, "worse"), 2),
+            (lambda: relabelled(shop, {"team": "risk"}), 3),
         ]
         for act, most in acts:
             commits.clear()
             act()
             assert 1 <= len(commits) <= most
+
+    def test_tags_and_descriptions_are_shown_in_mlflow(self, shop: Shop) -> None:
+        """What is new, what has changed, and what is gone; on record like any other change."""
+        for tags in ({"team": "risk", "old": "1"}, {"team": "fraud"}):
+            assert relabelled(shop, tags).tags == tags
+            assert said(shop) == {"tags": tags, "description": "what it is"}
+        entry = shop.audit.entries()[-1].body
+        assert (entry["action"], entry["subject"], entry["principal"]) == ("model.tag", "fraud/1", "ana")
+        assert shop.intents.pending() == []
+
+    def test_what_mlflow_could_not_be_told_is_told_later(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It counts here meanwhile."""
+        with monkeypatch.context() as patch:
+            patch.setattr(shop.tracked, "tell", lambda *_: raise_unavailable())
+            assert relabelled(shop, {"team": "risk"}).tags == {"team": "risk"}
+        shop.intents.reconcile()
+        assert said(shop)["tags"] == {"team": "risk"}
 
     def test_demoted_is_in_no_stage_and_not_archived(self, shop: Shop) -> None:
         """Of two stages the higher one, unless it is named; out of none it is an error."""

@@ -39,6 +39,7 @@ class Numbers(RegisteredModels):
         source: str,
         run_id: str | None,
         tags: Mapping[str, str] | None = None,
+        description: str = "",
         *,
         once: str | None = None,
     ) -> int:

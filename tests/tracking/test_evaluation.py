@@ -1,5 +1,6 @@
 """Evaluations of real models, their figures' numbers against scikit-learn's."""
 
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -16,8 +17,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from modelyard.core import InvalidInput
-from modelyard.tracking import Evaluation, evaluate
+from modelyard.core import InvalidInput, ManualClock
+from modelyard.storage import open_artifact_store, open_record_store
+from modelyard.tracking import Declared, Evaluation, Evaluations, evaluate, with_declared
 from modelyard.tracking.evaluation import evaluation_page, figures_of
 
 
@@ -201,3 +203,100 @@ def test_the_page_stands_alone_and_names_are_text() -> None:
     for svg in figures.values():
         ElementTree.fromstring(svg)
     assert msgspec.json.decode(msgspec.json.encode(found), type=Evaluation) == found
+
+
+def rated(rows: int = 400) -> tuple[Any, Any, Any]:
+    """Probabilities, labels, and a group of which one is small and one is said yes too often."""
+    random = np.random.default_rng(5)
+    group = np.array(["north"] * (rows - 12) + ["south"] * 12)
+    group[: rows // 2] = "east"
+    labels = (random.random(rows) < 0.4).astype(int)
+    scores = np.clip(0.25 + 0.4 * labels + random.normal(0, 0.2, rows) + 0.2 * (group == "east"), 0, 1)
+    return scores, labels, group
+
+
+def test_a_group_has_the_rates_of_scikit_learn() -> None:
+    """Selection, true and false positive rate and precision, each with its interval and its rows."""
+    scores, labels, group = rated()
+    (table,) = evaluate(scores, labels, groups={"region": group}).groups
+    said = scores > 0.5
+    for each in table.groups:
+        own = group == each.value
+        no, yes = metrics.confusion_matrix(labels[own], said[own], labels=[0, 1])
+        expected = {
+            "selection_rate": said[own].mean(),
+            "true_positive_rate": metrics.recall_score(labels[own], said[own]),
+            "false_positive_rate": no[1] / no.sum(),
+            "precision": metrics.precision_score(labels[own], said[own]),
+        }
+        assert {name: rate.value for name, rate in each.rates.items()} == pytest.approx(expected)
+        assert each.rates["true_positive_rate"].rows == yes.sum()
+        assert all(rate.low <= rate.value <= rate.high for rate in each.rates.values())  # type: ignore[operator]
+        whole = table.overall["selection_rate"].value
+        assert each.rates["selection_rate"].difference == pytest.approx(said[own].mean() - whole)
+
+
+def test_a_group_of_few_rows_is_shown_and_compared_with_none() -> None:
+    """The gap is between the others, however far the small one is from them."""
+    scores, labels, group = rated()
+    scores[group == "south"] = 1.0
+    (table,) = evaluate(scores, labels, groups={"region": group}).groups
+    small = next(each for each in table.groups if each.value == "south")
+    assert (small.rows, small.rates["selection_rate"].value, small.rates["selection_rate"].few) == (12, 1.0, True)
+    gap = next(each for each in table.gaps if each.rate == "selection_rate")
+    assert (gap.lowest, gap.highest) == ("north", "east")
+    assert gap.difference == pytest.approx(gap.highest_value - gap.lowest_value)
+    assert gap.ratio == pytest.approx(gap.lowest_value / gap.highest_value)
+    assert "12" in evaluation_page(evaluate(scores, labels, groups={"region": group}), "few")
+
+
+def test_groups_of_other_tasks_have_the_rates_that_these_have() -> None:
+    """Accuracy of several classes; errors of values, which have no ratio."""
+    said = np.array(["a", "b", "c"] * 40)
+    (table,) = evaluate(said, np.roll(said, 30), groups={"g": ["x", "y"] * 60}).groups
+    assert set(table.overall) == {"accuracy"}
+    (values,) = evaluate([1.5] * 80, [1.0, 2.0] * 40, task="regression", groups={"g": ["x", "y"] * 40}).groups
+    assert [(gap.rate, gap.difference, gap.ratio) for gap in values.gaps] == [("mae", 0.0, None), ("bias", 1.0, None)]
+    assert {each.value: each.rates["bias"].value for each in values.groups} == {"x": 0.5, "y": -0.5}
+
+
+def test_every_metric_that_has_an_interval_lies_in_it(cancer: tuple[Any, Any, Any]) -> None:
+    """For all rows and in every slice; a calibration error has none."""
+    model, rows, labels = cancer
+    found = evaluate(model, labels, rows=rows, importance=False, slices=["mean radius"])
+    assert set(found.metrics) - set(found.intervals) == {"calibration_error"}
+    for metrics_, intervals in [(found.metrics, found.intervals)] + [(s.metrics, s.intervals) for s in found.slices]:
+        assert all(low <= metrics_[name] <= high for name, (low, high) in intervals.items())
+
+
+def test_declared_columns_are_measured_and_missing_ones_told() -> None:
+    """Where nothing else was asked for; what was asked for stays."""
+    rows = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    declared = Declared(slices=("b", "gone"), groups=("b",))
+    found = with_declared({"rows": rows}, declared)
+    assert (found["slices"], found["groups"], found["absent"]) == (["b"], ["b"], ["gone"])
+    assert "groups" in with_declared({"rows": rows, "slices": ()}, declared)
+    assert with_declared({"rows": rows, "slices": ()}, declared)["slices"] == ()
+    assert with_declared({}, declared)["absent"] == ["b", "gone"]
+    assert with_declared({}, Declared()) == {}
+
+
+def test_whole_numbers_among_gaps_are_called_as_they_were_meant() -> None:
+    """1 and not 1.0, though a missing value made floats of them."""
+    found = evaluate([0.2, 0.7, 0.4], [0, 1, 1], slices={"floor": [1.0, 2.0, np.nan]})
+    assert [each.value for each in found.slices] == ["1", "2", "missing"]
+
+
+def test_an_evaluation_is_found_by_its_metrics_and_by_its_run(tmp_path: Path, clock: ManualClock) -> None:
+    """The newest; of several of one run the one without a name; and the bytes are those that were kept."""
+    records = open_record_store(f"sqlite:///{tmp_path / 'records.db'}")
+    records.migrate()
+    kept = Evaluations(records, open_artifact_store(tmp_path / "artifacts"), clock)
+    first, second = evaluate([0.2, 0.7, 0.4], [0, 1, 1]), evaluate([0.2, 0.7, 0.6], [0, 1, 1])
+    kept.keep(first, run="one", name="holdout")
+    digest = kept.keep(second, run="one")
+    assert kept.by_run("one") == kept.by_metrics(second.metrics) == digest
+    assert kept.read(digest) == second
+    assert kept.by_metrics({**second.metrics, "auc": 0.5}) is None
+    assert (kept.by_metrics({}), kept.by_run("two")) == (None, None)
+    records.close()

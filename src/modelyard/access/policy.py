@@ -26,6 +26,9 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 """What each role may do."""
 
+_REMEDY = "Ask an operator, or use a key of such a role: modelyard key create --role ROLE --name NAME."
+_REMEDIES = {"os": "Ask somebody who has it. Who is what stands in modelyard.yaml under security.roles."}
+
 
 def authorize(principal: Principal, permission: Permission, *, deployment: str | None = None) -> None:
     """Return when the principal may; else PermissionDenied says which roles could. Default deny."""
@@ -36,7 +39,7 @@ def authorize(principal: Principal, permission: Permission, *, deployment: str |
         raise PermissionDenied(
             f"{principal.name} ({has}) may not {permission.value}; that takes {' or '.join(able)}.",
             context={"principal": principal.name, "permission": permission.value, "roles": able},
-            remedy="Ask an operator, or use a key of such a role: modelyard key create --role ROLE --name NAME.",
+            remedy=_REMEDIES.get(principal.source, _REMEDY),
         )
     if deployment is not None and principal.deployments and deployment not in principal.deployments:
         raise PermissionDenied(

@@ -9,7 +9,19 @@ from .errors import NoFaithfulRuntime
 from .original import OnnxFile, Original, tightened
 from .profile import build_profile, permutation_importance
 from .python_folder import PythonFolder
-from .read import ReadModel, classes_of, columns_of, levels_of, read_model, read_sample, read_tensors, task_of
+from .read import (
+    ReadModel,
+    as_read_model,
+    classes_of,
+    columns_of,
+    levels_of,
+    read_model,
+    read_sample,
+    read_tensors,
+    require_model,
+    task_of,
+    width_of,
+)
 from .signature import infer_signature
 from .tensors import TensorModel, build_tensor_bundle, tensor_model, tensor_rows, tensor_signature
 
@@ -24,6 +36,7 @@ __all__ = [
     "PythonFolder",
     "ReadModel",
     "TensorModel",
+    "as_read_model",
     "build_bundle",
     "build_profile",
     "build_tensor_bundle",
@@ -35,9 +48,11 @@ __all__ = [
     "read_model",
     "read_sample",
     "read_tensors",
+    "require_model",
     "task_of",
     "tensor_model",
     "tensor_rows",
     "tensor_signature",
     "tightened",
+    "width_of",
 ]

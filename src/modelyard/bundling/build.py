@@ -286,13 +286,14 @@ def _nothing(model: Any, facts: Facts, attempts: Sequence[Attempt]) -> NoFaithfu
 
 
 def _remedy(attempts: Sequence[Attempt]) -> str:
-    general = "docs/parity.md lists what is carried. Where scores may differ by more, raise the tolerance."
+    general = "docs/parity.md lists what is carried. Where scores may differ by more: --tolerance."
     python = next((each for each in attempts if each.runtime == "python" and each.faithful), None)
     if python is None:
         return general
     return (
-        f"Python in a worker process of its own answers the same, in {python.rows_us['1']:.0f} µs a row: build with "
-        f"--allow-python, and permit the bundle's digest where it is served. {general}"
+        f"Python in a worker process of its own answers the same, in {python.rows_us['1']:.0f} µs a row: "
+        "--allow-python keeps it, to be served where security.python_bundles has its digest (adopt writes that). "
+        f"{general}"
     )
 
 

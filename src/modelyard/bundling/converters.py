@@ -10,7 +10,6 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -299,15 +298,14 @@ def _python(subject: Subject) -> dict[str, bytes]:
     model, task = subject.model, subject.task
     if isinstance(model, PythonFolder):
         return model.files(subject.signature, task)
-    import joblib  # noqa: PLC0415 - only pickles need it
+    import cloudpickle  # noqa: PLC0415 - only pickles need it
 
     frame: Literal["", "strings", "categories"] = ""
     if reads_names(model):
         frame = "categories" if wants_codes(model) else "strings"
     told = PythonModel("estimator", task, subject.signature.fields, frame, _CALLS[task])
-    pickled = BytesIO()
-    joblib.dump(model, pickled)
-    return {PYTHON_FILE: msgspec.json.encode(told), PICKLE_FILE: pickled.getvalue()}
+    pickled: bytes = cloudpickle.dumps(model)  # which takes along what was defined in a script or a notebook
+    return {PYTHON_FILE: msgspec.json.encode(told), PICKLE_FILE: pickled}
 
 
 def _file(graph: Graph, kind: int, subject: Subject, *, single: bool = False) -> dict[str, bytes]:

@@ -55,7 +55,8 @@ class Original:
             raise InvalidInput(
                 f"The model cannot answer its own sample rows: {str(error).partition(chr(10))[0][:300]}",
                 code="MODEL_REFUSES_SAMPLE",
-                remedy="Give rows with the columns, in the order, that the model was trained on.",
+                remedy="Give rows with the columns, in the order, that the model was trained on. Code of your own that "
+                "picks columns by their names must tell them, as scikit-learn's does: feature_names_in_, set by fit.",
             ) from error
         if bad := int((~np.isfinite(scores)).any(axis=1).sum()):
             raise InvalidInput(

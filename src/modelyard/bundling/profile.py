@@ -13,6 +13,8 @@ BINS = 20
 
 _IMPORTANCE_ROWS = 2000
 
+Measure = Callable[[NDArray[np.float64], NDArray[np.float64]], float | None]
+
 
 def build_profile(
     signature: Signature,
@@ -43,22 +45,26 @@ def permutation_importance(
     names: Sequence[str],
     *,
     seed: int,
+    measure: Measure = auc,
 ) -> dict[str, float]:
-    """How much AUC is lost when one column is shuffled (Breiman 2001), never negative, summing to 1.
+    """How much of a measure is lost when one column is shuffled (Breiman 2001), never negative, summing to 1.
 
-    On at most 2,000 rows drawn by `seed`. Correlated columns share their importance, so that each looks smaller.
+    `predict` gives scores (n,) or (n, k), and `measure` says how good they are, more being better; None: nobody can
+    say. On at most 2,000 rows drawn by `seed`. Correlated columns share their importance, so that each looks smaller.
     """
     random = np.random.default_rng(seed)
     chosen = random.permutation(len(matrix))[:_IMPORTANCE_ROWS]
     sample, truth = matrix[chosen], labels[chosen]
-    whole = auc(predict(sample), truth)
+    whole = measure(predict(sample), truth)
     if whole is None:
         return dict.fromkeys(names, 1 / len(names))
     shuffled = np.repeat(sample[None], len(names), axis=0)  # one call for all columns: a call costs more than its rows
     for index in range(len(names)):
         shuffled[index, :, index] = random.permutation(sample[:, index])
-    scores = predict(shuffled.reshape(-1, len(names))).reshape(len(names), -1)
-    losses = [max(0.0, whole - (auc(each, truth) or whole)) for each in scores]
+    answers = predict(shuffled.reshape(-1, len(names)))
+    scores = answers.reshape(len(names), len(sample), *answers.shape[1:])
+    kept = [measure(each, truth) for each in scores]
+    losses = [0.0 if each is None else max(0.0, whole - each) for each in kept]
     total = sum(losses)
     return {name: loss / total if total else 1 / len(names) for name, loss in zip(names, losses, strict=True)}
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from modelyard.core import InvalidInput, ModelyardError, NotFound
+from modelyard.core import InvalidInput, ModelyardError, NotFound, nearest
 from modelyard.data import read_table
 from modelyard.inference import SOURCE_MODULE, Task
 
@@ -23,7 +23,10 @@ _KINDS = (
     ".pt, .pth (PyTorch), .py with load(folder), and folders with MLmodel or model.py"
 )
 
-_MISSING_LIBRARY = "Install its library: pip install 'modelyard[lightgbm,xgboost]', or pip install torch."
+_MISSING_LIBRARY = (
+    "Install its library: pip install 'modelyard[lightgbm,xgboost]', or pip install torch. Code of your own must be "
+    "found as well: PYTHONPATH=FOLDER."
+)
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,12 @@ def read_model(path: Path) -> ReadModel:
     Code, a `.py` file or a folder with `model.py`, is not run here: see `PythonFolder`.
     """
     if not path.exists():
+        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        close = nearest(path.name, beside)
         raise NotFound(
-            f"There is no model file {path}.", code="NO_MODEL_FILE", remedy=f"Files that can be read: {_KINDS}."
+            f"There is no model file {path}.",
+            code="NO_MODEL_FILE",
+            remedy=f"{f'Did you mean {close!r}? ' if close else ''}Files that can be read: {_KINDS}.",
         )
     readers: dict[str, Callable[[Path], Any]] = {
         ".joblib": _pickled, ".pkl": _pickled, ".pickle": _pickled, ".onnx": _onnx,
@@ -68,9 +75,28 @@ def read_model(path: Path) -> ReadModel:
         raise InvalidInput(
             f"{path} cannot be read as a model: {type(error).__name__}: {str(error)[:300]}",
             code="UNREADABLE_MODEL",
-            remedy="Save it again with the versions of libraries that are installed here.",
+            remedy="Save it again with the versions of libraries that are installed here. A class of a script or "
+            "notebook must be in a module that can be imported, or be saved with cloudpickle.",
         ) from error
-    return read if isinstance(read, ReadModel) else ReadModel(read, columns_of(read))
+    found = read if isinstance(read, ReadModel) else as_read_model(read)
+    require_model(found.model, str(path))
+    return found
+
+
+def as_read_model(model: Any) -> ReadModel:
+    """A model in memory, with the columns that it knows."""
+    return ReadModel(model, columns_of(model))
+
+
+def require_model(model: Any, called: str) -> None:
+    """Return when a thing can predict; InvalidInput otherwise. `called`: where it comes from."""
+    if isinstance(model, OnnxFile | PythonFolder | TorchModule) or callable(getattr(model, "predict", None)):
+        return
+    raise InvalidInput(
+        f"{called} holds a {type(model).__name__}, which is no model: it has no predict.",
+        code="NOT_A_MODEL",
+        remedy=f"Save the trained model itself. There are {_KINDS}.",
+    )
 
 
 def _folder_reader(path: Path) -> Callable[[Path], Any] | None:
@@ -129,13 +155,49 @@ def _strings(array: Any) -> Any:
 
 
 def columns_of(model: Any) -> list[str] | None:
-    """The names of the columns that a model was trained on, in order; None when it does not know any."""
+    """The names of the columns that a model was trained on, in order; None when it does not know any.
+
+    Of an ONNX file with several inputs their names.
+    """
+    if isinstance(model, OnnxFile):
+        inputs = _onnx_inputs(model)
+        return [name for name, _ in inputs] if len(inputs) > 1 else None
     booster = _booster(model)
     if library_of(model) == "lightgbm":
         names = list(booster.feature_name())
         return None if names[:1] == ["Column_0"] else names
     known = booster.feature_names if library_of(model) == "xgboost" else getattr(model, "feature_names_in_", None)
     return None if known is None else [str(each) for each in known]
+
+
+def width_of(model: Any) -> int | None:
+    """How many columns a model was trained on; None when it does not know."""
+    if (names := columns_of(model)) is not None:
+        return len(names)
+    if isinstance(model, OnnxFile):
+        inputs = _onnx_inputs(model)
+        return inputs[0][1] if len(inputs) == 1 else None
+    if library_of(model) == "lightgbm":
+        return int(_booster(model).num_feature())
+    if library_of(model) == "xgboost":
+        return int(_booster(model).num_features())
+    known = getattr(model, "n_features_in_", None)
+    return None if known is None else int(known)
+
+
+def _onnx_inputs(model: OnnxFile) -> list[tuple[str, int | None]]:
+    """The inputs of an ONNX file, and the columns of each where it says so."""
+    import onnx  # noqa: PLC0415 - only such files need it
+
+    graph = onnx.load_model_from_string(model.data).graph
+    constants = {each.name for each in graph.initializer}
+    inputs = [each for each in graph.input if each.name not in constants]
+    return [(each.name, _columns_in(each.type.tensor_type.shape.dim)) for each in inputs]
+
+
+def _columns_in(sides: Sequence[Any]) -> int | None:
+    fixed = len(sides) == 2 and sides[1].HasField("dim_value")
+    return int(sides[1].dim_value) if fixed else None
 
 
 def levels_of(model: Any) -> dict[str, list[str]]:

@@ -49,6 +49,7 @@ def _said(told: dict[str, Any]) -> str:
 @click.option("-o", "--output", type=_FOLDER, required=True, help="Folder of the new bundle.")
 @click.option("--task", help="binary, multiclass or regression; as the model shows it.")
 @click.option("--label", help="Column of the sample with the true class: gives metrics and importance.")
+@click.option("--classes", metavar="A,B,C", help="Names of the classes, in the order of the scores.")
 @click.option("--name", help="Model's name; the file's by default.")
 @click.option("--version", default="1", show_default=True, help="Version's name.")
 @click.option("--tolerance", type=float, default=1e-6, show_default=True, help="Scores may differ so much, relatively.")

@@ -1,20 +1,22 @@
 """`modelyard model`."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from modelyard.core import Failed, ModelyardError
-from modelyard.operations import approving, carry_out, models, promotions, registering
+from modelyard.core import Failed, InvalidInput, ModelyardError, atomic_write
+from modelyard.operations import approving, cards, carry_out, lineage, models, promotions, registering
 
-from .derive import PROJECT_HELP
+from .derive import PROJECT_HELP, asked
 from .derive import command as derive
 from .edge import Inconclusive, emit, exit_code, open_project, talk
 from .show import fields, table
 
 _MOVED = table("at", "deployment", "version", "kind", "detail")
+_PATH = click.Path(path_type=Path)
 _LIMIT = re.compile(r"--(min|max)-([A-Za-z0-9._@-]{1,128})(?:=(.*))?", flags=re.DOTALL)
 
 
@@ -55,6 +57,47 @@ command.add_command(derive(promotions.delete_model, _MOVED))
 command.add_command(derive(approving.request_approval, fields))
 command.add_command(derive(approving.approve, fields))
 command.add_command(derive(approving.reject, fields))
+
+
+def _tell(operation: Any, version: models.OneVersion, called: dict[str, Any], text: str, **files: Path | None) -> None:
+    """Write the renderings of what was found into the files asked for; print one of them where none was."""
+    for path in files.values():
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InvalidInput(f"There is no folder {path.parent}.", remedy="Make it first.")
+    found = asked(operation, version, called["project_folder"])
+    for name, path in files.items():
+        if path is not None:
+            atomic_write(path, found[name].encode())
+            click.echo(f"Wrote {path}.", err=True)
+    if called["as_json"] or not any(files.values()):
+        plain = {name: each for name, each in found.items() if name not in {*files, text}}
+        emit(plain, as_json=called["as_json"], show=lambda _: click.echo(found[text], nl=False))
+
+
+def _of_a_version(function: Callable[..., None]) -> Callable[..., None]:
+    """What every command about one version takes: which one, in which project, and whether as JSON."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    where = click.option("--project", "project_folder", type=_PATH, help=PROJECT_HELP)
+    version = click.argument("version", default="production")
+    return click.argument("name")(version(where(as_json(function))))
+
+
+@command.command("card", help=f"{cards.model_card.summary} Without options it is printed as Markdown.")
+@click.option("--html", type=_PATH, metavar="FILE", help="Write a page with pictures, which opens offline.")
+@click.option("--md", type=_PATH, metavar="FILE", help="Write it as Markdown.")
+@_of_a_version
+def card(name: str, version: str, *, html: Path | None, md: Path | None, **called: Any) -> None:
+    _tell(cards.model_card, models.OneVersion(name, version), called, "markdown", html=html, markdown=md)
+
+
+@command.command("lineage", help=lineage.model_lineage.summary)
+@click.option("--svg", type=_PATH, metavar="FILE", help="Write it as a picture.")
+@click.option("--openlineage", type=_PATH, metavar="FILE", help="Write it as OpenLineage's events, one a line.")
+@_of_a_version
+def lineage_of(name: str, version: str, *, svg: Path | None, openlineage: Path | None, **called: Any) -> None:
+    wanted = models.OneVersion(name, version)
+    _tell(lineage.model_lineage, wanted, called, "text", svg=svg, openlineage=openlineage)
+
 
 alias = click.Group("alias", help="Aliases: set, remove.")
 alias.add_command(derive(promotions.set_alias, _MOVED))

@@ -6,6 +6,7 @@ import click
 
 NOUNS: dict[str, str] = {
     "init": "Write a new project to start from.",
+    "adopt": "Turn an existing model and data into a project, ready to serve and watch.",
     "demo": "Live a year of real flights through the whole loop, on this machine.",
     "up": "Start the server and the control process, and keep them running.",
     "down": "Stop what `up` started.",
@@ -27,6 +28,7 @@ NOUNS: dict[str, str] = {
     "retrain": "The retraining loop: run, tick, status, explain.",
     "key": "API keys: create, list, revoke.",
     "audit": "The audit record: list, verify, checkpoint, export.",
+    "maturity": "How far the machinery carries, from evidence; with --audit what production lacks.",
 }
 
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .errors import InvalidInput, InvalidProjectFile
 from .names import nearest
 
+_ENDLESS = 10_000
+
 Keys = tuple[str | int, ...]
 """The way to a value inside a YAML document: mapping keys and list positions."""
 
@@ -51,6 +53,12 @@ class LocatedYaml:
 
     def finding(self, keys: Keys, message: str) -> Finding:
         return Finding(self.line_of(keys), keys, message)
+
+
+def inline_yaml(value: Any) -> str:
+    """A value as YAML spells it on one line, which is never broken."""
+    written = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=_ENDLESS)
+    return written.removesuffix("...\n").strip()
 
 
 def read_yaml(file: Path) -> LocatedYaml:

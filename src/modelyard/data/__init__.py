@@ -31,7 +31,7 @@ from .schema import (
 )
 from .settings import DatasetSettings, ReadSettings, promises_of
 from .split import check_leaks, check_split, folds, known_by, split, split_by_time
-from .versions import DatasetVersion, Version, VersionDiff, Versions, version_of
+from .versions import DatasetVersion, Version, VersionDiff, Versions, content_digest, version_of
 
 __all__ = [
     "CheckResult",
@@ -61,6 +61,7 @@ __all__ = [
     "check_leaks",
     "check_split",
     "check_table",
+    "content_digest",
     "folds",
     "from_pandera",
     "infer_schema",

@@ -54,8 +54,13 @@ class DatasetSettings(TablePromises):
         "it such a source is read by every run.",
     )
     read: ReadSettings = Field(default_factory=ReadSettings, description="How its files are read.")
-    event_time: str = Field(description="Column with the instant at which a row is predicted.")
-    known_at: str = Field(description="Column with the instant at which the label becomes known.")
+    event_time: str | None = Field(
+        None, description="Column with the instant at which a row is predicted; features from views are joined by it."
+    )
+    known_at: str | None = Field(
+        None,
+        description="Column with the instant at which the label becomes known; without it every row's label is known.",
+    )
     label: str = Field(description="Column with the truth.")
     min_rows: int = Field(1, ge=1, description="Fewer rows than this fail.")
     schema_file: str | None = Field(

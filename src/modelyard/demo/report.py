@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader
 from plotly.subplots import make_subplots
 
+from modelyard.drawing import render
 from modelyard.monitoring import Window
 
 from .records import Summary
@@ -20,8 +20,7 @@ def write_report(summary: Summary, windows: list[Window], target: Path) -> Path:
         figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"displayModeBar": False})
         for index, figure in enumerate(figures)
     ]
-    environment = Environment(loader=PackageLoader("modelyard.demo"), autoescape=True)
-    page = environment.get_template("report.html.j2").render(summary=summary, pictures=pictures)
+    page = render("modelyard.demo", "report.html.j2", {"summary": summary, "pictures": pictures})
     target.write_text(page, encoding="utf-8")
     return target
 

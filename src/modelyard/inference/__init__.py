@@ -46,7 +46,7 @@ from .isolated import (
     PythonModel,
     data_frame,
 )
-from .permission import admit
+from .permission import PYTHON, admit
 from .probe import probe_bundle
 from .records import (
     FORMAT_VERSION,
@@ -86,6 +86,7 @@ __all__ = [
     "NO_TRUST_ASKED",
     "PICKLE_FILE",
     "PROFILE_FILE",
+    "PYTHON",
     "PYTHON_FILE",
     "RUNTIMES",
     "SIGNATURES_FILE",

@@ -6,4 +6,12 @@ Owns what a command means. Does not own spelling or printing (`cli`), or the par
 from .contract import Call, Nothing, Operation, Option, carry_out, operation
 from .templates import write_template
 
-__all__ = ["Call", "Nothing", "Operation", "Option", "carry_out", "operation", "write_template"]
+__all__ = [
+    "Call",
+    "Nothing",
+    "Operation",
+    "Option",
+    "carry_out",
+    "operation",
+    "write_template",
+]

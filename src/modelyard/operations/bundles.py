@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,41 +13,31 @@ from modelyard.bundling import (
     BUILD_FILE,
     BuiltBundle,
     Facts,
-    Original,
     PythonFolder,
     ReadModel,
     TensorModel,
-    build_bundle,
-    build_profile,
     build_tensor_bundle,
     classes_of,
-    infer_signature,
-    levels_of,
-    permutation_importance,
     read_model,
     read_sample,
     read_tensors,
-    task_of,
     tensor_model,
     tensor_rows,
     tensor_signature,
-    tightened,
 )
-from modelyard.core import Conflict, Digest, InvalidInput, NotFound, Scalar, check_name, did_you_mean
+from modelyard.core import Conflict, Digest, InvalidInput, NotFound, check_name, did_you_mean
+from modelyard.core.signing import PrivateKey
 from modelyard.inference import (
     BundleInfo,
-    Encoder,
     Field,
-    Signature,
-    Task,
     explain_info,
     probe_bundle,
     sign_bundle,
     verify_bundle,
 )
-from modelyard.stats import binary_metrics
 from modelyard.tracking import Tracker
 
+from .building import Building, build_from_rows, class_names, parted, performance, require_classes, require_task, truths
 from .signatures import own_key, signed_by, trust_of
 from .sources import model_at, name_of
 
@@ -58,7 +48,7 @@ class BuildBundle:
 
     `unknown` is what an unseen level becomes where the model takes one: null, error or other. `path` may be a URI of
     MLflow's. Without a `sample` the example that an MLflow model was logged with serves. With `allow_python` the bundle
-    may hold a pickle or code.
+    may hold a pickle or code. `classes` names them, separated by commas, in the order of the model's scores.
     """
 
     path: Path
@@ -71,14 +61,19 @@ class BuildBundle:
     tolerance: float = 1e-6
     unknown: str = "null"
     allow_python: bool = False
+    classes: str | None = None
 
 
 def build_from_files(
-    given: BuildBundle, progress: Callable[[str], None] = lambda _: None, *, tracker: Tracker | None = None
+    given: BuildBundle,
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    tracker: Tracker | None = None,
+    signer: Callable[[], PrivateKey | None] = own_key,
 ) -> dict[str, Any]:
     """Build the bundle of a model; returns where it is, what it is, and what was tried.
 
-    In a project's folder it is signed with the project's key, if there is one.
+    `signer` gives the key it is signed with, if any: by default that of the project in the working directory.
     `tracker`: whose MLflow a URI is asked of; see `model_at`.
     """
     name = check_name("model", given.name or name_of(given.path))
@@ -88,7 +83,7 @@ def build_from_files(
             code="BUNDLE_EXISTS",
             remedy="Bundles never change: choose another folder.",
         )
-    key = own_key()
+    key = signer()  # one that cannot be read is told before anything is made
     progress(f"reading {given.path}")
     with model_at(given.path, tracker) as found:
         read = read_model(found)
@@ -106,31 +101,21 @@ def build_from_files(
 
 
 def _build(given: BuildBundle, name: str, read: ReadModel, progress: Callable[[str], None]) -> BuiltBundle:
-    model = read.model
-    labels, inputs = _split(_sample(given, read), given.label, read.columns)
+    labels, inputs = parted(_sample(given, read), given.label, read.columns)
     if not inputs.num_rows:
         raise InvalidInput(f"{given.sample} holds no rows.", code="UNREADABLE_SAMPLE", remedy="Give a few hundred.")
-    signature = _signature(inputs, levels_of(model), given.unknown)
-    task = _task(given.task, model)
-    rows = _rows(inputs)
-    matrix = Encoder(signature)(rows).matrix
-    original = Original(model, tightened(Original(model, signature, task), matrix), task)
-    scores = original.answers(matrix)
-    classes = classes_of(model, task, scores.shape[1])
-    importance, performance = _judged(original, matrix, scores, labels, classes)
-    shown = scores[:, 0] if scores.shape[1] == 1 else scores.max(axis=1)
-    return build_bundle(
-        model,
-        rows,
-        signature=signature,
-        task=task,
-        plan=_plan(signature),
-        profile=build_profile(signature, matrix, shown, importance=importance, performance=performance),
-        facts=Facts(name, given.version, classes, metrics=performance, tolerance=given.tolerance),
-        into=given.output,
-        progress=progress,
+    building = Building(
+        name,
+        given.version,
+        given.output,
+        given.task,
+        class_names(given.classes),
+        tolerance=given.tolerance,
+        unknown=given.unknown,
         allow_python=given.allow_python,
+        progress=progress,
     )
+    return build_from_rows(read.model, inputs, labels, building)
 
 
 def _build_tensors(given: BuildBundle, name: str, model: TensorModel, progress: Callable[[str], None]) -> BuiltBundle:
@@ -142,14 +127,14 @@ def _build_tensors(given: BuildBundle, name: str, model: TensorModel, progress: 
         raise InvalidInput(
             f"The sample has no array '{given.label}'.", code="NO_SUCH_COLUMN", remedy=did_you_mean(given.label, sample)
         )
-    signature, task = tensor_signature(model, sample), _task(given.task, model.original)
-    rows = tensor_rows(signature, sample)
+    signature, task = tensor_signature(model, sample), require_task(given.task, model.original)
+    rows, named = tensor_rows(signature, sample), class_names(given.classes)
     labels = None if given.label is None else np.asarray(sample[given.label])[: len(rows)]
 
     def measure(scores: np.ndarray[Any, Any], classes: tuple[str, ...]) -> dict[str, float]:
-        if labels is None or task != "binary":
+        if labels is None:
             return {}
-        return binary_metrics(scores[:, 0], _positive(labels, classes))
+        return performance(task, scores, truths(labels, task, classes))
 
     return build_tensor_bundle(
         model,
@@ -158,7 +143,7 @@ def _build_tensors(given: BuildBundle, name: str, model: TensorModel, progress: 
         task=task,
         facts=Facts(name, given.version, tolerance=given.tolerance),
         into=given.output,
-        classes_of=lambda outputs: classes_of(model.original, task, outputs),
+        classes_of=lambda outputs: require_classes(named, classes_of(model.original, task, outputs)),
         measure=measure,
         progress=progress,
     )
@@ -248,124 +233,6 @@ def _require(folder: Path) -> None:
             code="NO_BUNDLE",
             remedy="Build one: modelyard bundle build --path MODEL --sample ROWS -o FOLDER",
         )
-
-
-def _split(
-    table: pa.Table, label: str | None, columns: list[str] | None
-) -> tuple[np.ndarray[Any, Any] | None, pa.Table]:
-    """The labels, if named, and the columns that the model reads."""
-    names = table.column_names
-    if label is not None and label not in names:
-        raise InvalidInput(
-            f"The sample has no column '{label}'.", code="NO_SUCH_COLUMN", remedy=did_you_mean(label, names)
-        )
-    wanted = [each for each in names if each != label] if columns is None else columns
-    if missing := [each for each in wanted if each not in names]:
-        raise InvalidInput(
-            f"The model reads columns that the sample lacks: {', '.join(missing)}.",
-            code="NO_SUCH_COLUMN",
-            context={"missing": missing},
-            remedy=f"The sample has: {', '.join(names)}.",
-        )
-    labels = None if label is None else table.column(label).to_numpy()
-    return labels, table.select(wanted)
-
-
-def _signature(inputs: pa.Table, levels: dict[str, list[str]], unknown: str) -> Signature:
-    """The signature of the sample, with the levels that the model itself knows and the policy for those it does not."""
-    policies = get_args(Field.__annotations__["unknown"])
-    if unknown not in policies:
-        raise InvalidInput(f"There is no policy '{unknown}' for unseen levels.", remedy=did_you_mean(unknown, policies))
-    plain = pa.table({name: _plain(name, inputs.column(name)) for name in inputs.column_names})
-    fields = []
-    for spec in infer_signature(plain).fields:
-        if spec.kind == "category":
-            known = levels.get(spec.name)
-            fields.append(msgspec.structs.replace(spec, categories=tuple(known or spec.categories), unknown=unknown))
-        else:
-            fields.append(spec)
-    return Signature(tuple(fields))
-
-
-def _plain(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of numbers or strings."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return column.cast(kind.value_type)
-    if pa.types.is_boolean(kind):
-        return column.cast(pa.int8())
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
-        return column if not pa.types.is_null(kind) else column.cast(pa.float64())
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return column
-    raise InvalidInput(
-        f"Column '{name}' of the sample is {kind}; a model reads numbers and strings.",
-        code="UNREADABLE_SAMPLE",
-        remedy="Convert it, or leave it out of the sample.",
-    )
-
-
-def _rows(inputs: pa.Table) -> list[tuple[Scalar, ...]]:
-    """Rows as a caller would send them; NaN is no value."""
-    plain = (_plain(name, inputs.column(name)) for name in inputs.column_names)
-    cast = (
-        each if pa.types.is_string(each.type) or pa.types.is_large_string(each.type) else each.cast(pa.float64())
-        for each in plain
-    )
-    columns = ([None if value != value else value for value in each.to_pylist()] for each in cast)  # noqa: PLR0124
-    return list(zip(*columns, strict=True))
-
-
-def _task(given: str | None, model: Any) -> Task:
-    tasks: tuple[Task, ...] = get_args(Task)
-    if given is None:
-        found = task_of(model)
-        if found is None:
-            raise InvalidInput(
-                f"This {type(model).__name__} does not show its task.",
-                code="NO_TASK",
-                remedy=f"Give --task: {', '.join(tasks)}.",
-            )
-        return found
-    for each in tasks:
-        if each == given:
-            return each
-    raise InvalidInput(f"There is no task '{given}'.", code="NO_TASK", remedy=did_you_mean(given, tasks))
-
-
-def _judged(
-    original: Original,
-    matrix: np.ndarray[Any, np.dtype[np.float64]],
-    scores: np.ndarray[Any, np.dtype[np.float64]],
-    labels: np.ndarray[Any, Any] | None,
-    classes: tuple[str, ...],
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Importance by feature and performance on the sample, where labels tell."""
-    names = original.signature.names
-    if labels is None or original.task != "binary":
-        return {name: 1 / len(names) for name in names}, {}
-    positive = _positive(labels, classes)
-    importance = permutation_importance(lambda rows: original.scores(rows)[:, 0], matrix, positive, names, seed=0)
-    return importance, binary_metrics(scores[:, 0], positive)
-
-
-def _positive(labels: np.ndarray[Any, Any], classes: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([_spelled(each) == _spelled(classes[1]) for each in labels.tolist()], dtype=np.float64)
-
-
-def _spelled(label: object) -> str:
-    """A label as text, by which 1, 1.0, True and '1' are the same class."""
-    text = str(label)
-    try:
-        return str(float({"True": "1", "False": "0"}.get(text, text)))
-    except ValueError:
-        return text
-
-
-def _plan(signature: Signature) -> dict[str, Any]:
-    """Every input comes with the request."""
-    request = [{"name": each.name, "kind": each.kind, "required": not each.nullable} for each in signature.fields]
-    return {"request": request, "views": []}
 
 
 def _described(field: Field) -> dict[str, Any]:

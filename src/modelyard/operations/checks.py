@@ -34,13 +34,15 @@ Written by `modelyard data infer` from {rows} rows of {source}. Read it, then ch
 Check data against it: modelyard data validate FILE --schema THIS"""
 
 
-def infer(sources: Sequence[Path], output: Path | None, *, force: bool = False) -> dict[str, Any]:
-    """Write a schema of what holds of the rows; returns its text, and where it is."""
+def infer(
+    sources: Sequence[Path], output: Path | None, *, force: bool = False, called: str | None = None
+) -> dict[str, Any]:
+    """Write a schema of what holds of the rows; returns its text, and where it is. `called`: what its heading says."""
     rows = open_data(list(sources), _AS_STORED)
     found = infer_schema(rows.schema, rows.batches())
     files = tuple(each.path for each in rows.facts)
     names = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
-    heading = _HEADING.format(rows=found.rows, source=names)
+    heading = _HEADING.format(rows=found.rows, source=called or names)
     text = write_schema(found.promised, heading=[heading], notes=found.notes)
     _write(text, output, force=force)
     return {"sources": files, "rows": found.rows, "columns": len(found.promised.columns),

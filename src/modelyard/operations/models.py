@@ -143,7 +143,7 @@ def tag_model(call: Call[Tag]) -> Any:
     def change(state: VersionState) -> VersionState:
         return msgspec.structs.replace(state, tags=tags)
 
-    later = call.project.models.change(version, call.principal, "model.tag", change, {"tags": given})
+    later = call.project.promotions.relabel(version, call.principal, "model.tag", change, {"tags": given})
     return _told(later, call.project.models.aliases(version.name))
 
 
@@ -155,7 +155,7 @@ def describe_model(call: Call[Describe]) -> Any:
     def change(state: VersionState) -> VersionState:
         return msgspec.structs.replace(state, description=text)
 
-    later = call.project.models.change(version, call.principal, "model.describe", change, {"description": text})
+    later = call.project.promotions.relabel(version, call.principal, "model.describe", change, {"description": text})
     return _told(later, call.project.models.aliases(version.name))
 
 

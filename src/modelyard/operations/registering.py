@@ -39,6 +39,9 @@ class Register:
     path: Annotated[str | None, Option("Model file or folder, models:/… or runs:/….")] = None
     bundle: Annotated[Path | None, Option("Folder of a bundle.")] = None
     sample: Annotated[Path | None, Option("Rows to prove the bundle with; MLflow's example by default.")] = None
+    task: Annotated[str | None, Option("binary, multiclass or regression; as the model shows it.")] = None
+    label: Annotated[str | None, Option("Column of the sample with the truth: gives metrics and importance.")] = None
+    classes: Annotated[str | None, Option("Names of the classes, in the order of the scores: A,B,C.")] = None
     description: Annotated[str, Option("What it is.")] = ""
     tag: Annotated[tuple[str, ...], Option("KEY=VALUE; repeat for more.")] = ()
     stage: Annotated[str | None, Option("Promote it to this stage when it is registered.")] = None
@@ -70,6 +73,11 @@ class _Origin:
 @operation("model", "register", Permission.DEVELOP, local=True)
 def register(call: Call[Register]) -> Any:
     """Register a version: with a model its bundle is built and the registration gate run; else its metadata only."""
+    return register_built(call, None)
+
+
+def register_built(call: Call[Register], built: Path | None) -> dict[str, Any]:
+    """See `register`; with `built` the bundle of the model at `path` stands in that folder already."""
     given, project = call.input, call.project
     _refuse_mixed(given)
     if given.stage is not None:
@@ -83,8 +91,9 @@ def register(call: Call[Register]) -> Any:
     project.workspace.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=project.workspace) as folder:
         origin = _origin(project, given, number, metrics, params)
-        metrics, params = {**origin.metrics, **metrics}, {**origin.params, **params}
-        bundle = _bundle(project, given, origin, Path(folder) / "bundle")
+        bundle = _bundle(project, given, origin, Path(folder) / "bundle", built)
+        measured = {} if given.label is None or bundle is None else show_bundle(bundle)["metrics"]
+        metrics, params = {**origin.metrics, **measured, **metrics}, {**origin.params, **params}
         gates = _gates(project, given.name, metrics, bundle)
         version = project.models.register(
             given.name,
@@ -100,6 +109,7 @@ def register(call: Call[Register]) -> Any:
             tags={**origin.tags, **tags},
             gates=gates,
             description=description or origin.description,
+            evaluation=None if origin.run is None else project.evaluations.by_run(origin.run),
         )
     return _registered(call, version, gates)
 
@@ -165,11 +175,12 @@ def _refuse_mixed(given: Register) -> None:
     if len(named) > 1:
         flags = " and ".join(f"--{each}" for each in named)
         raise InvalidInput(f"{flags} name several models.", code="SEVERAL_MODELS", remedy="Name one of them.")
-    if given.sample is not None and given.path is None and given.run is None:
+    building = [name for name in ("sample", "task", "label", "classes") if getattr(given, name) is not None]
+    if building and given.path is None and given.run is None:
         raise InvalidInput(
-            "--sample proves a bundle that is built, and none is.",
+            f"--{building[0]} is for a bundle that is built, and none is.",
             code="NO_MODEL",
-            remedy="Add --path MODEL or --run RUN, or leave --sample out.",
+            remedy=f"Add --path MODEL or --run RUN, or leave --{building[0]} out.",
         )
 
 
@@ -227,18 +238,21 @@ def _log(run: Run, where: Path) -> None:
         run.log_file(where, where.name)
 
 
-def _bundle(project: Project, given: Register, origin: _Origin, into: Path) -> Path | None:
-    """The folder of the version's bundle, built if it must be; checked either way."""
-    folder = given.bundle
-    if origin.where is not None:
+def _bundle(project: Project, given: Register, origin: _Origin, into: Path, built: Path | None) -> Path | None:
+    """The folder of the version's bundle, built if it must be; checked either way. What is built here is signed."""
+    folder = built or given.bundle
+    if origin.where is not None and built is None:
         asked = BuildBundle(
             path=origin.where,
             output=into,
             sample=given.sample,
             name=given.name,
             version=given.version or origin.run or str(origin.number or 1),
+            task=given.task,
+            label=given.label,
+            classes=given.classes,
         )
-        build_from_files(asked, tracker=project.tracker)
+        build_from_files(asked, tracker=project.tracker, signer=project.keys.own)
         folder = into
     if folder is not None:
         check_bundle(folder, allow_python=project.settings.security.digests)

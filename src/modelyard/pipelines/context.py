@@ -64,6 +64,13 @@ class Services(Protocol):
     def champion_metrics(self, model: str, rows: pa.Table, *, complete: bool = False) -> dict[str, float]:
         """Metrics of the version in production on joined rows, or the complete ones; empty when there is none."""
 
+    def evaluate(self, model: str, candidate: Candidate, rows: pa.Table, *, complete: bool = False) -> dict[str, float]:
+        """Metrics of a candidate on joined rows that it has not seen, or the complete ones.
+
+        With them the slices and groups that the project declares are measured, and kept for the card of the version
+        that is registered with these metrics. As a page they are in the step's folder.
+        """
+
     def register(
         self, model: str, candidate: Candidate, metrics: Mapping[str, float], gates: Sequence[Judgement]
     ) -> int:

@@ -201,6 +201,11 @@ def _depends(node: Node) -> tuple[str, ...]:
     return (*node.needs, *node.after)
 
 
+def takes_of(node: Node) -> tuple[str, ...]:
+    """The nodes whose outputs are among a node's inputs, each once."""
+    return tuple(dict.fromkeys(each.node for value in node.inputs.values() for each in outputs_in(value)))
+
+
 def outputs_in(value: Any) -> Iterator[Output]:
     """The outputs that stand in a value, also inside lists and mappings."""
     if isinstance(value, Output):

@@ -21,6 +21,7 @@ from .aliases import (
     take_back,
 )
 from .approvals import Approvals, Counted
+from .card import Approval, BuildFacts, Card, DataFacts, Declaration, Moved, Training, card_markdown, card_page
 from .checks import check_description, check_tags
 from .errors import (
     AlreadyRegistered,
@@ -31,6 +32,7 @@ from .errors import (
     NotServable,
 )
 from .limits import judge_limits
+from .lineage import Arrow, Fact, Lineage, Thing, ThingKind, lineage_lines, lineage_picture
 from .projection import OutsideChange
 from .projector import Projector
 from .records import FeatureList, ModelVersion, VersionState
@@ -42,15 +44,24 @@ from .versions import read_version, set_archived
 __all__ = [
     "STAGES",
     "AlreadyRegistered",
+    "Approval",
     "ApprovalRule",
     "Approvals",
+    "Arrow",
+    "BuildFacts",
+    "Card",
     "Counted",
+    "DataFacts",
+    "Declaration",
+    "Fact",
     "FeatureList",
+    "Lineage",
     "MayNotApprove",
     "ModelVersion",
     "ModelVersionNotFound",
     "Move",
     "MoveKind",
+    "Moved",
     "NeedsApproval",
     "NotServable",
     "NothingToApprove",
@@ -59,10 +70,15 @@ __all__ = [
     "OutsidePolicy",
     "Projector",
     "Registry",
+    "Thing",
+    "ThingKind",
+    "Training",
     "VersionState",
     "alias_of",
     "aliases_of",
     "all_holders",
+    "card_markdown",
+    "card_page",
     "check_alias",
     "check_description",
     "check_tags",
@@ -70,6 +86,8 @@ __all__ = [
     "judge_limits",
     "judged",
     "last_move",
+    "lineage_lines",
+    "lineage_picture",
     "moves_of",
     "obstacles",
     "point_alias",

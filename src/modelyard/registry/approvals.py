@@ -162,6 +162,15 @@ class Approvals:
             expires=min(ends).isoformat() if ends else "",
         )
 
+    def reviewed_by(self, view: Snapshot, version: ModelVersion, alias: str) -> tuple[str, ...]:
+        """Who approved this very bundle for an alias at any time, and neither registered nor requested it.
+
+        Unlike `counted` it asks what was done, not what holds now: an approval that has expired since was a review.
+        """
+        request = self._read(view, version, alias)
+        own = (version.created_by, request.requested_by)
+        return tuple(each.by for each in request.given if each.bundle == version.bundle and each.by not in own)
+
     def open(self, view: Snapshot, name: str, number: int) -> list[str]:
         """The aliases for which a version waits to be approved: asked for, not rejected, not expired."""
         waiting = []

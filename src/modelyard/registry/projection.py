@@ -1,4 +1,4 @@
-"""What MLflow shows of the registry: aliases, and the stage of each version; and what others changed there."""
+"""What MLflow shows of the registry: aliases, stages, what we say of versions; and what others changed there."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,16 +10,27 @@ from modelyard.storage import Snapshot
 from modelyard.tracking import Shown
 
 from .aliases import ARCHIVING, aliases_of
-from .versions import all_versions
+from .versions import all_versions, said_since
 
 KIND = "projection"
 
 
+class Said(msgspec.Struct, frozen=True):
+    """Tags and description of a version; None is as it was registered."""
+
+    tags: dict[str, str] | None = None
+    description: str | None = None
+
+
 class Projection(msgspec.Struct, frozen=True):
-    """Aliases of a model, and the stages of those of its versions that have one, by number as text."""
+    """Aliases of a model, and the stages of those of its versions that have one, by number as text.
+
+    `said`: of versions whose tags or description were changed after they were registered.
+    """
 
     aliases: dict[str, int] = {}
     stages: dict[str, str] = {}
+    said: dict[str, Said] = {}
 
     def stage(self, number: int) -> str:
         """The stage of a version."""
@@ -49,7 +60,8 @@ def wanted(view: Snapshot, name: str) -> Projection:
     for alias in sorted(ARCHIVING, reverse=True):  # production last: a version has one stage
         if alias in aliases:
             stages[str(aliases[alias])] = alias.capitalize()
-    return Projection(aliases, stages)
+    said = {str(each): Said(state.tags, state.description) for each, state in said_since(view, name).items()}
+    return Projection(aliases, stages, said)
 
 
 def last_projected(view: Snapshot, name: str) -> Projection:

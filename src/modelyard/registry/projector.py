@@ -1,27 +1,27 @@
 """Showing the registry in MLflow, and noticing what others changed there."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from modelyard.storage import RecordStore, Transaction
+from modelyard.storage import RecordStore, Snapshot, Transaction
 from modelyard.tracking import RegisteredModels
 
-from .projection import KIND, OutsideChange, last_projected, outside_changes, wanted
-from .versions import all_versions
+from .projection import KIND, OutsideChange, Projection, Said, last_projected, outside_changes, wanted
+from .versions import all_versions, registered_tags
 
 _LOOKS = "outside-look"
 
 
 class Projector:
-    """Keeps MLflow's aliases and stages like ours. Whatever it does may be repeated, by any process."""
+    """Keeps MLflow's aliases, stages, tags and descriptions like ours. All it does may be repeated, by any process."""
 
     def __init__(self, records: RecordStore, tracked: RegisteredModels) -> None:
         self._records = records
         self._tracked = tracked
 
     def project(self, name: str, claimed: Collection[str] = ()) -> Callable[[Transaction], bool]:
-        """Show aliases and stages of a model in MLflow.
+        """Show aliases and stages of a model in MLflow, and the tags and descriptions that changed since we last did.
 
         Returns what notes that within the caller's transaction; it is False when something has moved meanwhile, and
         the projection must be made again. `claimed`: aliases that MLflow shall not show unless we do.
@@ -29,8 +29,11 @@ class Projector:
         with self._records.snapshot() as view:
             ours, last = wanted(view, name), last_projected(view, name)
             numbers = [each.number for each in all_versions(view, name)]
+            said = _to_say(view, name, ours, last)
         gone: dict[str, int | None] = dict.fromkeys({*last.aliases, *claimed})
         self._tracked.show(name, {**gone, **ours.aliases}, {each: ours.stage(each) for each in numbers})
+        for number, (tags, description) in said.items():
+            self._tracked.tell(name, number, tags, description)
 
         def note(tx: Transaction) -> bool:
             if wanted(tx, name) != ours:
@@ -87,3 +90,21 @@ class Projector:
         if mark:
             with self._records.transaction(durable=False) as tx:
                 tx.put(_LOOKS, name or "*", {"mark": mark})
+
+
+Tags = Mapping[str, str | None]
+
+
+def _to_say(view: Snapshot, name: str, ours: Projection, last: Projection) -> dict[int, tuple[Tags, str | None]]:
+    """What MLflow does not show yet: tags (None: no such tag any more) and the description of versions, by number.
+
+    Tags that others gave a version in MLflow stay.
+    """
+    found: dict[int, tuple[Tags, str | None]] = {}
+    for number, said in ours.said.items():
+        before = last.said.get(number, Said())
+        if said != before:
+            shown = before.tags if before.tags is not None else registered_tags(view, name, int(number))
+            tags: Tags = {**dict.fromkeys(shown), **said.tags} if said.tags is not None else {}
+            found[int(number)] = (tags, said.description)
+    return found

@@ -79,11 +79,13 @@ class Registry:
         description: str = "",
         once: str | None = None,
         features: FeatureList | None = None,
+        evaluation: Digest | None = None,
     ) -> ModelVersion:
         """Register a logged model with its bundle; AlreadyRegistered when the label, or the number, is taken.
 
         Without a bundle it is metadata only, and never served. `number`: a version that MLflow has already. `once`
-        names the act, so that repeating it after a crash gives the same version: see `registered_by`.
+        names the act, as the RUN/STEP of a pipeline, so that repeating it after a crash gives the same version: see
+        `registered_by`. `evaluation`: what it was found to be worth, see `ModelVersion`.
 
         The bundle is in the artifact store, and the number given by MLflow, before the record says that the version
         exists: a crash in between leaves nothing that could serve.
@@ -92,8 +94,8 @@ class Registry:
         if (before := self.registered_by(name, once)) is not None:
             return before
         artifact = None if bundle is None else self._artifacts.put_tree(bundle)
-        where = source or f"modelyard:{name}/{label or 'metadata-only'}"
-        given = number or self._tracked.create(name, where, run, tags, once=once)
+        where = source or f"modelyard:///{name}/{label or 'metadata-only'}"  # servers refuse relative paths
+        given = number or self._tracked.create(name, where, run, tags, description, once=once)
         version = ModelVersion(
             name=name,
             number=given,
@@ -110,6 +112,8 @@ class Registry:
             gates=tuple(judged(each) for each in gates),
             description=description,
             features=features,
+            evaluation=evaluation,
+            made_in=once or "",
         )
         try:
             return self._record(version, principal, once, own_label=label is not None)
@@ -125,6 +129,12 @@ class Registry:
         with self.records.snapshot() as view:
             found = [as_now(view, each) for each in view.find(VERSIONS, "once", once)]
         return next((each for each in found if each.name == name), None)
+
+    def made_in(self, run: str, step: str) -> ModelVersion | None:
+        """The version that a step of a pipeline's run registered, of whatever model."""
+        with self.records.snapshot() as view:
+            found = view.find(VERSIONS, "once", f"{run}/{step}", limit=1)
+            return as_now(view, found[0]) if found else None
 
     def logged(self, name: str, number: int) -> LoggedVersion | None:
         """A version as MLflow has it, ours or not."""
@@ -217,12 +227,19 @@ class Registry:
         change: Callable[[VersionState], VersionState],
         detail: Mapping[str, Any],
     ) -> ModelVersion:
-        """Change tags, description or checks of a version, with its audit entry; returns it as it is then."""
+        """Change what nobody sees elsewhere of a version, with its audit entry; returns it as it is then."""
         with self.records.transaction() as tx:
-            self.read(tx, version.name, version.number)
-            change_state(tx, version.name, version.number, change)
+            later = self.change_within(tx, version, change)
             self._audit.record(tx, principal, action, f"{version.name}/{version.number}", detail)
-            return self.read(tx, version.name, version.number)
+            return later
+
+    def change_within(
+        self, tx: Transaction, version: ModelVersion, change: Callable[[VersionState], VersionState]
+    ) -> ModelVersion:
+        """The same within the caller's transaction, without an audit entry; ModelVersionNotFound when it is gone."""
+        self.read(tx, version.name, version.number)
+        change_state(tx, version.name, version.number, change)
+        return self.read(tx, version.name, version.number)
 
     def forget(self, tx: Transaction, version: ModelVersion) -> None:
         """Remove a version within the caller's transaction; Conflict while an alias or a request points at it."""
@@ -268,17 +285,21 @@ class Registry:
 
     def bundle_file(self, version: ModelVersion, name: str) -> bytes | None:
         """One file of a version's bundle; None when it has none of this name."""
-        if version.artifact is None:
-            return None
-        files = msgspec.json.decode(self._artifacts.get_bytes(version.artifact))["files"]
-        return self._artifacts.get_bytes(Digest(files[name])) if name in files else None
+        files = self._bundle_files(version)
+        return self._artifacts.get_bytes(files[name]) if name in files else None
 
     def bundle_size(self, version: ModelVersion) -> int | None:
-        """Bytes of a version's bundle."""
-        if version.artifact is None:
-            return None
-        files = msgspec.json.decode(self._artifacts.get_bytes(version.artifact))["files"]
-        return sum(self._size(Digest(each)) for each in files.values())
+        """Bytes of a version's bundle, its signatures among them; None when it has none."""
+        files = self._bundle_files(version)
+        return sum(map(self._size, files.values())) if files else None
+
+    def _bundle_files(self, version: ModelVersion) -> Mapping[str, Digest]:
+        """The digests of a bundle's files by name, as it is with its newest signatures; none for metadata only."""
+        artifact = self.bundle_artifact(version)
+        if artifact is None:
+            return {}
+        files: Mapping[str, Digest] = msgspec.json.decode(self._artifacts.get_bytes(artifact))["files"]
+        return files
 
     def _size(self, digest: Digest) -> int:
         local = self._artifacts.local_path(digest)

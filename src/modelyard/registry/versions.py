@@ -47,6 +47,19 @@ def change_state(tx: Transaction, name: str, number: int, change: Callable[[Vers
     return after != before
 
 
+def said_since(view: Snapshot, name: str) -> dict[int, VersionState]:
+    """The states of those versions whose tags or description were changed after they were registered, by number."""
+    found = {each.key: msgspec.convert(each.body, VersionState) for each in view.scan(STATES, prefix=f"{name}/")}
+    said = {key: state for key, state in found.items() if state.tags is not None or state.description is not None}
+    return {int(key.rpartition("/")[2]): state for key, state in said.items()}
+
+
+def registered_tags(view: Snapshot, name: str, number: int) -> dict[str, str]:
+    """The tags that a version was registered with."""
+    document = view.get(VERSIONS, key_of(name, number))
+    return dict(document.body["tags"]) if document is not None else {}
+
+
 def set_archived(tx: Transaction, name: str, number: int, *, archived: bool) -> bool:
     """Archive a version, or take it back from there; returns whether that changed anything."""
     return change_state(tx, name, number, lambda state: msgspec.structs.replace(state, archived=archived))

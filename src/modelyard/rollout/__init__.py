@@ -12,6 +12,7 @@ from .records import AliasEvent, Rollout, RolloutEvent
 from .rollouts import Rollouts
 from .routes import INTENT, RoutePublisher, trusting
 from .settings import DeploymentSettings, Strategy
+from .uses import RouteUse
 
 __all__ = [
     "ALIAS_CHANGE",
@@ -31,6 +32,7 @@ __all__ = [
     "RolloutMovedOn",
     "Rollouts",
     "RoutePublisher",
+    "RouteUse",
     "Strategy",
     "analyse",
     "trusting",

@@ -11,6 +11,7 @@ from modelyard.registry import (
     MoveKind,
     Projector,
     Registry,
+    VersionState,
     aliases_of,
     check_alias,
     moves_of,
@@ -154,6 +155,24 @@ class Promotions:
             ALIAS_CHANGE, name, {}, principal, decide, action="model.archive" if archived else "model.restore"
         )
         return [self._event(chosen.number, "archived" if archived else "restored", detail)]
+
+    def relabel(
+        self,
+        version: ModelVersion,
+        principal: Principal,
+        action: str,
+        change: Callable[[VersionState], VersionState],
+        told: Mapping[str, Any],
+    ) -> ModelVersion:
+        """Change tags or description of a version, here and then in MLflow; returns it as it is then."""
+        name, number = version.name, version.number
+
+        def decide(tx: Transaction) -> Mapping[str, Any]:
+            self._registry.change_within(tx, version, change)
+            return {"model": name, "version": number, **told}
+
+        self._intents.carry_out(ALIAS_CHANGE, f"{name}/{number}", {}, principal, decide, action=action)
+        return self._registry.get(name, number)
 
     def roll_back(
         self, name: str, principal: Principal, reason: str, *, to: int | str | None = None

@@ -34,6 +34,7 @@ from .state import (
     shadows,
     weighted,
 )
+from .uses import RouteUse, uses_of
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,11 @@ class Rollouts:
             if route is not None and any(arm.version == str(number) for arm in route.arms):
                 found.append(f"the route of '{name}'")
         return found
+
+    def uses(self, model: str, number: int) -> list[RouteUse]:
+        """What a version is, or was, to each deployment."""
+        with self._records.snapshot() as view:
+            return uses_of(view, model, number)
 
     def _plan(self, view: Snapshot, deployments: Sequence[str], to: int | None) -> Plan:
         """What a rollback of these deployments would do; NoRollout when there is nothing to go back to."""

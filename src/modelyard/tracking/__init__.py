@@ -4,11 +4,29 @@ Owns talking to MLflow, and the figures that its runs keep. Does not own what ma
 MLflow shows it as a projection.
 """
 
-from .active import JOINED, active_run, joined_run
+from .active import JOINED, active_run, joined_run, undisturbed
 from .comparing import Comparison, RunView, compare_runs, comparison_page, comparison_picture, find_run, read_runs
 from .errors import TrackedRunNotFound, TrackingUnavailable
-from .evaluation import CurvePoints, Evaluation, Importance, Residuals, Slice, evaluate
-from .facts import concealed, gathered
+from .evaluation import (
+    CurvePoints,
+    Declared,
+    Evaluation,
+    Evaluations,
+    Gap,
+    Group,
+    GroupTable,
+    How,
+    Importance,
+    Rate,
+    Residuals,
+    Slice,
+    evaluate,
+    evaluation_page,
+    figures_of,
+    groups_part,
+    with_declared,
+)
+from .facts import code_facts, concealed, gathered
 from .live import LiveRun, UsedDataset
 from .registered import LoggedVersion, RegisteredModels, Shown
 from .tracker import Run, Status, Tracker, without_telemetry
@@ -17,10 +35,17 @@ __all__ = [
     "JOINED",
     "Comparison",
     "CurvePoints",
+    "Declared",
     "Evaluation",
+    "Evaluations",
+    "Gap",
+    "Group",
+    "GroupTable",
+    "How",
     "Importance",
     "LiveRun",
     "LoggedVersion",
+    "Rate",
     "RegisteredModels",
     "Residuals",
     "Run",
@@ -33,14 +58,20 @@ __all__ = [
     "TrackingUnavailable",
     "UsedDataset",
     "active_run",
+    "code_facts",
     "compare_runs",
     "comparison_page",
     "comparison_picture",
     "concealed",
     "evaluate",
+    "evaluation_page",
+    "figures_of",
     "find_run",
     "gathered",
+    "groups_part",
     "joined_run",
     "read_runs",
+    "undisturbed",
+    "with_declared",
     "without_telemetry",
 ]

@@ -53,11 +53,18 @@ def joined_run(tracker: Tracker) -> Iterator[Run]:
 @contextmanager
 def _pointing(tracker: Tracker) -> Iterator[Any]:
     """MLflow itself, pointing at the tracker, and to where it did before when the block ends."""
+    with undisturbed() as mlflow:
+        tracker.prepare()
+        yield mlflow
+
+
+@contextmanager
+def undisturbed() -> Iterator[Any]:
+    """MLflow itself, which points where it did before when the block ends, whatever that told it."""
     mlflow = _mlflow()
     tracking = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
     registry, variable = mlflow.get_registry_uri(), os.environ.get(_REGISTRY)
     apart = registry != mlflow.get_tracking_uri()
-    tracker.prepare()
     try:
         yield mlflow
     finally:

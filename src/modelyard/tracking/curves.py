@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .drawing import Line, draw_lines, stacked
+from modelyard.drawing import Line, draw_lines, stacked
 
 _POINTS, _CURVES = 1_000, 60
 _PARTS = "train(?:ing)?|valid(?:ation)?|val|test|eval"

@@ -4,16 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 from numpy.typing import ArrayLike
 
 from modelyard.core import InvalidInput
-from modelyard.inference import Task
 
 from .curves import Curves, remembered
-from .evaluation import Columns, Evaluation, evaluate, evaluation_page, figures_of
+from .evaluation import Declared, Evaluation, How, evaluate, evaluation_page, figures_of, with_declared
 from .names import require_names, within
 from .outbox import Outbox
 from .tracker import MOST_CHARACTERS, Point, Run, Tracker
@@ -36,6 +35,15 @@ class UsedDataset:
     shape: Mapping[str, object]
 
 
+def _nothing_declared(model: str | None) -> Declared:  # noqa: ARG001 - one of several that are asked alike
+    """Outside a project nothing is."""
+    return Declared()
+
+
+def _not_kept(evaluation: Evaluation, name: str) -> None:
+    """Outside a project MLflow has it alone."""
+
+
 class LiveRun:
     """A run between its beginning and its end; made by `modelyard.run`. Several threads may log.
 
@@ -51,13 +59,20 @@ class LiveRun:
         dataset: Callable[[Any, str | None], UsedDataset],
         mask: Callable[[str], str] = str,
         delay: float = DELAY,
+        declared: Callable[[str | None], Declared] = _nothing_declared,
+        keep: Callable[[Evaluation, str], object] = _not_kept,
     ) -> None:
-        """`dataset` tells what a thing is that was given as one; `mask` takes secrets out of text."""
+        """`dataset` tells what a thing is that was given as one; `mask` takes secrets out of text.
+
+        `declared`: by what columns the models of the project are judged; `keep` takes evaluations, with their name.
+        """
         self.id = run.id
         self._tracker = tracker
         self._run = run
         self._dataset = dataset
         self._mask = mask
+        self._declared = declared
+        self._keep = keep
         self._params: dict[str, str] = {}
         self._outbox: Outbox[Point] = Outbox(run.log_points, delay=delay)
         self._curves = Curves()
@@ -91,36 +106,16 @@ class LiveRun:
                 self._curves.note(name, place, value)
 
     def evaluate(
-        self,
-        subject: Any,
-        labels: ArrayLike,
-        *,
-        rows: Any = None,
-        task: Task | None = None,
-        classes: Sequence[Any] | None = None,
-        names: Sequence[str] | None = None,
-        slices: Columns = (),
-        importance: bool = True,
-        seed: int = 0,
-        name: str = "",
+        self, subject: Any, labels: ArrayLike, *, name: str = "", model: str | None = None, **how: Unpack[How]
     ) -> Evaluation:
-        """Judge a model, or its answers, against labels: metrics, metrics of slices, and a page of figures.
+        """Judge a model, or its answers, against labels: metrics, metrics of slices and groups, a page of figures.
 
-        See `tracking.evaluate` for all but `name`, which tells several evaluations of a run apart: it goes before the
-        metrics' names (`holdout/auc`), and its files are in `evaluation/holdout`. Without it they are `auc`, and in
-        `evaluation`.
+        `how`: the rows and all else that `tracking.evaluate` takes by name. `name` tells several evaluations of a run
+        apart: it goes before the metrics' names (`holdout/auc`), and its files are in `evaluation/holdout`. Without it
+        they are `auc`, and in `evaluation`. `model`: of the project, whose declared slices and groups are measured
+        where no others are asked for; by default the project's only model.
         """
-        found = evaluate(
-            subject,
-            labels,
-            rows=rows,
-            task=task,
-            classes=classes,
-            names=names,
-            slices=slices,
-            importance=importance,
-            seed=seed,
-        )
+        found = evaluate(subject, labels, **with_declared(how, self._declared(model)))
         before = f"{name}/" if name else ""
         told = {f"{before}{metric}": value for metric, value in found.metrics.items()}
         for each in found.slices[:_SLICES]:
@@ -132,6 +127,7 @@ class LiveRun:
         page["evaluation.json"] = msgspec.json.encode(found).decode()
         figures = {f"{figure}.svg": svg for figure, svg in figures_of(found).items()}
         self._run.log_texts(page | figures, f"evaluation/{within(name)}" if name else "evaluation")
+        self._keep(found, name)
         return found
 
     def log_model(self, model: Any, sample: Any, *, name: str = "model", requirements: Sequence[str] = ()) -> str:

@@ -1,5 +1,6 @@
 """MLflow's registered models: numbers of versions from there, aliases and stages shown there."""
 
+import re
 import socket
 import warnings
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ Result = TypeVar("Result")
 _ONCE = "modelyard.once"
 """The tag that tells which act a version was created by."""
 
+_LOGGED = re.compile(r"models:/(m-[0-9a-f]+)")
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
@@ -52,6 +54,7 @@ class RegisteredModels:
         source: str,
         run_id: str | None,
         tags: Mapping[str, str] | None = None,
+        description: str = "",
         *,
         once: str | None = None,
     ) -> int:
@@ -64,8 +67,8 @@ class RegisteredModels:
         if once is not None and (number := self._created_by(model, once)) is not None:
             return number
         told = {**(tags or {}), **({_ONCE: once} if once is not None else {})}
-        ask = self._tracker.ask
-        created = ask(lambda client: client.create_model_version(model, source, run_id, tags=told))
+        said = {"tags": told, "description": description or None, "model_id": _model_id(source)}
+        created = self._tracker.ask(lambda client: client.create_model_version(model, source, run_id, **said))
         return int(created.version)
 
     def delete(self, model: str, number: int) -> None:
@@ -114,6 +117,21 @@ class RegisteredModels:
         for number, stage in stages.items():
             if now.stages.get(number, stage) != stage:
                 self._tracker.ask(partial(_set_stage, model, number, stage))
+
+    def tell(self, model: str, number: int, tags: Mapping[str, str | None], description: str | None) -> None:
+        """Make MLflow show these tags of a version (None: no such tag), and this description unless it is None.
+
+        Its other tags stay; a version that MLflow does not have (any more) is left out.
+        """
+        now = self._found(lambda client: client.get_model_version(model, str(number)))
+        if now is None:
+            return
+        for tag, value in tags.items():
+            if now.tags.get(tag) == value:
+                continue
+            self._tracker.ask(partial(_tag, model, number, tag, value))
+        if description is not None and (now.description or "") != description:
+            self._tracker.ask(lambda client: client.update_model_version(model, str(number), description))
 
     def mark(self) -> str | None:
         """Something that changes whenever MLflow's SQLite file does; None where MLflow is elsewhere.
@@ -164,6 +182,12 @@ class RegisteredModels:
                 raise
 
 
+def _model_id(source: str) -> str | None:
+    """Which logged model a source is; an MLflow server asks for it beside the source itself."""
+    found = _LOGGED.fullmatch(source)
+    return found[1] if found is not None else None
+
+
 def _every_version(client: Any, model: str) -> list[Any]:
     found: list[Any] = []
     token = None
@@ -181,6 +205,13 @@ def _set_alias(model: str, alias: str, version: int, client: Any) -> None:
 
 def _delete_alias(model: str, alias: str, client: Any) -> None:
     client.delete_registered_model_alias(model, alias)
+
+
+def _tag(model: str, number: int, tag: str, value: str | None, client: Any) -> None:
+    if value is None:
+        client.delete_model_version_tag(model, str(number), tag)
+    else:
+        client.set_model_version_tag(model, str(number), tag, value)
 
 
 def _set_stage(model: str, number: int, stage: str, client: Any) -> None:

@@ -276,6 +276,7 @@ class Tracker:
         import mlflow  # noqa: PLC0415 - see the module's docstring
 
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # results alone stand there
         for chatty in ("alembic", "mlflow"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
         with self.translated(), _alone_at(self._uri):

@@ -11,6 +11,7 @@ from .project import KEYS, Project
 from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
 from .server import bundle_command, model_command, server_command
 from .settings import ModelSettings, SecuritySettings, ServerSettings, StoresSettings
+from .tables import table_of
 
 __all__ = [
     "FILE_NAME",
@@ -30,5 +31,6 @@ __all__ = [
     "read_trusted_key",
     "run",
     "server_command",
+    "table_of",
     "validate_dataset",
 ]

@@ -39,9 +39,13 @@ def dataset_rows(file: LoadedFile, name: str, as_of: datetime, version: Callable
         table: pa.Table = load_function(settings.source, file.folder)(as_of)
         return table
     if settings.source.startswith(VERSION):
-        return known_by(version(settings.source.removeprefix(VERSION)), settings.known_at, as_of)
+        return _known(version(settings.source.removeprefix(VERSION)), settings, as_of)
     source = settings.source if "://" in settings.source else file.folder / settings.source
-    return known_by(read_table(source, settings.read.options()), settings.known_at, as_of)
+    return _known(read_table(source, settings.read.options()), settings, as_of)
+
+
+def _known(rows: pa.Table, settings: DatasetSettings, as_of: datetime) -> pa.Table:
+    return rows if settings.known_at is None else known_by(rows, settings.known_at, as_of)
 
 
 def dataset_promises(file: LoadedFile, name: str) -> SchemaSettings:

@@ -2,20 +2,19 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
 
 from modelyard.core import Clock, InvalidInput, ModelyardError, SystemClock, log_event
 from modelyard.data import Version, version_of
 from modelyard.pipelines import Masked, RunContext, in_run, seeded
 from modelyard.tracking import (
     JOINED,
+    Declared,
+    Evaluation,
     LiveRun,
     Run,
     Tracker,
@@ -28,6 +27,8 @@ from modelyard.tracking import (
 
 from .project import Project
 from .project_file import FILE_NAME
+from .services import ProjectServices, declared_columns
+from .tables import table_of
 
 FACTS = "environment"
 """The folder of a run in which its facts are."""
@@ -67,7 +68,14 @@ def run(
             stack.enter_context(seeded(seed))
             _seed_torch(seed)
         mask = Masked(step.secrets).text if step is not None else str
-        live = LiveRun(tracker, opened, dataset=partial(_used, home), mask=mask)
+        live = LiveRun(
+            tracker,
+            opened,
+            dataset=partial(_used, home),
+            mask=mask,
+            declared=partial(_declared, home, step),
+            keep=partial(_keep, home, step, opened),
+        )
         with _finished(live):
             live.log(params={**(params or {}), **({} if seed is None else {"seed": seed})}, tags=tags)
             yield live
@@ -117,6 +125,23 @@ def _finished(live: LiveRun) -> Iterator[None]:
     live.finish()
 
 
+def _declared(home: Project | None, step: RunContext | None, model: str | None) -> Declared:
+    """By what the project's models are judged; by nothing where there is no project, as in the parts of a step."""
+    if home is not None:
+        return declared_columns(home.settings.models, model)
+    if step is not None and isinstance(step.services, ProjectServices):
+        return step.services.declared(model)
+    return Declared()
+
+
+def _keep(home: Project | None, step: RunContext | None, opened: Run, evaluation: Evaluation, name: str) -> None:
+    """For the card of a version that comes of this run; MLflow has it whatever becomes of this."""
+    if home is not None:
+        home.evaluations.keep(evaluation, run=opened.id, name=name)
+    elif step is not None and isinstance(step.services, ProjectServices):
+        step.services.evaluations.keep(evaluation, run=opened.id, name=name)
+
+
 def _used(home: Project | None, given: Any, name: str | None) -> UsedDataset:
     version = _version(home, given) if isinstance(given, str) else given
     if isinstance(version, Version):
@@ -128,7 +153,7 @@ def _used(home: Project | None, given: Any, name: str | None) -> UsedDataset:
             context={"path": "name"},
             remedy="Give it one: run.log_dataset(table, 'customers').",
         )
-    table = _table(given)
+    table = table_of(given)
     shape = {"rows": len(table), "columns": table.num_columns}
     return UsedDataset(name, version_of(name, table).digest, "table", shape)
 
@@ -146,43 +171,6 @@ def _version(home: Project | None, text: str) -> Version:
             remedy="Give the project, modelyard.run(…, project=PATH), or the table itself with its name.",
         )
     return home.datasets.get(name, number if at else "latest")
-
-
-def _table(given: Any) -> pa.Table:
-    """The content of a dataset, whatever it came in."""
-    if isinstance(given, pa.Table):
-        return given
-    readers: tuple[tuple[bool, Callable[[], pa.Table]], ...] = (
-        (hasattr(given, "to_arrow"), lambda: _of_polars(given)),
-        (hasattr(given, "iloc"), lambda: _of_frame(given)),
-        (isinstance(given, Mapping), lambda: pa.table(dict(given))),
-        (True, lambda: _of_matrix(np.asarray(given))),
-    )
-    try:
-        return next(read for fits, read in readers if fits)()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"A {type(given).__name__} is no dataset: {str(error).partition(chr(10))[0][:200]}",
-            context={"path": "dataset"},
-            remedy="Give a table, a data frame, a matrix, a mapping of columns, or a version as name@3.",
-        ) from error
-
-
-def _of_polars(given: Any) -> pa.Table:
-    found: pa.Table = given.to_arrow()
-    return found
-
-
-def _of_frame(given: Any) -> pa.Table:
-    frame = given.to_frame() if given.ndim == 1 else given
-    return pa.Table.from_pandas(frame.rename(columns=str), preserve_index=False)
-
-
-def _of_matrix(given: Any) -> pa.Table:
-    if given.ndim not in (1, 2):
-        raise ValueError(f"it has {given.ndim} dimensions")
-    columns = given.reshape(len(given), -1).T
-    return pa.table({f"column {place}": pa.array(column) for place, column in enumerate(columns)})
 
 
 def _seed_torch(seed: int) -> None:

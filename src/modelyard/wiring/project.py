@@ -1,5 +1,6 @@
 """The composition root of training and control: from a project file to stores, drivers and services."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -36,6 +37,7 @@ from modelyard.pipelines import (
     Engine,
     Finding,
     InBackground,
+    KeepsCode,
     Observer,
     Pipeline,
     PipelineNotFound,
@@ -65,9 +67,10 @@ from modelyard.rollout import (
 )
 from modelyard.routing import FeedFolder, KeyEntry
 from modelyard.storage import ArtifactStore, RecordStore, Snapshot, open_artifact_store, open_record_store
-from modelyard.tracking import RegisteredModels, Tracker
+from modelyard.tracking import Evaluations, RegisteredModels, Tracker
 
 from .keys import KEYS_FOLDER, ProjectKeys
+from .lineage import ToldLineage
 from .project_file import FILE_NAME, ProjectFile, load_project_file
 from .services import ProjectServices
 from .steps import DatasetVersions, ProjectSurroundings
@@ -94,7 +97,7 @@ class Project:
         self._environment = environment
         self.clock = clock or SystemClock()
         self.ids = ids or SystemIds()
-        self.principal = principal or local_principal()
+        self.principal = principal or local_principal(self.settings.security.roles)
         self.seed = seed
 
     @property
@@ -148,6 +151,11 @@ class Project:
         declared = self.settings.stores.tracking
         uri = declared.get_secret_value() if declared else f"sqlite:///{self.workspace / 'mlflow.db'}"
         return Tracker(uri, (self.workspace / "mlartifacts").as_uri(), self.clock)
+
+    @cached_property
+    def evaluations(self) -> Evaluations:
+        """What models were found to be worth on labelled rows."""
+        return Evaluations(self.records, self.artifacts, self.clock)
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -276,6 +284,7 @@ class Project:
             scratch,
             self.datasets,
             self.keys,
+            self.evaluations,
         )
 
     @cached_property
@@ -350,7 +359,7 @@ class Project:
         settings = self.pipeline_settings(name)
         identity = run_id or self.ids.new(to_micros(self.clock.now()))
         pipeline = self._pipeline(name)
-        return self.engine((*observers, self._tracked(pipeline)), engine).run(
+        return self.engine((*observers, *self._watching(pipeline)), engine).run(
             pipeline,
             {**settings.params, **params},
             identity,
@@ -371,13 +380,21 @@ class Project:
                 f"There is no run {run_id}.", remedy=f"{did_you_mean(run_id, known)} See: modelyard pipeline list"
             )
         pipeline = self._pipeline(run.pipeline)
-        watching = (*observers, self._tracked(pipeline))
+        watching = (*observers, *self._watching(pipeline))
         return self.engine(watching, run.engine if engine is None else engine).resume(pipeline, run_id)
 
-    def _tracked(self, pipeline: Pipeline) -> Observer:
-        """Shows one run of a pipeline in MLflow, beside it."""
+    def _watching(self, pipeline: Pipeline) -> tuple[Observer, ...]:
+        """Beside one run of a pipeline: it is shown in MLflow, its code put on record, its lineage told."""
         secrets = {name for node in pipeline.graph().nodes for name in node.options.secrets}
-        return InBackground(TrackedRuns(self.tracker, self.file.folder, self.workspace.absolute(), secrets))
+        tracked = TrackedRuns(self.tracker, self.file.folder, self.workspace.absolute(), secrets)
+        kept = KeepsCode(self.records, self.file.folder)
+        return (InBackground(tracked), InBackground(kept), *self.lineage.observers(secrets))
+
+    @cached_property
+    def lineage(self) -> ToldLineage:
+        """What OpenLineage's receivers are told."""
+        variables = os.environ if self._environment is None else self._environment
+        return ToldLineage(self.settings, self.file.folder, self.records, self.models, variables)
 
     def _pipeline(self, name: str) -> Pipeline:
         """A pipeline under the name that the project gives it, with the code as it is now."""

@@ -23,8 +23,9 @@ from modelyard.core.settings import (
 from modelyard.data import DatasetSettings, read_schema
 from modelyard.execution import ExecutionSettings
 from modelyard.features import FeatureService, FeaturesSettings, load_definitions
+from modelyard.governance import GovernanceSettings
 from modelyard.monitoring import AlertSettings, MonitorSettings
-from modelyard.pipelines import PipelineSettings
+from modelyard.pipelines import LineageSettings, PipelineSettings
 from modelyard.retraining import RetrainingSettings
 from modelyard.rollout import DeploymentSettings
 
@@ -51,6 +52,8 @@ class ProjectFile(Section):
     monitoring: dict[str, MonitorSettings] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()
     retraining: dict[str, RetrainingSettings] = Field(default_factory=dict)
+    governance: GovernanceSettings = GovernanceSettings()
+    lineage: LineageSettings = LineageSettings()
 
 
 @dataclass(frozen=True)

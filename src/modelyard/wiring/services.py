@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,10 +11,22 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelyard.access import Principal
 from modelyard.bundling import Facts, build_bundle, build_profile, infer_signature, permutation_importance
-from modelyard.core import Clock, Judgement, Scalar, Verdict, log_event, to_micros
+from modelyard.core import (
+    Clock,
+    InvalidInput,
+    Judgement,
+    NotFound,
+    Scalar,
+    Verdict,
+    did_you_mean,
+    log_event,
+    shown,
+    to_micros,
+)
 from modelyard.data import DatasetSettings, Versions, check_leaks, version_of
 from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle, sign_bundle
@@ -21,7 +34,7 @@ from modelyard.online import RequestField
 from modelyard.pipelines import Candidate, Samples, in_run
 from modelyard.registry import FeatureList, ModelVersionNotFound, Registry, judge_limits
 from modelyard.stats import binary_metrics
-from modelyard.tracking import Tracker
+from modelyard.tracking import Declared, Evaluations, Tracker, evaluate, evaluation_page
 
 from .datasets import dataset_rows, dataset_settings, validate_dataset
 from .keys import ProjectKeys
@@ -53,6 +66,7 @@ class ProjectServices:
         scratch: Path,
         versions: Versions,
         keys: ProjectKeys,
+        evaluations: Evaluations,
     ) -> None:
         self._file = file
         self._features = features
@@ -63,6 +77,7 @@ class ProjectServices:
         self._scratch = scratch
         self._versions = versions
         self._keys = keys
+        self.evaluations = evaluations
 
     def dataset(self, name: str, as_of: datetime) -> pa.Table:
         rows = dataset_rows(self._file, name, as_of, self._versions.table)
@@ -83,14 +98,24 @@ class ProjectServices:
 
     def join(self, model: str, rows: pa.Table) -> pa.Table:
         settings = self._file.settings.models[model]
-        return self._features.training_rows(
-            rows, self._features_of(settings), event_time=self._dataset_of(settings).event_time
-        )
+        features = self._features_of(settings)
+        joined = [each for each in features if each not in rows.column_names]
+        event_time = self._dataset_of(settings).event_time
+        if not joined and event_time is None:
+            return rows
+        if event_time is None:
+            raise InvalidInput(
+                f"'{joined[0]}' of model '{model}' is joined by time, and its dataset names no event_time.",
+                code="NO_EVENT_TIME",
+                remedy="Name the column with the instant of each row: datasets.NAME.event_time.",
+            )
+        return self._features.training_rows(rows, features, event_time=event_time)
 
     def samples(
         self, model: str, rows: pa.Table, *, signature: Signature | None = None, complete: bool = False
     ) -> Samples:
         settings = self._file.settings.models[model]
+        _require_binary(model, settings)
         names = _bare(self._features_of(settings))
         chosen = rows.select([*names, settings.label])
         if complete:
@@ -113,6 +138,31 @@ class ProjectServices:
             with closing(load_bundle(fetched, expect=version.bundle, trust=self._keys.trust())) as bundle:
                 samples = self.samples(model, rows, signature=bundle.info.signature, complete=complete)
                 return binary_metrics(bundle.scores(samples.matrix)[:, 0], samples.labels)
+
+    def evaluate(self, model: str, candidate: Candidate, rows: pa.Table, *, complete: bool = False) -> dict[str, float]:
+        settings, declared = self._file.settings.models[model], self.declared(model)
+        samples = self.samples(model, rows, signature=candidate.samples.signature, complete=complete)
+        names = [*_bare(self._features_of(settings)), settings.label]
+        judged = rows.filter(_complete(rows.select(names))) if complete else rows
+        wanted = dict.fromkeys((*declared.slices, *declared.groups))
+        found = evaluate(
+            candidate.model.predict_proba(samples.matrix)[:, 1],
+            samples.labels,
+            task=settings.task,
+            classes=(0, 1),
+            slices=_values(judged, declared.slices),
+            groups=_values(judged, declared.groups),
+            absent=[each for each in wanted if each not in rows.column_names],
+        )
+        self.evaluations.keep(found)
+        if (run := in_run()) is not None and run.kept is not None:
+            page = evaluation_page(found, f"{model}: {run.step}")
+            (run.folder / "evaluation.html").write_text(page, encoding="utf-8")
+        return dict(found.metrics)
+
+    def declared(self, model: str | None) -> Declared:
+        """See `declared_columns`."""
+        return declared_columns(self._file.settings.models, model)
 
     def register(
         self, model: str, candidate: Candidate, metrics: Mapping[str, float], gates: Sequence[Judgement]
@@ -173,6 +223,7 @@ class ProjectServices:
                     gates=[*gates, *_declared(settings, metrics)],
                     once=once,
                     features=self._used(settings),
+                    evaluation=self.evaluations.by_metrics(metrics),
                 )
         log_event("wiring", "registered", model=model, version=version.number, bundle=built.digest)
         return version.number
@@ -203,6 +254,42 @@ class ProjectServices:
 
     def _dataset_of(self, model: ModelSettings) -> DatasetSettings:
         return next(each for each in self._file.settings.datasets.values() if each.label == model.label)
+
+
+def declared_columns(models: Mapping[str, ModelSettings], model: str | None) -> Declared:
+    """By what columns a model of the project is judged: the one named, else its only one."""
+    if model is None:
+        only = next(iter(models.values())) if len(models) == 1 else None
+    elif (only := models.get(model)) is None:
+        raise NotFound(
+            f"The project file has no model {shown(model)}.", code="NO_MODEL", remedy=did_you_mean(model[:128], models)
+        )
+    return Declared() if only is None else Declared(only.slices, only.groups)
+
+
+def _values(rows: pa.Table, columns: Sequence[str]) -> dict[str, np.ndarray]:
+    """Those of these columns that the rows have: numbers with NaN where one is missing, all else as objects (n,)."""
+    return {each: _plain(rows.column(each)) for each in columns if each in rows.column_names}
+
+
+def _plain(column: pa.ChunkedArray) -> np.ndarray:
+    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    return column.to_numpy() if numeric else np.array(column.to_pylist(), dtype=object)
+
+
+def _complete(rows: pa.Table) -> pa.ChunkedArray:
+    """Which rows miss no value (n,)."""
+    return reduce(pc.and_, (pc.is_valid(each) for each in rows.columns))
+
+
+def _require_binary(model: str, settings: ModelSettings) -> None:
+    if settings.task != "binary":
+        raise InvalidInput(
+            f"Pipelines train binary models, and '{model}' is declared as {settings.task}.",
+            code="NOT_BINARY",
+            context={"model": model, "task": settings.task},
+            remedy="Train it by yourself, and register each version: modelyard model register --path FILE.",
+        )
 
 
 def _declared(settings: ModelSettings, metrics: Mapping[str, float]) -> list[Judgement]:

@@ -5,8 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from modelyard.access import Role
 from modelyard.core import Digest, InvalidInput
 from modelyard.core.settings import Section
+from modelyard.inference import Task
 from modelyard.online import check_online_address
 from modelyard.registry import ApprovalRule, OutsidePolicy, check_alias
 
@@ -81,6 +83,11 @@ class SecuritySettings(Section):
         description="Where signed checkpoints of the audit record go: a file, or an fsspec URL such as s3://…; null: "
         "audit-checkpoints.jsonl in the workspace.",
     )
+    roles: dict[str, tuple[Role, ...]] = Field(
+        {},
+        description="Roles on the command line, by name of the operating-system user; who is not among them may look. "
+        "None at all: everybody is an operator.",
+    )
     approvals: dict[str, ApprovalRule] = Field(
         {},
         description="Approvals needed before a version may hold an alias, by alias or stage; none by default.",
@@ -114,7 +121,10 @@ class RequestFieldSettings(Section):
 class ModelSettings(Section):
     """A model: what it learns, from which features, and how a request becomes its input."""
 
-    task: Literal["binary"] = Field("binary", description="What is predicted: one of two classes.")
+    task: Task = Field(
+        "binary",
+        description="What is predicted: one of two classes, one of several, or a number. Pipelines train binary ones.",
+    )
     label: str = Field(description="Column with the truth.")
     request: dict[str, RequestFieldSettings | Literal["number", "category"]] = Field(
         description="Fields the client sends, by name, with their kind."
@@ -127,6 +137,17 @@ class ModelSettings(Section):
     )
     feature_service: str | None = Field(
         None, description="Feature service whose list the inputs are, instead of features."
+    )
+    owner: str = Field("", max_length=200, description="Who answers for it: a person or a team, for its model card.")
+    intended_use: str = Field("", max_length=5000, description="What it is for, for its model card.")
+    limits: tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...] = Field(
+        (), description="What it is not for, and where it is known to fail; one sentence each, for its model card."
+    )
+    slices: tuple[str, ...] = Field(
+        (), description="Columns of the rows it is judged on: evaluations measure each value, or quarter, on its own."
+    )
+    groups: tuple[str, ...] = Field(
+        (), description="Columns that tell groups of people or things apart, to be treated alike: the fairness table."
     )
 
     @model_validator(mode="after")

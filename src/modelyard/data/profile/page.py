@@ -1,12 +1,12 @@
 """The profile as one page of HTML that needs nothing but itself."""
 
-from functools import cache
+from collections.abc import Callable
 from math import isfinite
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from modelyard.core import from_micros
+from modelyard.drawing import render
 
 from .pictures import histogram_picture
 from .records import Association, Column, Count, Histogram, Profile, Quantities
@@ -26,33 +26,15 @@ _MEASURES = {
 def profile_page(profile: Profile, title: str) -> str:
     """A page with pictures, without scripts or anything fetched; names and values of the data are escaped."""
     pairs = {frozenset((each.first, each.second)): each for each in profile.associations}
-    page: str = (
-        _environment()
-        .get_template("profile.html.j2")
-        .render(
-            title=title,
-            profile=profile,
-            columns=profile.columns[:DRAWN],
-            cells=sum(column.missing for column in profile.columns) / max(1, profile.rows * len(profile.columns)),
-            pairs=[[pairs.get(frozenset((a, b))) for b in profile.associated] for a in profile.associated],
-            levels=_LEVELS,
-        )
-    )
-    return page
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("modelyard.data.profile"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"count": _count, "share": _share, "figure": _figure, "picture": _picture}
-    environment.filters |= {"facts": _facts, "cell": _cell, "shade": _shade}
-    return environment
+    values = {
+        "title": title,
+        "profile": profile,
+        "columns": profile.columns[:DRAWN],
+        "cells": sum(column.missing for column in profile.columns) / max(1, profile.rows * len(profile.columns)),
+        "pairs": [[pairs.get(frozenset((a, b))) for b in profile.associated] for a in profile.associated],
+        "levels": _LEVELS,
+    }
+    return render("modelyard.data.profile", "profile.html.j2", values, _FILTERS)
 
 
 def _count(count: Count | int) -> str:
@@ -139,3 +121,14 @@ def _shade(strength: float) -> Markup:
     """A background: blue for together, orange for against; stronger, deeper."""
     deep = round(0.62 * min(1.0, abs(strength)), 2) if isfinite(strength) else 0
     return Markup("rgba({}, {})").format("31, 119, 180" if strength >= 0 else "214, 98, 31", deep)
+
+
+_FILTERS: dict[str, Callable[..., object]] = {
+    "count": _count,
+    "share": _share,
+    "figure": _figure,
+    "picture": _picture,
+    "facts": _facts,
+    "cell": _cell,
+    "shade": _shade,
+}

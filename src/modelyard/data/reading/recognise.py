@@ -76,7 +76,7 @@ def recognise(file: File, options: ReadOptions) -> Recognised:
             head = _read(stream, HEAD + 1)
             inside = str(getattr(stream, "name", "")) if compression == "zip" else None
         if not head:
-            raise unreadable("it is empty.", file.name)
+            raise unreadable("it is empty.", file.name, remedy="Give a file with rows.")
         return _told(file, options, compression, size, head, promise(file.name), inside)
 
 
@@ -112,7 +112,9 @@ def _told(
         notes += why
         text = head[:HEAD].decode(encoding, "ignore").removeprefix("\ufeff")
         if not text.strip("\r\n") and len(head) <= HEAD:
-            raise unreadable("it is empty but for line ends or a byte-order mark.", file.name)
+            raise unreadable(
+                "it is empty but for line ends or a byte-order mark.", file.name, remedy="Give a file with rows."
+            )
     found = binary or options.format or _textual(file.name, text, promised, packed if compression is None else None)
     if promised is not None and promised != found and {promised, found} != {"csv", "tsv"}:
         notes.append(f"The name says {promised}; it is {found}, and is read so.")

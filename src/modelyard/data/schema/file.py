@@ -5,16 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from modelyard.core.durations import format_duration
-from modelyard.core.settings import findings_of, read_yaml, report
+from modelyard.core.settings import findings_of, inline_yaml, read_yaml, report
 
 from .settings import ColumnChecks, Relation, SchemaSettings, UniqueTogether
-
-_FLAT = 10_000
-"""A line is never broken."""
 
 
 def read_schema(file: Path) -> SchemaSettings:
@@ -42,7 +38,7 @@ def _table(promised: SchemaSettings) -> Iterator[str]:
     for name, several in (("unique_together", promised.unique_together), ("relations", promised.relations)):
         if several:
             yield f"{name}:"
-            yield from (f"  - {_flow(_short(each))}" for each in several)
+            yield from (f"  - {inline_yaml(_short(each))}" for each in several)
 
 
 def _short(promise: Relation | UniqueTogether) -> Any:
@@ -59,8 +55,8 @@ def _columns(columns: Mapping[str, ColumnChecks], notes: Mapping[str, str]) -> I
         values = _plain(checks.model_dump(exclude_defaults=True))
         if name in notes:
             yield from (f"  # {line}" for line in notes[name].splitlines())
-        yield f"  {_flow(name)}:{'' if values else ' {}'}"
-        yield from (f"    {key}: {_flow(value)}" for key, value in values.items())
+        yield f"  {inline_yaml(name)}:{'' if values else ' {}'}"
+        yield from (f"    {key}: {inline_yaml(value)}" for key, value in values.items())
 
 
 def _plain(value: Any) -> Any:
@@ -70,9 +66,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return format_duration(value) if isinstance(value, timedelta) else value
-
-
-def _flow(value: Any) -> str:
-    """A value on one line."""
-    written = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=_FLAT)
-    return written.removesuffix("...\n").strip()

@@ -2,6 +2,7 @@
 
 from .content import DatasetVersion, version_of
 from .diff import ColumnDiff, FileChanges, Retyped, VersionDiff
+from .manifest import content_digest
 from .records import Added, StoredColumn, StoredFile, Version
 from .versions import Versions
 
@@ -16,5 +17,6 @@ __all__ = [
     "Version",
     "VersionDiff",
     "Versions",
+    "content_digest",
     "version_of",
 ]

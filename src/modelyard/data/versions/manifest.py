@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import file_digest
 from pathlib import Path
 
-from modelyard.core import Digest, InvalidInput, NotFound, canonical_json
+from modelyard.core import Digest, InvalidInput, NotFound, canonical_json, digest_of
 
 from .records import StoredFile
 
@@ -38,6 +38,11 @@ def manifest_of(files: Sequence[StoredFile]) -> bytes:
     """The canonical manifest: its SHA-256 names the version."""
     listed = [{"name": each.name, "digest": each.digest, "bytes": each.bytes} for each in files]
     return canonical_json({"files": listed, "format": FORMAT})
+
+
+def content_digest(files: Sequence[Path]) -> Digest:
+    """The digest that a dataset version of these files has, wherever it is added; raises as `Versions.add` does."""
+    return digest_of(manifest_of(stored(named(files))))
 
 
 def _stored(name: str, path: Path) -> StoredFile:

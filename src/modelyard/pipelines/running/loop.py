@@ -14,7 +14,7 @@ from modelyard.execution import DoesNotFit, Executor, NotPicklable, NotSupported
 
 from ..code import fingerprint, generation_of
 from ..errors import NotDeterministic, StepFailed
-from ..graph import Graph, Node
+from ..graph import Graph, Node, takes_of
 from ..origin import must_move
 from .bind import Binder
 from .journal import Journal
@@ -153,7 +153,8 @@ class Loop:
     def _prepare(self, node: Node, element: int | None, inputs: Mapping[str, Any]) -> None:
         reference = self._names.reference(node.function)
         seed = seed_of(self._place.seed, node, inputs, mapped=element is not None)
-        record = StepRecord(node.name, node.kind, "running", started_at=self._place.clock.now().isoformat())
+        at, takes = self._place.clock.now().isoformat(), takes_of(node)
+        record = StepRecord(node.name, node.kind, "running", started_at=at, takes=takes)
         found = self._components(node, inputs, reference, seed)
         if isinstance(found, Uncached):
             record = msgspec.structs.replace(record, uncached=found.reason)

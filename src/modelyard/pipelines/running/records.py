@@ -31,7 +31,8 @@ class StepRecord(msgspec.Struct, frozen=True):
 
     `key`: of the cache; empty with `uncached` saying why. `components`: what the key was made of. `reads`: datasets by
     digest. `log`: file of what it wrote, relative to the workspace. `repeated`: it was trained twice, in two processes,
-    with equal results. `schemas`: types by column of the datasets it read, where these are known.
+    with equal results. `schemas`: types by column of the datasets it read, where these are known. `takes`: the steps
+    whose outputs it takes.
     """
 
     name: str
@@ -53,6 +54,7 @@ class StepRecord(msgspec.Struct, frozen=True):
     log: str = ""
     repeated: bool = False
     schemas: dict[str, dict[str, str]] = {}
+    takes: tuple[str, ...] = ()
 
 
 class PipelineRun(msgspec.Struct, frozen=True):

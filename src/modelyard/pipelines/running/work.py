@@ -90,6 +90,7 @@ def from_cache(record: StepRecord, entry: StepRecord) -> StepRecord:
         started_at=record.started_at,
         key=record.key,
         components=record.components,
+        takes=record.takes,
         log="",
     )
 
@@ -115,6 +116,7 @@ def joined(node: Node, records: list[StepRecord]) -> StepRecord:
         reads={name: digest for each in records for name, digest in each.reads.items()},
         schemas={name: columns for each in records for name, columns in each.schemas.items()},
         repeated=bool(records) and all(each.repeated for each in records),
+        takes=tuple(dict.fromkeys(name for each in records for name in each.takes)),
     )
 
 

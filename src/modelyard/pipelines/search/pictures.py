@@ -5,8 +5,9 @@ from itertools import accumulate
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader
 from plotly.subplots import make_subplots
+
+from modelyard.drawing import render
 
 from .result import SearchResult, TrialRecord
 
@@ -24,8 +25,7 @@ def page(result: SearchResult) -> str:
         figure.to_html(full_html=False, include_plotlyjs=index == 0, div_id=f"figure-{index}", config=_PLAIN)
         for index, figure in enumerate(_figures(result))
     ]
-    environment = Environment(loader=PackageLoader("modelyard.pipelines.search"), autoescape=True)
-    return environment.get_template("search.html.j2").render(result=result, pictures=pictures)
+    return render("modelyard.pipelines.search", "search.html.j2", {"result": result, "pictures": pictures})
 
 
 def _figures(result: SearchResult) -> Iterator[go.Figure]:

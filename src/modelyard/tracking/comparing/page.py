@@ -1,13 +1,10 @@
 """A comparison as a picture, and as a page around it."""
 
 from collections.abc import Iterator
-from functools import cache
 from math import nan
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from modelyard.drawing import Bar, Line, draw_bars, draw_lines, render, stacked
 
-from ..drawing import Bar, Line, draw_bars, draw_lines, stacked
 from .compare import Comparison
 
 _CHARTS = 24
@@ -22,13 +19,13 @@ def comparison_picture(comparison: Comparison) -> str:
 
 def comparison_page(comparison: Comparison) -> str:
     """A page of HTML that needs nothing but itself; names and values of the runs are escaped."""
-    page: str = _environment().get_template("comparison.html.j2").render(
-        comparison=comparison,
-        labels=comparison.labels,
-        picture=Markup(comparison_picture(comparison)),  # noqa: S704 - drawn, and escaped, by us
-        spread=_spread(comparison),
-    )  # fmt: skip
-    return page
+    values = {
+        "comparison": comparison,
+        "labels": comparison.labels,
+        "picture": comparison_picture(comparison),
+        "spread": _spread(comparison),
+    }
+    return render("modelyard.tracking.comparing", "comparison.html.j2", values)
 
 
 def _charts(comparison: Comparison) -> Iterator[str]:
@@ -57,20 +54,3 @@ def _spread(comparison: Comparison) -> dict[str, float]:
     """How far the values of each metric are apart, where several runs have it."""
     known = {name: [each for each in values if each is not None] for name, values in comparison.metrics.items()}
     return {name: max(each) - min(each) for name, each in known.items() if len(set(each)) > 1}
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("modelyard.tracking.comparing"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["figure"] = _figure
-    return environment
-
-
-def _figure(value: float | str | None) -> str:
-    return "-" if value is None else value if isinstance(value, str) else f"{value:.5g}"

@@ -1,7 +1,7 @@
 """A model's answers against labels."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,9 +11,24 @@ from modelyard.stats import calibration, confusion_counts, precision_recall_curv
 
 from .answers import Answers, Asker
 from .importance import own_importances, permutation_losses
-from .measure import Columns, metrics_of, slices_of
+from .measure import Columns, groups_of, intervals_of, metrics_of, slices_of
 from .records import CurvePoints, Evaluation, Importance, Residuals
 from .rows import Rows
+
+
+class How(TypedDict, total=False):
+    """How `evaluate` judges: what may be given by name, also where something else judges with it."""
+
+    rows: Any
+    task: Task | None
+    classes: Sequence[Any] | None
+    names: Sequence[str] | None
+    slices: Columns
+    groups: Columns
+    absent: Sequence[str]
+    importance: bool
+    seed: int
+
 
 _POINTS = 400
 """Points of a curve that are kept, and of residuals."""
@@ -31,17 +46,21 @@ def evaluate(
     classes: Sequence[Any] | None = None,
     names: Sequence[str] | None = None,
     slices: Columns = (),
+    groups: Columns = (),
+    absent: Sequence[str] = (),
     importance: bool = True,
     seed: int = 0,
 ) -> Evaluation:
-    """Metrics of the task, slices, and the points of its figures.
+    """Metrics of the task with their intervals, slices, groups, and the points of its figures.
 
     `subject`: a model with `predict_proba` or `predict`, or a function, asked with `rows`; or answers: probabilities
     (n,) of the second class or (n, classes), classes (n,), values (n,). `labels` (n,): classes of any type, or values.
     `task` and `classes` (in the order of the probabilities) are told from these when not given. `names` of the columns
-    of a matrix. `slices`: columns of `rows`, or a mapping of names to values (n,). `importance`: whether to ask the
-    model again with each column shuffled. InvalidInput for what cannot be judged: missing labels, answers that are no
-    numbers, lengths that differ.
+    of a matrix. `slices`: columns of `rows`, or a mapping of names to values (n,), whose values, or quarters, are
+    measured each on its own. `groups`: the same, of groups to be treated alike: see `GroupTable`. `absent`: those that
+    should be among them and are not; they are told with the result. `importance`: whether to ask the model again with
+    each column shuffled. InvalidInput for what cannot be judged: missing labels, answers that are no numbers, lengths
+    that differ.
     """
     table = None if rows is None else Rows(rows, names)
     asker = Asker(subject, labels, table, task, classes)
@@ -49,10 +68,11 @@ def evaluate(
     metric, losses = "", tuple[Importance, ...]()
     if importance and asker.is_model and table is not None:
         metric, losses = permutation_losses(asker, table, seed=seed)
+    metrics = metrics_of(answers)
     return Evaluation(
         task=answers.task,
         rows=len(answers.truth),
-        metrics=metrics_of(answers),
+        metrics=metrics,
         classes=answers.classes,
         slices=slices_of(answers, slices, table),
         confusion=_confusion(answers),
@@ -63,6 +83,9 @@ def evaluate(
         losses=losses,
         losses_in=metric,
         importances=own_importances(subject, table.names if table else names) if asker.is_model else (),
+        intervals=intervals_of(answers, metrics),
+        groups=groups_of(answers, groups, table),
+        absent=tuple(absent),
     )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..drawing import Bar, Line, draw_bars, draw_grid, draw_histogram, draw_lines
+from modelyard.drawing import Bar, Line, draw_bars, draw_grid, draw_histogram, draw_lines
+
 from .records import CurvePoints, Evaluation, Importance, Residuals
 
 _UNIT = (0.0, 1.0)

@@ -9,17 +9,21 @@ from numpy.typing import NDArray
 
 from modelyard.core import InvalidInput
 from modelyard.stats import (
+    binary_intervals,
     binary_metrics,
     calibration,
     confusion_counts,
+    multiclass_intervals,
     multiclass_metrics,
     precision_recall_curve,
     probability_metrics,
+    regression_intervals,
     regression_metrics,
 )
 
 from .answers import Answers
-from .records import Slice
+from .groups import table_of
+from .records import Ends, GroupTable, Slice
 from .rows import Rows
 
 _LEVELS = 30
@@ -44,9 +48,24 @@ def metrics_of(answers: Answers) -> dict[str, float]:
     return _binary(answers, confusion)
 
 
+def intervals_of(answers: Answers, metrics: Mapping[str, float]) -> dict[str, Ends]:
+    """The 95% intervals of metrics, of those that have one; see `stats.intervals`."""
+    if answers.task == "regression":
+        return regression_intervals(answers.said, answers.truth)
+    if answers.task == "multiclass":
+        confusion = confusion_counts(answers.said, answers.truth, len(answers.classes))
+        return multiclass_intervals(confusion, answers.probabilities, answers.truth, metrics)
+    return binary_intervals(_scores(answers), answers.truth, metrics)
+
+
+def _scores(answers: Answers) -> NDArray[np.float64]:
+    """Of two classes the second's probability, or 1 where it was said."""
+    return answers.scores if answers.scores is not None else answers.said.astype(np.float64)
+
+
 def _binary(answers: Answers, confusion: NDArray[np.int64]) -> dict[str, float]:
     (_, false_alarms), (missed, hits) = confusion.tolist()
-    scores = answers.scores if answers.scores is not None else answers.said.astype(np.float64)
+    scores = _scores(answers)
     metrics = binary_metrics(scores, answers.truth)
     if hits + missed + false_alarms:
         metrics["f1"] = 2 * hits / (2 * hits + missed + false_alarms)
@@ -60,13 +79,26 @@ def _binary(answers: Answers, confusion: NDArray[np.int64]) -> dict[str, float]:
 def slices_of(answers: Answers, columns: Columns, rows: Rows | None) -> tuple[Slice, ...]:
     """The metrics of every value of some columns: named ones of the rows, or a mapping of names to values (n,)."""
     return tuple(
-        Slice(name, value, int(chosen.sum()), metrics_of(answers.taken(chosen)))
-        for name, values in _columns(columns, rows, len(answers.truth))
+        _slice(answers.taken(chosen), name, value)
+        for name, values in _columns(columns, rows, len(answers.truth), "slices")
         for value, chosen in _levels(values)
     )
 
 
-def _columns(columns: Columns, rows: Rows | None, count: int) -> Iterator[tuple[str, NDArray[Any]]]:
+def _slice(answers: Answers, column: str, value: str) -> Slice:
+    metrics = metrics_of(answers)
+    return Slice(column, value, len(answers.truth), metrics, intervals_of(answers, metrics))
+
+
+def groups_of(answers: Answers, columns: Columns, rows: Rows | None) -> tuple[GroupTable, ...]:
+    """What the groups are answered that some columns tell apart; see `slices_of`."""
+    return tuple(
+        table_of(name, answers, _levels(values))
+        for name, values in _columns(columns, rows, len(answers.truth), "groups")
+    )
+
+
+def _columns(columns: Columns, rows: Rows | None, count: int, path: str) -> Iterator[tuple[str, NDArray[Any]]]:
     if isinstance(columns, str):
         columns = (columns,)
     for name in columns:
@@ -77,13 +109,13 @@ def _columns(columns: Columns, rows: Rows | None, count: int) -> Iterator[tuple[
         else:
             raise InvalidInput(
                 f"There are no rows to take the column '{name[:80]}' of.",
-                context={"path": "slices"},
-                remedy="Give rows=…, or the values: slices={'NAME': values}.",
+                context={"path": path},
+                remedy=f"Give rows=…, or the values: {path}={{'NAME': values}}.",
             )
         if values.shape != (count,):
             raise InvalidInput(
                 f"Column '{name[:80]}' has the shape {values.shape}, for {count} rows.",
-                context={"path": "slices"},
+                context={"path": path},
                 remedy="Give one value for every row.",
             )
         yield str(name), values
@@ -97,7 +129,9 @@ def _levels(values: NDArray[Any]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     if known.dtype.kind in "iuf" and len(np.unique(known)) > _QUARTILES_FROM:
         yield from _quarters(values.astype(np.float64), missing)
     else:
-        texts = np.array(["" if lost else str(each) for each, lost in zip(listed, missing, strict=True)], dtype=object)
+        texts = np.array(
+            ["" if lost else _text(each) for each, lost in zip(listed, missing, strict=True)], dtype=object
+        )
         found, counts = np.unique(texts[~missing].astype(str), return_counts=True)
         ordered = found[np.argsort(-counts, kind="stable")]
         for level in ordered[:_LEVELS]:
@@ -106,6 +140,11 @@ def _levels(values: NDArray[Any]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
             yield f"{len(ordered) - _LEVELS} others", ~missing & ~np.isin(texts.astype(str), ordered[:_LEVELS])
     if missing.any():
         yield "missing", missing
+
+
+def _text(value: Any) -> str:
+    """A whole number that stands among gaps as it was meant: pandas and numpy make a float of it."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _quarters(values: NDArray[np.float64], missing: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -1,38 +1,30 @@
 """An evaluation as one page of HTML that needs nothing but itself."""
 
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from modelyard.drawing import render
 
 from .figures import figures_of
+from .groups import FEW
 from .records import Evaluation
+
+_PACKAGE = "modelyard.tracking.evaluation"
 
 
 def evaluation_page(evaluation: Evaluation, title: str) -> str:
-    """Metrics, figures and slices; names and values of the data are escaped."""
-    columns = list(dict.fromkeys(name for each in evaluation.slices for name in each.metrics))
-    page: str = _environment().get_template("evaluation.html.j2").render(
-        title=title,
-        evaluation=evaluation,
-        figures=[Markup(each) for each in figures_of(evaluation).values()],  # noqa: S704 - drawn, and escaped, by us
-        columns=columns,
-    )  # fmt: skip
-    return page
+    """Metrics, figures, slices and groups; names and values of the data are escaped."""
+    values = {
+        "title": title,
+        "evaluation": evaluation,
+        "figures": list(figures_of(evaluation).values()),
+        "columns": list(dict.fromkeys(name for each in evaluation.slices for name in each.metrics)),
+        "groups": groups_part(evaluation),
+    }
+    return render(_PACKAGE, "evaluation.html.j2", values, {"interval": _interval})
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("modelyard.tracking.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["figure"] = _figure
-    return environment
+def groups_part(evaluation: Evaluation) -> str:
+    """The part of a page that shows how groups fare; empty when none were measured."""
+    return render(_PACKAGE, "groups.html.j2", {"evaluation": evaluation, "few": FEW})
 
 
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+def _interval(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:.3g} to {ends[1]:.3g}"

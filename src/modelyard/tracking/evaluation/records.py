@@ -4,14 +4,64 @@ import msgspec
 
 from modelyard.inference import Task
 
+Ends = tuple[float, float]
+"""The lower and upper end of a 95% interval."""
+
 
 class Slice(msgspec.Struct, frozen=True):
-    """The metrics of the rows in which a column has a value, or lies between two."""
+    """The metrics of the rows in which a column has a value, or lies between two, and their 95% intervals."""
 
     column: str
     value: str
     rows: int
     metrics: dict[str, float]
+    intervals: dict[str, Ends] = {}
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """A rate of a group: of `rows` of its rows, with its 95% interval; None where there is no such row.
+
+    `few`: of too few rows to be compared. `difference`: from everyone's.
+    """
+
+    value: float | None
+    rows: int
+    low: float | None = None
+    high: float | None = None
+    few: bool = False
+    difference: float | None = None
+
+
+class Group(msgspec.Struct, frozen=True):
+    """What a group's rows are answered, by the rates' names."""
+
+    value: str
+    rows: int
+    rates: dict[str, Rate]
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """How far the lowest and the highest group are apart in a rate, of the groups that have enough rows for it.
+
+    `ratio`: the lowest by the highest, of shares; None where the highest is 0, and for values.
+    """
+
+    rate: str
+    lowest: str
+    lowest_value: float
+    highest: str
+    highest_value: float
+    difference: float
+    ratio: float | None
+
+
+class GroupTable(msgspec.Struct, frozen=True):
+    """The groups that a column tells apart: the fairness table."""
+
+    column: str
+    overall: dict[str, Rate]
+    groups: tuple[Group, ...]
+    gaps: tuple[Gap, ...]
 
 
 class CurvePoints(msgspec.Struct, frozen=True):
@@ -47,7 +97,8 @@ class Evaluation(msgspec.Struct, frozen=True):
     two being the positive one; both are empty for values. Curves are empty where the answers allow none: answers that
     are classes have no threshold. `calibration` of more than two classes is that of the class that was said.
     `losses`: how much of `losses_in` is lost when a column is shuffled. `importances`: what the model itself holds of
-    its columns.
+    its columns. `intervals`: of the metrics that have one. `groups`: see `GroupTable`. `absent`: columns that slices or
+    groups were declared by, and that the rows do not have.
     """
 
     task: Task
@@ -63,3 +114,6 @@ class Evaluation(msgspec.Struct, frozen=True):
     losses: tuple[Importance, ...] = ()
     losses_in: str = ""
     importances: tuple[Importance, ...] = ()
+    intervals: dict[str, Ends] = {}
+    groups: tuple[GroupTable, ...] = ()
+    absent: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """The state of the code: the commit, and what differs from it."""
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from threading import Timer
 
 _SECONDS = 10
+_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/@]*@")
 DIFF_LIMIT = 1_000_000
 """Bytes of a diff that are kept."""
 
@@ -22,12 +24,17 @@ _NOT_SHOWN = (
 
 @dataclass(frozen=True)
 class CodeFacts:
-    """A working copy of git. `diff`: what differs from the commit, with the names of new files; empty when clean."""
+    """A working copy of git. `diff`: what differs from the commit, with the names of new files; empty when clean.
+
+    `remote`: where it was cloned from, without a password, and `below`: where the folder stands in it; may be empty.
+    """
 
     commit: str
     branch: str
     dirty: bool
     diff: str = ""
+    remote: str = ""
+    below: str = ""
 
 
 def code_facts(folder: Path) -> CodeFacts | None:
@@ -47,7 +54,9 @@ def code_facts(folder: Path) -> CodeFacts | None:
     new = [each for each in _git(root, "ls-files", "--others", "--exclude-standard").split("\n") if each]
     dirty = bool(changed.strip() or new or any(hidden))
     branch = _git(root, "rev-parse", "--abbrev-ref", "HEAD").strip()
-    return CodeFacts(commit, branch, dirty, _bounded(changed) + _listed(new) if dirty else "")
+    remote = _USER.sub(r"\1", _git(root, "config", "--get", "remote.origin.url").strip())
+    below = _git(folder, "rev-parse", "--show-prefix").strip().rstrip("/")
+    return CodeFacts(commit, branch, dirty, _bounded(changed) + _listed(new) if dirty else "", remote, below)
 
 
 def _hidden() -> list[str]:

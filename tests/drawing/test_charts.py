@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from modelyard.tracking.drawing import Bar, Line, draw_bars, draw_grid, draw_histogram, draw_lines, stacked
-from modelyard.tracking.drawing.axes import Axes, span_of, ticks
+from modelyard.drawing import Bar, Line, draw_bars, draw_grid, draw_histogram, draw_lines, stacked
+from modelyard.drawing.axes import Axes, span_of, ticks
 
 HOSTILE = '<script>alert("x")</script>\x00\x1b&amp;'
 SVG = "{http://www.w3.org/2000/svg}"
