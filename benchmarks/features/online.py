@@ -1,6 +1,6 @@
 """Materializing 200,000 rows of 10 features, and reading them online: ours, and Feast's in an environment of its own.
 
-`python -m benchmarks.features.online [--redis BINARY]`: BINARY is a server of Redis or Valkey, which both sides then
+`python -m benchmarks.features online [--redis BINARY]`: BINARY is a server of Redis or Valkey, which both sides then
 use too. The machine is rarely alone, so CPU seconds of the materializing process stand beside the clock's, and reads
 are given by their fastest tenth's end, their median and their 99th percentile.
 """
@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,11 +118,11 @@ def told(name: str, found: dict[str, Any]) -> None:
     click.echo(f"{name:<16} {ROWS / found['seconds']:>10,.0f} rows/s ({found['cpu']:.2f} s CPU), {', '.join(reads)}")
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> int:
     """Run both sides and print their figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.features online", description=__doc__)
     parser.add_argument("--redis", help="A redis-server or valkey-server to run for both sides.")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         place, parquet = Path(folder), Path(folder) / "source.parquet"
         write_source(parquet)
@@ -136,7 +136,4 @@ def main() -> None:
             with redis_server(options.redis) as port:
                 told("ours, Redis", ours(place / "b", parquet, f"redis://127.0.0.1:{port}/0"))
                 told("Feast, Redis", feast(place / "c", parquet, f"127.0.0.1:{port}"))
-
-
-if __name__ == "__main__":
-    main()
+    return 0
