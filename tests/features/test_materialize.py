@@ -178,9 +178,10 @@ def test_a_store_that_was_lost_is_filled_anew(records: RecordStore, tmp_path: Pa
 
 def test_types_that_do_not_go_online_are_refused(online: LocalOnlineStore, records: RecordStore) -> None:
     """With the column and what to do; nothing is written."""
-    rows = table([("a", -1, -1, 1.0)])
-    for one in (view(rows, features=["event", "value"]), view(rows, features=["value"], entities=[Entity("known")])):
-        with pytest.raises(InvalidDefinition, match=r"timestamp\[us, tz=UTC\].*(go online|can carry)"):
+    rows = table([("a", -1, -1, 1.0)]).append_column("pair", pa.array([[1, 2]]))
+    feature, key = view(rows, features=["pair", "value"]), view(rows, features=["value"], entities=[Entity("known")])
+    for one, said in ((feature, "list<.*does not go online"), (key, r"timestamp\[us, tz=UTC\].*can carry")):
+        with pytest.raises(InvalidDefinition, match=said):
             store_of(online, records, one).materializer.materialize(NOON)
     assert online.views() == []
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +14,9 @@ import pytest
 
 from modelyard.core import Conflict, InvalidInput, Unavailable
 from modelyard.features import (
-    Definition,
     Definitions,
     Entity,
+    FeatureService,
     FeatureView,
     HistoryWritten,
     InvalidDefinition,
@@ -30,15 +30,6 @@ from modelyard.features.join.columns import FeatureColumns
 
 INSTANT = pa.timestamp("us", tz="UTC")
 ROWS, KEYS = 2_500, 40
-
-
-class Service(Definition):
-    """A named list, as feature services are."""
-
-    kind: ClassVar[str] = "feature service"
-
-    def __init__(self, name: str, features: list[Any]) -> None:
-        self.name, self.features = name, features
 
 
 def source(seed: int) -> pa.Table:
@@ -211,7 +202,7 @@ def test_large_features_are_mapped_from_files(tmp_path: Path) -> None:
 def definitions(tmp_path: Path) -> Definitions:
     """Two views and a service."""
     first, second = view("first", tmp_path), view("second", tmp_path, seed=2)
-    return Definitions([first, second, Service("both", [second[["word"]], "first:amount"])])
+    return Definitions([first, second, FeatureService("both", [second[["word"]], "first:amount"])])
 
 
 def test_features_are_asked_for_by_name_view_part_or_service(definitions: Definitions, asked: Path) -> None:
