@@ -102,7 +102,7 @@ def test_a_pickle_that_nothing_carries_is_kept_only_when_asked_for(
     asked = ("build", "--path", tmp_path / "near.pkl", "--sample", tmp_path / "rows.parquet", "-o", tmp_path / "out")
     code, refused, _ = bundle(*asked)
     assert (code, refused["error"]["code"]) == (1, "NO_FAITHFUL_RUNTIME")
-    assert "µs a row: build with --allow-python" in refused["error"]["remedy"]
+    assert "µs a row: --allow-python keeps it" in refused["error"]["remedy"]
     assert not (tmp_path / "out").exists()
 
     code, made, _ = bundle(*asked, "--allow-python")

@@ -17,7 +17,7 @@ import pytest
 
 from modelyard.control import free_ports
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900), pytest.mark.usefixtures("untold_mlflow")]
 
 PROJECT = """
 project: bank
@@ -122,7 +122,6 @@ def uri(request: pytest.FixtureRequest, tmp_path: Path, mlflow_tables: Path) -> 
 
 def test_what_plain_mlflow_registered_is_promoted_and_served_and_plain_clients_see_it(uri: str, tmp_path: Path) -> None:
     """Two versions, both promoted, one rolled back; with tags and descriptions that changed since."""
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
     folder = tmp_path / "bank"
     folder.mkdir()
     port, metrics = free_ports(2)
