@@ -34,9 +34,9 @@ class ModelVersion(msgspec.Struct, frozen=True):
     """One version of a model. `number` is MLflow's; `gates` are the judgements of its evaluation.
 
     `bundle` is the digest of its bundle, `artifact` the tree in the artifact store that holds it; without them the
-    version is metadata only and cannot serve. `features` are known of those that a pipeline trained. `evaluation` is the digest of what it was found to be worth, in the
-    artifact store (`tracking.Evaluation`), `made_in` the pipeline run and step that registered it, as RUN/STEP.
-    `archived`, `tags`, `description` and `checks` are as they are now.
+    version is metadata only and cannot serve. `features` are known of those that a pipeline trained. `evaluation` is
+    the digest of what it was found to be worth, in the artifact store (`tracking.Evaluation`), `made_in` the pipeline
+    run and step that registered it, as RUN/STEP. `archived`, `tags`, `description` and `checks` are as they are now.
     """
 
     name: str

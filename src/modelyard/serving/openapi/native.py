@@ -109,6 +109,9 @@ _SCALAR: Schema = {
         _NUMBER,
     ]
 }
+_KEY: Schema = {"anyOf": [*_SCALAR["anyOf"], {"type": "integer"}]}
+"""Keys are names: whole numbers of any size are as good as texts."""
+
 _NULL: Schema = {"type": "null"}
 
 
@@ -156,7 +159,7 @@ def _truth(sample: Sample) -> str | float:
 def _entity(sample: Sample) -> Schema:
     """An entity, by the keys of the views that the model reads."""
     keys = sample.entity_keys
-    return object_of(dict.fromkeys(keys, _or_null(_SCALAR)), keys)
+    return object_of(dict.fromkeys(keys, _or_null(_KEY)), keys)
 
 
 def _features_take(facts: Facts) -> Mapping[str, Schema]:
