@@ -1,7 +1,7 @@
 """Queries as sources: DuckDB, and any database of SQLAlchemy."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,16 +94,12 @@ def _arrow(names: list[str], rows: Any) -> pa.Table:
     return pa.table([pa.array(each) for each in columns], names=names)
 
 
-class _told:  # noqa: N801 - reads as a verb where it is used
+@contextmanager
+def _told(query: str) -> Iterator[None]:
     """What drivers raise inside becomes SourceUnreadable; they have trees of errors of their own."""
-
-    def __init__(self, query: str) -> None:
-        self._query = " ".join(query.split())[:80]
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None or not isinstance(error, Exception):
-            return
+    try:
+        yield
+    except Exception as error:
         reason = " ".join(str(error).split())[:300]
-        raise SourceUnreadable(f"The query '{self._query}' failed: {reason}.", remedy=_REMEDY) from error
+        shortened = " ".join(query.split())[:80]
+        raise SourceUnreadable(f"The query '{shortened}' failed: {reason}.", remedy=_REMEDY) from error
