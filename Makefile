@@ -13,11 +13,12 @@ demo: $(READY)  ## a year of real flights through the whole loop, on this machin
 
 test: export OMP_NUM_THREADS = 1 # the workers take the processors; threads of libraries would wait for one another
 test: $(READY)  ## every test that needs nothing but wheels
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not extras and not long and not soak" $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not extras and not long and not soak" $(ARGS)
 
 test-extras: $(READY)  ## tests that need what only Debian has, a virtual environment of their own, or minutes
 	./tests/extras/install
-	$(BIN)/pytest -m "extras or long" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "(extras or long) and not alone" $(ARGS)
+	$(BIN)/pytest -m "(extras or long) and alone" $(ARGS)
 
 check: $(READY)  ## style, types, and the one-way imports between rooms
 	$(BIN)/ruff check .
@@ -40,7 +41,7 @@ docs: $(READY)  ## run every example in the README and the docs, and check that 
 
 lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 	uv lock --upgrade
-	uv export --no-emit-project --all-extras --all-groups --no-header -q -o requirements.lock
+	uv export --no-emit-project --all-extras --no-extra feast --all-groups --no-header -q -o requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -99,6 +99,8 @@ def _noun(noun: str, command: click.Command) -> Iterator[str]:
     if not isinstance(command, click.Group):
         yield from _command(noun, "", command)
         return
+    if command.invoke_without_command:
+        yield from _command(noun, "", command)
     for verb, each in _verbs(command):
         yield from ("", f"### `modelyard {noun} {verb}`", "", *_prose(each.help))
         yield from _command(noun, verb, each)

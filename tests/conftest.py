@@ -4,9 +4,10 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -106,7 +107,9 @@ def training_table(rows: int = 400, seed: int = 0) -> pa.Table:
     )
 
 
-def make_bundle(into: Path, *, seed: int = 0, required: Sequence[str] = ("amount",)) -> BuiltBundle:
+def make_bundle(
+    into: Path, *, seed: int = 0, required: Sequence[str] = ("amount",), plan: Mapping[str, Any] = PLAN
+) -> BuiltBundle:
     """Train a small model and build its bundle."""
     table = training_table(seed=seed)
     signature = infer_signature(table, required=required)
@@ -126,7 +129,7 @@ def make_bundle(into: Path, *, seed: int = 0, required: Sequence[str] = ("amount
         rows,
         signature=signature,
         task="binary",
-        plan=PLAN,
+        plan=plan,
         profile=profile,
         facts=Facts(model="fraud", version=str(seed), classes=("0", "1")),
         into=into,
@@ -186,7 +189,7 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgres"))])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def database_server(request: pytest.FixtureRequest) -> str | None:
     """Where to make databases: a real PostgreSQL, or None for a file of SQLite's. A test runs with each."""
     return request.getfixturevalue("postgres") if request.param == "postgresql" else None

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..environments import NotInstalled, install
-from .rows import write_entities, write_sources
+from .rows import FEAST, write_entities, write_sources
 
-FEAST = ("feast[duckdb]==0.67.0",)
 FASTER, PEAK_MB, LARGE_PEAK_MB = 15.0, 1024.0, 2048.0
 """The targets: so many times faster than Feast, in so much memory; and in so much whatever the number of rows."""
 

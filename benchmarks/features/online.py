@@ -23,12 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.environments import NotInstalled, install
+from benchmarks.features.rows import FEAST
 from modelyard.core import SystemClock
 from modelyard.features import Definitions, Entity, FeatureStore, FeatureView
 from modelyard.online import OnlineStore, open_online_store
 from modelyard.storage import open_record_store
 
-FEAST = ["feast[redis,duckdb]==0.67.0"]
 ROWS, FEATURES = 200_000, [f"feature_{at}" for at in range(10)]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _PEER = Path(__file__).parent / "peers" / "feast_online.py"

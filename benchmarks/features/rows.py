@@ -10,6 +10,9 @@ CHUNK = 1_000_000
 VIEWS = {"accounts": (350_000, 4_000), "airports": (26_000, 3)}
 """Rows and keys of each view's source."""
 
+FEAST = ["feast[redis,duckdb]==0.67.0"]
+"""The peer, in one environment for every part."""
+
 FEATURES = 5
 """So many columns of each view."""
 

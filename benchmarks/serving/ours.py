@@ -38,7 +38,7 @@ class Ours:
         self._module = "benchmarks.serving.bare" if bare else "modelyard.serving"
         self._bundles = bundles
         self._revision = 0
-        self.port, self._metrics_port = free_port(), free_port()
+        self.port, self.metrics_port = free_port(), free_port()
         self.workers = workers
         self.feed = FeedFolder(folder / "feed")
         for bundle in bundles:
@@ -50,13 +50,13 @@ class Ours:
 
     def __enter__(self) -> Self:
         folders = [f"--{name}={self._folder / name}" for name in ("feed", "journal", "online")]
-        ports = [f"--port={self.port}", f"--metrics-port={self._metrics_port}"]
+        ports = [f"--port={self.port}", f"--metrics-port={self.metrics_port}"]
         workers = [f"--workers={self.workers}"] if self.workers > 1 else []
         command = [sys.executable, "-m", self._module, *folders, *ports, *workers]
         self.running = Running(command, log=self._folder / "server.log", cwd=Path.cwd())
         try:
             self.took_s = self.running.until_ready(f"http://127.0.0.1:{self.port}/ready")
-            self._until_all_follow()
+            self.until_followed()
         except BaseException:
             self.running.stop()
             raise
@@ -69,11 +69,14 @@ class Ours:
         """Where to POST requests of so many rows."""
         return Endpoint(self.port, "/predict", tuple(body(each) for each in sample(rows)))
 
-    def publish(self, which: int) -> int:
-        """Route all traffic to one of the bundles, as the next generation; returns that."""
+    def publish(self, which: int, *, shadow: int | None = None) -> int:
+        """Route all traffic to one of the bundles, and copies to another, as the next generation; returns that."""
         self._revision += 1
         arm = Arm("live", "live", str(which + 1), self._bundles[which].digest, 1.0)
-        route = Route("bench", "bench", self._revision, (arm,), "salt")
+        arms: tuple[Arm, ...] = (arm,)
+        if shadow is not None:
+            arms += (Arm("shadow", "shadow", str(shadow + 1), self._bundles[shadow].digest, 1.0),)
+        route = Route("bench", "bench", self._revision, arms, "salt")
         self.feed.publish(Feed(self._revision, (route,)))
         return self._revision
 
@@ -86,8 +89,8 @@ class Ours:
             )
         return False
 
-    def _until_all_follow(self) -> None:
-        """One worker is ready before the others; loads wait for all. NotStarted when they take too long."""
+    def until_followed(self) -> None:
+        """Wait until all workers serve the newest route: one is there before the others. NotStarted when none does."""
         deadline = time.monotonic() + ALL_SECONDS
         while not self.follows(self._revision):
             if time.monotonic() > deadline:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from modelyard.features import PushSource as PushSource
     from modelyard.features import RequestSource as RequestSource
     from modelyard.features import SqlSource as SqlSource
+    from modelyard.features import StreamSource as StreamSource
+    from modelyard.features import on_demand_view as on_demand_view
     from modelyard.features import point_in_time_join as point_in_time_join
     from modelyard.inference import Encoder as Encoder
     from modelyard.inference import Field as Field
@@ -34,7 +36,11 @@ if TYPE_CHECKING:
     from modelyard.inference import load_bundle as load_bundle
     from modelyard.monitoring import Alert as Alert
     from modelyard.monitoring import AlertSeverity as AlertSeverity
+    from modelyard.monitoring import DriftResult as DriftResult
+    from modelyard.monitoring import detect_drift as detect_drift
     from modelyard.monitoring import evaluate_alerts as evaluate_alerts
+    from modelyard.monitoring import monitor_features as monitor_features
+    from modelyard.monitoring import verify_webhook as verify_webhook
     from modelyard.operations.adopting import adopt as adopt
     from modelyard.pipelines import Candidate as Candidate
     from modelyard.pipelines import Rounds as Rounds
@@ -57,7 +63,11 @@ _HOMES = {
     "binary_metrics": "stats",
     "Alert": "monitoring",
     "AlertSeverity": "monitoring",
+    "DriftResult": "monitoring",
+    "detect_drift": "monitoring",
     "evaluate_alerts": "monitoring",
+    "monitor_features": "monitoring",
+    "verify_webhook": "monitoring",
     "step": "pipelines",
     "pipeline": "pipelines",
     "gate": "pipelines",
@@ -80,9 +90,11 @@ _HOMES = {
     "AggregationView": "features",
     "FeatureService": "features",
     "OnDemandView": "features",
+    "on_demand_view": "features",
     "RequestSource": "features",
     "PushSource": "features",
     "SqlSource": "features",
+    "StreamSource": "features",
     "Field": "inference",
     "Signature": "inference",
     "check_leaks": "data",

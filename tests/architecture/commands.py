@@ -16,7 +16,7 @@ def missing(written: str) -> list[str]:
     if not words or words[0] not in NOUNS:
         return words[:1] or ["a noun"]
     path = words[:1]
-    while verbs := _verbs(path):
+    while (verbs := _verbs(path)) and not (len(words) > len(path) and words[len(path)].startswith("-") and _runs(path)):
         path = words[: len(path) + 1]
         if path[-1] not in verbs:
             return [" ".join(path)]
@@ -29,6 +29,12 @@ def _verbs(path: list[str]) -> list[str]:
     for word in path[1:]:
         command = command.commands[word] if isinstance(command, click.Group) else None
     return list(command.commands) if isinstance(command, click.Group) else []
+
+
+def _runs(path: list[str]) -> bool:
+    """Whether a group does something itself when no verb follows."""
+    command = root.get_command(click.Context(root), path[0])
+    return isinstance(command, click.Group) and len(path) == 1 and command.invoke_without_command
 
 
 @lru_cache(maxsize=256)

@@ -11,8 +11,8 @@ import modelyard
 
 SOURCES = Path(modelyard.__file__).parent
 ROOMS = sorted(each.name for each in pkgutil.iter_modules(modelyard.__path__) if each.ispkg)
-_NOT_IMPORTED = ("__main__", "migrations")
-"""Programs, and what Alembic runs."""
+_NOT_IMPORTED = ("__main__", "migrations", "features.feast")
+"""Programs, what Alembic runs, and what Feast imports."""
 
 
 def modules_of(room: str) -> list[ModuleType]:

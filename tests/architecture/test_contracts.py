@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from inspect import signature
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_type_hints
 
 import pytest
@@ -21,6 +23,21 @@ from modelyard.bundling import BuiltBundle
 from modelyard.cli import edge
 from modelyard.core import Digest, ManualClock, ModelyardError, SystemIds
 from modelyard.journal import Journal
+from modelyard.monitoring import (
+    AlertBook,
+    AlertGauges,
+    AlertSettings,
+    ConceptDrift,
+    Estimated,
+    FeatureDrift,
+    FeatureOutliers,
+    GroupRate,
+    Joint,
+    MonitorSettings,
+    Outbox,
+    Window,
+    measured,
+)
 from modelyard.online import LocalOnlineStore
 from modelyard.pipelines import RULES
 from modelyard.registry import STAGES, alias_of
@@ -29,6 +46,7 @@ from modelyard.serving import DataPlane, HttpServer, Metrics
 from modelyard.serving.arms import Outcome
 from modelyard.serving.deployments import Deployments
 from modelyard.serving.protocols import ROUTES
+from modelyard.storage import open_record_store
 
 from .commands import missing
 from .modules import every_module, given_codes, trees
@@ -138,7 +156,7 @@ def found_in_python(written: str) -> bool:
         current = member(current, name)
         if current is None:
             return False
-    return not parameters or set(parameters) <= set(signature(getattr(current, "function", current)).parameters)
+    return not parameters or set(parameters) <= set(signature(getattr(current, "function", None) or current).parameters)
 
 
 def member(owner: Any, name: str) -> Any:
@@ -239,13 +257,38 @@ def exported() -> dict[str, Metric]:
     metrics.in_progress(1)
     metrics.took("fraud", [0.001])
     metrics.failed("fraud", "1")
-    metrics.shadow_dropped("fraud")
+    metrics.shadow_dropped("fraud", "queue")
+    metrics.overridden("fraud", "canary")
+    metrics.shadows_waiting(2)
     metrics.records("refused", 1)
     metrics.refused("fraud")
     metrics.unknown("fraud", "country", 1)
     metrics.waiting(3)
     metrics.fresh("stats", 5.0)
-    return {family.name: family for family in metrics.registry.collect()}
+    return {family.name: family for family in (*metrics.registry.collect(), *of_monitoring())}
+
+
+@lru_cache(maxsize=1)
+def of_monitoring() -> tuple[Metric, ...]:
+    """The families of the control process, after a window that tells all that windows tell and breaks a rule."""
+    compared = FeatureDrift("x", "number", 0.0, 0.9, 0.02, 0.0, 0.0, "fail", "")
+    window = Window(
+        "d", "1", NOON.isoformat(), NOON.isoformat(), 900, 0, 20.0, 900, 1.0, (compared,), 0.9, {"accuracy": 0.9},
+        {"accuracy": 0.9}, "fail", (), estimated={"accuracy": Estimated(0.9, 0.8, 1.0, "CBPE")}, predictions=compared,
+        together=Joint(verdict="pass", reason="", rows_ref=100, rows_cur=100, auc=0.5),
+        concept=(ConceptDrift("adwin", "pass", "", 100),),
+        outliers=(FeatureOutliers("x", 0.0, 1.0, 9, 0.1, 0.1, (), "pass", ""),),
+        groups=(GroupRate("sex", "f", "selection", 9, 0.5, 0.5, 0.0, -0.1, 0.1, "pass"),),
+    )  # fmt: skip
+    with TemporaryDirectory() as folder:
+        records = open_record_store(f"sqlite:///{folder}/records.db")
+        records.migrate()
+        book = AlertBook(records, ManualClock(NOON), AlertSettings(), {"d": "fraud"})
+        book.tell("windows", "d", measured(window, MonitorSettings()), at=NOON, every=timedelta(days=7))
+        gauges = AlertGauges(book, Outbox(records, ManualClock(NOON), AlertSettings()), ["d"])
+        found = tuple(gauges.collect())
+        records.close()
+    return found
 
 
 @rows("Metrics")

@@ -34,7 +34,8 @@ def below(command: click.Command, path: tuple[str, ...] = ()) -> dict[tuple[str,
     """The commands of a group by the words that lead to them; a command itself when it is no group."""
     if not isinstance(command, click.Group):
         return {path: command}
-    return {
+    own: dict[tuple[str, ...], click.Command] = {path: command} if command.invoke_without_command else {}
+    return own | {
         words: leaf for name, each in command.commands.items() for words, leaf in below(each, (*path, name)).items()
     }
 

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from functools import lru_cache
 from importlib import import_module
 from itertools import pairwise
 
@@ -62,8 +63,14 @@ def gathered(room: str) -> set[str]:
 def wanted(room: str) -> set[str]:
     """The names that the package imports from a room, except files of it."""
     own = {path.stem for path in (SOURCES / room).iterdir()}
+    return {name for module, name in imported() if module == f"modelyard.{room}"} - own
+
+
+@lru_cache(maxsize=1)
+def imported() -> frozenset[tuple[str, str]]:
+    """Every module that the package imports names from, with each name."""
     nodes = [node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    return {alias.name for node in nodes if node.module == f"modelyard.{room}" for alias in node.names} - own
+    return frozenset((node.module or "", alias.name) for node in nodes for alias in node.names)
 
 
 @each_room

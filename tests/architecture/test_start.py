@@ -30,3 +30,10 @@ def test_help_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert result.stderr.strip() == "[]"
+
+
+def test_a_project_opens_without_what_only_some_commands_need() -> None:
+    """A rollback waits for these imports: pandas alone would make them half as long again."""
+    program = "import sys, modelyard.wiring.project; print(sorted({'mlflow', 'pandas', 'sklearn'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "[]"

@@ -77,7 +77,6 @@ def made_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgres: str) 
     return honest(folder / "honest", ManualClock(NOON), new_key(folder / "keys"), postgres)
 
 
-@pytest.mark.xdist_group("postgres")
 @pytest.mark.parametrize("attack", ON_ENTRIES, ids=lambda each: each.__name__)
 def test_attacks_on_entries_are_found_in_postgresql(made_on_postgresql: Yard, tmp_path: Path, attack: Attack) -> None:
     """A few of the hundred."""
@@ -86,7 +85,6 @@ def test_attacks_on_entries_are_found_in_postgresql(made_on_postgresql: Yard, tm
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-@pytest.mark.xdist_group("postgres")
 @pytest.mark.parametrize(
     "attack", [*ON_ENTRIES, *(each for each in MORE if each is not garble)], ids=lambda each: each.__name__
 )

@@ -160,6 +160,7 @@ def test_forests_get_shapley_values_by_the_formula(model: Any, task: Task, tmp_p
             assert ours == pytest.approx(shapley(loose(model), place, row, [0, 1, 2, 3], 4), abs=1e-12)
 
 
+@pytest.mark.long
 def test_columns_of_one_field_are_one_player(tmp_path: Path) -> None:
     """Behind one-hot encoding, what a level's columns do together is the field's, also by the formula."""
     front = ColumnTransformer([("c", OneHotEncoder(handle_unknown="ignore"), ["c"])], remainder=SimpleImputer())
@@ -175,8 +176,13 @@ def test_columns_of_one_field_are_one_player(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-@pytest.mark.parametrize("categories", [False, True])
-@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize(
+    ("categories", "gaps"),
+    [
+        (True, True),
+        *(pytest.param(*each, marks=pytest.mark.long) for each in [(False, False), (False, True), (True, False)]),
+    ],
+)
 def test_lightgbm_gives_the_same_numbers(task: Task, categories: bool, gaps: bool, tmp_path: Path) -> None:
     """`pred_contrib` of the library itself."""
     kind = lightgbm.LGBMRegressor if task == "regression" else lightgbm.LGBMClassifier

@@ -65,7 +65,10 @@ def pipeline(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("model", "rows"), [("churn.joblib", "rows.parquet"), ("churn.pkl", "rows.csv")])
+@pytest.mark.parametrize(
+    ("model", "rows"),
+    [("churn.joblib", "rows.parquet"), pytest.param("churn.pkl", "rows.csv", marks=pytest.mark.long)],
+)
 def test_a_pickled_pipeline_becomes_a_bundle_of_raw_rows(
     model: str, rows: str, pipeline: Path, bundle: Command
 ) -> None:

@@ -162,6 +162,7 @@ def test_changed_data_is_told_before_a_run_reads_it_and_by_whoever_changes_it(sa
     assert changed(said("pipeline", "validate", "counting")) == []
 
 
+@pytest.mark.long
 def test_data_that_is_gone_or_cannot_be_read_is_told_too(modelyard: Command, said: Callable[..., Any]) -> None:
     """And a pipeline whose code is broken is named as one that may read it."""
     said("data", "version", "add", "visits", "visits.parquet")

@@ -323,7 +323,8 @@ def named_commands(room: str) -> set[tuple[str, ...]]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found |= {
-                    tuple(words.split()) for words in re.findall(r"\bmodelyard ((?:[a-z]+)(?: [a-z]+)?)", node.value)
+                    tuple(words.split())
+                    for words in re.findall(r"\bmodelyard ((?:[a-z]+)(?: [a-z]+(?:-[a-z]+)*)?)", node.value)
                 }
     return found
 

@@ -8,7 +8,6 @@ import pytest
 from modelyard.testing import EngineSuite
 
 
-@pytest.mark.xdist_group("engines")
 class TestLocal(EngineSuite):
     """Worker processes on this machine."""
 

@@ -15,7 +15,6 @@ def pool() -> Iterator[LocalPool]:
         yield pool
 
 
-@pytest.mark.xdist_group("executors")
 class TestLocalPool(ExecutorSuite):
     """Worker processes on this machine, one pool for all tests: whatever one does harms no other."""
 

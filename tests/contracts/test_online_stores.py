@@ -8,10 +8,20 @@ from pathlib import Path
 from random import Random
 from uuid import uuid4
 
+import psycopg
 import pytest
 from tests.contracts.redis_server import serve
 
-from modelyard.online import LocalOnlineStore, OnlineStore, OnlineUnavailable, RedisOnlineStore, open_online_store
+from modelyard.online import (
+    LocalOnlineStore,
+    OnlineStore,
+    OnlineUnavailable,
+    PostgresOnlineStore,
+    RedisOnlineStore,
+    StoredRow,
+    ViewState,
+    open_online_store,
+)
 from modelyard.testing import OnlineStoreSuite
 
 WRITER = """
@@ -48,7 +58,6 @@ class TestLocal(OnlineStoreSuite):
         store.close()
 
 
-@pytest.mark.xdist_group("redis")
 class TestRedis(OnlineStoreSuite):
     """A server of Valkey or Redis, emptied before each test."""
 
@@ -70,9 +79,21 @@ class TestRedis(OnlineStoreSuite):
         assert names == []
 
 
+class TestPostgres(OnlineStoreSuite):
+    """A server of PostgreSQL, emptied before each test."""
+
+    @pytest.fixture
+    def store(self, postgres: str) -> Iterator[OnlineStore]:
+        store = PostgresOnlineStore(postgres)
+        for view in store.views():
+            store.clear(view)
+        yield store
+        store.close()
+
+
 def emptied(address: str) -> None:
     """Forget the view on a server."""
-    store = RedisOnlineStore(address)
+    store = open_online_store(address, Path())
     store.clear("v")
     store.close()
 
@@ -112,23 +133,28 @@ def test_killed_writers_leave_whole_writes_only(tmp_path: Path) -> None:
     assert killed_writers("local", tmp_path / "online", kills=3) >= 3
 
 
-@pytest.mark.xdist_group("redis")
 def test_killed_writers_leave_whole_writes_on_a_server_too(redis: str, tmp_path: Path) -> None:
     """What they had staged is never seen."""
     emptied(redis)
     assert killed_writers(redis, tmp_path, kills=3) >= 3
 
 
+def test_killed_writers_leave_whole_writes_in_a_database_too(postgres: str, tmp_path: Path) -> None:
+    """A transaction that nobody ended has not been."""
+    emptied(postgres)
+    assert killed_writers(postgres, tmp_path, kills=2) >= 2
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3000)
-def test_hundreds_of_killed_writers(tmp_path: Path, redis: str) -> None:
+def test_hundreds_of_killed_writers(tmp_path: Path, redis: str, postgres: str) -> None:
     """The same, many times on each store."""
     assert killed_writers("local", tmp_path / "online", kills=200) >= 200
-    emptied(redis)
-    assert killed_writers(redis, tmp_path, kills=200) >= 200
+    for address in (redis, postgres):
+        emptied(address)
+        assert killed_writers(address, tmp_path, kills=200) >= 200
 
 
-@pytest.mark.xdist_group("redis")
 def test_a_server_is_asked_with_its_password_and_database() -> None:
     """And says no without; what it says is told, the password never."""
     for address in serve(password := uuid4().hex):
@@ -146,8 +172,49 @@ def test_a_server_is_asked_with_its_password_and_database() -> None:
         assert "another" not in str(caught.value)
 
 
-def test_a_server_that_is_away_is_told() -> None:
+@pytest.mark.parametrize("address", ["redis://joe:s3cret@127.0.0.1:1/0", "postgresql://joe:s3cret@127.0.0.1:1/shop"])
+def test_a_server_that_is_away_is_told(address: str, tmp_path: Path) -> None:
     """At the first question, not before: a server of predictions starts without it."""
-    store = RedisOnlineStore("redis://127.0.0.1:1/0")
-    with pytest.raises(OnlineUnavailable, match=r"redis://127\.0\.0\.1:1/0 does not answer"):
+    store = open_online_store(address, tmp_path)
+    with pytest.raises(OnlineUnavailable, match=r"://127\.0\.0\.1:1/(0|shop) does not answer") as caught:
         store.read("v", [(1,)])
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(OnlineUnavailable, match="does not answer"), store.writer("v"):
+        pass
+
+
+def test_a_database_goes_on_after_its_connections_were_closed(postgres: str) -> None:
+    """As when it was started anew; and one whose tables nobody made is empty."""
+    emptied(postgres)
+    store = PostgresOnlineStore(postgres)
+    store.write("v", [((1,), StoredRow(1, 1, (2.5,)))])
+    store.read("v", [(1,)])
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'modelyard'")
+        (found,) = store.read("v", [(1,)])
+        assert found is not None
+        assert found.values == (2.5,)
+        admin.execute("DROP TABLE modelyard_online_2_rows, modelyard_online_2_views")
+    assert (store.read("v", [(1,)]), store.state("v"), store.views()) == ([None], ViewState(), [])
+    store.close()
+    store = PostgresOnlineStore(postgres)
+    assert store.write("v", [((1,), StoredRow(1, 1, (2.5,)))]) == 1
+    store.close()
+
+
+def test_a_database_that_refuses_says_why(postgres: str) -> None:
+    """In its own words."""
+    store = PostgresOnlineStore(postgres.replace("/postgres?", "/nothere?"))
+    with pytest.raises(OnlineUnavailable, match="does not exist"):
+        store.read("v", [(1,)])
+
+
+def test_reading_from_a_database_imports_nothing_heavy(postgres: str, tmp_path: Path) -> None:
+    """What a server of predictions does."""
+    program = (
+        "import sys; from pathlib import Path; from modelyard.online import open_online_store\n"
+        "open_online_store(sys.argv[1], Path(), readonly=True).read('v', [(1,)])\n"
+        "print(*{'pandas', 'pyarrow', 'sqlalchemy', 'polars', 'duckdb'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", program, postgres], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []

@@ -30,7 +30,6 @@ class TestSqlite(RecordStoreSuite):
         return opener(f"sqlite:///{tmp_path / 'deep' / 'records.db'}")
 
 
-@pytest.mark.xdist_group("postgres")
 class TestPostgreSql(RecordStoreSuite):
     """PostgreSQL, a database a test."""
 

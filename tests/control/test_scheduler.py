@@ -83,7 +83,7 @@ def test_what_was_logged_is_sealed(project: Project) -> None:
     """Into Parquet, and nothing is lost or counted twice."""
     week(project)
     look(project)
-    assert list((project.workspace / "log" / "predictions").glob("*.parquet"))
+    assert list((project.workspace / "log" / "predictions").rglob("*.parquet"))
     assert project.log.stats("shop").joined == 400
 
 
@@ -110,6 +110,7 @@ def test_a_change_that_a_crash_cut_off_is_finished_first(project: Project, monke
     assert project.intents.pending() == []
 
 
+@pytest.mark.long
 def test_trouble_with_one_deployment_keeps_no_other_waiting(shop: Path, clock: ManualClock) -> None:
     """The log names a version that nobody knows: it is raised, after the others were judged and retrained."""
     file = shop / "modelyard.yaml"

@@ -216,6 +216,7 @@ def test_several_may_add_at_once(versions: Versions, tmp_path: Path) -> None:
     assert len({each.digest for each in found}) == 4
 
 
+@pytest.mark.long
 def test_a_killed_add_leaves_nothing_half_there(tmp_path: Path) -> None:
     """kill -9 while reading, storing, recording: no version, and adding again makes version 1."""
     file = written(tmp_path, rows(50))

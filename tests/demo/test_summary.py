@@ -85,6 +85,7 @@ def test_a_year_in_which_nothing_happened_has_a_summary(project: Project) -> Non
     assert list(summary.months) == [f"2013-{month:02d}" for month in range(4, 13)]
     assert set(summary.months.values()) == {Month(0, 0.0, None, None, (), (), "inconclusive", 0)}
     assert (summary.requests_sent, summary.serve_p99_ms, summary.seed) == (0, 0.0, 3)
+    assert (summary.skew_verdict, summary.skew_compared, summary.skew_differing) == ("inconclusive", 0, 0)
     assert b"NaN" not in msgspec.json.encode(summary)
 
 
@@ -126,7 +127,9 @@ def test_versions_drift_and_alerts_belong_to_their_month(project: Project) -> No
         for each in windows:
             tx.put("window", f"{DEPLOYMENT}/{each.start}", msgspec.to_builtins(each))
         for until in (None, "2013-06-20"):
-            tx.append("alerts", msgspec.to_builtins(AlertState(alert, DEPLOYMENT, "2013-05-13T00:00:00+00:00", until)))
+            tx.append(
+                "alert-history", msgspec.to_builtins(AlertState(alert, DEPLOYMENT, "2013-05-13T00:00:00+00:00", until))
+            )
     months = summary_of(project).months
     assert (months["2013-05"].versions, months["2013-05"].drifted_features) == (("v1",), ("dewp", "temp"))
     assert [months[f"2013-0{month}"].drift_verdict for month in (5, 6, 7, 8)] == [

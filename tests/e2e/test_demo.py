@@ -26,6 +26,8 @@ def check(summary: dict[str, Any], *, gain: float) -> None:
     """What holds for every run."""
     assert summary["requests_failed"] == 0
     assert summary["predictions_logged"] == summary["requests_sent"]
+    assert (summary["skew_verdict"], summary["skew_differing"]) == ("pass", 0)
+    assert summary["skew_compared"] == summary["requests_sent"]
     assert summary["labels_joined"] == summary["labels_posted"] > 0
     assert min(summary["retrained"], summary["promoted"], summary["rolled_back"]) >= 1
     assert any(event["kind"] == "rolled_back" and "errors" in event["detail"] for event in summary["events"])

@@ -10,15 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ..interrupts import heed_interrupts
+
 
 def descendants(pid: int) -> list[psutil.Process]:
     """The living children of a process, and theirs."""
     return [each for each in psutil.Process(pid).children(recursive=True) if each.is_running()]
-
-
-def heed_interrupts() -> None:
-    """As a terminal has it: what a shell starts in the background ignores Ctrl-C, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.timeout(240)
@@ -26,8 +23,8 @@ def heed_interrupts() -> None:
     "text",
     [
         "training on January",
-        pytest.param("v1 is live", marks=pytest.mark.long),
-        pytest.param("registered", marks=pytest.mark.long),
+        pytest.param("v1 is live", marks=[pytest.mark.long, pytest.mark.alone]),
+        pytest.param("registered", marks=[pytest.mark.long, pytest.mark.alone]),
     ],
 )
 def test_ctrl_c_ends_the_demonstration_within_five_seconds(text: str, tmp_path: Path) -> None:

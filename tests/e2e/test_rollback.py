@@ -28,12 +28,13 @@ pytestmark = [
 PROJECT = """
 project: bank
 server: {{port: {}, grpc_port: null, metrics_port: {}, workers: 2}}
+control: {{metrics_port: null}}
 models:
   fraud: {{label: fraud, request: {{amount: number}}, features: [amount]}}
 deployments:
   fraud: {{model: fraud@production}}
 """
-CLIENTS, RATE = 6, 150
+CLIENTS, RATE = 12, 150
 """So many connections that stay open, and so many requests a second over all of them."""
 
 ROW = json.dumps({"features": [5.0, "de", 3.0]})
@@ -170,7 +171,9 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder), "IMPORTS": str(folder / "imports")}
 
 
-@pytest.mark.parametrize(("rounds", "at_most"), [(1, 15.0), pytest.param(3, 2.0, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("rounds", "at_most"), [(1, 15.0), pytest.param(3, 2.0, marks=[pytest.mark.long, pytest.mark.alone])]
+)
 def test_every_worker_answers_as_before_and_no_request_fails(
     bank: Path, server: psutil.Process, tmp_path: Path, rounds: int, at_most: float
 ) -> None:

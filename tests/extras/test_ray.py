@@ -24,6 +24,7 @@ def fenced(*arguments: str) -> str:
 
 
 @pytest.mark.extras
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_ray_keeps_every_promise_of_an_executor() -> None:
     """The suite, on a cluster whose nodes come and go."""
@@ -31,6 +32,7 @@ def test_ray_keeps_every_promise_of_an_executor() -> None:
 
 
 @pytest.mark.extras
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_ray_keeps_every_promise_of_an_engine() -> None:
     """Whole pipelines, with the bytes, keys and failures of the local engine; also when a node is lost under them."""
@@ -67,6 +69,7 @@ print("nothing left")
 
 
 @pytest.mark.extras
+@pytest.mark.alone
 def test_a_cluster_of_ones_own_comes_and_goes() -> None:
     """Started without an address, without dashboard and statistics; all its processes end with the executor."""
     said = fenced("-W", "ignore", "-c", ALONE)

@@ -3,7 +3,7 @@
 import itertools
 import struct
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,9 @@ def test_offline_and_online_give_the_same_bits(make: Make, rows: list[tuple[Any,
             name: bits(value) for name, value in expected.items()
         }
         assert among.presence == alone.presence
+    looked_up = store.get_online_features(asked, requests).to_dict()
+    for name in EXPRESSIONS:
+        assert [bits(each) for each in looked_up[name]] == [bits(each[name]) for each in offline]
 
 
 def test_what_is_wrong_with_a_definition_is_said_at_once() -> None:
@@ -292,3 +295,56 @@ def test_what_a_service_names_is_loaded_with_it(tmp_path: Path) -> None:
     )
     found = load_definitions(tmp_path / "features.py")
     assert found.names() == ["v:x", "d:a"]
+
+
+def test_lookups_compute_what_is_asked_for(make: Make) -> None:
+    """In the order asked for, with a presence each; by service, view and part; of no more fields than these need."""
+    view = view_of(stored(x=[1.0, None], y=[2.0, 3.0]), "looked")
+    made = OnDemandView(
+        "made", sources=[view, REQUEST],
+        features={"half": "x / 2", "more": "half + pages", "at": "sent", "told": "channel + '!'", "one": "1"},
+    )  # fmt: skip
+    service = FeatureService("both", features=[REQUEST, made[["more"]], view[["y"]]])
+    store = make(view, made, service)
+    store.materializer.materialize(NOON)
+    users: list[dict[str, Any]] = [{"user": each, "pages": 3} for each in (0, 1, 2)]
+    found = store.get_online_features(["made:more", "looked:y", "made:half"], users)
+    assert found.to_dict() == {
+        "user": [0, 1, 2], "more": [3.5, None, None], "y": [2.0, 3.0, None], "half": [0.5, None, None],
+    }  # fmt: skip
+    assert list(found.to_dict()) == ["user", "more", "y", "half"]
+    assert found.presence["more"] == ["present", "null", "null"]
+    assert found.presence["y"] == ["present", "present", "missing"]
+    ways: list[Any] = [service, "both", [made[["more"]], "looked:y"]]
+    for asked in ways:
+        assert store.get_online_features(asked, users).to_dict()["more"] == [3.5, None, None]
+    sent = datetime(2026, 1, 5, 13, tzinfo=timezone(timedelta(hours=1)))
+    found = store.get_online_features(["made:at", "made:told"], [{"sent": sent, "channel": None}])
+    assert found.to_dict() == {"at": [to_micros(NOON)], "told": [None]}
+    assert store.get_online_features(["made:one", "made:told"], []).to_dict() == {"one": [], "told": []}
+    assert store.get_online_features(["made:one"], [{}, {}]).to_dict() == {"one": [1.0, 1.0]}
+
+
+def test_lookups_say_which_row_lacks_what(make: Make) -> None:
+    """By the path of the field: fields that are absent, strange or of another type; values that cannot be used."""
+    view = view_of(stored(n=[2**53 + 1, 1]), "wide")
+    made = OnDemandView("made", sources=[view, REQUEST], features={"a": "n + pages", "h": "hour(sent)"})
+    store = make(view, made)
+    store.materializer.materialize(NOON)
+    good: dict[str, Any] = {"user": 1, "pages": 1.0}
+    wrong: list[tuple[dict[str, Any], str, str]] = [
+        ({"user": 1}, "entities[1].pages", r"lacks the request field 'pages', which on-demand features.*\(a\)"),
+        ({"pages": 1.0}, "entities[1].user", "lacks the key 'user'"),
+        ({**good, "sent": "2026-01-05"}, "entities[1].sent", "no key of the features asked for, and no field"),
+        ({**good, "pages": "1"}, "entities[1].pages", "'1' is no number"),
+        ({**good, "pages": [1]}, "entities[1].pages", "a field is a number, a text or a flag"),
+    ]
+    for row, path, message in wrong:
+        with pytest.raises(InvalidRequestField, match=message) as caught:
+            store.get_online_features(["made:a"], [good, row])
+        assert caught.value.context["path"] == path
+    with pytest.raises(UnusableFeature, match="2\\^53") as wide:
+        store.get_online_features(["made:a"], [good, {**good, "user": 0}])
+    assert wide.value.context["path"] == "entities[1]"
+    with pytest.raises(InvalidDefinition, match="No features are asked for"):
+        store.get_online_features([], [good])

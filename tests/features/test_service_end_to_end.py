@@ -2,17 +2,18 @@
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
 import pytest
 
 from modelyard.core import InvalidInput, ManualClock, SeededIds
 from modelyard.features import UnknownFeature
+from modelyard.history import feature_columns
 from modelyard.inference import load_bundle
 from modelyard.operations import carry_out, definitions, models, online, write_template
 from modelyard.operations.contract import Nothing
@@ -133,9 +134,11 @@ def test_the_server_answers_with_what_training_computed(project: Project, tmp_pa
     assert told["probabilities"] == scores_of(tmp_path / "bundle", samples)
     assert [each["probability"] for each in alone] == told["probabilities"][:5]
     answered = server.log.predictions("fraud")
-    logged = [msgspec.msgpack.decode(each) for each in answered.column("features").to_pylist() if each]
-    assert logged[:20] == [[float(each[name]) if isinstance(each[name], bool) else each[name] for name in names]
-                           for each in expected]  # fmt: skip
+    values = feature_columns(answered, names)
+    logged = [list(each) for each in zip(*values.values(), strict=True)]
+    assert logged[:20] == [
+        [float(each[name]) if isinstance(each[name], bool) else each[name] for name in names] for each in expected
+    ]
     assert refused[0] == 400
     assert "digits" in refused[1]["error"]["message"]
     assert (lacking[0], lacking[1]["error"]["path"]) == (400, "pages")
@@ -211,7 +214,7 @@ def test_a_diff_tells_what_changed_and_which_version_it_breaks(
 def test_apply_keeps_history_and_is_audited(project: Project) -> None:
     """Who, when and what; applying the same again leaves no trace."""
     count = len(project.applied_features.history())
-    assert carry_out(definitions.apply_features, project, Nothing()) == {"changes": [], "breaks": []}
+    assert carry_out(definitions.apply_features, project, Nothing()) == {"changes": [], "breaks": [], "keeps": []}
     assert len(project.applied_features.history()) == count
     other = changed(project, "exp(trend), -1", "exp(trend), -3")
     applied = carry_out(definitions.apply_features, other, Nothing())
@@ -228,12 +231,23 @@ def test_apply_keeps_history_and_is_audited(project: Project) -> None:
     again.close()
 
 
-def test_the_store_gives_what_a_service_lists_and_keeps(project: Project) -> None:
-    """What is computed on demand is kept nowhere, and asking for it by name says so."""
-    found = carry_out(online.get_features, project, online.Get(("channel=mail",), service="listed"))
-    assert found["values"] == {"reach": [89]}
-    with pytest.raises(UnknownFeature, match="computed on demand"):
-        carry_out(online.get_features, project, online.Get(("channel=mail",), features=("pace:busy",)))
+def test_everything_that_a_service_lists_is_looked_up(project: Project) -> None:
+    """What is kept, and what is computed of the fields that stand beside the key."""
+    found = carry_out(online.get_features, project, online.Get(("channel=mail,pages=8,minutes=4",), service="listed"))
+    trend = math.log1p(89) * math.exp(-0.3)
+    assert found["values"] == {
+        "reach": [89], "per_page": [0.5], "weight": [pytest.approx(trend + 0.25)], "busy": [False],
+    }  # fmt: skip
+    assert found["presence"]["busy"] == ["present"]
+    found = carry_out(online.get_features, project, online.Get(("pages=8,minutes=0",), features=("pace:per_page",)))
+    assert (found["entities"], found["values"]) == ([{"pages": 8.0, "minutes": 0.0}], {"per_page": [0.0]})
+    for entity, message in (
+        ("channel=mail,pages=8", "lacks the request field 'minutes'"),
+        ("channel=mail,pages=many", "'pages' is double, and 'many' is none"),
+        ("channel=mail,page=8", "Nothing asked for has the key or field 'page'"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            carry_out(online.get_features, project, online.Get((entity,), service="listed"))
 
 
 def test_a_model_has_one_list_of_inputs(folder: Path, tmp_path: Path) -> None:

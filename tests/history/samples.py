@@ -27,7 +27,7 @@ class Yard:
 
     def another_log(self) -> PredictionLog:
         """A log that remembers nothing yet."""
-        return PredictionLog(self.journal_folder, self.log_folder)
+        return PredictionLog(self.journal_folder, self.log_folder, clock=self.clock)
 
     def append(self, *identities: str) -> None:
         """Append predictions in one call."""
@@ -48,6 +48,11 @@ class Yard:
     def segments(self) -> tuple[Segment, ...]:
         """Segments of predictions that are not sealed."""
         return segments(self.journal_folder, "predictions")
+
+    @property
+    def files(self) -> list[Path]:
+        """The Parquet files in the log's folder, whether they count or not."""
+        return sorted(self.log_folder.rglob("*.parquet"))
 
     def seen(self) -> list[str]:
         """The ids that the log has, after making sure that a log which remembers nothing has the same."""

@@ -5,12 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.core import ManualClock, Micros, from_micros
-from modelyard.history import PredictionLog, feature_columns
+from modelyard.history import PredictionLog, feature_columns, feature_values
 from modelyard.journal import REDACTED, Journal, TruthRecord, segments
 
 from .samples import prediction
@@ -93,3 +94,30 @@ def test_of_many_truths_the_one_that_counts_wins(
     assert {row["prediction_id"]: row["label"] for row in found} == expected
     assert len(found) == len(expected)
     journal.close()
+
+
+def test_answers_are_given_by_version_with_features_by_place(tmp_path: Path, clock: ManualClock) -> None:
+    """Sealed or not: fields of requests as they were packed, values by name, REDACTED where one was never logged."""
+    journal, log = Journal(tmp_path / "j", "s", clock), PredictionLog(tmp_path / "j", tmp_path / "log")
+    rows = [("zoe", (1.0, "a")), ("yan", (REDACTED, "b")), ("xi", ())]
+    for at, (name, features) in enumerate(rows):
+        given = msgspec.structs.replace(prediction(name, clock.now()), request=(name, 4.0), features=features)
+        journal.append([msgspec.structs.replace(given, model_version=str(at // 2 + 1))])
+        journal.rotate()
+        if at == 0:
+            log.seal()
+    found = [(version, row) for version, table in log.by_place("d") for row in told(table)]
+    packed = [msgspec.msgpack.encode((name, 4.0)) for name, _ in rows]
+    assert sorted(found) == [
+        ("1", ("yan", packed[1], REDACTED, "b")),
+        ("1", ("zoe", packed[0], 1.0, "a")),
+        ("2", ("xi", packed[2], None, None)),
+    ]
+    journal.close()
+
+
+def told(table: pa.Table) -> list[tuple[object, ...]]:
+    """Id, fields of the request, and two features of each record."""
+    values = feature_values(table, ["x", "y"])
+    ids, requests = table.column("prediction_id").to_pylist(), table.column("request").to_pylist()
+    return list(zip(ids, requests, values["x"], values["y"], strict=True))

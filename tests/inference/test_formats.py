@@ -4,17 +4,19 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from modelyard.core import canonical_json
 from modelyard.inference import FORMAT_VERSION, BundleTooNew, InvalidRow, load_bundle, probe_bundle, verify_bundle
+from modelyard.online import FeaturePlan
 
 STORED = Path(__file__).with_name("bundles")
 """A folder a format, built by the code that wrote it.
 
 `format-1` was built at commit ae21cbd by `build_bundle`: histogram trees over a number and a category. `format-2` at
 b4618cc: a pipeline of one-hot encoder and logistic regression over the same, on ONNX Runtime. `format-3` at ab9a578: a
-model over text.
+model over text. `format-4` at aa96d5c: a logistic regression over a field and an expression of it.
 """
 
 OLDER = [f"format-{number}" for number in range(1, FORMAT_VERSION)]
@@ -56,6 +58,18 @@ def test_format_3_answers_as_it_did() -> None:
     answer = bundle.predict([{"review": "a e"}, {"review": "! !"}])
     assert answer.labels == ("0", "1")
     assert answer.scores[:, 0].tolist() == pytest.approx([0.37754071, 0.98201376], abs=1e-8)
+
+
+def test_format_4_answers_as_it_did() -> None:
+    """The same of the format before functions; its expressions are computed, and it needs nobody's leave."""
+    bundle = load_bundle(STORED / "format-4")
+    assert bundle.digest.startswith("7c6d52d3c1a1")
+    assert bundle.transforms is None
+    answer = bundle.predict([(60.0, 6.0), {"amount": 40.0, "tenth": 4.0}])
+    assert answer.labels == ("1", "0")
+    assert answer.scores[:, 0].tolist() == pytest.approx([0.83488451, 0.10854071], abs=1e-8)
+    plan = msgspec.convert(bundle.info.plan, FeaturePlan)
+    assert (len(plan.derived), plan.functions) == (1, ())
 
 
 def test_the_next_format_is_refused_with_what_to_do(tmp_path: Path) -> None:

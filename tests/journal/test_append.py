@@ -417,3 +417,16 @@ def test_an_empty_call_opens_nothing(tmp_path: Path, clock: ManualClock) -> None
     journal.append([])
     assert not (tmp_path / "predictions").exists()
     journal.close()
+
+
+def test_a_journal_opened_anew_at_the_same_instant_begins_another_file(tmp_path: Path, clock: ManualClock) -> None:
+    """A reader that has sealed the first one would take the second, under its name, for read."""
+    names: list[str] = []
+    for _ in range(2):
+        journal = Journal(tmp_path, "server", clock)
+        journal.append([prediction("a")])
+        journal.close()
+        names += [each.path.name for each in segments(tmp_path, "predictions")]
+        for each in segments(tmp_path, "predictions"):
+            each.path.unlink()
+    assert len(set(names)) == len(names) == 2

@@ -1,6 +1,6 @@
 """Windows of a real log: judged once, at their end, with what was known then."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from modelyard.bundling import BuiltBundle
-from modelyard.core import ArmRole, Digest, ManualClock, Micros, Scalar, to_micros
+from modelyard.core import ArmRole, Digest, InvalidInput, ManualClock, Micros, Scalar, to_micros
 from modelyard.history import PredictionLog
 from modelyard.inference import load_bundle
 from modelyard.journal import ErrorClass, Journal, PredictionRecord, TruthRecord
-from modelyard.monitoring import AlertSettings, Monitors, MonitorSettings, Window
+from modelyard.monitoring import AlertBook, AlertSettings, Monitors, MonitorSettings, Period, Window
 from modelyard.operations.bundles import BuildBundle, build_from_files
 from modelyard.storage import RecordStore, open_record_store
 
@@ -31,6 +31,8 @@ class Traffic:
     records: RecordStore
     clock: ManualClock
     bundle: BuiltBundle
+    settings: MonitorSettings = field(default_factory=MonitorSettings)
+    _edges: np.ndarray | None = None
 
     def monitors(self) -> Monitors:
         """New monitors, as after a restart."""
@@ -41,8 +43,8 @@ class Traffic:
             self.log,
             self.clock,
             lambda _deployment, _version: bundle,
-            {"d": MonitorSettings(metric="accuracy")},
-            AlertSettings(),
+            {"d": self.settings},
+            AlertBook(self.records, self.clock, AlertSettings()),
         )
 
     def week(
@@ -61,9 +63,9 @@ class Traffic:
         random = np.random.default_rng(int(start.timestamp()))
         for index in range(rows):
             at = to_micros(start + WEEK * index / (rows + 1))
-            score = float(random.random())
+            score = self.score(random)
             identity = f"{role}-{start.isoformat()}-{index}"
-            said = score >= 0.5
+            said = score > 0.5
             self.journal.append(
                 [
                     PredictionRecord(
@@ -77,6 +79,13 @@ class Traffic:
                     ),
                 ]
             )  # fmt: skip
+
+    def score(self, random: np.random.Generator) -> float:
+        """As the model's scores were in training; any for a model without a profile of them."""
+        scores = load_bundle(self.bundle.path).profile.scores if self._edges is None else None
+        if scores is not None:
+            self._edges = np.repeat([*scores.edges, scores.edges[-1] + 1e-9], scores.counts)
+        return float(random.random()) if self._edges is None else float(random.choice(self._edges))
 
     def row(self, random: np.random.Generator, factor: float) -> tuple[Scalar, ...]:
         """Amount, country and visits as the model was trained on."""
@@ -96,10 +105,16 @@ class OverText(Traffic):
 @pytest.fixture
 def traffic(tmp_path: Path, clock: ManualClock, built: BuiltBundle) -> Traffic:
     """An empty journal and record store."""
-    records = open_record_store(f"sqlite:///{tmp_path / 'records.db'}")
-    records.migrate()
     journal = Journal(tmp_path / "journal", "server", clock)
-    return Traffic(journal, PredictionLog(tmp_path / "journal", tmp_path / "log"), records, clock, built)
+    log = PredictionLog(tmp_path / "journal", tmp_path / "log")
+    return Traffic(journal, log, new_store(tmp_path / "records.db"), clock, built)
+
+
+def new_store(file: Path) -> RecordStore:
+    """An empty record store."""
+    records = open_record_store(f"sqlite:///{file}")
+    records.migrate()
+    return records
 
 
 @pytest.fixture
@@ -171,6 +186,7 @@ def test_labels_known_later_do_not_count(traffic: Traffic, monday: datetime) -> 
     assert window is not None
     assert (window.labels, window.verdict) == (0, "inconclusive")
     assert window.reasons == ("only 0 labels are known",)
+    assert (window.told_by, window.estimated) == ("nothing", {})
 
 
 def test_a_tiny_window_is_inconclusive_and_alarms_nobody(traffic: Traffic, monday: datetime) -> None:
@@ -214,19 +230,19 @@ def test_a_window_is_of_the_version_that_was_live_at_its_end(traffic: Traffic, m
     assert window.version == "1"
 
 
-def test_each_window_is_judged_once_whatever_restarts(traffic: Traffic, monday: datetime) -> None:
-    """Three weeks: by one monitor at the end, or by a new one each day, the windows are equal."""
+def test_each_window_is_judged_once_whatever_restarts(traffic: Traffic, monday: datetime, tmp_path: Path) -> None:
+    """Three weeks: by one monitor at the end, or by a new one each day, windows and revisions are equal."""
     for week in range(3):
         traffic.week(monday + week * WEEK, rows=200)
     daily: list[Window] = []
     for day in range(22):
         daily += judged(traffic, monday + timedelta(days=day))
     assert [window.start for window in daily] == [(monday + week * WEEK).isoformat() for week in range(3)]
-    assert traffic.monitors().windows("d") == daily
-    assert traffic.monitors().latest("d") == daily[-1]
     assert judged(traffic, monday + 3 * WEEK) == []
-    again = [traffic.monitors().judge("d", monday + week * WEEK, monday + (week + 1) * WEEK) for week in range(3)]
-    assert again == daily
+    told = traffic.monitors().windows("d")
+    traffic.records = new_store(tmp_path / "again.db")
+    assert traffic.monitors().run("d", since=monday) == daily
+    assert traffic.monitors().windows("d") == told
 
 
 def test_a_window_still_open_is_not_judged(traffic: Traffic, monday: datetime) -> None:
@@ -251,7 +267,7 @@ def test_a_crash_before_the_window_is_saved_changes_nothing_in_the_end(
     traffic.week(monday, factor=3)
     broken = traffic.monitors()
 
-    def die(window: Window) -> None:
+    def die(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(broken, "_save", die)
@@ -260,3 +276,122 @@ def test_a_crash_before_the_window_is_saved_changes_nothing_in_the_end(
     monitors = traffic.monitors()
     assert len(judged(traffic, monday + WEEK, monitors)) == 1
     assert len(monitors.alerts.history()) == 1
+
+
+def test_labels_that_come_later_revise_a_window(traffic: Traffic, monday: datetime) -> None:
+    """With the next window the one before is judged anew, as known then: its labels, performance and verdict."""
+    for week in range(2):
+        traffic.week(monday + week * WEEK, known_after=timedelta(days=8))
+    monitors = traffic.monitors()
+    (first,) = judged(traffic, monday + WEEK, monitors)
+    assert (first.labels, first.verdict, first.revision) == (0, "inconclusive", 0)
+    judged(traffic, monday + 2 * WEEK, monitors)
+    older, newest = monitors.windows("d")
+    assert (older.revision, older.as_of, newest.revision) == (1, (monday + 2 * WEEK).isoformat(), 0)
+    assert (older.labels, older.verdict, older.told_by) == (859, "pass", "labels")
+    assert older.features == first.features
+
+
+def test_a_window_waits_for_what_is_late(traffic: Traffic, monday: datetime) -> None:
+    """With `late: 3h` it closes three hours after its end, with the labels known then."""
+    traffic.settings = MonitorSettings(late=timedelta(hours=3))
+    traffic.week(monday)
+    assert judged(traffic, monday + WEEK + timedelta(hours=2)) == []
+    (window,) = judged(traffic, monday + WEEK + timedelta(hours=3))
+    assert (window.end, window.labels) == ((monday + WEEK).isoformat(), 1000)
+
+
+def test_records_that_come_after_the_close_are_counted(traffic: Traffic, monday: datetime) -> None:
+    """A server that was cut off sends its week later: the window is judged anew, and says how many came."""
+    traffic.week(monday)
+    judged(traffic, monday + WEEK)
+    traffic.week(monday + timedelta(seconds=1), rows=100, factor=9)
+    traffic.week(monday + WEEK)
+    judged(traffic, monday + 2 * WEEK)
+    older, _ = traffic.monitors().windows("d")
+    assert (older.revision, older.late, older.requests) == (1, 100, 1100)
+
+
+def test_a_window_may_be_so_many_answers(traffic: Traffic, monday: datetime) -> None:
+    """Windows of 300 answers, each where the last ended; the rest waits."""
+    traffic.settings = MonitorSettings(count=300)
+    traffic.week(monday)
+    monitors = traffic.monitors()
+    traffic.clock.set(monday + WEEK)
+    found = monitors.run("d", since=monday)
+    assert [each.requests for each in found] == [300, 300, 300]
+    assert [each.start for each in found[1:]] == [each.end for each in found[:-1]]
+    traffic.week(monday + WEEK, rows=200)
+    (fourth,) = judged(traffic, monday + 2 * WEEK)
+    assert (fourth.requests, fourth.start) == (300, found[-1].end)
+    with pytest.raises(InvalidInput, match="of 300 answers each"):
+        monitors.run("d", since=monday - WEEK)
+
+
+def test_earlier_windows_can_be_filled_in(traffic: Traffic, monday: datetime) -> None:
+    """A first run judged the last week only; with `since` those before are judged too, once."""
+    for week in range(3):
+        traffic.week(monday + week * WEEK, rows=200)
+    monitors = traffic.monitors()
+    assert len(judged(traffic, monday + 3 * WEEK, monitors)) == 1
+    assert [each.start for each in monitors.run("d", since=monday)] == [
+        (monday + week * WEEK).isoformat() for week in range(2)
+    ]
+    assert monitors.run("d", since=monday) == []
+    assert len(monitors.windows("d")) == 3
+
+
+def test_a_window_can_be_compared_with_the_one_before(traffic: Traffic, monday: datetime) -> None:
+    """The first has nothing to be compared with and says so; a change in the third is found against the second."""
+    traffic.settings = MonitorSettings(reference="previous")
+    for week, factor in enumerate((3.0, 3.0, 1.0)):
+        traffic.week(monday + week * WEEK, factor=factor)
+    traffic.clock.set(monday + 3 * WEEK)
+    first, second, third = traffic.monitors().run("d", since=monday)
+    assert (first.features, first.predictions, first.drift_score) == ((), None, 0.0)
+    assert (second.drifted, third.drifted) == ((), ("amount",))
+
+
+def test_a_window_can_be_compared_with_a_period(traffic: Traffic, monday: datetime) -> None:
+    """A week of the log, read once, in place of the training rows."""
+    period = Period.model_validate({"from": monday, "to": monday + WEEK})
+    traffic.settings = MonitorSettings(reference=period)
+    traffic.week(monday, factor=3)
+    traffic.week(monday + WEEK, factor=3)
+    (window,) = judged(traffic, monday + 2 * WEEK)
+    assert window.drifted == ()
+    assert window.reference.startswith(monday.isoformat())
+
+
+def test_every_level_of_a_segment_is_judged(traffic: Traffic, monday: datetime) -> None:
+    """Performance by country, against the baseline, with its interval; few answers are inconclusive."""
+    traffic.settings = MonitorSettings(segments=("country",), groups=("country",), reference="previous")
+    for week in range(2):
+        traffic.week(monday + week * WEEK, right=0.7)
+    traffic.clock.set(monday + 2 * WEEK)
+    _, window = traffic.monitors().run("d", since=monday)
+    assert {each.level for each in window.segments} == {"de", "fr", "it", "(missing)"}
+    assert sum(each.requests for each in window.segments) == window.requests
+    assert sum(each.labels for each in window.segments) == window.labels
+    assert all(each.verdict == "fail" and "accuracy" in each.intervals for each in window.segments)
+    assert all(each.drift_score is not None or each.drifted == () for each in window.segments)
+    assert {each.metric for each in window.groups} == {"selection", "recall", "false_alarms"}
+    assert all(each.verdict != "fail" for each in window.groups)
+
+
+def test_estimates_stand_in_until_labels_come_and_yield_to_them(traffic: Traffic, monday: datetime) -> None:
+    """A labelled week teaches what scores are worth; the next says so without labels; labels that disagree win."""
+    traffic.settings = MonitorSettings(min_labels=400)
+    traffic.week(monday, right=0.92)
+    traffic.week(monday + WEEK, right=0.6, known_after=timedelta(days=8))
+    traffic.week(monday + 2 * WEEK)
+    traffic.clock.set(monday + 2 * WEEK)
+    monitors = traffic.monitors()
+    _, blind = monitors.run("d", since=monday)
+    assert blind.told_by == "estimate"
+    assert blind.estimated["accuracy"].lower < 0.92 < blind.estimated["accuracy"].upper
+    assert blind.verdict == "inconclusive"
+    assert "estimated" in blind.reasons[0]
+    judged(traffic, monday + 3 * WEEK, monitors)
+    seen = monitors.windows("d")[1]
+    assert (seen.told_by, seen.estimated["accuracy"].contradicted, seen.verdict) == ("labels", True, "fail")

@@ -32,6 +32,11 @@ def view(stale: StalePolicy = "null") -> ViewPlan:
     return ViewPlan("stats", ("customer",), ("b", "a"), ("a", "x", "b"), 10.0, stale, {"a": -1.0})
 
 
+def plan_of(*views: ViewPlan) -> FeaturePlan:
+    """A plan that asks for views alone."""
+    return FeaturePlan((), views)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[LocalOnlineStore]:
     """Customers of every sort: fresh, with a null, expired, of the future, known later."""
@@ -75,7 +80,7 @@ def test_many_rows_are_as_one_by_one(store: LocalOnlineStore, stale: StalePolicy
 
 def test_the_policy_serve_gives_what_is_old_and_says_so(store: LocalOnlineStore) -> None:
     """An expired value as it is; a missing one as its default, or null."""
-    reader = ColumnReader(store, [view("serve")])
+    reader = ColumnReader(store, plan_of(view("serve")))
     found = reader.read([{"customer": each} for each in ("old", "nobody", "null")], NOON)
     assert found.values == {"a": [5.0, -1.0, None], "b": ["old", None, "t"]}
     assert found.presence["a"] == [Presence.EXPIRED, Presence.MISSING, Presence.NULL]
@@ -83,7 +88,7 @@ def test_the_policy_serve_gives_what_is_old_and_says_so(store: LocalOnlineStore)
 
 def test_columns_are_in_the_order_of_the_entities(store: LocalOnlineStore) -> None:
     """One entity, many, none; keys come back; NumPy's scalars are scalars."""
-    reader = ColumnReader(store, [view()])
+    reader = ColumnReader(store, plan_of(view()))
     for customers in (CUSTOMERS, CUSTOMERS[:6], CUSTOMERS[:1], []):
         found = reader.read([{"customer": each} for each in customers], NOON)
         assert found.keys == {"customer": customers}
@@ -108,13 +113,14 @@ def test_columns_are_in_the_order_of_the_entities(store: LocalOnlineStore) -> No
 def test_wrong_entities_are_named(store: LocalOnlineStore, entities: Any, path: str, message: str) -> None:
     """Which one, which key, and what there is."""
     with pytest.raises(InvalidRequestField, match=message) as caught:
-        ColumnReader(store, [view()]).read(entities, NOON)
+        ColumnReader(store, plan_of(view())).read(entities, NOON)
     assert caught.value.context["path"] == path
 
 
 def test_the_policy_error_names_the_entity(store: LocalOnlineStore) -> None:
     """Also among many."""
-    customers = [{"customer": each} for each in [*CUSTOMERS[:7], "nobody"]]
-    with pytest.raises(StaleFeatures, match="no fresh value") as caught:
-        ColumnReader(store, [view("error")]).read(customers, NOON)
-    assert caught.value.context["path"] == "entities[7]"
+    customers: list[dict[str, Scalar]] = [{"customer": each} for each in [*CUSTOMERS[:7], "nobody"]]
+    for asked, path in ((customers, "entities[7]"), (customers[7:], "entities[0]")):
+        with pytest.raises(StaleFeatures, match="no fresh value") as caught:
+            ColumnReader(store, plan_of(view("error"))).read(asked, NOON)
+        assert caught.value.context["path"] == path

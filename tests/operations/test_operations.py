@@ -18,8 +18,10 @@ from modelyard.operations import (
     definitions,
     deployments,
     keys,
+    logs,
     loop,
     models,
+    monitors,
     online,
     pipelines,
     promotions,
@@ -211,7 +213,7 @@ class TestRollouts:
     def test_status_before_and_after_the_first_version(self, project: Project) -> None:
         """Nothing is an answer; an unknown deployment is not found."""
         one = deployments.OneDeployment("shop")
-        assert carry_out(deployments.rollout_status, project, one) == {"route": None, "rollout": None}
+        assert carry_out(deployments.rollout_status, project, one) == {"route": None, "rollout": None, "progress": None}
         carry_out(deployments.start_rollout, project, deployments.StartRollout("shop", "1"))
         assert carry_out(deployments.rollout_status, project, one)["route"]["generation"] == 1
         assert [each["kind"] for each in carry_out(deployments.rollout_history, project, one)] == ["deployed"]
@@ -317,12 +319,12 @@ class TestLoop:
         assert document["steps"][0]["function"] == "training.py:load"
         assert document["rollback"] == {"strategy": "previous-version"}
 
-    @pytest.mark.parametrize("operation", [loop.run_monitor, loop.monitor_status], ids=lambda each: each.name)
+    @pytest.mark.parametrize("operation", [monitors.run_monitors, monitors.monitor_status], ids=lambda each: each.name)
     def test_a_deployment_that_nobody_watches_is_not_found(self, project: Project, operation: Operation[Any]) -> None:
         """With the nearest that is watched; one without windows has none."""
         with pytest.raises(NotFound, match="Did you mean 'shop'"):
-            carry_out(operation, project, loop.Watch("shpo"))
-        assert not carry_out(operation, project, loop.Watch("shop"))
+            carry_out(operation, project, operation.input_type("shpo"))
+        assert not carry_out(operation, project, operation.input_type("shop"))
 
     def test_retraining_by_hand_goes_as_far_as_it_can(self, project: Project) -> None:
         """From the trigger to the promotion, and the history tells it."""
@@ -405,11 +407,11 @@ class TestWorkspace:
                 carry_out(audits.audit_list, project, page)
 
     def test_the_log_of_an_unknown_deployment_is_not_found(self, project: Project) -> None:
-        """One without requests has zeros."""
-        stats = carry_out(workspace.log_stats, project, workspace.LogOf("shop"))
-        assert set(stats.values()) == {0}
+        """One without requests has zeros, and no version."""
+        stats = carry_out(logs.log_stats, project, logs.LogOf("shop"))
+        assert (stats["records"], stats["truths"], stats["outcomes"], stats["versions"]) == (0, 0, 0, {})
         with pytest.raises(NoRollout):
-            carry_out(workspace.log_stats, project, workspace.LogOf("shpo"))
+            carry_out(logs.log_stats, project, logs.LogOf("shpo"))
 
     def test_features_of_a_project_without_any(self, project: Project) -> None:
         """An empty list; a view that nobody defined is not found."""

@@ -14,40 +14,19 @@ from modelyard.bundling import BuiltBundle
 from modelyard.core import Clock, Digest, Judgement, ManualClock, SeededIds, Unavailable, Verdict
 from modelyard.history import PredictionLog
 from modelyard.inference import load_bundle
-from modelyard.monitoring import AlertSettings, FeatureDrift, Monitors, MonitorSettings, Window
+from modelyard.monitoring import AlertBook, AlertSettings, FeatureDrift, Monitors, MonitorSettings, Window
 from modelyard.pipelines import PipelineRun, RunContext, find_run, gate, pipeline, run_pipeline, step
 from modelyard.registry import ApprovalRule, Approvals, Projector, Registry
 from modelyard.retraining import LoopBusy, LoopEvent, LoopMovedOn, NoPolicy, Retraining, RetrainingSettings
 from modelyard.rollout import INTENT, DeploymentSettings, Rollouts, RoutePublisher
+from modelyard.rollout.state import active_rollout, put_rollout
 from modelyard.routing import FeedFolder
 from modelyard.storage import open_artifact_store, open_record_store
-from modelyard.tracking import RegisteredModels
+
+from ..rollout.yard import Numbers
 
 ME = local_principal()
 DAY = timedelta(days=1)
-
-
-class Numbers(RegisteredModels):
-    """Gives version numbers, without MLflow."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def create(
-        self,
-        model: str,
-        source: str,
-        run_id: str | None,
-        tags: Mapping[str, str] | None = None,
-        description: str = "",
-        *,
-        once: str | None = None,
-    ) -> int:
-        self.count += 1
-        return self.count
-
-    def show(self, model: str, aliases: Mapping[str, int | None], stages: Mapping[int, str]) -> None:
-        """Nobody looks."""
 
 
 class Crash(Exception):
@@ -91,7 +70,8 @@ class Yard:
         )
         bundle = load_bundle(self.built.path)
         watched = {"d": MonitorSettings(metric="auc", min_labels=100)}
-        monitors = Monitors(self.records, self.log, self.clock, lambda _d, _v: bundle, watched, AlertSettings())
+        alerts = AlertBook(self.records, self.clock, AlertSettings())
+        monitors = Monitors(self.records, self.log, self.clock, lambda _d, _v: bundle, watched, alerts)
         policies = {model: RetrainingSettings.model_validate(self.policy)}
         self.loop = Retraining(
             self.records, self.audit, monitors, self.registry, self.rollouts, self.run, self.clock, policies
@@ -340,11 +320,17 @@ def test_a_cycle_waits_while_another_rollout_is_under_way(yard: Yard) -> None:
 
 
 def test_a_deployment_that_only_shadows_ends_the_cycle_with_a_shadow(yard: Yard) -> None:
-    """The new version rides along; that is no roll-back."""
+    """The new version answers copies until that has a verdict, which is no roll-back."""
     yard.strategy = {"strategy": "shadow"}
     loop = yard.restarted()
     loop.trigger("fraud", "by hand", ME)
-    assert told(loop.tick())[-1] == ("shadow", "v2 rides along as a shadow")
+    assert told(loop.tick())[-1][0] == "rollout"
+    assert loop.tick() == []
+    with yard.records.transaction() as tx:
+        compared = active_rollout(tx, "d")
+        assert compared is not None
+        put_rollout(tx, msgspec.structs.replace(compared, state="ended", reason="it agrees"))
+    assert told(loop.tick())[-1] == ("shadow", "v2: it agrees")
     assert (yard.live(), loop.state("fraud").state) == ("1", "idle")
 
 

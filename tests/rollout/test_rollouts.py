@@ -4,142 +4,19 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
+from tests.rollout.yard import ME, Yard
 
-from modelyard.access import local_principal
-from modelyard.audit import AuditLog, Intents, IntentUndone
+from modelyard.audit import IntentUndone
 from modelyard.bundling import BuiltBundle
-from modelyard.core import Clock, Judgement, ManualClock, Micros, SeededIds, Unavailable, Verdict, to_micros
+from modelyard.core import ManualClock, Verdict
 from modelyard.history import PredictionLog
-from modelyard.journal import Journal, PredictionRecord
-from modelyard.registry import NotServable, Projector, Registry
-from modelyard.rollout import INTENT, DeploymentSettings, NoRollout, RolloutActive, Rollouts, RoutePublisher
-from modelyard.routing import Feed, FeedFolder
-from modelyard.storage import open_artifact_store, open_record_store
-from modelyard.tracking import RegisteredModels
-
-ME = local_principal()
-
-
-class Numbers(RegisteredModels):
-    """Gives version numbers and shows aliases, without MLflow."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.aliases: dict[str, int] = {}
-
-    def create(
-        self,
-        model: str,
-        source: str,
-        run_id: str | None,
-        tags: Mapping[str, str] | None = None,
-        description: str = "",
-        *,
-        once: str | None = None,
-    ) -> int:
-        self.count += 1
-        return self.count
-
-    def show(self, model: str, aliases: Mapping[str, int | None], stages: Mapping[int, str]) -> None:
-        self.aliases = {alias: version for alias, version in aliases.items() if version is not None}
-
-
-class Feeds(FeedFolder):
-    """A feed that refuses when told to."""
-
-    refuses = False
-
-    def publish(self, feed: Feed) -> None:
-        if self.refuses:
-            raise Unavailable("The disk is full.")
-        super().publish(feed)
-
-
-class Yard:
-    """A deployment with a canary strategy, over real stores."""
-
-    def __init__(self, folder: Path, clock: Clock, built: BuiltBundle) -> None:
-        self.records = open_record_store(f"sqlite:///{folder / 'records.db'}")
-        self.records.migrate()
-        audit = AuditLog(self.records, clock)
-        self.feed = Feeds(folder / "feed")
-        self.numbers = Numbers()
-        self.registry = Registry(
-            self.records, audit, open_artifact_store(str(folder / "artifacts")), self.numbers, clock
-        )
-        projector = Projector(self.records, self.numbers)
-        publisher = RoutePublisher(self.records, self.feed, lambda _: (), projector.project, {}, authentication=False)
-        self.intents = Intents(self.records, audit, clock, SeededIds(0), {INTENT: publisher})
-        self.clock = clock
-        self.journal = Journal(folder / "journal", "s", clock)
-        settings = DeploymentSettings.model_validate(
-            {"model": "fraud@production", "strategy": "canary", "steps": (10, 50, 100), "dwell": "1h"}
-        )
-        self.rollouts = Rollouts(
-            self.records,
-            self.intents,
-            self.registry,
-            self.feed,
-            PredictionLog(folder / "journal", folder / "log"),
-            clock,
-            SeededIds(1),
-            {"d": settings},
-        )
-        self._built = built
-        self._asked = 0
-
-    def version(self, verdict: Verdict = Verdict.PASS) -> int:
-        """Register one more version."""
-        registered = self.registry.register(
-            "fraud",
-            principal=ME,
-            source="models:/m",
-            run="r",
-            bundle=self._built.path,
-            digest=self._built.digest,
-            gates=(Judgement(verdict, (), {}),),
-        )
-        return registered.number
-
-    def live(self) -> str:
-        """The live version that servers see."""
-        feed = self.feed.read()
-        assert feed is not None
-        return feed.routes[0].live.version
-
-    def canary(self) -> None:
-        """Version 1 live, version 2 as canary."""
-        self.rollouts.start("d", self.version(), ME)
-        self.rollouts.start("d", self.version(), ME)
-
-    def serve(self, requests: int, *, canary_errors: float = 0.0, seed: int = 0) -> None:
-        """Answer requests by the weights of the route; what a canary fails, the live arm answers."""
-        route = self.rollouts.route("d")
-        assert route is not None
-        share = sum(arm.weight for arm in route.arms if arm.role == "canary")
-        random = np.random.default_rng(seed)
-        records = []
-        for _ in range(requests):
-            self._asked += 1
-            canary = bool(random.random() < share)
-            failed = canary and bool(random.random() < canary_errors)
-            records.append(self._record(route.generation, "canary" if canary else "live", failed=failed))
-            if failed:
-                records.append(self._record(route.generation, "live", failed=False))
-        self.journal.append(records)
-
-    def _record(self, generation: int, arm: str, *, failed: bool) -> PredictionRecord:
-        at = to_micros(self.clock.now())
-        return PredictionRecord(
-            str(self._asked), at, "d", generation, "1", arm, "live" if arm == "live" else "canary", not failed, None,
-            (1.0,), None if failed else "1", (0.5,), 900, "model" if failed else None, Micros(at),
-        )  # fmt: skip
+from modelyard.registry import NotServable
+from modelyard.rollout import NoRollout, RolloutActive
 
 
 @pytest.fixture
@@ -157,10 +34,10 @@ def test_a_healthy_canary_is_promoted_step_by_step(yard: Yard, clock: ManualCloc
         clock.advance(timedelta(hours=2))
         kinds += [event.kind for event in yard.rollouts.tick()]
         assert yard.registry.aliases("fraud") == {"production": 2 if "promoted" in kinds else 1}
-    assert kinds == ["advanced", "promoted"]
+    assert kinds == ["advanced", "promoted", "cooled"]
     assert yard.live() == "2"
     assert yard.numbers.aliases == {"production": 2}
-    assert [event.kind for event in yard.rollouts.history("d")] == ["deployed", "started", "advanced", "promoted"]
+    assert [event.kind for event in yard.rollouts.history("d")] == ["deployed", "started", *kinds]
 
 
 def test_a_canary_that_fails_is_taken_back_early(yard: Yard) -> None:
@@ -182,7 +59,7 @@ def test_no_data_is_no_reason_to_go_on(yard: Yard, clock: ManualClock) -> None:
     assert yard.rollouts.tick() == []
     state = yard.rollouts.state("d")
     assert state is not None
-    assert (state.state, state.step, state.reason) == ("active", 0, "waits for any canary request")
+    assert (state.state, state.step, state.reason) == ("active", 0, "waits for any canary request at this step")
 
 
 def test_a_decision_on_what_has_moved_on_is_dropped(
@@ -194,9 +71,9 @@ def test_a_decision_on_what_has_moved_on_is_dropped(
     clock.advance(timedelta(hours=2))
     read = PredictionLog.predictions
 
-    def meanwhile(self: PredictionLog, deployment: str, *, start: datetime | None = None) -> object:
+    def meanwhile(self: PredictionLog, deployment: str, **asked: Any) -> object:
         yard.rollouts.rollback("d", ME, "an operator was quicker")
-        return read(self, deployment, start=start)
+        return read(self, deployment, **asked)
 
     monkeypatch.setattr(PredictionLog, "predictions", meanwhile)
     assert yard.rollouts.tick() == []

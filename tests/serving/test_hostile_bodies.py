@@ -6,7 +6,6 @@ row. What was sent is read here by Python's own decoder, which the server does n
 
 import base64
 import csv
-import http.client
 import io
 import json
 import math
@@ -27,6 +26,7 @@ from modelyard.journal import OutcomeRecord, PredictionRecord, Record, TruthReco
 from modelyard.online import LocalOnlineStore
 
 from .harness import Server, live
+from .hostile import ANY_JSON, NUMBERS, ODD_NUMBERS, ODD_STRINGS, STRINGS, Client, bits, mangled, parsed
 
 Row = list[Scalar]
 ENDPOINTS = (
@@ -53,16 +53,6 @@ class Body:
 
 
 # ---- what was sent, as a second reader understands it
-
-
-def parsed(text: bytes) -> Any:
-    """JSON as it stands: AssertionError when a name is there twice."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        assert len(dict(pairs)) == len(pairs)
-        return dict(pairs)
-
-    return json.loads(text.decode(), object_pairs_hook=unique)
 
 
 def cell(value: Any) -> Scalar:
@@ -169,29 +159,9 @@ def _unpacked(tensor: dict[str, Any], raw: bytes) -> Sequence[Scalar]:
 
 # ---- bodies
 
-_ODD_NUMBERS = (
-    "-0", "-0.0", "0.1", "1E5", "5e-324", "1e-400", "1e308", "1e309", "9007199254740991", "9007199254740992",
-    "9007199254740993", "-9007199254740993", "9007199254740994", "18446744073709551615", "18446744073709551616",
-    "18446744073709551617", "100000000000000000000", "123456789012345678901234567890", "1" * 400, "9" * 5000,
-    "01", "+1", ".5", "1.", "0x10", "NaN", "Infinity", "-Infinity", "true", "null", '"1"', '"NaN"', "nul", "[1]", "[]",
-    "{}", "[[1]]", '{"b64": "ZGU="}', "2.2250738585072011e-308", "0.30000000000000004", "1e23", "8.41e21",
-)  # fmt: skip
-_ODD_STRINGS = (
-    '""', '"a:b"', '"\\u0064e"', '"\\ud800"', '"\\ud83d\\ude00"', '"\\u0000"', '"\\udc00\\ud800"', "1", "true", "null",
-    "NaN", '"de', "de", "'de'", '"\t"', '"\\x"', '["de"]', '{"b64": "ZGU="}', '{"b64": "/w=="}', '{"b64": "Z"}',
-    '{"b64": 1}', '"' + "x" * 20_000 + '"',
-)  # fmt: skip
-
-_numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False).map(repr), st.integers(-(2**53), 2**53).map(str))
-_strings = st.tuples(st.text(max_size=8), st.booleans()).map(lambda both: json.dumps(both[0], ensure_ascii=both[1]))
-_levels = st.one_of(st.sampled_from(['"de"', '"fr"', '"unseen"']), _strings)
-_rows = st.lists(st.tuples(_numbers, _levels, st.one_of(_numbers, st.just("null"))), min_size=1, max_size=4)
-_odd_cell = st.sampled_from([*_ODD_NUMBERS, *_ODD_STRINGS])
-_JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=9), inner, max_size=4)),
-    max_leaves=12,
-)
+_levels = st.one_of(st.sampled_from(['"de"', '"fr"', '"unseen"']), STRINGS)
+_rows = st.lists(st.tuples(NUMBERS, _levels, st.one_of(NUMBERS, st.just("null"))), min_size=1, max_size=4)
+_odd_cell = st.sampled_from([*ODD_NUMBERS, *ODD_STRINGS])
 Cells = list[tuple[str, ...]]
 
 
@@ -248,38 +218,12 @@ def json_bodies(draw: st.DrawFn) -> Body:
     rows = draw(_rows)
     how = draw(st.sampled_from(("whole", "whole", "odd", "odd", "mangled", "other")))
     if how == "other":
-        return Body(path, json.dumps(draw(_JSON)).encode(), rows_in)
+        return Body(path, json.dumps(draw(ANY_JSON)).encode(), rows_in)
     if how == "odd":
         at, column = draw(st.integers(0, len(rows) - 1)), draw(st.integers(0, 1))
         rows[at] = (*rows[at][:column], draw(_odd_cell), *rows[at][column + 1 :])  # type: ignore[assignment]
     text = form(cast("Cells", rows)).encode()
-    return Body(path, draw(_mangled(text)) if how == "mangled" else text, rows_in, valid=how == "whole")
-
-
-@st.composite
-def _mangled(draw: st.DrawFn, text: bytes) -> bytes:
-    at = draw(st.integers(0, len(text)))
-    deep = draw(st.sampled_from((33, 1000, 200_000)))
-    return draw(
-        st.sampled_from(
-            (
-                text[:at],
-                text[:at] + draw(st.binary(min_size=1, max_size=4)) + text[at:],
-                b"\xef\xbb\xbf" + text,
-                text.decode().encode("utf-16"),
-                text + draw(st.sampled_from((b"x", b"{}", b"\x00", b" \n"))),
-                text.replace(b'"amount"', b'"amount": 1, "amount"'),
-                text.replace(b'"country"', b'"\\u0061mount": 1, "country"'),
-                text.replace(b'"country"', b'"contry": 1, "country"'),
-                text.replace(b"[", b"[" * deep, 1),
-                b"[" * deep + b"]" * deep,
-                b'{"inputs":' * deep + b"1" + b"}" * deep,
-                b'{"x": ' + b"[" * deep + b"]" * deep + b"}",
-                b'"' + b"\\" * deep,
-                b"",
-            )
-        )
-    )
+    return Body(path, draw(mangled(text)) if how == "mangled" else text, rows_in, valid=how == "whole")
 
 
 @st.composite
@@ -321,7 +265,7 @@ def csv_bodies(draw: st.DrawFn) -> Body:
     writer.writerow(COLUMNS)
     levels = st.text(st.characters(exclude_characters="\r\n\x00", exclude_categories=["Cs"]), max_size=6)
     for _ in range(draw(st.integers(1, 3))):
-        writer.writerow([draw(_numbers), draw(levels), draw(_numbers)])
+        writer.writerow([draw(NUMBERS), draw(levels), draw(NUMBERS)])
     whole = text.getvalue().encode()
     valid = draw(st.booleans())
     odd = draw(st.sampled_from((b"\x00", b'"', b"\r\r", b",,,", b"\xff", b"1_0", b"\xd9\xa3", b"1e999", b"nan", b"")))
@@ -333,17 +277,17 @@ def csv_bodies(draw: st.DrawFn) -> Body:
 _BODIES = st.one_of(json_bodies(), json_bodies(), json_bodies(), binary_bodies(), csv_bodies())
 
 _labels = st.one_of(
-    st.sampled_from([each for each in (*_ODD_NUMBERS, *_ODD_STRINGS) if len(each) < 300]), _numbers, _strings
+    st.sampled_from([each for each in (*ODD_NUMBERS, *ODD_STRINGS) if len(each) < 300]), NUMBERS, STRINGS
 )
 
 
 @st.composite
 def feedback_bodies(draw: st.DrawFn) -> bytes:
     """Truths and outcomes, with odd values or mangled."""
-    truth = f'{{"prediction_id": {draw(_strings)}, "label": {draw(_labels)}}}'
-    outcome = f'{{"entity": {draw(_strings)}, "metric": "m", "value": {draw(st.one_of(_labels, _numbers))}}}'
+    truth = f'{{"prediction_id": {draw(STRINGS)}, "label": {draw(_labels)}}}'
+    outcome = f'{{"entity": {draw(STRINGS)}, "metric": "m", "value": {draw(st.one_of(_labels, NUMBERS))}}}'
     text = draw(st.sampled_from((truth, outcome, f"[{truth}]", f"[{outcome}]", f"[{truth}, {outcome}]"))).encode()
-    return draw(_mangled(text)) if draw(st.integers(0, 4)) == 0 else text
+    return draw(mangled(text)) if draw(st.integers(0, 4)) == 0 else text
 
 
 # ---- the proof
@@ -359,25 +303,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, built: BuiltBundle) -> Iter
     server.start()
     yield server
     assert server.stop() == 0
-
-
-class Client:
-    """One keep-alive connection, opened again when the server closes it."""
-
-    def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        self.opened = 0
-
-    def close(self) -> None:
-        """End the connection."""
-        self._connection.close()
-
-    def post(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, Any]:
-        """Status and answer."""
-        self.opened += self._connection.sock is None
-        self._connection.request("POST", path, body, headers or {"Content-Type": "application/json"})
-        response = self._connection.getresponse()
-        return response.status, json.loads(response.read())
 
 
 def told(answer: dict[str, Any]) -> list[tuple[str, str, float | None]]:
@@ -402,11 +327,6 @@ def journaled(server: Server, family: Any) -> list[Record]:
     return [
         record for segment in segments(server.folder / "journal", family) for record in read_segment(segment).records
     ]
-
-
-def bits(values: Sequence[Scalar]) -> list[object]:
-    """Values so that only the same ones are equal: 1 is not 1.0, and 0.0 not -0.0."""
-    return [struct.pack("<d", each) if type(each) is float else (type(each), each) for each in values]
 
 
 def prove_rows(server: Server, built: BuiltBundle, count: int) -> tuple[int, int]:

@@ -116,7 +116,7 @@ def test_a_shadow_scores_every_request_and_answers_none(
 @pytest.mark.parametrize(
     ("swaps", "rollbacks"),
     [
-        pytest.param(10, 3, marks=pytest.mark.long),
+        pytest.param(10, 3, marks=[pytest.mark.long, pytest.mark.alone]),
         pytest.param(100, 20, marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
     ],
 )
@@ -244,6 +244,12 @@ def test_metrics_have_the_names_that_dashboards_know(server: Server, built: Buil
     assert 'model_predictions_total{arm="live",model_name="fraud-model",model_version="1"} 1.0' in text
     for name in ("model_prediction_latency_seconds_bucket", "model_infer_request_success_total", "rollout_arm_weight"):
         assert name in text
+    used = dict(line.split() for line in text.splitlines() if line.startswith("process_"))
+    assert float(used["process_cpu_seconds_total"]) > 0
+    assert float(used["process_resident_memory_bytes"]) > 10 * 2**20
+    (status,) = server.statuses()
+    assert status.memory_bytes > 10 * 2**20
+    assert status.cpu_seconds > 0
 
 
 def test_with_authentication_only_a_right_key_gets_an_answer(server: Server, built: BuiltBundle) -> None:

@@ -38,7 +38,7 @@ def start(tmp_path: Path, built: BuiltBundle) -> Iterator[Start]:
 @pytest.mark.parametrize(
     ("count", "seconds", "receive_seconds", "closed_within"),
     [
-        pytest.param(100, 8.0, 2.0, 5.0, marks=pytest.mark.long),
+        pytest.param(100, 8.0, 2.0, 5.0, marks=[pytest.mark.long, pytest.mark.alone]),
         pytest.param(500, 60.0, 10.0, 15.0, marks=[pytest.mark.soak, pytest.mark.timeout(300)]),
     ],
 )

@@ -20,6 +20,7 @@ from modelyard.stats import (
     r2_interval,
     regression_intervals,
     regression_metrics,
+    share_difference,
     wilson,
 )
 from modelyard.stats.intervals import Ends
@@ -117,3 +118,9 @@ def test_those_of_several_classes_are_around_the_metrics() -> None:
     assert all(low < metrics[name] < high and high - low < 0.25 for name, (low, high) in found.items())
     assert multiclass_intervals(confusion, probabilities, labels, metrics) == found
     assert "auc" not in multiclass_intervals(confusion, None, labels, metrics)
+
+
+def test_the_difference_of_two_shares_is_newcombes() -> None:
+    """56/70 - 48/80 and 9/10 - 3/10, method 10 of his table II."""
+    assert share_difference(56, 70, 48, 80) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert share_difference(9, 10, 3, 10) == pytest.approx((0.1705, 0.8090), abs=1e-4)

@@ -1,21 +1,22 @@
 """The canary's tests are e-processes: under the null their expectation is at most 1, exactly.
 
-The exact checks add up every outcome there is; the simulations look after every step, as a rollout does.
+These checks add up every outcome there is. What follows for rollouts is simulated in tests/rollout/test_simulation.py.
 """
 
 import itertools
 import math
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from modelyard.stats import BadEvent, promotion_evidence, rollback_evidence
+from modelyard.core import InvalidInput
+from modelyard.stats import BadEvent, PromotionEvidence, RollbackEvidence, promotion_evidence, rollback_evidence
 
-RAMP = (0.01, 0.05, 0.25, 0.5)
 events = st.lists(st.builds(BadEvent, share=st.floats(0.01, 0.99), canary=st.booleans()), max_size=25)
 
 
@@ -102,81 +103,58 @@ def test_thousands_of_events_stay_finite() -> None:
     assert math.isfinite(promotion_evidence([], 0, 10**6))
 
 
-def ramp(live: float, canary: float, random: np.random.Generator, step: int = 20_000) -> list[list[BadEvent]]:
-    """The bad events of a ramp 1 → 5 → 25 → 50%, by step, in a random order within it."""
-    steps = []
-    for share in RAMP:
-        arms = np.repeat([True, False], [random.binomial(int(step * share), canary),
-                                         random.binomial(int(step * (1 - share)), live)])  # fmt: skip
-        steps.append([BadEvent(share, bool(arm)) for arm in random.permutation(arms)])
-    return steps
+def test_a_state_fed_look_by_look_is_the_whole() -> None:
+    """Whatever the order and the journeys through JSON between: it grows with the ratios, not with the events."""
+    random = np.random.default_rng(3)
+    happened = [BadEvent(float(random.choice([0.01, 0.25])), bool(random.random() < 0.3)) for _ in range(60)]
+    rollback, promotion = RollbackEvidence(), PromotionEvidence()
+    sizes = set()
+    for each in happened:
+        rollback = rollback.add(each.share, canary=int(each.canary), live=int(not each.canary))
+        promotion = promotion.add(each.share, requests=20, bad=int(each.canary), live_bad=int(not each.canary))
+        rollback = msgspec.json.decode(msgspec.json.encode(rollback), type=RollbackEvidence)
+        promotion = msgspec.json.decode(msgspec.json.encode(promotion), type=PromotionEvidence)
+        sizes.add(len(rollback.logs))
+    assert rollback.value == pytest.approx(rollback_evidence(happened), rel=1e-9)
+    bad = sum(each.canary for each in happened)
+    assert promotion.value == pytest.approx(promotion_evidence(happened, bad, 1_200), rel=1e-9)
+    assert sizes == {7}
+    assert (rollback.canary_bad, rollback.live_bad, promotion.requests) == (bad, 60 - bad, 1_200)
 
 
-def rolled_back(steps: Sequence[Sequence[BadEvent]], alpha: float, looks: int = 8) -> bool:
-    """Whether any of several looks in every step finds evidence enough."""
-    seen: list[BadEvent] = []
-    for step in steps:
-        for part in np.array_split(np.arange(len(step)), looks):
-            seen += [step[index] for index in part]
-            if rollback_evidence(seen) >= 1 / alpha:
-                return True
-    return False
+def test_the_p_value_remembers_the_greatest_evidence() -> None:
+    """Evidence may fall again; what was reached once was reached."""
+    state = RollbackEvidence().add(0.1, canary=5)
+    highest = state.value
+    fallen = state.add(0.1, live=500)
+    assert fallen.value < highest
+    assert fallen.p_value == pytest.approx(1 / highest)
+    assert RollbackEvidence().p_value == 1
 
 
-def test_a_healthy_canary_is_hardly_ever_taken_back() -> None:
-    """No false rollback in 150 ramps of 20,000 requests a step, looked at 32 times each, at alpha .01."""
-    random = np.random.default_rng(5)
-    assert sum(rolled_back(ramp(0.01, 0.01, random), 0.01) for _ in range(150)) <= 2
+@pytest.mark.parametrize("share", [0.0, 1.0, float("nan"), -0.1])
+def test_an_event_of_one_arm_alone_is_refused(share: float) -> None:
+    """It says nothing about the other; requests of a canary that has all the traffic still count."""
+    with pytest.raises(InvalidInput, match="says nothing"):
+        RollbackEvidence().add(share, canary=1)
+    counted = PromotionEvidence().add(1.0, requests=100, bad=3, live_bad=7)
+    assert (counted.logs, counted.requests, counted.bad) == ((0.0,) * 4, 100, 3)
 
 
-def test_at_the_margin_false_rollbacks_stay_below_alpha() -> None:
-    """The worst case the null allows, 1.25 times as bad, at alpha .05: within sampling error of at most 5%."""
-    random, runs = np.random.default_rng(6), 200
-    found = sum(rolled_back(ramp(0.02, 0.025, random, step=5000), 0.05) for _ in range(runs))
-    assert found / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
+@pytest.mark.parametrize(("bad", "live"), [(0.0, 0.0), (0.0, 0.01), (0.01, 0.01), (0.012, 0.01)])
+def test_the_forecast_is_where_the_evidence_is_enough(bad: float, live: float) -> None:
+    """So many more requests at these rates reach 20; a tenth fewer do not."""
+    state = PromotionEvidence().add(0.05, requests=200, bad=1, live_bad=38)
+    more = state.requests_to(20, share=0.25, bad_rate=bad, live_rate=live)
+    assert more is not None
+    for factor, enough in ((1.1, True), (0.9, False)):
+        requests = round(more * factor)
+        then = state.add(0.25, requests=requests, bad=int(requests * bad), live_bad=int(requests * 3 * live))
+        assert (then.value >= 20) is enough
 
 
-def test_a_canary_five_times_as_bad_is_always_caught() -> None:
-    """1% → 5%."""
-    random = np.random.default_rng(7)
-    assert all(rolled_back(ramp(0.01, 0.05, random), 0.01) for _ in range(60))
-
-
-def test_a_canary_twice_as_bad_is_nearly_always_caught() -> None:
-    """1% → 2% by the end of the ramp."""
-    random = np.random.default_rng(8)
-    assert sum(rolled_back(ramp(0.01, 0.02, random), 0.01) for _ in range(60)) >= 58
-
-
-def test_ignoring_the_ramp_would_take_a_healthy_canary_back() -> None:
-    """The guard proved: events charged at the first share, as if traffic had not grown, raise false alarms."""
-    random = np.random.default_rng(9)
-    wrong = [
-        [[BadEvent(RAMP[0], each.canary) for each in step] for step in ramp(0.01, 0.01, random)] for _ in range(20)
-    ]
-    assert sum(rolled_back(steps, 0.01) for steps in wrong) == 20
-
-
-def promoted(live: float, canary: float, random: np.random.Generator) -> bool:
-    """Whether evidence reaches 20 at any look of a ramp of 20,000 requests a step, with at least 500 requests."""
-    seen: list[BadEvent] = []
-    bad = requests = 0
-    for share, step in zip(RAMP, ramp(live, canary, random), strict=True):
-        seen += step
-        bad += sum(each.canary for each in step)
-        requests += int(20_000 * share)
-        if requests >= 500 and promotion_evidence(seen, bad, requests) >= 20:
-            return True
-    return False
-
-
-def test_a_canary_twice_as_bad_is_hardly_ever_promoted() -> None:
-    """At most a few of 200, and by Ville at most 5%."""
-    random = np.random.default_rng(10)
-    assert sum(promoted(0.01, 0.02, random) for _ in range(200)) <= 10
-
-
-def test_a_healthy_canary_is_promoted() -> None:
-    """At least 94% of ramps."""
-    random = np.random.default_rng(11)
-    assert sum(promoted(0.01, 0.01, random) for _ in range(100)) >= 94
+def test_a_canary_that_is_no_good_is_forecast_nothing() -> None:
+    """Twice as bad, and beyond what is acceptable: no number of requests. With evidence enough: none more."""
+    state = PromotionEvidence().add(0.25, requests=1_000, bad=25, live_bad=36)
+    assert state.requests_to(20, share=0.25, bad_rate=0.025, live_rate=0.012) is None
+    assert PromotionEvidence(requests=600).requests_to(20, share=0.5, bad_rate=0, live_rate=0) == 0

@@ -83,3 +83,12 @@ def test_templates_are_right_as_written(template: str, tmp_path: Path) -> None:
     assert load_project_file(tmp_path, {}).settings.project == template
     with pytest.raises(Exception, match="exists already"):
         write_template(template, tmp_path)
+
+
+def test_a_password_in_an_address_is_not_repeated(tmp_path: Path) -> None:
+    """When the rest of the address is wrong."""
+    (tmp_path / "modelyard.yaml").write_text('project: a\nstores: {log: "kafka://joe:s3cret@h:1/x?grup=a"}\n')
+    with pytest.raises(InvalidInput) as told:
+        load_project_file(tmp_path, {})
+    assert "Did you mean 'group'" in str(told.value)
+    assert "s3cret" not in str(told.value)

@@ -1,5 +1,6 @@
 """Runs of pipelines as MLflow shows them: nested, with parameters, metrics, logs, pictures, the steps' own calls."""
 
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -36,8 +37,10 @@ def training(rate: float = 0.25, broken: bool = False) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path, mlflow_tables: Path) -> Project:
     """A project with one pipeline, whose steps log to MLflow themselves."""
+    (tmp_path / ".modelyard").mkdir()
+    shutil.copy(mlflow_tables, tmp_path / ".modelyard" / "mlflow.db")
     (tmp_path / "modelyard.yaml").write_text("project: shop\npipelines:\n  training: {module: training.py}\n")
     (tmp_path / "training.py").write_text(PIPELINE)
     return Project(tmp_path, environment={})

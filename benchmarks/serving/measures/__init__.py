@@ -10,6 +10,7 @@ from .footprint import evenness, start
 from .latency import open_loop
 from .overhead import overhead
 from .overload import overload
+from .shadows import shadows
 from .swaps import swaps
 
 Measure = Callable[[Bench], list[Figure]]
@@ -20,6 +21,7 @@ ALL: Mapping[str, Measure] = {
     "overhead": overhead,
     "open-loop": open_loop,
     "evenness": evenness,
+    "shadows": shadows,
     "swaps": swaps,
     "overload": overload,
     "forest": forest_one_row,

@@ -116,8 +116,11 @@ def build_bundle(
     into: Path,
     progress: Progress = lambda _: None,
     allow_python: bool = False,
+    transforms: Mapping[str, bytes] | None = None,
 ) -> BuiltBundle:
     """Build the bundle of a trained model at `into`, which must not exist.
+
+    `transforms`: the files of code of the functions that `plan` names; who serves the bundle must permit its Python.
 
     `rows`: raw training-like rows (n, f) in the signature's order; the first few become the golden rows. What the model
     itself refuses (missing values, infinities, numbers beyond float32) the bundle's signature refuses.
@@ -155,6 +158,7 @@ def build_bundle(
     attempts = _told(attempts, chosen)
     progress("reading from the model's structure what explains its predictions")
     content = {
+        **(transforms or {}),
         **_beside(attempts, files),
         **files[chosen],
         **explain_files(original, matrix, proof.rows, proof.expected),
@@ -164,8 +168,9 @@ def build_bundle(
     }
     progress(f"writing the bundle with {attempts[chosen].runtime}")
     info = _info(attempts[chosen].runtime, original.signature, task, plan, facts)
-    digest = write_bundle(into, msgspec.structs.replace(info, floor=proof.floor), content)
-    load_bundle(into, expect=digest, allow_python=[digest] if allow_python else []).close()
+    info = msgspec.structs.replace(info, floor=proof.floor, transforms=tuple(sorted(transforms or ())))
+    digest = write_bundle(into, info, content)
+    load_bundle(into, expect=digest, allow_python=[digest] if allow_python or transforms else []).close()
     return BuiltBundle(into, digest, tuple(attempts))
 
 

@@ -2,14 +2,31 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.inference import CategoryProfile, ColumnProfile, Field, NumberProfile, ReferenceProfile, Signature
+from modelyard.inference import (
+    CategoryProfile,
+    ColumnProfile,
+    Field,
+    NumberProfile,
+    ReferenceProfile,
+    SampledRows,
+    Signature,
+    fences,
+    level_codes,
+    number_codes,
+    pack_rows,
+    sampled_columns,
+)
 from modelyard.stats import auc
 
 BINS = 20
 """Quantile bins of a number: few enough that PSI's null value is small at a week's rows."""
+
+SAMPLED = 3_000
+"""Rows that are kept as they stand together."""
 
 _IMPORTANCE_ROWS = 2000
 
@@ -23,19 +40,42 @@ def build_profile(
     *,
     importance: Mapping[str, float],
     performance: Mapping[str, float],
+    losses: NDArray[np.float64] | None = None,
 ) -> ReferenceProfile:
-    """The profile of encoded training rows (n, f) float64 and the model's scores for them (n,)."""
+    """The profile of encoded training rows (n, f) float64 and the model's scores for them (n,).
+
+    `losses` (n,), for rows that `performance` is of: 0 or 1 for an answer that is right or wrong, |error| of a number.
+    """
     columns: list[ColumnProfile] = [
         _number(field.name, matrix[:, index]) if field.kind == "number" else _category(field, matrix[:, index])
         for index, field in enumerate(signature.fields)
     ]
-    return ReferenceProfile(
+    profile = ReferenceProfile(
         rows=len(matrix),
         columns=tuple(columns),
         scores=_number("score", scores),
         importance=dict(importance),
         performance=dict(performance),
     )
+    return msgspec.structs.replace(profile, sample=_sample(profile, matrix, losses))
+
+
+def _sample(
+    profile: ReferenceProfile, matrix: NDArray[np.float64], losses: NDArray[np.float64] | None
+) -> SampledRows | None:
+    """Some rows drawn at random, always the same ones."""
+    if not len(matrix) or not profile.columns:
+        return None
+    chosen = np.sort(np.random.default_rng(0).permutation(len(matrix))[:SAMPLED])
+    wanted = set(sampled_columns(profile))
+    codes = {
+        each.name: number_codes(each, matrix[chosen, at])
+        if isinstance(each, NumberProfile)
+        else level_codes(matrix[chosen, at])
+        for at, each in enumerate(profile.columns)
+        if each.name in wanted
+    }
+    return pack_rows(codes, None if losses is None else losses[chosen])
 
 
 def permutation_importance(
@@ -73,7 +113,7 @@ def _number(name: str, values: NDArray[np.float64]) -> NumberProfile:
     present = values[~np.isnan(values)]
     edges = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1])) if len(present) else np.empty(0)
     counts = np.bincount(np.searchsorted(edges, present, side="left"), minlength=len(edges) + 1)
-    return NumberProfile(
+    profile = NumberProfile(
         name=name,
         edges=tuple(edges.tolist()),
         counts=tuple(counts.tolist()),
@@ -81,6 +121,11 @@ def _number(name: str, values: NDArray[np.float64]) -> NumberProfile:
         mean=float(present.mean()) if len(present) else None,
         deviation=float(present.std()) if len(present) else None,
     )
+    ends = fences(profile)
+    if ends is None:
+        return profile
+    strays = np.count_nonzero((present < ends[0]) | (present > ends[1]))
+    return msgspec.structs.replace(profile, strays=int(strays))
 
 
 def _category(field: Field, codes: NDArray[np.float64]) -> CategoryProfile:

@@ -8,14 +8,19 @@ from rich.console import Console
 
 from modelyard.core import Failed, InvalidInput, ModelyardError
 from modelyard.core.durations import parse_duration
-from modelyard.operations import definitions, features, online
+from modelyard.operations import definitions, feature_streams, features, online
 
 from .derive import command as derive
 from .edge import Inconclusive
-from .progress import counted
+from .feast import command as import_feast
+from .progress import counted, streamed
 from .show import fields, table
+from .skew import show_skew, skewed
 
-command = click.Group("features", help="Features: apply, list, show, diff, materialize, get, history, check-leaks.")
+command = click.Group(
+    "features",
+    help="Features: apply, list, show, diff, materialize, push, get, history, check-leaks, skew, import-feast.",
+)
 
 
 def _show_leaks(result: dict[str, Any]) -> None:
@@ -104,6 +109,8 @@ def _show_changes(result: dict[str, Any]) -> None:
         _CHANGES(result["changes"])
     for each in result["breaks"]:
         click.echo(f"{each['model']} {each['version']}: {each['why']}")
+    for each in result["keeps"]:
+        click.echo(f"{each['model']} {each['version']} keeps what it was trained with: {each['why']}")
 
 
 def _breaking(result: dict[str, Any]) -> ModelyardError | None:
@@ -122,6 +129,9 @@ command.add_command(derive(definitions.show_feature, fields))
 command.add_command(derive(definitions.apply_features, _show_changes))
 command.add_command(derive(definitions.diff_features, _show_changes, _breaking))
 command.add_command(_again_and_again(derive(online.materialize, _MATERIALIZED)))
+command.add_command(streamed(derive(feature_streams.push_features, fields)))
 command.add_command(derive(online.get_features, _show_found))
 command.add_command(counted(derive(features.history, fields)))
+command.add_command(derive(features.skew, show_skew, skewed))
 command.add_command(derive(features.check_leaks, _show_leaks, _leaking))
+command.add_command(import_feast)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from modelyard.features import StreamPushed
     from modelyard.pipelines import PipelineRun, StepRecord
 
 _COLOURS = {"done": "green", "failed": "red", "skipped": "dim", "cancelled": "yellow"}
@@ -42,6 +43,27 @@ def counted(command: click.Command) -> click.Command:
         console = Console(stderr=True, highlight=False)
         status = console.status("reading the sources")
         with status, features.watching(lambda rows: status.update(f"{rows:,} rows done")):
+            return callback(**values)
+
+    command.callback = show
+    return command
+
+
+def streamed(command: click.Command) -> click.Command:
+    """The command, with what has come through a stream, and what waits in it, shown on a terminal."""
+    callback = command.callback
+
+    def show(**values: Any) -> Any:
+        from modelyard.operations import feature_streams  # noqa: PLC0415 - `--help` must not pay for it
+
+        assert callback is not None  # noqa: S101 - a derived command has one
+        status = Console(stderr=True, highlight=False).status("waiting for messages")
+
+        def tell(done: "StreamPushed") -> None:
+            refused = f", {done.refused:,} dead letters" if done.refused else ""
+            status.update(f"{done.rows:,} rows{refused}, {done.waiting:,} messages behind")
+
+        with status, feature_streams.watching(tell):
             return callback(**values)
 
     command.callback = show

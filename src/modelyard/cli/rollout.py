@@ -1,14 +1,62 @@
 """`modelyard rollout`."""
 
+import time
+from pathlib import Path
+from typing import Any
+
 import click
 
-from modelyard.operations import deployments
+from modelyard.operations import deployments, responses
 
+from . import experiments
+from .derive import asked
 from .derive import command as derive
+from .edge import emit
+from .responses import ending, show_diff
 from .show import fields, table
 
-command = click.Group("rollout", help="Rollouts: start, status, roll back, history.")
+_EVERY_S = 2.0
+
+
+def _watching(command: click.Command) -> click.Command:
+    """The status, with `--watch`: again whenever it has changed, until no rollout is under way."""
+    callback = command.callback
+
+    def show(*, watch: bool, project_folder: Path | None, as_json: bool, **values: Any) -> None:
+        assert callback is not None  # noqa: S101 - a derived command has one
+        if not watch:
+            callback(project_folder=project_folder, as_json=as_json, **values)
+            return
+        before: Any = None
+        while True:
+            status = asked(deployments.rollout_status, deployments.OneDeployment(**values), project_folder)
+            if status != before:
+                emit(status, as_json=as_json, show=_progress)
+            before = status
+            if status["progress"] is None or status["progress"]["state"] not in ("active", "paused"):
+                return
+            time.sleep(_EVERY_S)
+
+    option = click.Option(["--watch"], is_flag=True, help="Print it again when it changes, until the rollout is over.")
+    return click.Command(command.name, params=[*command.params, option], callback=show, help=command.help)
+
+
+def _progress(status: dict[str, Any]) -> None:
+    fields(status["progress"])
+
+
+command = click.Group(
+    "rollout",
+    help="Versions on their way: start, status, pause, advance, promote, abort, roll back, history, diff.",
+)
 command.add_command(derive(deployments.start_rollout, fields))
-command.add_command(derive(deployments.rollout_status, fields))
-command.add_command(derive(deployments.rollout_history, table("at", "version", "kind", "detail")))
+command.add_command(_watching(derive(deployments.rollout_status, fields)))
+command.add_command(derive(deployments.pause, fields))
+command.add_command(derive(deployments.resume, fields))
+command.add_command(derive(deployments.advance, fields))
+command.add_command(derive(deployments.promote_rollout, fields))
+command.add_command(derive(deployments.abort, fields))
 command.add_command(derive(deployments.roll_back, fields))
+command.add_command(derive(deployments.rollout_history, table("at", "version", "kind", "by", "detail")))
+command.add_command(derive(responses.rollout_diff, show_diff, ending))
+command.add_command(experiments.command)

@@ -9,6 +9,7 @@ from .ports import free_port, free_ports, port_owner, require_free_port, require
 from .scheduler import Happenings, look
 from .supervisor import Part, RunningProcess, Supervisor, python_command, running, stop_running
 from .up import server_part, up
+from .watching import Watching
 
 __all__ = [
     "AlreadyRunning",
@@ -18,6 +19,7 @@ __all__ = [
     "RunningProcess",
     "StartFailed",
     "Supervisor",
+    "Watching",
     "free_port",
     "free_ports",
     "look",

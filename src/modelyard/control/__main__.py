@@ -11,7 +11,11 @@ from modelyard.core import ModelyardError, configure_logging, log_event
 from modelyard.core.processes import when_parent_ends
 from modelyard.wiring import Project
 
-from .scheduler import look, materialize_when_due
+from .metrics import answering_scrapes
+from .scheduler import look, materialize_when_due, tell_freshness
+from .sending import sending
+from .shipping import shipping
+from .watching import watching
 
 
 def main() -> int:
@@ -30,9 +34,10 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     when_parent_ends(stopping.set)
     project = Project(options.project)
-    (project.run_folder / "control.ready").touch()
-    while not stopping.wait(options.every):
-        _look(project)
+    with answering_scrapes(project), sending(project), shipping(project), watching(options.project):
+        (project.run_folder / "control.ready").touch()
+        while not stopping.wait(options.every):
+            _look(project)
     project.close()
     return 0
 
@@ -41,6 +46,7 @@ def _look(project: Project) -> None:
     try:
         for each in materialize_when_due(project):
             log_event("control", "materialized", view=each.view, rows=each.rows, stored=each.stored)
+        tell_freshness(project)
         happened = look(project)
     except ModelyardError as error:
         log_event("control", "look failed, will be tried again", code=error.code, error=str(error))

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from modelyard.core import ModelyardError
 from modelyard.features import Materialized
-from modelyard.monitoring import AlertState, Window
+from modelyard.monitoring import AlertState, Window, series
 from modelyard.retraining import LoopEvent
 from modelyard.rollout import Outside, RolloutEvent
 from modelyard.wiring import Project
@@ -25,7 +25,8 @@ class Happenings:
 def materialize_when_due(project: Project) -> list[Materialized]:
     """Bring the views online that have not been for as long as `features.materialize_every` says.
 
-    When that was stands in the online store, so that restarts, other processes and a lost store change nothing.
+    When that was stands in the online store, so that restarts, other processes and a lost store change nothing. The
+    files of pushed rows, which this reads, are then merged where they are many.
     """
     section = project.settings.features
     if section is None or section.materialize_every is None:
@@ -34,12 +35,32 @@ def materialize_when_due(project: Project) -> list[Materialized]:
     for name, until in project.features.materializer.freshness().items():
         if until is None or now - until >= section.materialize_every:
             done += project.features.materializer.materialize(now, name, incremental=True)
+    if done:
+        project.features.compact_pushed()
     return done
 
 
+def tell_freshness(project: Project) -> list[AlertState]:
+    """Tell the rules how long ago each feature view was last known, every `alerts.every`; one that never was has no
+    value.
+    """
+    section, every, now = project.settings.features, project.settings.alerts.every, project.clock.now()
+    if section is None:
+        return []
+    told = project.alerts.told_at("features", "")
+    if told is not None and now - told < every:
+        return []
+    ages = {
+        series("feature_freshness", feature_view=view): (now - until).total_seconds()
+        for view, until in project.features.materializer.freshness().items()
+        if until is not None
+    }
+    return project.alerts.tell("features", "", ages, at=now, every=every, speaks_for=("feature_freshness",))
+
+
 def look(project: Project, *, since: datetime | None = None) -> Happenings:
-    """Finish what a crash cut off, seal the log, judge closed windows, move rollouts and loops as far as they go, and
-    vouch for the audit record when that is due.
+    """Finish what a crash cut off, keep the log, take in labels, judge closed windows, move rollouts and loops as far
+    as they go, and vouch for the audit record when that is due.
 
     Everything it does is recorded by the rooms that do it, and may be repeated: two looks in a row do no harm. What is
     wrong with one deployment's windows, or with the audit record, keeps none of the others waiting; it is raised in the
@@ -48,16 +69,22 @@ def look(project: Project, *, since: datetime | None = None) -> Happenings:
     project.intents.reconcile()
     outside = project.outside.notice()
     project.log.seal()
+    project.log.compact()
+    project.retire_log()
     rollouts = project.rollouts.tick()
-    before = len(project.monitors.alerts.history())
+    before = project.alerts.last
     windows: list[Window] = []
     troubles: list[ModelyardError] = []
+    try:
+        project.labels.sync_when_due()
+    except ModelyardError as error:
+        troubles.append(error)
     for name in project.settings.monitoring:
         try:
             windows += project.monitors.run(name, since=since)
         except ModelyardError as error:
             troubles.append(error)
-    alerts = project.monitors.alerts.history()[before:]
+    alerts = project.alerts.history(after=before)
     loops = project.retraining.tick()
     try:
         project.checkpoints.write_when_due()

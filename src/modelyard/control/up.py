@@ -21,7 +21,7 @@ def up(project: Project, started: Callable[[str], None], *, control: bool = True
     `started` is told the server's address once all of them are ready. PortInUse names the owner and the setting.
     """
     settings = project.settings.server
-    require_free_ports(settings.host, settings.ports)
+    require_free_ports(settings.host, settings.ports | (project.settings.control.ports if control else {}))
     project.publisher.publish()
     project.features.materializer.materialize(project.clock.now(), incremental=True)
     project.online.close()

@@ -1,12 +1,13 @@
 """YAML that remembers its lines, findings collected before anything is raised, and where each setting came from."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from .errors import InvalidInput, InvalidProjectFile
 from .names import nearest
@@ -15,6 +16,9 @@ _ENDLESS = 10_000
 
 Keys = tuple[str | int, ...]
 """The way to a value inside a YAML document: mapping keys and list positions."""
+
+_PASSWORD = re.compile(r"://\S*@")
+"""What a URL may hold that no message shows."""
 
 
 class Section(BaseModel):
@@ -125,9 +129,28 @@ def _finding_of(
         return document.finding(keys, f"unknown key {location[-1]!r}; {hint}")
     if kind == "missing":
         return document.finding(keys, "is required")
-    shown = repr(value)
-    came = f" (got {shown if len(shown) <= 60 else shown[:60] + '…'})"
+    shown = _PASSWORD.sub("://…@", repr(value))
+    came = "" if _may_be_secret(model, location, value) else f" (got {_short(shown)})"
     return document.finding(keys, message[:1].lower() + message[1:] + came)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:60] + "…"
+
+
+def _may_be_secret(model: type[BaseModel], location: Keys, value: object) -> bool:
+    """Whether a value is not to be shown: a secret, or something that may have one inside."""
+    if isinstance(value, Mapping | list):
+        return True
+    current: type[BaseModel] | None = model
+    for part in location:
+        fields = current.model_fields.items() if current is not None else ()
+        field = next((each for name, each in fields if part in (name, each.alias)), None)
+        if field is not None:
+            if SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ())):
+                return True
+            current = _model_in(field.annotation)
+    return False
 
 
 def _written(location: Keys, document: LocatedYaml) -> Keys:

@@ -29,7 +29,11 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The whole run. Durations are wall time."""
+    """The whole run. Durations are wall time.
+
+    Training-serving skew is of every answer of the year: `skew_compared` had logged features, `skew_differing` of them
+    were served at least one value that the point-in-time join does not give.
+    """
 
     seed: int
     share: float
@@ -43,6 +47,9 @@ class Summary(msgspec.Struct, frozen=True):
     retrained: int
     promoted: int
     rolled_back: int
+    skew_compared: int
+    skew_differing: int
+    skew_verdict: str
     serve_p50_ms: float
     serve_p99_ms: float
     wall_s: float

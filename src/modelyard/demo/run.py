@@ -116,7 +116,7 @@ async def _live(
 async def _shadows_done(project: Project, sent: int) -> None:
     """The shadow scores copies after the answers; wait for the last ones."""
     deadline = time.monotonic() + 30
-    while len(project.log.predictions(DEPLOYMENT, arm=STATIC)) < sent and time.monotonic() < deadline:
+    while len(project.log.predictions(DEPLOYMENT, arm=STATIC, columns=("arm",))) < sent and time.monotonic() < deadline:
         await asyncio.sleep(0.2)
 
 

@@ -112,6 +112,8 @@ def show_summary(summary: Summary, console: Console) -> None:
         f"{summary.requests_sent:,} requests, {summary.requests_failed} failed, "
         f"{summary.predictions_logged:,} logged · "
         f"{summary.labels_joined:,} of {summary.labels_posted:,} truths joined\n"
+        f"skew: {summary.skew_verdict}, {summary.skew_differing:,} of {summary.skew_compared:,} served otherwise than "
+        f"training would see\n"
         f"retrained {summary.retrained}, promoted {summary.promoted}, rolled back {summary.rolled_back} · "
         f"p50 {summary.serve_p50_ms:.1f} ms, p99 {summary.serve_p99_ms:.1f} ms · {summary.wall_s:.0f} s",
         highlight=False,

@@ -13,6 +13,7 @@ from modelyard.wiring import Project
 
 from .live import DEPLOYMENT, Year
 from .records import Month, Summary
+from .timeline import END, START
 from .traffic import Tally
 
 STATIC = "never-retrained"
@@ -25,6 +26,7 @@ def summarise(project: Project, year: Year, tally: Tally, *, share: float, seed:
     alerts = [state for state in project.monitors.alerts.history() if state.until is None]
     stats = project.log.stats(DEPLOYMENT)
     decisions = [event.kind for event in project.rollouts.history(DEPLOYMENT)]
+    skew = project.features.skew(DEPLOYMENT, since=START, until=END)
     latencies = np.array(tally.latencies_ms or [0.0])
     return Summary(
         seed=seed,
@@ -39,6 +41,9 @@ def summarise(project: Project, year: Year, tally: Tally, *, share: float, seed:
         retrained=year.progress.retrained,
         promoted=decisions.count("promoted"),
         rolled_back=decisions.count("rolled_back"),
+        skew_compared=skew.compared,
+        skew_differing=skew.differing,
+        skew_verdict=skew.verdict,
         serve_p50_ms=float(np.quantile(latencies, 0.5)),
         serve_p99_ms=float(np.quantile(latencies, 0.99)),
         wall_s=wall_s,

@@ -1,6 +1,7 @@
 """Features: defined once, right in time, the same offline and online.
 
-Owns definitions, the point-in-time join, history, the check for leaks, and materializing. Does not own the online
+Owns definitions, the point-in-time join, history, the checks for leaks and for
+training-serving skew, and materializing. Does not own the online
 store or reading it in the path of a request: that is `online`.
 """
 
@@ -11,7 +12,6 @@ from .breaks import broken
 from .definitions import (
     AVAILABLE,
     EVENT,
-    PUSHED_AT,
     Definition,
     Definitions,
     Entity,
@@ -21,30 +21,37 @@ from .definitions import (
     FeatureView,
     OnDemandPart,
     OnDemandView,
-    PushLog,
     PushSource,
     RequestSource,
     Rows,
     SqlSource,
+    StreamSource,
     ViewPart,
     load_definitions,
+    on_demand_view,
 )
 from .described import described, service_digest
-from .errors import InvalidDefinition, SourceUnreadable, UnknownFeature
+from .errors import BadMessage, FunctionNotRunnable, InvalidDefinition, SourceUnreadable, UnknownFeature
 from .history import HistoricalFeatures, HistoryWritten, write_history
 from .join import point_in_time_join
 from .leaks import LeakQuestion, check_feature_leaks
 from .materialize import Materialized, Materializer, Progress
+from .pushed import MESSAGE, PUSHED_AT, PushLog
 from .selection import Selection, references, select
+from .skew import CAUSES, ServedDeployments, SkewColumn, SkewExample, SkewReport, VersionPlan, kept_functions
 from .store import FeatureStore
+from .streaming import StreamPushed, StreamPusher
 
 __all__ = [
     "AVAILABLE",
+    "CAUSES",
     "EVENT",
+    "MESSAGE",
     "PUSHED_AT",
     "Aggregation",
     "AggregationView",
     "AppliedDefinitions",
+    "BadMessage",
     "Change",
     "Definition",
     "Definitions",
@@ -54,6 +61,7 @@ __all__ = [
     "FeatureStore",
     "FeatureView",
     "FeaturesSettings",
+    "FunctionNotRunnable",
     "HistoricalFeatures",
     "HistoryWritten",
     "InvalidDefinition",
@@ -69,16 +77,26 @@ __all__ = [
     "RequestSource",
     "Rows",
     "Selection",
+    "ServedDeployments",
+    "SkewColumn",
+    "SkewExample",
+    "SkewReport",
     "SourceUnreadable",
     "SqlSource",
+    "StreamPushed",
+    "StreamPusher",
+    "StreamSource",
     "UnknownFeature",
+    "VersionPlan",
     "ViewPart",
     "all_described",
     "broken",
     "changes_between",
     "check_feature_leaks",
     "described",
+    "kept_functions",
     "load_definitions",
+    "on_demand_view",
     "point_in_time_join",
     "references",
     "select",

@@ -18,9 +18,10 @@ from .definitions import (
     PushSource,
     RequestSource,
     SqlSource,
+    StreamSource,
     ViewPart,
 )
-from .kinds import ARROW
+from .kinds import ARROW, ARROW_OUTPUTS
 from .selection import references
 
 LABELS = ("description", "tags", "owner")
@@ -65,13 +66,33 @@ def _of_small(definition: Definition) -> dict[str, Any]:
     if isinstance(definition, RequestSource):
         return {"schema": dict(definition.schema)}
     if isinstance(definition, PushSource):
-        return {"source": None if definition.batch is None else _source(definition.batch)}
+        batch = {"source": None if definition.batch is None else _source(definition.batch)}
+        return batch | _of_stream(definition) if isinstance(definition, StreamSource) else batch
     return {}
 
 
-def _of_on_demand(view: OnDemandView) -> dict[str, Any]:
+def _of_stream(source: StreamSource) -> dict[str, Any]:
+    address = source.address()
     return {
-        "sources": [_source_name(each) for each in view.sources],
+        "stream": None if address is None else str(address),
+        "schema": None if source.schema is None else dict(source.schema),
+        "id": source.id,
+    }
+
+
+def _of_on_demand(view: OnDemandView) -> dict[str, Any]:
+    sources = [_source_name(each) for each in view.sources]
+    if view.function is not None:
+        return {
+            "sources": sources,
+            "function": f"{view.code.path.name}:{view.code.function}",
+            "mode": view.mode,
+            "code": view.code.digest,
+            "order": list(view.features),
+            "features": {name: str(ARROW_OUTPUTS[kind]) for name, kind in view.output_kinds().items()},
+        }
+    return {
+        "sources": sources,
         "expressions": dict(view.features),
         "order": list(view.features),
         "features": {name: str(ARROW[kind]) for name, kind in view.program().kinds.items()},
@@ -112,6 +133,8 @@ def _source(source: object) -> str:
             return str(source).rpartition("@")[2]
         case SqlSource():
             return "query " + shown(" ".join(source.query.split()), 200)
+        case StreamSource():
+            return f"stream source {source.name}"
         case PushSource():
             return f"push source {source.name}"
         case _ if callable(source):

@@ -19,3 +19,15 @@ class UnknownFeature(NotFound):
     """A feature, view or service that nothing defines."""
 
     code = "UNKNOWN_FEATURE"
+
+
+class FunctionNotRunnable(InvalidInput):
+    """The file of an on-demand view's function cannot be run by itself, in a worker process."""
+
+    code = "FUNCTION_NOT_RUNNABLE"
+
+
+class BadMessage(InvalidInput):
+    """A message of a stream is no row; why, for whoever looks at the dead letters."""
+
+    code = "BAD_MESSAGE"

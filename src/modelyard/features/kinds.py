@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelyard.core import InvalidInput
+from modelyard.core import InvalidInput, Scalar
+from modelyard.online import DerivedInput, OutputKind
 from modelyard.online.expressions import EXACT, Column, Kind
 
 from .errors import InvalidDefinition
@@ -17,6 +18,15 @@ ARROW: dict[Kind, pa.DataType] = {
     "instant": INSTANT,
 }
 """The type of a computed column, by its kind."""
+
+ARROW_OUTPUTS: dict[OutputKind, pa.DataType] = {
+    "number": pa.float64(),
+    "whole": pa.int64(),
+    "text": pa.string(),
+    "truth": pa.bool_(),
+    "instant": INSTANT,
+}
+"""The same of what functions give."""
 
 
 def kind_of(type_: pa.DataType, what: str) -> Kind:
@@ -58,6 +68,22 @@ def to_column(column: pa.ChunkedArray, kind: Kind, what: str) -> Column:
         texts: Column = column.cast(pa.string()).to_numpy()
         return texts
     return _floats(column.cast(pa.int8()) if kind == "truth" else column, what)
+
+
+def plain_values(column: pa.ChunkedArray, each: DerivedInput, view: str) -> list[Scalar]:
+    """A column as plain values: times as microseconds since 1970 (UTC). InvalidDefinition for one of another kind."""
+    what = f"input '{each.name}' of on-demand view '{view}'"
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if each.kind == "instant":
+        column = as_instants(column, what).cast(pa.int64())
+    elif kind_of(column.type, what) != each.kind and not pa.types.is_null(column.type):
+        raise InvalidDefinition(
+            f"The {what} is {str(column.type)[:60]}, where its function takes a {each.kind}.",
+            remedy="Cast it, so that it has the type that was declared.",
+        )
+    values: list[Scalar] = column.to_pylist()
+    return values
 
 
 def from_column(column: Column, kind: Kind) -> pa.Array:

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from modelyard.core import Judgement, Verdict, to_micros
 from modelyard.data import check_split
 
-from .definitions import AVAILABLE, EVENT, PUSHED_AT, FeatureView, PushSource
+from .definitions import AVAILABLE, EVENT, FeatureView, PushSource
 from .instants import instants_of
 from .join import Entities, Flags, Ints, PreparedView, Wanted, entity_column, joined, prepare
+from .pushed import PUSHED_AT
 from .selection import Selection
 from .tables import as_table
 
@@ -125,7 +126,7 @@ def _pushed(wanted: Wanted, asking: Entities) -> Iterator[Judgement]:
 def _dated_pushes(view: FeatureView, source: PushSource) -> Iterator[pa.RecordBatch]:
     """Pushed rows as the view has them: those without event time are left out."""
     if source.log is not None:
-        for batch in source.log.rows():
+        for batch in source.log.rows([view.event_time, PUSHED_AT]):
             yield batch.filter(pc.is_valid(batch.column(view.event_time)))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -14,13 +15,14 @@ from modelyard.storage import RecordStore
 from .definitions import Definitions, FeatureView
 from .newest import Ints, instants_of_rows, newest_rows
 
-KIND = "materialization"
-"""The kind of the documents that say when each view was last materialized, and with what."""
+KIND, STREAM = "materialization", "materializations"
+"""The kind of the documents that say when each view was last materialized, and with what; the stream of every time."""
 
 _CELLS = 4_000_000
 """So many values are held at once, whatever the source's size."""
 
 _FEWEST_ROWS = 10_000
+_MOST_TIMES = 100_000
 
 Progress = Callable[[str, int], None]
 """Is told a view's name and how many of its rows have been read so far."""
@@ -36,6 +38,14 @@ class Materialized:
     stored: int
     seconds: float = 0.0
     rows_per_second: int = 0
+
+
+class Brought(msgspec.Struct, frozen=True):
+    """One time that a view was brought up `until` an instant, done `at_us`; both in µs."""
+
+    view: str
+    until_us: int
+    at_us: int
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ class Materializer:
                 remedy="Give --start and --end, the earlier first; or --incremental alone.",
             )
         done = [self._brought(each, until, start, progress, incremental=incremental) for each in self._chosen(view)]
-        self._record(done)
+        self._record(done, known=start is None)
         return done
 
     def step(self, until: datetime, view: str | None = None) -> list[Materialized]:
@@ -114,7 +124,7 @@ class Materializer:
         for name, done in self._done.items():
             with self._online.writer(_table(self._definitions.view(name))) as writer:
                 writer.mark(until=to_micros(done.until), at=self._clock.micros())
-        self._record(list(self._done.values()))
+        self._record(list(self._done.values()), known=True)
         self._done.clear()
 
     def push(self, view: FeatureView, rows: pa.Table) -> int:
@@ -183,8 +193,11 @@ class Materializer:
         until = self._online.state(_table(view)).until_us
         return None if until is None else Micros(until)
 
-    def _record(self, done: list[Materialized]) -> None:
-        """Note when each view was materialized, and how much of it; for people: what counts stands with the rows."""
+    def _record(self, done: list[Materialized], *, known: bool) -> None:
+        """Note when each view was materialized, and how much of it; for people: what counts stands with the rows.
+
+        `known`: every row up to then is there.
+        """
         at = self._clock.now().isoformat()
         with self._records.transaction() as tx:
             for each in done:
@@ -193,6 +206,16 @@ class Materializer:
                     each.view,
                     {"until_us": to_micros(each.until), "rows": each.rows, "stored": each.stored, "at": at},
                 )
+                if known:
+                    brought = Brought(each.view, to_micros(each.until), self._clock.micros())
+                    tx.append(STREAM, msgspec.to_builtins(brought))
+
+
+def materializations(records: RecordStore) -> list[Brought]:
+    """The newest times that views were brought up to an instant, oldest first; a hundred thousand at the most."""
+    with records.snapshot() as view:
+        entries = view.entries(STREAM, descending=True, limit=_MOST_TIMES)
+    return [msgspec.convert(each.body, Brought) for each in reversed(entries)]
 
 
 class _Kept:

@@ -1,6 +1,6 @@
 """Rows of a view as the online store takes them: the newest of each entity, packed by the column."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -26,13 +26,27 @@ def newest_rows(view: FeatureView, table: pa.Table) -> RowBatch:
     Rows whose key has a null are left out. InvalidDefinition for types that do not go online.
     """
     events, available = instants_of_rows(table)
-    codes = _codes(view, table)
-    chosen = _newest(codes, events, available)
+    chosen = newest_places(view.name, [(name, table.column(name)) for name in view.keys], events, available)
     if len(chosen) < len(table):
         table, events, available = table.take(chosen), events[chosen], available[chosen]
     keys = [_key(view, name, table.column(name)) for name in view.keys]
     columns = [_column(view, name, table.column(name)) for name in view.feature_names]
     return RowBatch.of_columns(keys, events, available, columns)
+
+
+def newest_places(view: str, keys: Sequence[tuple[str, pa.ChunkedArray]], events: Ints, available: Ints) -> Ints:
+    """The places of the newest row of each key, in the order of the rows; `view` names it in errors.
+
+    By event time, then availability, then the last; arrays are (n_rows,). Rows whose key has a null are left out.
+    """
+    codes = _codes(view, keys)
+    order = np.argsort(codes, kind="stable")
+    if not (np.diff(codes[order]) == 0).any():
+        return np.flatnonzero(codes >= 0)
+    order = np.lexsort((available, events, codes))
+    ordered = codes[order]
+    last = np.append(ordered[1:] != ordered[:-1], [True] * (len(ordered) > 0))
+    return np.sort(order[last & (ordered >= 0)])
 
 
 def instants_of_rows(table: pa.Table) -> tuple[Ints, Ints]:
@@ -42,11 +56,11 @@ def instants_of_rows(table: pa.Table) -> tuple[Ints, Ints]:
     return events, available
 
 
-def _codes(view: FeatureView, table: pa.Table) -> Ints:
+def _codes(view: str, keys: Sequence[tuple[str, pa.ChunkedArray]]) -> Ints:
     """A number for each row's key, the same for the same key; negative where a part is null."""
-    if len(view.keys) == 1 and (codes := _small_numbers(table.column(view.keys[0]))) is not None:
+    if len(keys) == 1 and (codes := _small_numbers(keys[0][1])) is not None:
         return codes
-    return KeyIndex(view.name, [(name, table.column(name)) for name in view.keys]).codes
+    return KeyIndex(view, keys).codes
 
 
 def _small_numbers(column: pa.ChunkedArray) -> Ints | None:
@@ -56,17 +70,6 @@ def _small_numbers(column: pa.ChunkedArray) -> Ints | None:
     numbers: Ints = column.cast(pa.int64()).to_numpy()
     smallest = int(numbers.min())
     return None if int(numbers.max()) - smallest >= 2**63 else numbers - smallest
-
-
-def _newest(codes: Ints, events: Ints, available: Ints) -> Ints:
-    """The places of the newest row of each key, in the order of the rows."""
-    order = np.argsort(codes, kind="stable")
-    if not (np.diff(codes[order]) == 0).any():
-        return np.flatnonzero(codes >= 0)
-    order = np.lexsort((available, events, codes))
-    ordered = codes[order]
-    last = np.append(ordered[1:] != ordered[:-1], [True] * (len(ordered) > 0))
-    return np.sort(order[last & (ordered >= 0)])
 
 
 def _key(view: FeatureView, name: str, column: pa.ChunkedArray) -> KeyColumn:

@@ -65,6 +65,20 @@ def select(definitions: Definitions, asked: Asked | Sequence[Asked], *, full_fea
     return gathered.selection()
 
 
+def named(definitions: Definitions, asked: Asked | Sequence[Asked]) -> list[str]:
+    """What is asked for as `view:feature` names; fields of requests, which a service may list, are none.
+
+    UnknownFeature for a name that nothing has, InvalidDefinition for an empty or strange wish.
+    """
+    each = asked if isinstance(asked, list | tuple) else [asked]
+    if each and all(isinstance(one, str) and ":" in one for one in each):
+        return [str(one) for one in each]
+    found = [f"{part.view.name}:{name}" for part in _parts(definitions, each) for name in part.names]
+    if not found:
+        raise InvalidDefinition("No features are asked for.", remedy='Name some, such as ["weather:temp"].')
+    return found
+
+
 def references(definitions: Definitions, service: FeatureService) -> list[str]:
     """What a service lists, in its order: `view:feature`, and the bare names of fields of requests."""
     found: dict[str, None] = {}

@@ -1,41 +1,68 @@
 """The features of a project: one set of definitions, read offline for training and online for serving."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 
-from modelyard.core import Clock, Digest, Judgement, Micros, Scalar, did_you_mean, to_micros
-from modelyard.online import ColumnReader, FeaturePlan, FeatureReader, FeatureRow, OnlineStore, RequestField
+from modelyard.core import Clock, Digest, InvalidInput, Judgement, Micros, Scalar, did_you_mean, to_micros
+from modelyard.online import ColumnReader, FeaturePlan, FeatureReader, FeatureRow, OnlineStore, RequestField, Sent
 from modelyard.storage import RecordStore
 
 from .answer import OnlineFeatures
-from .definitions import Definitions, FeatureService, PushSource
+from .definitions import Definitions, FeatureService, OnDemandPart, PushSource, StreamSource
 from .described import service_digest
 from .errors import InvalidDefinition, UnknownFeature
+from .functions import DefinedFunctions
 from .history import HistoricalFeatures, HistoryWritten, Watch, historical_features, write_history
 from .leaks import LeakQuestion, check_feature_leaks
 from .materialize import Materializer
-from .plan import feature_plan, require_unique, view_plan
-from .selection import Asked, references, select
+from .plan import feature_plan, lookup_plan
+from .pushed import Compacted
+from .selection import Asked, named, references, select
+from .skew import ServedDeployments, SkewQuestion, SkewReport, check_skew
+from .streaming import Pusher, StreamPusher
 from .tables import as_table
+
+_LIMITS = {
+    "since": "Give a time before the end, which is now unless it is said otherwise.",
+    "sample": "Look at one prediction or more; leave it out to look at all.",
+    "tolerance": "Give a number from 0 up to, not including, 1: 1e-9 takes numbers for alike that differ by rounding.",
+    "max_rate": "Give a share from 0 to 1.",
+    "examples": "Ask for none, or for some.",
+}
 
 
 class FeatureStore:
     """What a model's features are, at any time, on both sides."""
 
-    def __init__(self, definitions: Definitions, online: OnlineStore, records: RecordStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        online: OnlineStore,
+        records: RecordStore,
+        clock: Clock,
+        served: ServedDeployments | None = None,
+    ) -> None:
         self.definitions = definitions
+        self._records = records
+        self._served = served
         self.materializer = Materializer(definitions, online, records, clock)
         self._online = online
         self._clock = clock
+        self.functions = DefinedFunctions(definitions)
         self._readers: dict[tuple[str, ...], ColumnReader] = {}
 
     def plan(self, features: Sequence[str], request: Sequence[RequestField]) -> FeaturePlan:
         """The plan that a model's bundle carries: `features` are request fields or `view:feature` names."""
         return feature_plan(self.definitions, features, request)
+
+    def code(self, features: Sequence[str]) -> dict[str, bytes]:
+        """The files of code that a model's bundle carries for the functions of `features`, by their names in it."""
+        parts = [self.definitions.part(each) for each in features if ":" in each]
+        views = [part.view for part in parts if isinstance(part, OnDemandPart)]
+        return {view.code.file: view.code.text for view in views if view.function is not None}
 
     def training_rows(self, entities: pa.Table, features: Sequence[str], *, event_time: str) -> pa.Table:
         """`entities` with those of `features` that are no columns of it, as known at each row's `event_time`."""
@@ -57,15 +84,21 @@ class FeatureStore:
         return references(self.definitions, known[service])
 
     def get_online_features(
-        self, features: Sequence[str], entity_rows: Sequence[Mapping[str, Scalar]], at: datetime | None = None
+        self,
+        features: Asked | Sequence[Asked],
+        entity_rows: Sequence[Mapping[str, Sent]],
+        at: datetime | None = None,
     ) -> OnlineFeatures:
-        """The newest values of `view:feature`s for entities, given by their keys, as of an instant (now by default).
+        """The newest values of features for entities, given by their keys, as of an instant (now by default).
+
+        `features`: `view:feature` names, views, a feature service or its name. Those on demand are computed as the
+        server and `get_historical_features` do, of fields that stand in the entity rows beside the keys.
 
         A value answers `present`, `null`, `missing` or `expired`; the view's policy says what the last two become.
         UnknownFeature, InvalidDefinition when two features share a name, InvalidRequestField for entity rows that lack
-        a key, StaleFeatures where a view's policy is `error`.
+        a key or a field, StaleFeatures where a view's policy is `error`.
         """
-        asked = tuple(features)
+        asked = tuple(named(self.definitions, features))
         reader = self._readers.get(asked) or self._readers.setdefault(asked, self._reader(asked))
         return OnlineFeatures(reader.read(entity_rows, self._clock.micros() if at is None else to_micros(at)))
 
@@ -78,31 +111,42 @@ class FeatureStore:
         known = self.definitions.of(PushSource)
         if source not in known:
             raise UnknownFeature(f"There is no push source '{source[:80]}'.", remedy=did_you_mean(source, known))
-        log = known[source].log
-        if log is None:
-            raise InvalidDefinition(
-                f"The push source '{source}' belongs to no project.", remedy="Push with Project(…).features.push."
-            )
         table = pa.Table.from_pylist(rows) if isinstance(rows, list) else as_table(rows, "pushed rows")
-        views = [view for view in self.definitions.views.values() if view.source is known[source]]
-        for view in views:
-            replace(view, source=table).rows()  # nothing is kept of rows that a view cannot read
-        count = log.append(table, self._clock.micros())
-        for view in views:
-            if not view.aggregates:  # what windows hold is not in these rows alone: materializing brings it
-                self.materializer.push(view, table)
-        return count
+        return self._pusher(known[source]).push(table)
+
+    def pushed(self, view: str) -> PushSource:
+        """The push or stream source of a view. UnknownFeature for a view that is not there, InvalidDefinition for one
+        that reads something else.
+        """
+        source = self.definitions.view(view).source
+        if not isinstance(source, PushSource):
+            raise InvalidDefinition(
+                f"Nothing can be pushed to view '{view}': it reads neither a StreamSource nor a PushSource.",
+                remedy="Declare its source=StreamSource(NAME, url=…, batch=…), with what it reads now as batch.",
+            )
+        return source
+
+    def stream_pusher(self, view: str, stream: str) -> StreamPusher:
+        """What takes messages of a stream as rows of a view's source, for all views that read it.
+
+        `stream` tells it from others, such as the text of its address. Raises as `pushed`.
+        """
+        source = self.pushed(view)
+        id_name = source.id if isinstance(source, StreamSource) else None
+        return StreamPusher(self._pusher(source), self.definitions.view(view), stream, id_name)
+
+    def compact_pushed(self) -> Compacted:
+        """Merge the files of pushed rows that are many, source by source. See `PushLog.compact`."""
+        logs = [source.log for source in self.definitions.of(PushSource).values()]
+        return sum((log.compact() for log in logs if log is not None), Compacted())
+
+    def _pusher(self, source: PushSource) -> Pusher:
+        return Pusher(source, self.definitions, self.materializer, self._clock)
 
     def _reader(self, features: tuple[str, ...]) -> ColumnReader:
-        views: dict[str, list[str]] = {}
-        for reference in features:
-            view, feature = self.definitions.resolve(reference)
-            views.setdefault(view.name, []).append(feature)
-        require_unique([feature for chosen in views.values() for feature in chosen])
-        keys = {key for name in views for key in self.definitions.view(name).keys}
-        return ColumnReader(
-            self._online, [view_plan(self.definitions.view(name), used, keys) for name, used in views.items()]
-        )
+        plan = lookup_plan(self.definitions, features)
+        order = [name.partition(":")[2] for name in dict.fromkeys(features)]
+        return ColumnReader(self._online, plan, order=order, functions=self.functions)
 
     def get_historical_features(
         self,
@@ -160,6 +204,46 @@ class FeatureStore:
         asked = LeakQuestion(event_time, label, label_time, as_known)
         return check_feature_leaks(entity_df, selection, asked, now=self._clock.now())
 
+    def skew(
+        self,
+        deployment: str | None = None,
+        *,
+        since: datetime | timedelta = timedelta(days=7),
+        until: datetime | None = None,
+        sample: int | None = None,
+        tolerance: float = 0.0,
+        max_rate: float = 0.0,
+        examples: int = 10,
+    ) -> SkewReport:
+        """Training-serving skew: what a deployment's answers were made of, against what training would see.
+
+        Of each answer with event time from `since` (an instant, or so long before `until`) to `until` (now by default,
+        not included), the features that were logged are compared with the same features joined as of its event time, as
+        known then, from the sources and definitions of now. Numbers are alike when equal, or no further apart than
+        `tolerance`, relative to the greater or absolute. The deployment may be left out where there is one. A `sample`
+        looks at no more than so many answers, drawn by their ids. Fails when more than `max_rate` of the predictions
+        were served a value that differs. What was not logged is not judged. NotFound for an unknown deployment.
+        """
+        end = until or self._clock.now()
+        start = end - since if isinstance(since, timedelta) else since
+        for name, number, fits in (
+            ("since", start.isoformat(), start < end),
+            ("sample", sample, sample is None or sample > 0),
+            ("tolerance", tolerance, 0 <= tolerance < 1),
+            ("max_rate", max_rate, 0 <= max_rate <= 1),
+            ("examples", examples, examples >= 0),
+        ):
+            if not fits:
+                raise InvalidInput(f"The {name} is {number}, which cannot be.", remedy=_LIMITS[name])
+        if self._served is None:
+            raise InvalidDefinition(
+                "These features belong to no project, whose log could be read.", remedy="Ask Project(…).features.skew."
+            )
+        question = SkewQuestion(self._served.chosen(deployment), start, end, sample, tolerance, max_rate, examples)
+        return check_skew(question, self._served, self.definitions, self._records)
+
     def online_row(self, plan: FeaturePlan, request: Mapping[str, Scalar], at: Micros | None = None) -> FeatureRow:
         """What the server would read for a request, at an instant (now by default)."""
-        return FeatureReader(self._online, plan).row(request, to_micros(self._clock.now()) if at is None else at)
+        return FeatureReader(self._online, plan, self.functions).row(
+            request, to_micros(self._clock.now()) if at is None else at
+        )

@@ -1,28 +1,38 @@
 """The prediction log: what was answered, what turned out to be true, and both together."""
 
-import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from logging import WARNING
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from modelyard.core import log_event, to_micros
-from modelyard.journal import FAMILIES, Family, NotASegment, Segment, quarantined, read_segment, segments
+from modelyard.core import Clock, SystemClock
 
-from .sealing import Sealed, parquet_path, seal
-from .tables import SCHEMAS
-from .unsealed import Unsealed
+from .compacting import Compacted, compact
+from .counting import Counted, by_deployment, joined_truths
+from .coverage import Coverage, coverage_of
+from .features import NamesOf
+from .naming import Named
+from .polars import lazy_frame
+from .reading import FIXED, INTERNAL, LogFiles, Selection, Snapshot, gathered
+from .redacting import Redacted, redact
+from .retention import RetentionSettings, Retired, retire
+from .sealing import Sealed, seal
+from .sql import Database, database
+from .truths import Truths, available_by, in_order, winners
+from .verifying import Verified, verify
 
-_INSTANT = pa.timestamp("us", tz="UTC")
+_PUBLIC = tuple(name for name in FIXED["predictions"] if name not in INTERNAL)
+_NO_NAMES: NamesOf = lambda _deployment, _version: None  # noqa: E731 - the shortest way to say it
 
 
 @dataclass(frozen=True)
 class LogStats:
-    """How much is in the log of a deployment. `predictions` and `joined` count distinct prediction ids.
+    """How much is in the log of a deployment. `predictions` and `joined` count prediction ids.
 
     `damaged` counts files with bytes that are no record, and `lost_bytes` those bytes, in the whole log: damaged bytes
     name no deployment.
@@ -32,6 +42,7 @@ class LogStats:
     predictions: int
     truths: int
     joined: int
+    outcomes: int = 0
     damaged: int = 0
     lost_bytes: int = 0
 
@@ -39,22 +50,46 @@ class LogStats:
 class PredictionLog:
     """Reads what servers wrote, sealed or not. What a server acknowledged is seen by the next call.
 
-    Every record is seen exactly once, also while another process seals. Damage hides no other record and is no error:
-    it is logged and counted in `stats`. A record whose `append` is under way may be seen, and be gone when it fails.
-    Safe for several threads.
+    Every record is seen exactly once, also while another process seals, compacts or redacts. Damage hides no other
+    record and is no error: it is logged and counted in `stats`. A record whose `append` is under way may be seen, and
+    be gone when it fails. Safe for several threads.
+
+    A window costs what it holds, however long the log is: files lie by deployment and day, and only those of the window
+    are opened. `batches` reads a window of any size in bounded memory; what returns a table needs memory for it.
     """
 
-    def __init__(self, journal: Path, folder: Path) -> None:
-        self._journal = journal
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._unsealed = {family: Unsealed() for family in FAMILIES}
-        self._files: dict[Path, tuple[tuple[int, int, int], pa.Table | None]] = {}
-        self._quarantined: dict[Path, int] = {}
+    def __init__(self, journal: Path, folder: Path, *, names: NamesOf = _NO_NAMES, clock: Clock | None = None) -> None:
+        """The log of the segments in `journal` and the files in `folder`. `names` tells the names of a version's
+        features; where it does not know them they are called `feature_0`, `feature_1`, …
+        """
+        self.journal = journal
+        self.folder = folder
+        self.names = names
+        self.files = LogFiles(journal, folder)
+        self._clock = clock or SystemClock()
 
     def seal(self) -> Sealed:
         """Turn finished segments into Parquet; see `sealing.seal`."""
-        return seal(self._journal, self._folder)
+        return seal(self.journal, self.folder)
+
+    def compact(self, *, everything: bool = False) -> Compacted:
+        """Join small files; see `compacting.compact`."""
+        return compact(self.folder, everything=everything)
+
+    def retire(self, settings: RetentionSettings) -> Retired:
+        """Delete the files of days that are older than is kept; see `retention.retire`."""
+        return retire(self.folder, settings, self._clock.now())
+
+    def redact(
+        self, *, entities: Collection[str] = (), prediction_ids: Collection[str] = (), deployment: str | None = None
+    ) -> Redacted:
+        """Take entities and features out of records already written; see `redacting.redact`."""
+        seal(self.journal, self.folder)
+        return redact(self.files, entities=entities, prediction_ids=prediction_ids, deployment=deployment)
+
+    def verify(self) -> Verified:
+        """Read every record, and compare every file with what was written; see `verifying.verify`."""
+        return verify(self.files)
 
     def predictions(
         self,
@@ -62,29 +97,133 @@ class PredictionLog:
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        version: str | None = None,
         answered: bool | None = None,
         arm: str | None = None,
+        entity: str | None = None,
+        columns: Sequence[str] | None = None,
     ) -> pa.Table:
-        """Prediction records with start <= event time < end, one row for each arm that scored the request."""
-        mask = _between("event_us", start, end) & (pc.field("deployment") == deployment)
-        if answered is not None:
-            mask &= pc.field("answered") == answered
-        if arm is not None:
-            mask &= pc.field("arm") == arm
-        return self._read("predictions", start, end).filter(mask)
+        """Prediction records with start <= event time < end, one row for each arm that scored the request.
+
+        With `columns` only these; without, all of them and the features by place, for `feature_columns`.
+        """
+        selection = Selection("predictions", deployment, start, end, version, arm, answered, entity)
+        with self.files.snapshot("predictions") as snapshot:
+            return gathered(snapshot, selection, columns or _PUBLIC, features=columns is None)
+
+    def by_place(
+        self,
+        deployment: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        answered: bool | None = True,
+        columns: Sequence[str] | None = None,
+        features: bool = True,
+        labels: bool = False,
+        as_of: datetime | None = None,
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """Records, by default answers, in tables of one version each, which is named; with the features by place.
+
+        `columns`: those beside the features; None: all of them and `request`. Features are as `feature_values` takes
+        them, of every type, those that `batches` leaves out too. With `labels` (which need `prediction_id`) as in
+        `batches`. Memory holds a row group. Tables of one version have the same columns and types.
+        """
+        selection = Selection("predictions", deployment, start, end, answered=answered)
+        wanted = columns or (*_PUBLIC, "request")
+        with ExitStack() as stack:
+            snapshot = stack.enter_context(self.files.snapshot("predictions"))
+            truths = None
+            if labels:
+                truths = Truths(stack.enter_context(self.files.snapshot("truths")), deployment, as_of)
+            for table, version in snapshot.tables(selection, wanted, features=features):
+                yield version, table if truths is None else truths.joined(table)
+
+    def batches(
+        self,
+        deployment: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        version: str | None = None,
+        answered: bool | None = None,
+        arm: str | None = None,
+        entity: str | None = None,
+        columns: Sequence[str] | None = None,
+        features: Sequence[str] | None = None,
+        labels: bool = False,
+        as_of: datetime | None = None,
+    ) -> pa.RecordBatchReader:
+        """The same records as a stream of Arrow record batches of one schema, in bounded memory.
+
+        Features are columns by name and type (`features`: only these; `()` none; None all), null in records outside
+        the sample, whose `has_features` is false. A feature that is redacted in some record of the window is left out,
+        and so is one of mixed types (`schema` tells). A feature called like one of the log's own columns is
+        `features.NAME`. With `labels` there are `label` and `label_available_us`, as known at `as_of`, null where
+        unknown. The reader holds the files it reads until it is read to the end, closed or dropped.
+        """
+        selection = Selection("predictions", deployment, start, end, version, arm, answered, entity)
+        with ExitStack() as stack:
+            snapshot = stack.enter_context(self.files.snapshot("predictions"))
+            truths = None
+            if labels:
+                truths = Truths(stack.enter_context(self.files.snapshot("truths")), deployment, as_of)
+            named = Named(snapshot, selection, self.names, columns or _PUBLIC, features, labels=labels)
+            held = stack.pop_all()
+
+        def read() -> Iterator[pa.RecordBatch]:
+            with held:
+                yield from named.batches(truths)
+
+        return pa.RecordBatchReader.from_batches(named.schema, read())
+
+    def polars(
+        self,
+        deployment: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        version: str | None = None,
+        answered: bool | None = None,
+        arm: str | None = None,
+        entity: str | None = None,
+        labels: bool = False,
+        as_of: datetime | None = None,
+    ) -> Any:
+        """The same records as a polars LazyFrame, with the columns of `batches`; see `polars.lazy_frame`.
+
+        `log.polars("d", start=day).filter(pl.col("arm") == "live").select(pl.col("latency_us").mean()).collect()`.
+        """
+
+        def read(columns: Sequence[str], features: Sequence[str] | None, *, labels: bool) -> pa.RecordBatchReader:
+            return self.batches(
+                deployment,
+                start=start,
+                end=end,
+                version=version,
+                answered=answered,
+                arm=arm,
+                entity=entity,
+                columns=columns,
+                features=features,
+                labels=labels,
+                as_of=as_of,
+            )
+
+        with read(_PUBLIC, None, labels=labels) as whole:
+            schema = whole.schema
+        return lazy_frame(read, schema)
 
     def truths(self, deployment: str, *, as_of: datetime | None = None) -> pa.Table:
         """The truth that counts for each prediction, as known at `as_of`: the last correction wins.
 
-        Of several the greatest (available, received) wins, among equals the last written.
+        Of several the greatest (available, received) wins, among equals the last written. All of them are in memory:
+        for those of a window use `labelled` or `batches`.
         """
-        table = self._read("truths", None, None).filter(pc.field("deployment") == deployment)
-        if as_of is not None:
-            table = table.filter(pc.field("available_us") <= pa.scalar(as_of, _INSTANT))
-        table = table.append_column("order", pa.array(range(len(table)), pa.int64()))
-        order = [("available_us", "ascending"), ("received_us", "ascending"), ("order", "ascending")]
-        winners = table.sort_by(order).group_by("prediction_id", use_threads=False).aggregate([("label", "last")])
-        return winners.rename_columns({"label_last": "label"})
+        with self.files.snapshot("truths") as snapshot:
+            told = gathered(snapshot, Selection("truths", deployment), FIXED["truths"], features=False)
+        known = told if as_of is None else told.filter(available_by(as_of))
+        return winners(in_order(known))
 
     def labelled(
         self,
@@ -93,117 +232,111 @@ class PredictionLog:
         start: datetime | None = None,
         end: datetime | None = None,
         as_of: datetime | None = None,
+        version: str | None = None,
         answered: bool | None = None,
         arm: str | None = None,
     ) -> pa.Table:
-        """Predictions without error whose truth is known at `as_of`, with a column `label`."""
-        predictions = self.predictions(deployment, start=start, end=end, answered=answered, arm=arm)
-        scored = predictions.filter(pc.field("error").is_null())
-        truths = self.truths(deployment, as_of=as_of)
-        at = pc.index_in(scored.column("prediction_id"), value_set=truths.column("prediction_id").combine_chunks())
-        joined = scored.append_column("label", truths.column("label").take(at))
-        return joined.filter(pc.is_valid(at))
+        """Predictions without error whose truth is known at `as_of`, with columns `label` and `label_available_us`."""
+        found = self.predictions(
+            deployment, start=start, end=end, version=version, answered=answered, arm=arm, columns=_PUBLIC
+        )
+        scored = found.filter(pc.field("error").is_null())
+        with self.files.snapshot("truths") as snapshot:
+            return Truths(snapshot, deployment, as_of).joined(scored).filter(pc.field("label").is_valid())
+
+    def coverage(
+        self,
+        deployment: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        as_of: datetime | None = None,
+        version: str | None = None,
+        arm: str | None = None,
+    ) -> Coverage:
+        """How many of the answers of a window have a label at `as_of` (now), and how late labels come."""
+        moment = self._clock.now() if as_of is None else as_of
+        selection = Selection("predictions", deployment, start, end, version, arm, answered=True)
+        with self.files.snapshot("predictions") as predictions, self.files.snapshot("truths") as told:
+            truths = Truths(told, deployment, moment)
+            return coverage_of(_told(predictions, selection, truths), moment)
+
+    @contextmanager
+    def duckdb(
+        self,
+        deployment: str | None = None,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        version: str | None = None,
+        arm: str | None = None,
+        entity: str | None = None,
+        prediction_id: str | None = None,
+    ) -> Iterator[Database]:
+        """The log, or this part of it, as views of DuckDB: predictions, truths, labelled, outcomes.
+
+        `with log.duckdb("d") as db: db.sql("SELECT count(*) FROM predictions")`. See `sql.Database`.
+        """
+        selection = Selection(
+            "predictions",
+            deployment,
+            start,
+            end,
+            version,
+            arm,
+            entity=entity,
+            first_id=prediction_id,
+            last_id=prediction_id,
+        )
+        with database(self.files, selection, self.names) as opened:
+            yield opened
+
+    def outcomes(
+        self,
+        deployment: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        entity: str | None = None,
+        metric: str | None = None,
+    ) -> pa.Table:
+        """Business outcomes with start <= their time < end, as `POST /feedback` was told them."""
+        selection = Selection("outcomes", deployment, start, end, entity=entity, metric=metric)
+        with self.files.snapshot("outcomes") as snapshot:
+            columns = [name for name in FIXED["outcomes"] if name not in INTERNAL]
+            return gathered(snapshot, selection, columns, features=False)
 
     def stats(self, deployment: str) -> LogStats:
         """Counts over the whole log of a deployment."""
-        predictions = self.predictions(deployment)
-        answered = pc.unique(predictions.filter(pc.field("answered")).column("prediction_id"))
-        truths = self.truths(deployment)
-        joined = pc.sum(pc.is_in(truths.column("prediction_id"), value_set=answered)).as_py() or 0
-        with self._lock:
-            lost = [size for family in FAMILIES for size in self._damaged(family).values()]
-        return LogStats(len(predictions), len(answered), len(truths), joined, len(lost), sum(lost))
-
-    def _read(self, family: Family, start: datetime | None, end: datetime | None) -> pa.Table:
-        """All records of a family that may lie between start and end, oldest segment first."""
-        with self._lock:
-            parts = self._parts(family)
-        return pa.concat_tables(
-            [SCHEMAS[family].empty_table(), *(each for each in parts if _overlaps(each, start, end))]
+        with self.files.snapshot("predictions") as predictions, self.files.snapshot("truths") as truths:
+            counted = by_deployment(predictions).get(deployment, {})
+            told, joined = joined_truths(predictions, truths, deployment)
+        with self.files.snapshot("outcomes") as outcomes:
+            others = sum(each.records for each in by_deployment(outcomes).get(deployment, {}).values())
+        lost = self.files.damage()
+        return LogStats(
+            records=sum(each.records for each in counted.values()),
+            predictions=sum(each.answered for each in counted.values()),
+            truths=told,
+            joined=joined,
+            outcomes=others,
+            damaged=len(lost),
+            lost_bytes=sum(lost.values()),
         )
 
-    def _parts(self, family: Family) -> list[pa.Table]:
-        """Each segment's records once, sealed or not.
+    def versions(self, deployment: str) -> dict[str, Counted]:
+        """How many records each version has, and from when to when; no file is opened for it."""
+        with self.files.snapshot("predictions") as snapshot:
+            return by_deployment(snapshot).get(deployment, {})
 
-        Segments are listed first: one that is sealed meanwhile has its Parquet file before it is deleted.
-        """
-        unsealed = {each.path.stem: each for each in segments(self._journal, family)}
-        sealed = {path.stem: path for path in (self._folder / family).glob("*.parquet")}
-        self._unsealed[family].keep(unsealed.values())
-        tables = (self._part(sealed.get(stem), unsealed.get(stem)) for stem in sorted(unsealed.keys() | sealed.keys()))
-        return [each for each in tables if each is not None]
-
-    def _part(self, sealed: Path | None, unsealed: Segment | None) -> pa.Table | None:
-        """One segment's records: from its Parquet file if that can be read, else from the segment itself."""
-        table = None if sealed is None else self._file(sealed)
-        if table is None and unsealed is not None:
-            table = self._unsealed[unsealed.family].table(unsealed)
-            if table is None:  # sealed, or found to be empty, since it was listed
-                table = self._file(parquet_path(self._folder, unsealed))
-        return table
-
-    def _file(self, path: Path) -> pa.Table | None:
-        """A sealed file, memory-mapped once; None when it is not there, or damaged."""
-        try:
-            status = path.stat()
-            version = (status.st_ino, status.st_size, status.st_mtime_ns)
-            known = self._files.get(path)
-            if known is None or known[0] != version:
-                known = self._files[path] = (version, _load(path))
-        except FileNotFoundError:
-            self._files.pop(path, None)
-            return None
-        return known[1]
-
-    def _damaged(self, family: Family) -> dict[Path, int]:
-        """The damaged files of a family, and how many of their bytes are no record."""
-        self._parts(family)
-        segments_lost = {each.path: self._unsealed[family].lost_bytes(each) for each in segments(self._journal, family)}
-        lost = {path: size for path, size in segments_lost.items() if size}
-        for segment in quarantined(self._journal, family):
-            if segment.path not in self._quarantined:
-                self._quarantined[segment.path] = _lost_bytes(segment)
-            lost[segment.path] = self._quarantined[segment.path]
-        sealed = (self._folder / family).glob("*.parquet")
-        unreadable = (path for path in sealed if path in self._files and self._files[path][1] is None)
-        return lost | {path: self._files[path][0][1] for path in unreadable}
+    def deployments(self) -> list[str]:
+        """The deployments that have records of predictions."""
+        with self.files.snapshot("predictions") as snapshot:
+            return sorted(by_deployment(snapshot))
 
 
-def _load(path: Path) -> pa.Table | None:
-    """The table in a Parquet file; None, and an event, when its bytes are not what was written."""
-    try:
-        return pq.read_table(path, memory_map=True)
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        log_event("history", "sealed file damaged", level=WARNING, file=str(path), damage=str(error))
-        return None
-
-
-def _lost_bytes(segment: Segment) -> int:
-    """How many bytes of a quarantined segment are no record."""
-    try:
-        return read_segment(segment).lost_bytes
-    except FileNotFoundError:
-        return 0
-    except (NotASegment, OSError):
-        return segment.path.stat().st_size
-
-
-def _between(column: str, start: datetime | None, end: datetime | None) -> pc.Expression:
-    mask = pc.scalar(True)  # noqa: FBT003 - an expression that holds for every row
-    if start is not None:
-        mask &= pc.field(column) >= pa.scalar(start, _INSTANT)
-    if end is not None:
-        mask &= pc.field(column) < pa.scalar(end, _INSTANT)
-    return mask
-
-
-def _overlaps(table: pa.Table, start: datetime | None, end: datetime | None) -> bool:
-    if len(table) == 0:
-        return False
-    if start is None and end is None:
-        return True
-    span = pc.min_max(table.column("event_us").cast(pa.int64()))
-    lowest, highest = span["min"].as_py(), span["max"].as_py()
-    return (end is None or lowest < to_micros(end)) and (start is None or highest >= to_micros(start))
+def _told(predictions: Snapshot, selection: Selection, truths: Truths) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Answers without error, some at a time, with all their truths."""
+    for table, _ in predictions.tables(selection, ("prediction_id", "event_us", "error")):
+        scored = table.filter(pc.field("error").is_null())
+        yield scored, truths.told(scored.column("prediction_id"))

@@ -1,21 +1,22 @@
-"""Sealing: finished segments become Parquet files, each exactly once."""
+"""Sealing: finished segments become Parquet files by partition, each record exactly once."""
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from logging import WARNING
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from modelyard.core import log_event, sync_folder
 from modelyard.journal import (
     DAMAGED,
     FAMILIES,
     Damage,
+    Family,
     NotASegment,
     Segment,
     SegmentRead,
@@ -26,7 +27,14 @@ from modelyard.journal import (
     unlock,
 )
 
+from .catalog import Catalogs, Entry
+from .files import write_part
+from .partitions import Part, partitioned
+from .sound import is_sound
 from .tables import to_table
+
+_AT_ONCE = 64 << 20
+"""Bytes of segments that are sealed in one step: what is in memory at a time, and what a crash makes be done again."""
 
 
 @dataclass(frozen=True)
@@ -44,52 +52,135 @@ class Sealed:
     torn_bytes: int = 0
 
 
-def seal(journal: Path, folder: Path) -> Sealed:
-    """Turn every finished segment into `<folder>/<family>/<segment>.parquet`, then delete the segment.
+_Read = tuple[Segment, SegmentRead, bool]
+"""A segment, what is in it, and whether it could be read at all: what could not may be on another day."""
 
-    Finished is what no living writer holds. Written, flushed, renamed, and only then is the segment removed: a crash
-    in between leaves both, and readers go by the Parquet file. All whole records of a damaged segment are sealed, and
-    the segment is kept as `.damaged`; one that the disk does not give back is reported and left alone. Safe while
-    writers, readers and others who seal are at work: of several processes that seal, one works and the others wait.
+
+def seal(journal: Path, folder: Path) -> Sealed:
+    """Turn every finished segment into Parquet files by partition, then delete the segment.
+
+    Finished is what no living writer holds. Files written, flushed and renamed, then the catalog that names them and
+    the segments they hold, and only then are the segments removed: a crash before the catalog changes nothing that a
+    reader sees, one after it leaves segments that readers and the next sealing know to be sealed. All whole records of
+    a damaged segment are sealed, and the segment is kept as `.damaged`; one that the disk does not give back is
+    reported and left alone. Safe while writers, readers and others who seal are at work: of several processes that
+    seal, one works and the others wait.
     """
-    done: list[tuple[Segment, SegmentRead]] = []
+    done: list[_Read] = []
     make_folder(folder, durable=True)
-    with _alone(folder):
+    with alone(folder):
+        catalogs = Catalogs(folder)
         for family in FAMILIES:
-            for segment in segments(journal, family):
-                with claimed(segment) as ours:
-                    if ours:
-                        done.append((segment, _seal(segment, folder)))
+            for group in _groups(segments(journal, family)):
+                done += _seal(group, family, catalogs, folder)
     return Sealed(
         segments=len(done),
-        records=sum(len(found.records) for _, found in done),
-        damaged=tuple(f"{segment.path.name}: {each}" for segment, found in done for each in found.damage),
-        lost_bytes=sum(found.lost_bytes for _, found in done),
-        torn_bytes=sum(found.torn_bytes for _, found in done),
+        records=sum(len(found.records) for _, found, _ in done),
+        damaged=tuple(f"{segment.path.name}: {each}" for segment, found, _ in done for each in found.damage),
+        lost_bytes=sum(found.lost_bytes for _, found, _ in done),
+        torn_bytes=sum(found.torn_bytes for _, found, _ in done),
     )
 
 
-def parquet_path(folder: Path, segment: Segment) -> Path:
-    """Where a segment's records go."""
-    return folder / segment.family / f"{segment.path.stem}.parquet"
+def file_name(number: int, index: int) -> str:
+    """The name of a file that the catalog of this number is the first to name."""
+    return f"{number:012d}-{index:05d}.parquet"
 
 
-def _seal(segment: Segment, folder: Path) -> SegmentRead:
-    """Seal one segment that is ours."""
-    found, readable = _read(segment)
-    if found.records:
-        _write(to_table(found.records, segment.family), parquet_path(folder, segment))
-    if found.damage:
-        _report(segment, found)
-    if readable and found.damage:
-        segment.path.rename(segment.path.with_suffix(DAMAGED))
-    elif readable:
-        segment.path.unlink()
-    return found
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other thread or process changes this log, and keep them out."""
+    descriptor = os.open(folder / ".sealing", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        unlock(descriptor)
+
+
+def _groups(found: Sequence[Segment]) -> Iterator[list[Segment]]:
+    """Segments that are sealed in one step, oldest first."""
+    group: list[Segment] = []
+    size = 0
+    for segment in found:
+        group.append(segment)
+        size += _size(segment)
+        if size >= _AT_ONCE:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _seal(group: Sequence[Segment], family: Family, catalogs: Catalogs, folder: Path) -> list[_Read]:
+    """Seal those of some segments that nobody else holds."""
+    with ExitStack() as claims:
+        ours = [each for each in group if claims.enter_context(claimed(each))]
+        read = [(each, *_read(each)) for each in ours]
+        if any(found.records for _, found, _ in read):
+            _put(read, family, catalogs, folder)
+        for segment, found, readable in read:
+            if found.damage:
+                _report(segment, found)
+            if readable and found.damage:
+                segment.path.rename(segment.path.with_suffix(DAMAGED))
+            elif readable:
+                segment.path.unlink()
+        if ours:
+            sync_folder(ours[0].path.parent)  # before the catalog forgets them: a power cut must not bring one back
+        return read
+
+
+def _put(read: Sequence[_Read], family: Family, catalogs: Catalogs, folder: Path) -> None:
+    """Write the records of segments that no file of the log holds yet, and the catalog with them."""
+    before = catalogs.current()
+    again = {segment.path.name for segment, _, _ in read} & before.consumed
+    lost = (
+        [each for each in before.entries if again & set(each.sources) and not is_sound(folder, each)] if again else []
+    )
+    fresh = _parts([each for each in read if each[0].path.name not in again], family)
+    healed = [part for each in read if each[0].path.name in again for part in _healed(each, family, lost)]
+    parts = [*fresh, *healed]
+    if not parts:
+        return
+    entries = [
+        write_part(
+            folder,
+            file_name(before.number + 1, index),
+            part.table,
+            family=family,
+            kinds=part.kinds,
+            redacted=part.redacted,
+            day=part.day,
+            sources=sorted(set(part.table.column("segment").to_pylist())),
+        )
+        for index, part in enumerate(parts)
+    ]
+    journal = read[0][0].path.parent
+    waiting = {name for name in before.consumed if any((journal.parent / each / name).exists() for each in FAMILIES)}
+    catalogs.commit(
+        msgspec.structs.replace(
+            before,
+            number=before.number + 1,
+            entries=(*(each for each in before.entries if each not in lost), *entries),
+            consumed=frozenset(waiting | {segment.path.name for segment, _, readable in read if readable}),
+        )
+    )
+    log_event("history", "sealed", family=family, segments=len(read), files=len(entries))
+
+
+def _parts(read: Sequence[_Read], family: Family) -> list[Part]:
+    tables = [to_table(found.records, family, segment.path.name) for segment, found, _ in read if found.records]
+    return list(partitioned(pa.concat_tables(tables), family)) if tables else []
+
+
+def _healed(read: _Read, family: Family, lost: Sequence[Entry]) -> list[Part]:
+    """What files that are not what was written held of a segment which, as it happens, was not deleted yet."""
+    wanted = {each.partition for each in lost if read[0].path.name in each.sources}
+    return [each for each in _parts([read], family) if each.partition in wanted]
 
 
 def _read(segment: Segment) -> tuple[SegmentRead, bool]:
-    """What is in a segment, and whether it could be read at all: what could not may be on another day."""
     size = segment.path.stat().st_size
     try:
         return read_segment(segment), True
@@ -97,6 +188,13 @@ def _read(segment: Segment) -> tuple[SegmentRead, bool]:
         return SegmentRead((), 0, damage=(Damage(0, size, error.message),)), True
     except OSError as error:
         return SegmentRead((), 0, damage=(Damage(0, size, str(error)),)), False
+
+
+def _size(segment: Segment) -> int:
+    try:
+        return segment.path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _report(segment: Segment, found: SegmentRead) -> None:
@@ -109,44 +207,3 @@ def _report(segment: Segment, found: SegmentRead) -> None:
         lost_bytes=found.lost_bytes,
         records=len(found.records),
     )
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    """Write a Parquet file that is there whole, also after a power cut, or not at all.
-
-    One that is there already, from a sealing cut short, stays unless it has less: the power cut that ended that
-    sealing may have cost the segment bytes which the file has.
-    """
-    if _rows(path) >= len(table):
-        return
-    make_folder(path.parent, durable=True)
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("wb") as stream:
-            pq.write_table(table, stream, compression="zstd")
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def _rows(path: Path) -> int:
-    """How many rows a Parquet file has, by its own word; -1 when it is not there or is none."""
-    try:
-        return int(pq.read_metadata(path).num_rows)
-    except (FileNotFoundError, pa.ArrowInvalid):
-        return -1
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other thread or process seals into this folder, and keep them out."""
-    descriptor = os.open(folder / ".sealing", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        unlock(descriptor)

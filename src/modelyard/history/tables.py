@@ -1,20 +1,23 @@
-"""Journal records as Arrow tables."""
+"""Journal records as Arrow tables, with where each was written."""
 
 from collections.abc import Sequence
 
 import msgspec
 import pyarrow as pa
 
-from modelyard.core import Scalar
-from modelyard.journal import REDACTED, Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
+from modelyard.journal import Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
 
-_INSTANT = pa.timestamp("us", tz="UTC")
+INSTANT = pa.timestamp("us", tz="UTC")
+
+WRITTEN = (("segment", pa.string()), ("position", pa.int64()))
+"""Where a record was written first: the segment's name, and the record's number among its whole records, from 0. No
+two records share both, however often files are written anew, and they say which of two was written last."""
 
 SCHEMAS: dict[Family, pa.Schema] = {
     "predictions": pa.schema(
         [
             ("prediction_id", pa.string()),
-            ("event_us", _INSTANT),
+            ("event_us", INSTANT),
             ("deployment", pa.string()),
             ("generation", pa.int64()),
             ("model_version", pa.string()),
@@ -27,7 +30,10 @@ SCHEMAS: dict[Family, pa.Schema] = {
             ("scores", pa.list_(pa.float64())),
             ("latency_us", pa.int64()),
             ("error", pa.string()),
-            ("logged_us", _INSTANT),
+            ("logged_us", INSTANT),
+            ("request", pa.binary()),
+            ("forced", pa.bool_()),
+            *WRITTEN,
         ]
     ),
     "truths": pa.schema(
@@ -35,9 +41,10 @@ SCHEMAS: dict[Family, pa.Schema] = {
             ("prediction_id", pa.string()),
             ("deployment", pa.string()),
             ("label", pa.string()),
-            ("event_us", _INSTANT),
-            ("available_us", _INSTANT),
-            ("received_us", _INSTANT),
+            ("event_us", INSTANT),
+            ("available_us", INSTANT),
+            ("received_us", INSTANT),
+            *WRITTEN,
         ]
     ),
     "outcomes": pa.schema(
@@ -46,8 +53,9 @@ SCHEMAS: dict[Family, pa.Schema] = {
             ("entity", pa.string()),
             ("metric", pa.string()),
             ("value", pa.float64()),
-            ("event_us", _INSTANT),
-            ("received_us", _INSTANT),
+            ("event_us", INSTANT),
+            ("received_us", INSTANT),
+            *WRITTEN,
         ]
     ),
     "sketches": pa.schema(
@@ -57,37 +65,51 @@ SCHEMAS: dict[Family, pa.Schema] = {
             ("model_version", pa.string()),
             ("bundle", pa.string()),
             ("server", pa.string()),
-            ("from_us", _INSTANT),
-            ("to_us", _INSTANT),
+            ("from_us", INSTANT),
+            ("to_us", INSTANT),
             ("rows", pa.int64()),
             ("columns", pa.binary()),
+            *WRITTEN,
         ]
     ),
 }
-"""Features and sketch columns are kept as MessagePack: their shape differs from version to version. Labels and
-predictions are text, as the model's classes are."""
+"""As records come out of a segment. Features, fields of requests and sketch columns are MessagePack there: their shape
+differs from version to version. Labels and predictions are text, as the model's classes are."""
+
+LATER: dict[Family, dict[str, bytes | bool]] = {
+    "predictions": {"request": b"\x90", "forced": False},
+    "truths": {},
+    "outcomes": {},
+    "sketches": {},
+}
+"""Columns that files and messages of older versions lack, in the order in which they came, and what stands for them
+there: an empty list in MessagePack, say. No scalars of Arrow: the first of those imports pandas."""
+
+TIMES: dict[Family, str] = {
+    "predictions": "event_us",
+    "truths": "event_us",
+    "outcomes": "event_us",
+    "sketches": "from_us",
+}
+"""The instant of a record that windows go by."""
 
 _PACK = msgspec.msgpack.Encoder().encode
-_PACKED = {"features", "columns"}
+_PACKED = {"features", "request", "columns"}
 _TEXT = {"label", "prediction"}
+_WHERE = {name for name, _ in WRITTEN}
 
 
-def to_table(records: Sequence[Record], family: Family) -> pa.Table:
-    """Records of one family as a table, one row each, in their order."""
+def to_table(records: Sequence[Record], family: Family, segment: str, first: int = 0) -> pa.Table:
+    """Records of one family from one segment as a table, one row each, in their order, numbered from `first`."""
     schema = SCHEMAS[family]
-    columns = [pa.array([_cell(record, name) for record in records], schema.field(name).type) for name in schema.names]
+    columns = [
+        pa.array([_cell(record, name) for record in records], schema.field(name).type)
+        for name in schema.names
+        if name not in _WHERE
+    ]
+    columns.append(pa.repeat(segment, len(records)))
+    columns.append(pa.array(range(first, first + len(records)), pa.int64()))
     return pa.table(columns, schema=schema)
-
-
-def feature_columns(table: pa.Table, names: Sequence[str]) -> dict[str, list[Scalar]]:
-    """The logged features of predictions of one version, by name in its signature's order.
-
-    Predictions logged without features are left out, and so are columns that are redacted in any of them.
-    """
-    decoder = msgspec.msgpack.Decoder()
-    rows = [row for row in map(decoder.decode, table.column("features").to_pylist()) if row]
-    columns = {name: [row[index] if index < len(row) else None for row in rows] for index, name in enumerate(names)}
-    return {name: values for name, values in columns.items() if REDACTED not in values}
 
 
 def _cell(record: PredictionRecord | TruthRecord | OutcomeRecord | SketchRecord, name: str) -> object:

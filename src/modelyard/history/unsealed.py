@@ -78,7 +78,7 @@ class Unsealed:
 def _extended(known: _Decoded, found: SegmentRead, segment: Segment, size: int) -> _Decoded:
     table = known.table
     if found.records:
-        table = pa.concat_tables([table, to_table(found.records, segment.family)])
+        table = pa.concat_tables([table, to_table(found.records, segment.family, segment.path.name, len(table))])
         if table.column(0).num_chunks > _MANY_CHUNKS:
             table = table.combine_chunks()
     settled = sum(each.size for each in found.damage if each.at < found.valid_bytes)

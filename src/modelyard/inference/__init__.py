@@ -5,7 +5,18 @@ child process, loading through a closed list of runtimes (some in worker process
 predictions, and the mergeable histogram. Does not own building bundles (`bundling`) or answering (`serving`).
 """
 
-from .bundle import GOLDEN_ARRAYS, GOLDEN_FILE, PROFILE_FILE, Bundle, Golden, Predictions, load_bundle, worst_error
+from .bundle import (
+    GOLDEN_ARRAYS,
+    GOLDEN_FILE,
+    PROFILE_FILE,
+    Bundle,
+    Golden,
+    Predictions,
+    golden_rows,
+    label_of,
+    load_bundle,
+    worst_error,
+)
 from .compiled import TREES_FILE, TreeArrays, compiled_walker, pack_trees, ready_walker, unpack_trees
 from .encode import Encoded, Encoder
 from .errors import (
@@ -19,6 +30,7 @@ from .errors import (
     NotExplained,
     PythonNotPermitted,
     SignaturesDamaged,
+    TransformFailed,
     UnknownRuntime,
 )
 from .explain import (
@@ -46,7 +58,7 @@ from .isolated import (
     PythonModel,
     data_frame,
 )
-from .permission import PYTHON, admit
+from .permission import PYTHON, admit, runs_python
 from .probe import probe_bundle
 from .records import (
     FORMAT_VERSION,
@@ -58,15 +70,28 @@ from .records import (
     FieldKind,
     NumberProfile,
     ReferenceProfile,
+    SampledRows,
     Signature,
     Task,
 )
 from .runtimes import ISOLATED, RUNTIMES, Runtime
 from .runtimes.onnx import GIVEN
 from .runtimes.trees import TREES, TreesRuntime, load_trees
+from .sampled import (
+    MISSING_CODE,
+    codes_of,
+    fences,
+    level_codes,
+    losses_of,
+    number_codes,
+    pack_rows,
+    sampled_columns,
+    with_losses,
+)
 from .signing import NO_TRUST_ASKED, SIGNATURES_FILE, Trust, add_signatures, sign_bundle, signers_of
 from .sketch import Counts, Sketch, merge
 from .tensors import TensorEncoder, described, encoder_of, pack_golden, tensor_of
+from .transforms import Transform, Transformed, Transforms
 from .verify import verify_bundle
 from .write import INFO_FILE, write_bundle
 
@@ -83,6 +108,7 @@ __all__ = [
     "ISOLATED",
     "LARGEST_SINGLE",
     "LIGHTGBM_FILE",
+    "MISSING_CODE",
     "NO_TRUST_ASKED",
     "PICKLE_FILE",
     "PROFILE_FILE",
@@ -123,12 +149,17 @@ __all__ = [
     "PythonNotPermitted",
     "ReferenceProfile",
     "Runtime",
+    "SampledRows",
     "Scale",
     "Signature",
     "SignaturesDamaged",
     "Sketch",
     "Task",
     "TensorEncoder",
+    "Transform",
+    "TransformFailed",
+    "Transformed",
+    "Transforms",
     "TreeArrays",
     "TreeModel",
     "TreesRuntime",
@@ -136,25 +167,36 @@ __all__ = [
     "UnknownRuntime",
     "add_signatures",
     "admit",
+    "codes_of",
     "compiled_walker",
     "data_frame",
     "described",
     "encoder_of",
     "explain_info",
+    "fences",
+    "golden_rows",
+    "label_of",
+    "level_codes",
     "load_bundle",
     "load_explainer",
     "load_trees",
+    "losses_of",
     "merge",
+    "number_codes",
     "pack_explainer",
     "pack_golden",
+    "pack_rows",
     "pack_trees",
     "probe_bundle",
     "ready_walker",
+    "runs_python",
+    "sampled_columns",
     "sign_bundle",
     "signers_of",
     "tensor_of",
     "unpack_trees",
     "verify_bundle",
+    "with_losses",
     "worst_error",
     "write_bundle",
 ]

@@ -25,6 +25,7 @@ from .runtimes.onnx import OnnxTensorsRuntime
 from .runtimes.trees import TREES, TreesRuntime, read_trees
 from .signing import NO_TRUST_ASKED, Trust
 from .tensors import encoder_of, typical, unpack_golden
+from .transforms import Transforms
 from .verify import verify_bundle
 
 GOLDEN_FILE, PROFILE_FILE = "golden.json", "profile.json"
@@ -55,7 +56,10 @@ class Predictions:
 
 
 class Bundle:
-    """A verified and loaded bundle. Immutable; safe for any thread."""
+    """A verified and loaded bundle. Immutable; safe for any thread.
+
+    `transforms`: the functions of on-demand features, in their worker process; None where the plan has none.
+    """
 
     def __init__(
         self,
@@ -64,8 +68,10 @@ class Bundle:
         runtime: Runtime,
         profile: ReferenceProfile,
         explanation: Explanation,
+        transforms: Transforms | None = None,
     ) -> None:
         self.info = info
+        self.transforms = transforms
         self.digest = digest
         self.profile = profile
         self._explanation = explanation
@@ -140,12 +146,14 @@ class Bundle:
 
     @property
     def isolated(self) -> bool:
-        """Whether the model runs in a worker process, and a call may take as long as that one's deadline."""
-        return self.runtime in ISOLATED
+        """Whether the model, or a function of its features, runs in a worker process: a call may take its deadline."""
+        return self.runtime in ISOLATED or self.transforms is not None
 
     def close(self) -> None:
-        """End the worker process, if there is one; the bundle is not asked again. Dropping the bundle does so too."""
+        """End its worker processes, if any; the bundle is not asked again. Dropping the bundle does so too."""
         self._runtime.close()
+        if self.transforms is not None:
+            self.transforms.close()
 
     @property
     def explains(self) -> bool:
@@ -171,9 +179,7 @@ class Bundle:
 
         At exactly one half it is the first, as scikit-learn, LightGBM and XGBoost have it.
         """
-        if self.info.task == "binary":
-            return self.info.classes[int(scores[0] > 0.5)]
-        return self.info.classes[int(np.argmax(scores))]
+        return label_of(self.info, scores)
 
     def _ordered(self, index: int, row: Sequence[Value] | Mapping[str, Value]) -> Sequence[Value]:
         if not isinstance(row, Mapping):
@@ -185,6 +191,13 @@ class Bundle:
                 remedy=f"It takes: {', '.join(self._names)}.",
             )
         return [row.get(name) for name in self._names]
+
+
+def label_of(info: BundleInfo, scores: Sequence[float] | NDArray[np.float64]) -> str:
+    """The class that one row of a classifier's scores stands for; see `Bundle.label_of`."""
+    if info.task == "binary":
+        return info.classes[int(scores[0] > 0.5)]
+    return info.classes[int(np.argmax(scores))]
 
 
 def load_bundle(
@@ -213,14 +226,20 @@ def load_bundle(
     admit(folder, info, digest, trust, allow_python)
     profile = msgspec.json.decode((folder / PROFILE_FILE).read_bytes(), type=ReferenceProfile)
     explanation = Explanation(folder.absolute(), info, explain_info(folder, info))
+    transforms = Transforms(folder, limits) if info.transforms else None
     walk = ready_walker() if TREES_FILE in info.files else None
-    if walk is not None and (trees := _trees(folder, info, walk)) is not None:
-        return Bundle(info, digest, trees, profile, explanation)
-    load = RUNTIMES[info.runtime]
-    runtime = load(folder, limits) if info.runtime in ISOLATED else load(folder)
-    bundle = Bundle(info, digest, runtime, profile, explanation)
     try:
-        bundle.replay(*_golden(folder, info))
+        if walk is not None and (trees := _trees(folder, info, walk)) is not None:
+            return Bundle(info, digest, trees, profile, explanation, transforms)
+        load = RUNTIMES[info.runtime]
+        runtime = load(folder, limits) if info.runtime in ISOLATED else load(folder)
+    except BaseException:
+        if transforms is not None:
+            transforms.close()
+        raise
+    bundle = Bundle(info, digest, runtime, profile, explanation, transforms)
+    try:
+        bundle.replay(*golden_rows(folder, info))
     except BaseException:
         bundle.close()
         raise
@@ -234,7 +253,7 @@ def _trees(folder: Path, info: BundleInfo, walk: Walk) -> TreesRuntime | None:
     arrays = read_trees(folder, info.files[TREES_FILE], len(info.signature.fields))
     if arrays is None:
         return None
-    runtime, (rows, expected) = TreesRuntime(arrays, walk), _golden(folder, info)
+    runtime, (rows, expected) = TreesRuntime(arrays, walk), golden_rows(folder, info)
     error = worst_error(expected, runtime.scores(encoder_of(info.signature)(rows).matrix), info.floor)
     if error <= info.tolerance:
         return runtime
@@ -255,7 +274,8 @@ def worst_error(expected: NDArray[np.float64], answers: NDArray[np.float64], flo
     return float(np.max(np.abs(answers - expected) / np.maximum(np.abs(expected), floor)))
 
 
-def _golden(folder: Path, info: BundleInfo) -> tuple[Sequence[Sequence[Value]], NDArray[np.float64]]:
+def golden_rows(folder: Path, info: BundleInfo) -> tuple[Sequence[Sequence[Value]], NDArray[np.float64]]:
+    """A bundle's golden rows, in its signature's order, and the original model's scores for them (n, k)."""
     if not info.signature.has_tensors:
         golden = msgspec.json.decode((folder / GOLDEN_FILE).read_bytes(), type=Golden)
         return golden.rows, np.array(golden.scores)

@@ -11,10 +11,11 @@ _KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "XDG_CACHE_HOME", "LOC
 """What the interpreter needs to start, and no secret."""
 
 
-def child_environment() -> dict[str, str]:
-    """The environment of a child: few names of this process's, and the places where it finds modules."""
+def child_environment(hidden: Path | None = None) -> dict[str, str]:
+    """The environment of a child: few names of this process's, and the places where it finds modules but for one."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    places = os.pathsep.join(str(Path(each).absolute()) for each in sys.path if each)
+    there = [Path(each).absolute() for each in sys.path if each]
+    places = os.pathsep.join(str(each) for each in there if hidden is None or each.resolve() != hidden.resolve())
     return environment | {"PYTHONPATH": places, "OPENBLAS_NUM_THREADS": "1"}
 
 

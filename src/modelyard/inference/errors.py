@@ -66,6 +66,16 @@ class IsolatedModelFailed(Failed):
     code = "ISOLATED_MODEL_FAILED"
 
 
+class TransformFailed(Failed):
+    """The function of an on-demand view gave nothing for a row: it raised, hung, ended its worker, or gave otherwise
+    than was declared.
+
+    `context["why"]` is as of `IsolatedModelFailed`.
+    """
+
+    code = "TRANSFORM_FAILED"
+
+
 class NotExplained(InvalidInput):
     """The bundle does not hold what explaining its predictions takes."""
 

@@ -13,6 +13,11 @@ PYTHON = "python"
 """The runtime that runs what its author wrote: pickles and code."""
 
 
+def runs_python(info: BundleInfo) -> bool:
+    """Whether a bundle holds Python of its author's: its model, or functions that its features are computed by."""
+    return info.runtime == PYTHON or bool(info.transforms)
+
+
 def admit(folder: Path, info: BundleInfo, digest: Digest, trust: Trust, allow_python: Collection[Digest] = ()) -> None:
     """Return when the verified bundle in a folder may be loaded, and its Python run if it has any.
 
@@ -23,13 +28,17 @@ def admit(folder: Path, info: BundleInfo, digest: Digest, trust: Trust, allow_py
     this user may read or reach: that is what the permission is about.
     """
     trust.check(folder, digest)
-    if info.runtime != PYTHON or digest in allow_python or trust.python(folder, digest):
+    if not runs_python(info) or digest in allow_python or trust.python(folder, digest):
         return
     raise PythonNotPermitted(
-        f"The bundle {digest[:12]}… of {info.model} {info.version} runs Python of its author's, which is not permitted "
-        "for it.",
+        f"The bundle {digest[:12]}… of {info.model} {info.version} runs Python of its author's"
+        f"{_where(info)}, which is not permitted for it.",
         context={"digest": digest, "model": info.model, "version": info.version},
         remedy=f"If you trust its author: security.python_bundles: [{digest}] in modelyard.yaml, or sign it with the "
         "workspace's key and set security.python_signed: true, or "
         f"--allow-python {digest}, or load_bundle(folder, allow_python=['{digest}']).",
     )
+
+
+def _where(info: BundleInfo) -> str:
+    return f" ({len(info.transforms)} file(s) of functions of features)" if info.transforms else ""

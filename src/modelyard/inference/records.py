@@ -6,7 +6,7 @@ import msgspec
 
 from modelyard.core import Digest
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """The bundle format this code writes. It reads this version and every older one, and refuses newer ones.
 
 To change the format: raise this number, give every new field a default that means what older bundles did, add a bundle
@@ -14,7 +14,8 @@ of the old version to `tests/inference/test_formats.py`, and say in the changelo
 
 1: as first released. 2: `finite` and `largest` of fields, `floor` of the bundle, the ONNX runtimes. 3: tensors and
 text as fields, their runtime `onnx-tensors` and their golden rows in `golden.npz`. 4: in the feature plan, on-demand
-features (`derived`), what only they read (`inputs` of views), and the policy `serve`.
+features (`derived`), what only they read (`inputs` of views), and the policy `serve`. 5: functions of on-demand
+features: their files of code (`transforms`), and `functions` in the feature plan.
 """
 
 LARGEST_SINGLE = 3.4028234663852886e38
@@ -87,7 +88,8 @@ class NumberProfile(msgspec.Struct, frozen=True, tag="number"):
     """A numeric column in the reference: counts between quantile `edges`.
 
     `edges` are strictly increasing finite inner cut points, at most 511; `counts` has `len(edges) + 1` bins, bin i
-    holding values v with edges[i-1] < v <= edges[i]; nulls (NaN) are counted apart.
+    holding values v with edges[i-1] < v <= edges[i]; nulls (NaN) are counted apart. `strays`: values beyond the
+    fences that `fences` draws from the bins; None where nobody counted.
     """
 
     name: str
@@ -96,6 +98,13 @@ class NumberProfile(msgspec.Struct, frozen=True, tag="number"):
     nulls: int
     mean: float | None = None
     deviation: float | None = None
+    strays: int | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the reference holds one value, up to the rounding of its mean: its only edge."""
+        spread = abs(self.mean or 0.0) * 1e-9
+        return len(self.edges) == 1 and self.deviation is not None and self.deviation <= spread
 
 
 class CategoryProfile(msgspec.Struct, frozen=True, tag="category"):
@@ -112,12 +121,24 @@ ColumnProfile = NumberProfile | CategoryProfile
 """The reference distribution of one column."""
 
 
+class SampledRows(msgspec.Struct, frozen=True):
+    """Rows as codes of their bins or levels, a byte a value, row after row; see `sampled`.
+
+    `losses`: how wrong the model was on each, in four bytes, NaN where that is not known; empty where it is of none.
+    """
+
+    columns: tuple[str, ...]
+    codes: bytes
+    losses: bytes = b""
+
+
 class ReferenceProfile(msgspec.Struct, frozen=True):
     """What training-time data looked like: input columns, the model's scores, and calibration.
 
     `importance` maps feature name to a non-negative weight summing to 1 (permutation importance). `calibration` has
     (mean score, share of positives, rows) by score decile, for binary tasks. `performance` holds the holdout metrics
-    that monitoring compares with.
+    that monitoring compares with. `sample`: some of the rows, for what columns show only together, and segments; with
+    losses where `performance` is of the same rows.
     """
 
     rows: int
@@ -126,12 +147,14 @@ class ReferenceProfile(msgspec.Struct, frozen=True):
     importance: dict[str, float] = {}
     calibration: tuple[tuple[float, float, int], ...] = ()
     performance: dict[str, float] = {}
+    sample: SampledRows | None = None
 
 
 class BundleInfo(msgspec.Struct, frozen=True):
     """The contents of `bundle.json`. Its SHA-256 is the bundle's digest; `files` pins every other file.
 
-    `plan` is the feature plan as JSON; the room `online` gives it its meaning (`online.FeaturePlan`). Scores may differ
+    `plan` is the feature plan as JSON; the room `online` gives it its meaning (`online.FeaturePlan`). `transforms` are
+    the files of code that its functions are in, which run in a worker process and need permission. Scores may differ
     from the original's by `tolerance`, relative to the original's score or, where that is smaller, to `floor`.
     """
 
@@ -151,3 +174,4 @@ class BundleInfo(msgspec.Struct, frozen=True):
     tolerance: float = 1e-6
     floor: float = 1e-12
     created_us: int = 0
+    transforms: tuple[str, ...] = ()

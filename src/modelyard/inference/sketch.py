@@ -19,16 +19,22 @@ class Sketch:
             (each.name, np.array(each.edges) if isinstance(each, NumberProfile) else np.arange(len(each.levels) - 1.0))
             for each in profile.columns
         ]
-        self._counts = [np.zeros(len(edges) + 2, dtype=np.int64) for _, edges in self._columns]
+        self._cuts = [np.append(edges, np.inf) for _, edges in self._columns]  # beyond all of them is NaN
+        self._counts = [np.zeros(len(cuts) + 1, dtype=np.int64) for cuts in self._cuts]
         self.rows = 0
 
     def update(self, matrix: NDArray[np.float64]) -> None:
-        """Count the rows of an encoded matrix (n_rows, n_fields), in the profile's column order."""
-        for index, (_, edges) in enumerate(self._columns):
-            values = matrix[:, index]
-            bins = np.searchsorted(edges, values, side="left")
-            bins[np.isnan(values)] = len(edges) + 1
-            self._counts[index] += np.bincount(bins, minlength=len(edges) + 2)
+        """Count the rows of an encoded matrix (n_rows, n_fields), in the profile's column order.
+
+        Sorts each column: among a few hundred rows a row costs less so than when the bin of each value is looked for.
+        """
+        ordered = np.array(matrix.T, order="C")
+        ordered.sort()
+        for values, cuts, counts in zip(ordered, self._cuts, self._counts, strict=False):
+            ends = np.searchsorted(values, cuts, side="right")
+            counts[0] += ends[0]
+            counts[1:-1] += ends[1:] - ends[:-1]
+            counts[-1] += len(values) - ends[-1]
         self.rows += len(matrix)
 
     def take(self) -> Counts:

@@ -7,14 +7,15 @@ from .append import Durability, Journal
 from .errors import JournalUnavailable, NotASegment, Unrecordable
 from .frames import FAMILIES, MAX_RECORD, Damage, SegmentRead, decode_segment, family_of
 from .records import REDACTED, ErrorClass, Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
-from .segments import DAMAGED, Segment, claimed, quarantined, read_segment, segments, unlock
-from .writing import make_folder
+from .segments import DAMAGED, SUFFIX, Segment, claimed, quarantined, read_segment, segments, unlock
+from .writing import make_folder, write_segment
 
 __all__ = [
     "DAMAGED",
     "FAMILIES",
     "MAX_RECORD",
     "REDACTED",
+    "SUFFIX",
     "Damage",
     "Durability",
     "ErrorClass",
@@ -38,4 +39,5 @@ __all__ = [
     "read_segment",
     "segments",
     "unlock",
+    "write_segment",
 ]

@@ -4,6 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,9 @@ from .frames import encode_frame, family_of
 from .records import Family, Record
 from .segments import SUFFIX
 from .writing import OpenSegment
+
+_NUMBERS = count(1)
+"""Of the segments that this process opens, whatever the journal."""
 
 Durability = Literal["process", "power"]
 """What an acknowledged record survives: the end of the process, or of the power."""
@@ -43,7 +47,6 @@ class Journal:
         self._durable = durability == "power"
         self._segment_bytes = segment_bytes
         self._open: dict[Family, OpenSegment] = {}
-        self._count = 0
         self._lock = threading.Lock()
         self.written = 0
         self.refused = 0
@@ -101,8 +104,8 @@ class Journal:
         return segment
 
     def _name(self) -> str:
-        self._count += 1
-        return f"{to_micros(self._clock.now()):016d}-{self._server}-{os.getpid()}-{self._count:06d}{SUFFIX}"
+        """Never that of an earlier segment, which a reader may know as sealed: not even when the clock stands still."""
+        return f"{to_micros(self._clock.now()):016d}-{self._server}-{os.getpid()}-{next(_NUMBERS):06d}{SUFFIX}"
 
     def _forget(self) -> None:
         """In a forked process: leave the segments to the process that opened them, and the lock to its threads."""

@@ -21,7 +21,11 @@ class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     One request row gives one record for each arm that scored it, under the same `prediction_id`; exactly one of them
     is `answered` (the one whose answer the caller got). `features` follow the bundle's signature order, before
     encoding; they are empty when they were not to be had or not sampled, and REDACTED where the deployment says so.
-    `scores` as in `inference.Predictions`, one row. `latency_us` is the arm's own time, features included.
+    `scores` as in `inference.Predictions`, one row. `latency_us` is the arm's own time, features included. `request`
+    has the fields that were sent and are no features (keys of views, what only expressions need), in the order of the
+    bundle's plan: with them the features can be looked up again. It is empty and REDACTED as features are. `forced`
+    says that the caller named the arm, not the route: such a row tells nothing of shares, and who compares arms leaves
+    it out.
     """
 
     prediction_id: str
@@ -39,6 +43,8 @@ class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     latency_us: int
     error: ErrorClass | None = None
     logged_us: Micros = Micros(0)
+    request: tuple[Scalar, ...] = ()
+    forced: bool = False
 
 
 class TruthRecord(msgspec.Struct, frozen=True, array_like=True):

@@ -15,6 +15,8 @@ from .frames import HEADER_SIZE, SegmentRead, decode_frames, decode_segment, syn
 from .records import Family
 
 SUFFIX = ".seg"
+"""The suffix of a segment; what has another is not read."""
+
 DAMAGED = ".damaged"
 """The suffix of a segment that is set aside, its whole records sealed."""
 

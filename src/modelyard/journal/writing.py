@@ -7,7 +7,8 @@ from pathlib import Path
 
 from modelyard.core import log_event, sync_folder
 
-from .frames import HEADER, HEADER_SIZE, new_sync
+from .frames import HEADER, HEADER_SIZE, encode_frame, new_sync
+from .records import Record
 from .segments import locked, unlock
 
 
@@ -79,6 +80,22 @@ class OpenSegment:
     def _flush(self) -> None:
         if self._durable:
             os.fsync(self._descriptor)
+
+
+def write_segment(path: Path, records: Sequence[Record]) -> None:
+    """Write a whole segment of records of one family, durably; Unrecordable when a value cannot be written.
+
+    Give it a name that is no segment's, and rename it when it is to be read.
+    """
+    make_folder(path.parent, durable=True)
+    sync = new_sync()
+    with path.open("wb") as stream:
+        stream.write(HEADER + sync)
+        for record in records:
+            stream.write(sync + encode_frame(record))
+        stream.flush()
+        os.fsync(stream.fileno())
+    sync_folder(path.parent)
 
 
 def make_folder(folder: Path, *, durable: bool) -> None:

@@ -6,38 +6,46 @@ from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
 from modelyard.core import Scalar, Verdict
-from modelyard.inference import CategoryProfile, ColumnProfile, NumberProfile
+from modelyard.inference import ColumnProfile
 from modelyard.stats import ks_binned, null_quantile, psi, total_variation
 
+from .counts import ColumnCounter, ColumnCounts, counts_of
 from .records import FeatureDrift
 from .settings import MonitorSettings
 
 ALPHA = 0.01
 """Chance, over all features of a window together, that one is called drifted when nothing changed."""
 
-Counts = NDArray[np.float64]
-
 
 def feature_drift(
     reference: ColumnProfile, values: Sequence[Scalar], settings: MonitorSettings, *, columns: int
 ) -> FeatureDrift:
-    """Judge one column of a window, raw values (n,), against its reference profile.
+    """Judge one column of a window, raw values (n,), against its reference profile; see `drift_of`."""
+    counter = ColumnCounter(reference, None)
+    counter.add(values)
+    return drift_of(counts_of(reference), counter.whole(), settings, columns=columns)
+
+
+def drift_of(
+    reference: ColumnCounts, current: ColumnCounts, settings: MonitorSettings, *, columns: int
+) -> FeatureDrift:
+    """Judge the counts of one column against those of the reference, over the same bins or levels.
 
     Drifted: PSI or the effect (KS, total variation) or the change of the missing share is beyond its threshold, and
     the effect also beyond what chance gives at these sizes, corrected over `columns`. Where chance alone could reach
     the threshold the verdict is inconclusive, unless the effect is beyond that too. With values on one side only there
-    is nothing to compare but the missing share. Rows are taken as independent.
+    is nothing to compare but the missing share. Rows are taken as independent. Values of the wrong type count as
+    missing; `quality` has them apart.
     """
-    missing = _missing(reference, values)
-    chance = _chance_of_share(_rows(reference), len(values), columns)
-    before, now = _counts(reference, values)
-    is_number = isinstance(reference, NumberProfile)
+    missing = _missing(reference), _missing(current)
+    chance = _chance_of_share(reference.rows, current.rows, columns)
+    before, now = np.array(reference.bins, dtype=float), np.array(current.bins, dtype=float)
+    is_number = reference.kind == "number"
     effect = ks_binned(before, now) if is_number else total_variation(before, now)
     stability = psi(before, now)
-    bound = max(chance, _bound(tuple(before.tolist()), _rounded(int(now.sum())), columns, numeric=is_number))
+    bound = max(chance, _bound(reference.bins, _rounded(int(now.sum())), columns, numeric=is_number))
     changed = effect > bound and (stability > settings.psi or effect > settings.distance)
     verdict, reason = "pass", f"effect {effect:.2f}"
     if changed:
@@ -50,7 +58,7 @@ def feature_drift(
         verdict, reason = "inconclusive", f"{int(now.sum())} rows cannot show an effect of {settings.distance:g}"
     return FeatureDrift(
         name=reference.name,
-        kind="number" if is_number else "category",
+        kind=reference.kind,
         psi=stability,
         effect=effect,
         bound=min(bound, 1.0),
@@ -58,7 +66,7 @@ def feature_drift(
         missing_current=missing[1],
         verdict=Verdict(verdict).value,
         reason=reason,
-        shift=_shift(reference, values),
+        shift=_shift(reference, current),
     )
 
 
@@ -69,50 +77,14 @@ def _chance_of_share(reference: int, current: int, columns: int) -> float:
     return NormalDist().inv_cdf(1 - ALPHA / columns / 2) * sqrt(0.25 * (1 / reference + 1 / current))
 
 
-def _rows(reference: ColumnProfile) -> int:
-    unknown = reference.unknown if isinstance(reference, CategoryProfile) else 0
-    return sum(reference.counts) + unknown + reference.nulls
+def _missing(counts: ColumnCounts) -> float:
+    return (counts.missing + counts.mistyped) / max(1, counts.rows)
 
 
-def _missing(reference: ColumnProfile, values: Sequence[Scalar]) -> tuple[float, float]:
-    """The share of missing values in the reference and now."""
-    now = sum(value is None for value in values)
-    return reference.nulls / max(1, _rows(reference)), now / max(1, len(values))
-
-
-def _counts(reference: ColumnProfile, values: Sequence[Scalar]) -> tuple[Counts, Counts]:
-    """Reference and current counts over the same bins or levels; all unknown levels share one."""
-    present = [value for value in values if value is not None]
-    if isinstance(reference, NumberProfile):
-        numbers = np.array([float(value) for value in present])
-        if _is_constant(reference):
-            return _around(reference.edges[0], sum(reference.counts), numbers)
-        bins = np.searchsorted(np.array(reference.edges), numbers, side="left")
-        return np.array(reference.counts, dtype=float), np.bincount(bins, minlength=len(reference.counts)).astype(float)
-    index = {level: position for position, level in enumerate(reference.levels)}
-    now = np.zeros(len(index) + 1)
-    for value in present:
-        now[index.get(str(value), len(index))] += 1
-    return np.array([*reference.counts, reference.unknown], dtype=float), now
-
-
-def _is_constant(reference: NumberProfile) -> bool:
-    """Whether the reference holds one value, up to the rounding of its mean: its only edge."""
-    spread = abs(reference.mean or 0.0) * 1e-9
-    return len(reference.edges) == 1 and reference.deviation is not None and reference.deviation <= spread
-
-
-def _around(value: float, rows: int, numbers: Counts) -> tuple[Counts, Counts]:
-    """Counts below, at and above the one value of the reference, whose bin would hide what falls below."""
-    now = [np.sum(numbers < value), np.sum(numbers == value), np.sum(numbers > value)]
-    return np.array([0.0, rows, 0.0]), np.array(now, dtype=float)
-
-
-def _shift(reference: ColumnProfile, values: Sequence[Scalar]) -> float | None:
-    present = [float(value) for value in values if isinstance(value, int | float)]
-    if not isinstance(reference, NumberProfile) or not present or not reference.deviation or reference.mean is None:
+def _shift(reference: ColumnCounts, current: ColumnCounts) -> float | None:
+    if current.mean is None or reference.mean is None or not reference.deviation:
         return None
-    return float((np.mean(present) - reference.mean) / reference.deviation)
+    return (current.mean - reference.mean) / reference.deviation
 
 
 def _rounded(rows: int) -> int:
@@ -124,6 +96,6 @@ def _rounded(rows: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _bound(reference: tuple[float, ...], rows: int, columns: int, *, numeric: bool) -> float:
+def _bound(reference: tuple[int, ...], rows: int, columns: int, *, numeric: bool) -> float:
     statistic = ks_binned if numeric else total_variation
     return null_quantile(reference, rows, statistic, alpha=ALPHA, columns=columns, rounds=200)

@@ -33,6 +33,12 @@ class UnusableFeature(Failed):
     code = "UNUSABLE_FEATURE"
 
 
+class NoFunctions(Failed):
+    """A plan has functions, and nobody runs them here."""
+
+    code = "NO_FUNCTIONS"
+
+
 class ServerError(Unavailable):
     """A server that keeps online features answered with an error; its own words."""
 

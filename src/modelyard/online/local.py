@@ -11,12 +11,14 @@ from typing import Any
 
 import lmdb
 import msgspec
+import numpy as np
 
 from modelyard.core import Micros
 
 from .access import RowAccess
 from .batch import RowBatch
 from .errors import OnlineUnavailable
+from .mapped import release_pages
 from .records import ViewState
 
 FORMAT = b"2:"
@@ -25,6 +27,12 @@ for views can always be materialized again. Raise it whenever rows or keys writt
 
 _STATE = FORMAT + b"\x00"
 _MOST_VIEWS = 512
+_LARGE = 256 << 20
+"""When the file has so many bytes, writes let go of the pages that they touch: in the end these may be all of them."""
+
+_TOUCHING = 2000
+"""So many rows at a time: the system maps 16 pages around each that is touched."""
+
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(ViewState).decode
 
@@ -39,9 +47,10 @@ class LocalOnlineStore(RowAccess):
     def __init__(self, folder: Path, *, readonly: bool = False, map_bytes: int = 64 << 30) -> None:
         self._tables: dict[str, Any] = {}
         self._opening = threading.Lock()
+        self._file = folder / "data.mdb"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if readonly and not (folder / "data.mdb").exists():
+            if readonly and not self._file.exists():
                 LocalOnlineStore(folder, map_bytes=map_bytes).close()
             self._env = lmdb.open(
                 str(folder),
@@ -68,7 +77,7 @@ class LocalOnlineStore(RowAccess):
         try:
             table = self._table(view, create=True)
             with self._env.begin(write=True) as transaction:
-                writer = _Writer(transaction, table, _known(transaction, view))
+                writer = _Writer(transaction, table, _known(transaction, view), self._file)
                 yield writer
                 transaction.put(_STATE + view.encode(), _ENCODE(writer.known))
         except lmdb.Error as error:
@@ -145,14 +154,23 @@ class LocalOnlineStore(RowAccess):
 class _Writer:
     """See `contract.ViewWriter`: everything happens in one transaction of LMDB's."""
 
-    def __init__(self, transaction: lmdb.Transaction, table: Any, known: ViewState) -> None:
+    def __init__(self, transaction: lmdb.Transaction, table: Any, known: ViewState, file: Path) -> None:
         self._transaction = transaction
+        self._file = file
         self._table = table
         self.known = known
         self.stored = 0
 
     def add(self, batch: RowBatch) -> None:
         """See the contract."""
+        if self._file.stat().st_size < _LARGE:
+            self._put(batch)
+            return
+        for start in range(0, len(batch), _TOUCHING):
+            self._put(batch.taken(np.arange(start, min(start + _TOUCHING, len(batch)))))
+            release_pages(self._file)
+
+    def _put(self, batch: RowBatch) -> None:
         table = self._table
         if self._transaction.stat(table)["entries"]:
             batch = batch.newer_than(self._current(batch.keys))

@@ -10,7 +10,7 @@ from modelyard.core import Micros, Scalar
 from .contract import OnlineStore
 from .errors import StaleFeatures
 from .keys import encode_key, encode_rows
-from .records import Presence, StoredRow, ViewPlan
+from .records import FALLS_BACK, SERVES_EXPIRED, Presence, StoredRow, ViewPlan
 from .rows import Ints, Unpacked, unpack, unpack_columns
 
 _FEW = 4
@@ -39,7 +39,7 @@ class ViewLookup:
         self.table = view.table
         self._places = [view.stored.index(name) for name in view.read]
         self._ttl_us = _FOR_EVER if view.ttl_s is None else round(view.ttl_s * 1e6)
-        falls_back = view.stale in ("default", "serve")
+        falls_back = view.stale in FALLS_BACK
         self._instead = [view.defaults.get(name) if falls_back else None for name in view.read]
 
     def one(self, store: OnlineStore, key: Sequence[Scalar], at: Micros) -> tuple[list[Scalar], list[Presence]]:
@@ -94,7 +94,7 @@ class ViewLookup:
         return Presence.EXPIRED if at - stored.event_us > self._ttl_us else Presence.PRESENT
 
     def _row(self, stored: StoredRow | None, how: Presence) -> tuple[list[Scalar], list[Presence]]:
-        served = how is Presence.PRESENT or (how is Presence.EXPIRED and self.view.stale == "serve")
+        served = how is Presence.PRESENT or (how is Presence.EXPIRED and self.view.stale in SERVES_EXPIRED)
         if stored is None or not served:
             return self._instead, [how] * len(self._places)
         values = [stored.values[at] for at in self._places]

@@ -9,6 +9,7 @@ import numpy as np
 
 from modelyard.core import Micros, ModelyardError, Scalar, Value, did_you_mean
 
+from .called import Called, Functions, derivations
 from .contract import OnlineStore
 from .derived import Derivation, Found
 from .errors import InvalidRequestField, StaleFeatures
@@ -30,13 +31,14 @@ class FeatureRow:
 class FeatureReader:
     """Makes feature rows for one plan. Safe for any thread that the store is safe for."""
 
-    def __init__(self, store: OnlineStore, plan: FeaturePlan) -> None:
+    def __init__(self, store: OnlineStore, plan: FeaturePlan, functions: Functions | None = None) -> None:
+        """`functions` runs those of the plan. NoFunctions when it has some, and they are not there."""
         self._store = store
         self._fields = {field.name: field for field in plan.request}
         self._views = [ViewLookup(view) for view in plan.views]
-        self._derivations = [Derivation(each) for each in plan.derived]
+        self._derivations = derivations(plan, functions)
         self._places = {
-            (view.name, name): at for view in plan.views for at, name in enumerate(view.read) if plan.derived
+            (view.name, name): at for view in plan.views for at, name in enumerate(view.read) if plan.on_demand
         }
 
     def row(self, request: Mapping[str, Value], at: Micros) -> FeatureRow:
@@ -125,7 +127,7 @@ class FeatureReader:
         return {name: _typed(field, request.get(name)) for name, field in self._fields.items()}
 
 
-def _once(derivation: Derivation, found: Found, rows: int) -> list[list[Value] | ModelyardError]:
+def _once(derivation: Derivation | Called, found: Found, rows: int) -> list[list[Value] | ModelyardError]:
     """Each row's on-demand features; what an input is, is looked up once."""
     known: dict[str, Sequence[Value]] = {}
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from modelyard.core import Micros, Scalar, canonical_json, digest_of
+from modelyard.core import Digest, Micros, Scalar, canonical_json, digest_of
 
 from .expressions import Kind
 
@@ -15,6 +15,12 @@ EntityKey = tuple[Scalar, ...]
 
 StalePolicy = Literal["null", "default", "error", "serve"]
 """What becomes of a value that is missing or expired."""
+
+FALLS_BACK: frozenset[StalePolicy] = frozenset({"default", "serve"})
+"""The policies by which the view's default stands for what is not there; online and in training alike."""
+
+SERVES_EXPIRED: frozenset[StalePolicy] = frozenset({"serve"})
+"""The policies by which an expired value is used as it is; online and in training alike."""
 
 
 class RequestField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,13 +69,14 @@ def table_of(view: str, keys: Sequence[str], columns: Sequence[str]) -> str:
 class DerivedInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What expressions call `name`: a feature of a view, or the request field `feature` where `view` is None.
 
-    A request field of kind `instant` comes as text in ISO 8601.
+    A request field of kind `instant` comes as text in ISO 8601. `whole`: a number that functions get as an int.
     """
 
     name: str
     kind: Kind
     feature: str
     view: str | None = None
+    whole: bool = False
 
 
 class DerivedPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +91,40 @@ class DerivedPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     features: tuple[str, ...]
 
 
+OutputKind = Literal["number", "whole", "text", "truth", "instant"]
+"""What a function gives: as `Kind`, and int64."""
+
+CallMode = Literal["row", "columns", "pandas"]
+"""How a function is called: with a dict a row, with a dict of lists, or with a DataFrame of pandas."""
+
+
+class FunctionPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """On-demand features that a function of Python gives, which runs in a worker process.
+
+    `file` is the bundle's file of code, whose SHA-256 is `code`; `outputs` are pairs of name and kind of all that the
+    function gives, `features` those that the model uses.
+    """
+
+    name: str
+    file: str
+    code: Digest
+    function: str
+    mode: CallMode
+    inputs: tuple[DerivedInput, ...]
+    outputs: tuple[tuple[str, OutputKind], ...]
+    features: tuple[str, ...]
+
+    @property
+    def takes(self) -> tuple[tuple[str, str], ...]:
+        """What it is given, as pairs of name and kind."""
+        return tuple((each.name, "whole" if each.whole else each.kind) for each in self.inputs)
+
+    @property
+    def gives(self) -> tuple[tuple[str, str], ...]:
+        """What it gives, as pairs of name and kind."""
+        return self.outputs
+
+
 class FeaturePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a model's input row is made: request fields first, then the online store's views, then on-demand features.
 
@@ -94,6 +135,12 @@ class FeaturePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request: tuple[RequestField, ...] = ()
     views: tuple[ViewPlan, ...] = ()
     derived: tuple[DerivedPlan, ...] = ()
+    functions: tuple[FunctionPlan, ...] = ()
+
+    @property
+    def on_demand(self) -> tuple[DerivedPlan | FunctionPlan, ...]:
+        """What is computed of others, by expressions and by functions."""
+        return (*self.derived, *self.functions)
 
 
 class Presence(StrEnum):

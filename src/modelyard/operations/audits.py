@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
@@ -12,11 +12,11 @@ from typing import Annotated, Any
 from modelyard.access import Permission
 from modelyard.audit import AuditReport, verify_export, write_export
 from modelyard.core import InvalidInput, NotFound
-from modelyard.core.durations import parse_duration
 from modelyard.storage import Entry
 from modelyard.wiring import FILE_NAME, Project, read_trusted_key
 
 from .contract import Call, Nothing, Option, operation
+from .times import instant_of
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def audit_export(call: Call[AuditExport]) -> Any:
         project=call.project.settings.project,
         at=now,
         key=call.project.keys.own(),
-        since=_time(given.since, now),
-        until=_time(given.until, now),
+        since=instant_of(given.since, now),
+        until=instant_of(given.until, now),
     )
     return {"file": str(given.output), "entries": end.entries, "hash": end.hash, "signed": bool(end.public)}
 
@@ -106,7 +106,7 @@ def verdict_of(report: AuditReport) -> str:
 def _filter(page: AuditPage, now: datetime) -> Callable[[Entry], bool]:
     patterns = {name: getattr(page, name) for name in ("principal", "action", "subject")}
     asked = {name: pattern for name, pattern in patterns.items() if pattern is not None}
-    since, until = _time(page.since, now), _time(page.until, now)
+    since, until = instant_of(page.since, now), instant_of(page.until, now)
 
     def wanted(entry: Entry) -> bool:
         if not all(fnmatchcase(str(entry.body.get(name, "")), pattern) for name, pattern in asked.items()):
@@ -117,19 +117,3 @@ def _filter(page: AuditPage, now: datetime) -> Callable[[Entry], bool]:
         return (since is None or at >= since) and (until is None or at < until)
 
     return wanted
-
-
-def _time(text: str | None, now: datetime) -> datetime | None:
-    """A time as people write it: ISO 8601, in UTC where it does not say otherwise, or how long ago."""
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            return now - parse_duration(text)
-        except (InvalidInput, OverflowError) as error:
-            raise InvalidInput(
-                f"{text[:40]!r} is no time.", code="NOT_A_TIME", remedy="Write 2026-01-31, 2026-01-31T12:00Z or 7d."
-            ) from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -26,6 +26,7 @@ from modelyard.bundling import (
 from modelyard.core import Digest, InvalidInput, Scalar, did_you_mean, shown
 from modelyard.inference import Encoder, Field, Signature, Task
 from modelyard.stats import (
+    answer_losses,
     auc,
     binary_metrics,
     confusion_counts,
@@ -81,7 +82,14 @@ def build_from_rows(model: Any, inputs: pa.Table, labels: np.ndarray[Any, Any] |
         signature=signature,
         task=task,
         plan=_plan(signature),
-        profile=build_profile(signature, matrix, told, importance=importance, performance=metrics),
+        profile=build_profile(
+            signature,
+            matrix,
+            told,
+            importance=importance,
+            performance=metrics,
+            losses=None if labels is None else answer_losses(task, scores, truths(labels, task, classes)),
+        ),
         facts=Facts(
             given.name,
             given.version,

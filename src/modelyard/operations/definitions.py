@@ -19,6 +19,7 @@ from modelyard.features import (
     broken,
     changes_between,
     described,
+    kept_functions,
     references,
 )
 from modelyard.inference import BundleInfo
@@ -78,7 +79,7 @@ def apply_features(call: Call[Nothing]) -> Any:
     before = project.applied_features.last()
     breaks = _breaks(project, before, all_described(project.features.definitions))
     changes = project.applied_features.apply(project.features.definitions, call.principal)
-    return {"changes": [asdict(each) for each in changes], "breaks": breaks}
+    return {"changes": [asdict(each) for each in changes], "breaks": breaks, "keeps": _keeps(project)}
 
 
 @operation("features", "diff", Permission.READ)
@@ -89,6 +90,7 @@ def diff_features(call: Call[Nothing]) -> Any:
     return {
         "changes": [asdict(each) for each in changes_between(before, now)],
         "breaks": _breaks(project, before, now),
+        "keeps": _keeps(project),
     }
 
 
@@ -98,6 +100,16 @@ def _breaks(project: Project, before: dict[str, Any], now: dict[str, Any]) -> li
         {"model": version.name, "version": version.number, "why": why}
         for version, plan in _plans(project)
         for why in broken(plan, before, now)
+    ]
+
+
+def _keeps(project: Project) -> list[dict[str, Any]]:
+    """Each registered version that is not archived and goes on with another function than the definitions have now."""
+    definitions = project.features.definitions
+    return [
+        {"model": version.name, "version": version.number, "why": why}
+        for version, plan in _plans(project)
+        for why in kept_functions(plan, definitions)
     ]
 
 
@@ -121,7 +133,7 @@ def _models_with(project: Project, name: str) -> list[str]:
     """The registered versions that read a view, or were trained with a service."""
     found = []
     for version, plan in _plans(project):
-        views = {each.name for each in plan.views} | {each.name for each in plan.derived}
+        views = {each.name for each in plan.views} | {each.name for each in plan.on_demand}
         if name in views or (version.features is not None and version.features.service == name):
             found.append(f"{version.name} {version.number}")
     return found

@@ -1,17 +1,22 @@
-"""Operations on features as they were: history, and the check for leaks."""
+"""Operations on features as they were: history, and the checks for leaks and for training-serving skew."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
+
 from modelyard.access import Permission
 from modelyard.core import InvalidInput
+from modelyard.core.durations import parse_duration
 from modelyard.data import read_table
 
 from .contract import Call, Option, operation
+from .instants import instant
 
 _WATCHING: ContextVar[Callable[[int], None] | None] = ContextVar("history_watcher", default=None)
 _SERVICE = "Feature service."
@@ -44,6 +49,19 @@ class CheckLeaks:
     label: Annotated[str | None, Option("Column of what is predicted.")] = None
     label_time: Annotated[str | None, Option("Column of when the label was known.")] = None
     ever_known: Annotated[bool, Option("Judge a join that uses values available only later.")] = False
+
+
+@dataclass(frozen=True)
+class Skew:
+    """Whose answers, of which time, and how closely they are looked at."""
+
+    deployment: Annotated[str | None, Option("Deployment; may be left out where there is one.")] = None
+    since: Annotated[str, Option("From so long ago (7d, 12h), or from this instant (ISO 8601, UTC).")] = "7d"
+    until: Annotated[str | None, Option("Up to this instant (ISO 8601, UTC); now by default.")] = None
+    sample: Annotated[int | None, Option("Look at no more than so many predictions, drawn by their ids.")] = None
+    tolerance: Annotated[float, Option("Numbers no further apart, relative or absolute, count as equal.")] = 0.0
+    max_rate: Annotated[float, Option("Pass when no greater share of the predictions differs.")] = 0.0
+    examples: Annotated[int, Option("Show so many of the values that differ.")] = 10
 
 
 @contextmanager
@@ -93,6 +111,39 @@ def check_leaks(call: Call[CheckLeaks]) -> Any:
         "reasons": list(found.reasons),
         "evidence": dict(found.evidence),
     }
+
+
+@operation("features", "skew", Permission.READ, local=True)
+def skew(call: Call[Skew]) -> Any:
+    """Compare what was served with what training would see: 0 no skew, 1 skew, 6 not to be told."""
+    given = call.input
+    report = call.project.features.skew(
+        given.deployment,
+        since=_since(given.since),
+        until=instant(given.until, "--until"),
+        sample=given.sample,
+        tolerance=given.tolerance,
+        max_rate=given.max_rate,
+        examples=given.examples,
+    )
+    return msgspec.to_builtins(report)
+
+
+def _since(text: str) -> datetime | timedelta:
+    """A duration or an instant. InvalidInput for what is neither."""
+    try:
+        return parse_duration(text)
+    except InvalidInput as no_duration:
+        try:
+            found = instant(text, "--since")
+        except InvalidInput:
+            found = None
+        if found is None:
+            raise InvalidInput(
+                f"--since is {text[:40]!r}, which is neither a duration nor a time.",
+                remedy="Write 7d, 12h or 30m; or 2026-01-31, 2026-01-31T12:00:00Z.",
+            ) from no_duration
+        return found
 
 
 def _asked(service: str | None, features: str | None) -> list[str]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import msgspec
-import pyarrow.compute as pc
 
 from modelyard.access import Permission
 from modelyard.core import ModelyardError, from_micros
@@ -235,17 +234,15 @@ def _add_routes(project: Project, graph: _Graph, version: ModelVersion) -> None:
 
 
 def _add_predictions(project: Project, graph: _Graph, version: ModelVersion, deployment: str, route: str) -> None:
-    logged = project.log.predictions(deployment)
-    own = logged.filter(pc.equal(logged.column("model_version"), str(version.number)))
-    if len(own) == 0:
+    counted = project.log.versions(deployment).get(str(version.number))
+    if counted is None:
         return
-    span = pc.min_max(own.column("event_us").cast("int64"))
     predictions = graph.add(
         "predictions",
         f"{deployment} by {version.label}",
-        records=len(own),
-        answered=int(pc.sum(own.column("answered")).as_py() or 0),
-        first=from_micros(span["min"].as_py()).isoformat()[:19],
-        last=from_micros(span["max"].as_py()).isoformat()[:19],
+        records=counted.records,
+        answered=counted.answered,
+        first=from_micros(counted.first).isoformat()[:19],
+        last=from_micros(counted.last).isoformat()[:19],
     )
     graph.join(route, predictions, "answered")

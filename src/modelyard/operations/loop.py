@@ -1,4 +1,4 @@
-"""Operations on monitors and the retraining loop."""
+"""Operations on the retraining loop."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -6,16 +6,8 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import NotFound, did_you_mean
 
 from .contract import Call, Nothing, Option, operation
-
-
-@dataclass(frozen=True)
-class Watch:
-    """A deployment to watch."""
-
-    deployment: Annotated[str, Option("Deployment.")]
 
 
 @dataclass(frozen=True)
@@ -31,25 +23,6 @@ class Retrain:
 
     name: Annotated[str, Option("Model.", positional=True)]
     reason: Annotated[str, Option("Why; it goes on record.")] = "asked for by hand"
-
-
-@operation("monitor", "run", Permission.DEVELOP)
-def run_monitor(call: Call[Watch]) -> Any:
-    """Judge the windows that have closed since the last time."""
-    return [msgspec.to_builtins(each) for each in call.project.monitors.run(_watched(call))]
-
-
-@operation("monitor", "status", Permission.READ)
-def monitor_status(call: Call[Watch]) -> Any:
-    """The newest window of a deployment: drift, performance, verdict."""
-    window = call.project.monitors.latest(_watched(call))
-    return msgspec.to_builtins(window) if window is not None else None
-
-
-@operation("alert", "list", Permission.READ)
-def list_alerts(call: Call[Nothing]) -> Any:
-    """The alerts that fire now."""
-    return [msgspec.to_builtins(each) for each in call.project.monitors.alerts.firing()]
 
 
 @operation("retrain", "run", Permission.DEVELOP)
@@ -80,15 +53,3 @@ def retrain_status(call: Call[Model]) -> Any:
 def explain(call: Call[Model]) -> Any:
     """Why the loop would act now, or why it does not."""
     return {"model": call.input.name, "explanation": call.project.retraining.explain(call.input.name)}
-
-
-def _watched(call: Call[Watch]) -> str:
-    """The deployment, if it is one that a monitor watches."""
-    name, monitors = call.input.deployment, call.project.settings.monitoring
-    if name not in monitors:
-        raise NotFound(
-            f"No monitor watches a deployment '{name}'.",
-            code="NOT_MONITORED",
-            remedy=f"{did_you_mean(name, monitors)} Declare one under monitoring in modelyard.yaml.",
-        )
-    return name

@@ -1,20 +1,21 @@
 """Operations on online features: materializing views, and looking values up."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pyarrow as pa
 
 from modelyard.access import Permission
 from modelyard.core import InvalidInput, NotFound, Scalar, did_you_mean
-from modelyard.features import FeatureStore, Progress
+from modelyard.data import parse_type
+from modelyard.features import FeatureStore, FeatureView, OnDemandPart, Progress, RequestSource
 from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
+from .instants import instant
 
 _TOLD: ContextVar[Progress | None] = ContextVar("told_while_materializing", default=None)
 
@@ -36,10 +37,13 @@ class Get:
 
     entity: Annotated[
         tuple[str, ...],
-        Option("An entity as KEY=VALUE, several keys with commas between them; again for another entity."),
+        Option(
+            "An entity as KEY=VALUE, with commas between several keys and the request fields that on-demand features "
+            "take; again for another entity."
+        ),
     ]
     features: Annotated[tuple[str, ...], Option("A feature as view:feature; again for another.")] = ()
-    service: Annotated[str | None, Option("All features that a feature service lists and the store keeps.")] = None
+    service: Annotated[str | None, Option("All features that a feature service lists.")] = None
     model: Annotated[str | None, Option("The same of a model of the project file.")] = None
     at: Annotated[str | None, Option("As known at this instant (ISO 8601, UTC); now by default.")] = None
 
@@ -60,7 +64,7 @@ def materialize(call: Call[Materialize]) -> Any:
     given, project = call.input, call.project
     if given.all and given.feature_view is not None:
         raise InvalidInput("--all and --feature-view do not go together.", remedy="Give one of them.")
-    start, end = _instant(given.start, "--start"), _instant(given.end, "--end")
+    start, end = instant(given.start, "--start"), instant(given.end, "--end")
     done = project.features.materializer.materialize(
         end or project.clock.now(),
         given.feature_view,
@@ -73,17 +77,18 @@ def materialize(call: Call[Materialize]) -> Any:
 
 @operation("features", "get", Permission.READ)
 def get_features(call: Call[Get]) -> Any:
-    """Look features up in the online store: each value, and whether it is present, null, missing or expired."""
+    """Look features up in the online store, or compute them on demand: each value, and how it came to be."""
     store, given = call.project.features, call.input
     features = _asked(call.project, given)
-    entities = [_entity(store, features, text) for text in given.entity]
-    found = store.get_online_features(features, entities, _instant(given.at, "--at"))
+    kinds = _kinds(store, features)
+    entities = [_entity(kinds, text) for text in given.entity]
+    found = store.get_online_features(features, entities, instant(given.at, "--at"))
     presence = {name: [each.value for each in column] for name, column in found.presence.items()}
     return {"entities": entities, "values": found.columns.values, "presence": presence}
 
 
 def _asked(project: Project, given: Get) -> Sequence[str]:
-    """The features that are named, or those of a service or a model that are kept."""
+    """The features that are named, or those of a service or a model."""
     if sum([bool(given.features), given.service is not None, given.model is not None]) != 1:
         raise InvalidInput(
             "It is not said which features, or in two ways.",
@@ -99,23 +104,40 @@ def _asked(project: Project, given: Get) -> Sequence[str]:
         listed = store.listed(settings.feature_service) if settings.feature_service else settings.features
     else:
         raise NotFound(f"The project file has no model '{given.model[:80]}'.", remedy=did_you_mean(given.model, models))
-    on_demand = store.definitions.on_demand
-    return [each for each in listed if ":" in each and each.partition(":")[0] not in on_demand]
+    return [each for each in listed if ":" in each]
 
 
-def _entity(store: FeatureStore, features: Sequence[str], text: str) -> dict[str, Scalar]:
-    """An entity's keys from the words of the command line, each in the type that its column has."""
-    kinds = {}
-    for view in {store.definitions.resolve(each)[0] for each in features}:
+def _kinds(store: FeatureStore, features: Sequence[str]) -> dict[str, pa.DataType]:
+    """The types of the keys that features are found by, and of the fields of requests that they are computed of."""
+    kinds: dict[str, pa.DataType] = {}
+    views: dict[str, FeatureView] = {}
+    for each in features:
+        part = store.definitions.part(each)
+        if not isinstance(part, OnDemandPart):
+            views[part.view.name] = part.view
+            continue
+        for taken in part.view.inputs(part.names).values():
+            if isinstance(taken.source, RequestSource):
+                kinds[taken.feature] = parse_type(taken.source.schema[taken.feature])
+            else:
+                views[taken.source.name] = taken.source
+    for view in views.values():
         schema = view.schema()
         kinds.update({key: schema.field(key).type for key in view.keys})
+    return kinds
+
+
+def _entity(kinds: Mapping[str, pa.DataType], text: str) -> dict[str, Scalar]:
+    """An entity's keys and fields from the words of the command line, each in the type that its column has."""
     keys: dict[str, Scalar] = {}
     for part in text.split(","):
         name, equals, value = part.partition("=")
         if not equals or not name:
             raise InvalidInput(f"{part[:80]!r} is no key with its value.", remedy="Write --entity KEY=VALUE.")
         if name not in kinds:
-            raise InvalidInput(f"No view asked for has the key '{name[:80]}'.", remedy=did_you_mean(name, kinds))
+            raise InvalidInput(
+                f"Nothing asked for has the key or field '{name[:80]}'.", remedy=did_you_mean(name, kinds)
+            )
         keys[name] = _typed(name, value, kinds[name])
     return keys
 
@@ -130,16 +152,4 @@ def _typed(name: str, value: str, kind: pa.DataType) -> Scalar:
     try:
         return int(value) if pa.types.is_integer(kind) else float(value)
     except ValueError as error:
-        raise InvalidInput(f"The key '{name}' is {kind}, and {value[:40]!r} is none.", remedy="Correct it.") from error
-
-
-def _instant(text: str | None, flag: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInput(
-            f"{flag} is {text[:40]!r}, which is no time.", remedy="Write 2026-01-31 or 2026-01-31T12:00:00Z."
-        ) from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+        raise InvalidInput(f"'{name}' is {kind}, and {value[:40]!r} is none.", remedy="Correct it.") from error

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import psutil
 
@@ -14,7 +14,7 @@ from modelyard.access import Permission
 from modelyard.core import ModelyardError, SystemClock, to_micros
 from modelyard.wiring import Project
 
-from .contract import Call, Nothing, Option, operation
+from .contract import Call, Nothing, operation
 
 _REMEDY = "Make well what is wrong above, then look again: modelyard doctor."
 TELEMETRY_SWITCHES = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
@@ -28,13 +28,6 @@ class Finding:
     ok: bool
     found: str
     remedy: str = ""
-
-
-@dataclass(frozen=True)
-class LogOf:
-    """Whose log."""
-
-    deployment: Annotated[str, Option("Deployment.", positional=True)]
 
 
 @operation("config", "show", Permission.READ)
@@ -59,7 +52,7 @@ def status(call: Call[Nothing]) -> Any:
         }
     now = to_micros(SystemClock().now())
     servers = [{"server": each.server, "address": each.address, "pid": each.pid} for each in project.feed.statuses(now)]
-    firing = [state.alert.message for state in project.monitors.alerts.firing()]
+    firing = [state.alert.message for state in project.alerts.firing()]
     return {"project": project.settings.project, "deployments": deployments, "servers": servers, "alerts": firing}
 
 
@@ -67,16 +60,9 @@ def status(call: Call[Nothing]) -> Any:
 def doctor(call: Call[Nothing]) -> Any:
     """Check stores, versions, ports, disk, clock and telemetry switches; each finding with its remedy."""
     checks: tuple[Callable[[Project], Iterator[Finding]], ...] = (
-        _python, _sqlite, _records, _artifacts, _audit, _intents, _ports, _disk, _clock, _telemetry,
+        _python, _sqlite, _records, _artifacts, _audit, _intents, _notices, _ports, _disk, _clock, _telemetry,
     )  # fmt: skip
     return [asdict(finding) for check in checks for finding in _findings(check, call.project)]
-
-
-@operation("log", "stats", Permission.READ)
-def log_stats(call: Call[LogOf]) -> Any:
-    """How many predictions and truths are on record, and how many of them met."""
-    call.project.rollouts.settings(call.input.deployment)
-    return asdict(call.project.log.stats(call.input.deployment))
 
 
 def _findings(check: Callable[[Project], Iterator[Finding]], project: Project) -> list[Finding]:
@@ -128,6 +114,14 @@ def _intents(project: Project) -> Iterator[Finding]:
     waiting = project.intents.pending()
     remedy = "They are finished by the control process: modelyard up."
     yield Finding("unfinished changes", not waiting, f"{len(waiting)} changes wait to be finished", remedy)
+
+
+def _notices(project: Project) -> Iterator[Finding]:
+    waiting, dead = project.outbox.waiting(), project.outbox.dead()
+    trouble = [each for each in (*dead, *waiting) if each.error]
+    found = f"{len(waiting)} notifications wait, {len(dead)} were taken by nobody"
+    why = f"; {trouble[-1].receiver}: {trouble[-1].error}" if trouble else ""
+    yield Finding("notifications", not trouble, found + why, "Correct alerts.notify, then: modelyard alert test")
 
 
 def _ports(project: Project) -> Iterator[Finding]:

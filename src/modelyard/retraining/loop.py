@@ -191,8 +191,8 @@ class Retraining:
             return self._end(loop, "promoted", f"v{version} is live")
         if rollout is not None and rollout.version == loop.version and rollout.state == "active":
             return None
-        if route is not None and any(arm.role == "shadow" and arm.version == version for arm in route.arms):
-            return self._end(loop, "shadow", f"v{version} rides along as a shadow")
+        if rollout is not None and rollout.version == loop.version and rollout.state == "ended":
+            return self._end(loop, "shadow", f"v{version}: {rollout.reason}")
         history = reversed(self._rollouts.history(policy.deployment))
         why = next((event.detail for event in history if event.version == loop.version), "its rollout is gone")
         return self._end(loop, "rolled_back", f"v{version}: {why}")

@@ -4,27 +4,40 @@ Owns who serves what, with which evidence. Does not own answering (`serving`), t
 or when to retrain (`retraining`).
 """
 
-from .analysis import Analysis, analyse
-from .errors import NoRollout, RolloutActive, RolloutMovedOn
+from .errors import NoNextStep, NoRollout, NotEnoughEvidence, RolloutActive, RolloutMovedOn
+from .looking import Alarm
 from .outside import EXTERNAL, Outside, OutsideChanges
+from .plans import ALL_STRATEGIES, Asked, check_strategy, parse_steps, plan_of
 from .promotion import ALIAS_CHANGE, AliasProjection, Promotions
-from .records import AliasEvent, Rollout, RolloutEvent
+from .records import AliasEvent, Plan, Rollout, RolloutEvent, Strategy
 from .rollouts import Rollouts
 from .routes import INTENT, RoutePublisher, trusting
-from .settings import DeploymentSettings, Strategy
+from .settings import DeploymentSettings
+from .smoke import Smoke, SmokeTests, last_smoke
+from .strategies import STRATEGIES, Decision, Facts, Way
+from .tally import Tally
+from .trials import trial_of
 from .uses import RouteUse
 
 __all__ = [
     "ALIAS_CHANGE",
+    "ALL_STRATEGIES",
     "EXTERNAL",
     "INTENT",
+    "STRATEGIES",
+    "Alarm",
     "AliasEvent",
     "AliasProjection",
-    "Analysis",
+    "Asked",
+    "Decision",
     "DeploymentSettings",
+    "Facts",
+    "NoNextStep",
     "NoRollout",
+    "NotEnoughEvidence",
     "Outside",
     "OutsideChanges",
+    "Plan",
     "Promotions",
     "Rollout",
     "RolloutActive",
@@ -33,7 +46,15 @@ __all__ = [
     "Rollouts",
     "RoutePublisher",
     "RouteUse",
+    "Smoke",
+    "SmokeTests",
     "Strategy",
-    "analyse",
+    "Tally",
+    "Way",
+    "check_strategy",
+    "last_smoke",
+    "parse_steps",
+    "plan_of",
+    "trial_of",
     "trusting",
 ]

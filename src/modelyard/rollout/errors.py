@@ -19,3 +19,15 @@ class NoRollout(NotFound):
     """Nothing to act on: no such deployment, route, rollout or earlier version."""
 
     code = "NO_ROLLOUT"
+
+
+class NotEnoughEvidence(Conflict):
+    """A takeover that nothing speaks for yet, or that something speaks against."""
+
+    code = "NOT_ENOUGH_EVIDENCE"
+
+
+class NoNextStep(Conflict):
+    """The next step would be the takeover, or the rollout is paused, or past the step already."""
+
+    code = "NO_NEXT_STEP"

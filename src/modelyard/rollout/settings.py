@@ -1,16 +1,18 @@
 """The `deployments` section of the project file."""
 
 from datetime import timedelta
-from typing import Literal
+from itertools import pairwise
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from modelyard.core.durations import Duration
 from modelyard.core.settings import Section
 from modelyard.routing import ServingPolicy
 
-Strategy = Literal["all-at-once", "canary", "shadow"]
-"""How a new version takes over; a shadow never does."""
+from .experiments.settings import ExperimentSettings
+from .records import Strategy
+from .responses.settings import ResponseBounds
 
 
 class ServingSettings(Section):
@@ -28,6 +30,11 @@ class ServingSettings(Section):
     swap: Literal["side-by-side", "drain"] = Field(
         "side-by-side", description="Load a new version beside the old one, or after it where memory holds no two."
     )
+    overrides: bool = Field(default=False, description="Let testers name the arm that answers: X-Modelyard-Arm.")
+    shadow_per_second: float | None = Field(
+        None, gt=0, description="The most rows a second that one server copies to a shadow; none: no bound."
+    )
+    shadow_queue: int = Field(10_000, ge=1, description="Copies that may wait for a shadow; more are dropped.")
 
     @property
     def policy(self) -> ServingPolicy:
@@ -35,20 +42,60 @@ class ServingSettings(Section):
         return ServingPolicy(**self.model_dump())
 
 
+def check_steps(steps: tuple[int, ...]) -> tuple[int, ...]:
+    """The steps themselves; ValueError unless they are percentages that grow and end with 100."""
+    if not steps or steps[-1] != 100:
+        raise ValueError("the last step is 100, all of the traffic")
+    if steps[0] < 1 or any(one >= other for one, other in pairwise(steps)):
+        raise ValueError("steps are percentages from 1 on, each greater than the one before")
+    return steps
+
+
 class DeploymentSettings(Section):
     """A deployment: which alias it follows, and how a new version takes over."""
 
     model: str = Field(description="Model and alias it follows, as name@alias.", pattern=r"^[^@]+@[^@]+$")
     assign_by: str | None = Field(None, description="Request field that keeps a caller on one arm.")
+    assign: Literal["sticky", "request"] = Field(
+        "sticky", description="Whether a caller stays on one arm, or each request is assigned for itself."
+    )
     clock: Literal["system", "request"] = Field("system", description="Where event time comes from.")
     strategy: Strategy = Field("all-at-once", description="How a new version takes over unless told otherwise.")
-    steps: tuple[int, ...] = Field((1, 5, 25, 50, 100), description="Canary shares in percent, ending with 100.")
-    dwell: Duration = Field(timedelta(minutes=10), description="The least time at each step.")
-    min_requests: int = Field(500, ge=1, description="Canary requests needed before it may take over.")
+    steps: Annotated[tuple[int, ...], AfterValidator(check_steps)] = Field(
+        (1, 5, 25, 50, 100), description="Canary shares in percent, ending with 100."
+    )
+    dwell: Duration = Field(timedelta(minutes=10), description="The least time at each step, of observed time.")
+    min_requests: int = Field(
+        500, ge=1, description="Canary requests needed before it may take over; entities, with `assign_by`."
+    )
+    keep_warm: Duration | None = Field(
+        timedelta(minutes=10), description="How long the version before stays loaded after a rollout took over."
+    )
+    heartbeat_missing: Duration = Field(
+        timedelta(seconds=30), description="A server silent for so long takes the rollout under way back."
+    )
+    label_window: Duration | None = Field(
+        None, description="Wrong answers count against a canary when labels have had so long to come, for both arms."
+    )
+    label_tolerance: float = Field(
+        0.0, ge=0, description="How far a number may be from its label before the answer is wrong."
+    )
+    prediction_drift: float | None = Field(
+        None, gt=0, lt=1, description="A canary whose answers are spread differently by so much goes back; 0 to 1."
+    )
+    treatment_percentage: int = Field(20, ge=1, le=99, description="Share of an A/B test's new version, in percent.")
+    salt: str = Field("", description="Spreads entities anew while a rollout lasts; none: as ever.")
     latency_objective_ms: float = Field(200.0, gt=0, description="A slower answer is a bad event.")
     alpha: float = Field(0.01, gt=0, lt=1, description="Chance of taking back a canary that is as good as live.")
     serving: ServingSettings = Field(ServingSettings(), description="How servers treat its requests.")
     acceptable: float = Field(0.01, gt=0, lt=1, description="Bad rate a canary must prove to stay below.")
+    needs_smoke: bool = Field(
+        default=True, description="Whether deploy takes to production only what answered its golden rows in staging."
+    )
+    experiment: ExperimentSettings = Field(
+        ExperimentSettings(), description="What the arms of an A/B test are compared by."
+    )
+    response_diff: ResponseBounds = Field(ResponseBounds(), description="What a shadow's answers may differ by.")
 
     @property
     def model_name(self) -> str:

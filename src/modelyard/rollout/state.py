@@ -1,10 +1,8 @@
 """Rollouts as documents, and the arms of routes that they change."""
 
-from collections.abc import Sequence
-from typing import Literal
-
 import msgspec
 
+from modelyard.core import ArmRole
 from modelyard.registry import ModelVersion, NotServable
 from modelyard.routing import Arm, Route
 from modelyard.storage import Snapshot, Transaction
@@ -13,7 +11,8 @@ from .errors import NoRollout, RolloutActive, RolloutMovedOn
 from .records import Rollout
 from .routes import ROLLOUT, current_route
 
-LIVE, CANARY = "live", "canary"
+LIVE, WARM = "live", "previous"
+"""Names of arms. `previous` has no traffic: it is the version before, loaded for an instant return."""
 
 
 def read_rollout(view: Snapshot, deployment: str) -> Rollout | None:
@@ -38,19 +37,30 @@ def refuse_active(view: Snapshot, deployment: str) -> None:
     if (rollout := active_rollout(view, deployment)) is not None:
         raise RolloutActive(
             f"'{deployment}' has a rollout of version {rollout.version} in progress since {rollout.started_at}.",
-            remedy=f"Wait for it, or take it back: modelyard rollout rollback {deployment}.",
+            remedy=f"Wait for it, or take it back: modelyard rollout abort {deployment}.",
         )
 
 
 def require_unmoved(tx: Transaction, rollout: Rollout) -> None:
-    """What was read outside the transaction must still stand: same rollout, still active, at the same step."""
-    now = read_rollout(tx, rollout.deployment)
-    if now is None or (now.id, now.state, now.step) != (rollout.id, "active", rollout.step):
+    """What was read outside the transaction must still stand, to the last word."""
+    if read_rollout(tx, rollout.deployment) != rollout:
         raise RolloutMovedOn(
             f"The rollout of version {rollout.version} to '{rollout.deployment}' was decided by someone else.",
             context={"deployment": rollout.deployment, "rollout": rollout.id},
             remedy=f"See: modelyard rollout history {rollout.deployment}.",
         )
+
+
+def require_active(view: Snapshot, deployment: str) -> Rollout:
+    """The rollout under way; NoRollout when there is none."""
+    rollout = active_rollout(view, deployment)
+    if rollout is None:
+        raise NoRollout(
+            f"'{deployment}' has no rollout under way.",
+            remedy=f"See: modelyard rollout history {deployment}; begin one: "
+            f"modelyard rollout start {deployment} --to VERSION.",
+        )
+    return rollout
 
 
 def require_route(view: Snapshot, deployment: str) -> Route:
@@ -64,23 +74,41 @@ def require_route(view: Snapshot, deployment: str) -> Route:
     return route
 
 
-def arm_of(name: str, role: Literal["live", "canary", "shadow"], version: ModelVersion, weight: float) -> Arm:
+def arm_of(name: str, role: ArmRole, version: ModelVersion, weight: float) -> Arm:
     """An arm that answers with a version."""
     if version.bundle is None:
         raise NotServable(f"{version.name} {version.label} has no bundle.")
     return Arm(name, role, str(version.number), version.bundle, weight)
 
 
-def weighted(arms: Sequence[Arm], live_share: float) -> list[Arm]:
-    """The arms with the live one at a share; the others as they are."""
-    return [msgspec.structs.replace(arm, weight=live_share) if arm.role == "live" else arm for arm in arms]
+def lasting(route: Route, *, without: str = "") -> list[Arm]:
+    """The shadows of a route that stay, whatever comes and goes beside them."""
+    return [arm for arm in route.arms if arm.role == "shadow" and arm.name != without]
 
 
-def shadows(route: Route) -> list[Arm]:
-    """The lasting shadows of a route."""
-    return [arm for arm in route.arms if arm.role == "shadow"]
+def arms_with(route: Route, candidate: Arm) -> list[Arm]:
+    """The arms of a route with a candidate at its share; live has the rest, or everything beside a shadow."""
+    share = 0.0 if candidate.role == "shadow" else candidate.weight
+    live = msgspec.structs.replace(route.live, weight=1 - share)
+    return [live, *lasting(route, without=candidate.name), candidate]
 
 
-def canary_share(route: Route) -> float:
-    """The canary's share of the traffic."""
-    return sum(arm.weight for arm in route.arms if arm.name == CANARY)
+def arms_without(route: Route, name: str) -> list[Arm]:
+    """The arms of a route without a candidate: live has everything."""
+    return [msgspec.structs.replace(route.live, weight=1.0), *lasting(route, without=name)]
+
+
+def candidate_of(route: Route, name: str) -> Arm:
+    """The candidate's arm on a route; NoRollout when somebody took it away."""
+    arm = next((each for each in route.arms if each.name == name), None)
+    if arm is None:
+        raise NoRollout(
+            f"The route of '{route.deployment}' has no arm '{name}' any more.",
+            remedy=f"Take the rollout back: modelyard rollout abort {route.deployment}.",
+        )
+    return arm
+
+
+def share_of(route: Route, name: str) -> float:
+    """An arm's share of the traffic."""
+    return sum(arm.weight for arm in route.arms if arm.name == name)

@@ -4,7 +4,7 @@ Owns the route as a value, assignment, the feed folder and server status. Does n
 answering (`serving`).
 """
 
-from .assign import assign, check_route, pseudonym, shadows
+from .assign import assign, assignment_key, check_route, intervals, place_of, pseudonym, shadows
 from .errors import FeedDamaged, InvalidRoute, StaleFeed
 from .feed import FeedFolder
 from .records import DEFAULT_POLICY, Arm, ArmStatus, Feed, KeyEntry, Route, ServerStatus, ServingPolicy
@@ -23,7 +23,10 @@ __all__ = [
     "ServingPolicy",
     "StaleFeed",
     "assign",
+    "assignment_key",
     "check_route",
+    "intervals",
+    "place_of",
     "pseudonym",
     "shadows",
 ]

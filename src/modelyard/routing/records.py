@@ -3,6 +3,7 @@
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from modelyard.core import ArmRole, Digest, Micros
 
@@ -22,7 +23,11 @@ class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who answers for a deployment, from a generation on. Routes are values: a change is a new generation."""
+    """Who answers for a deployment, from a generation on. Routes are values: a change is a new generation.
+
+    `assign` says whether an entity stays on its arm, or every request is assigned for itself. It is not written when
+    it is unset, which means the first, so that servers that know nothing of it read routes that ask nothing new.
+    """
 
     deployment: str
     model: str
@@ -33,6 +38,12 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock: Literal["system", "request"] = "system"
     latency_objective_ms: float = 200.0
     reason: str = ""
+    assign: Literal["sticky", "request"] | UnsetType = UNSET
+
+    @property
+    def sticky(self) -> bool:
+        """Whether an entity stays on its arm."""
+        return self.assign != "request"
 
     @property
     def live(self) -> Arm:
@@ -40,7 +51,7 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next(arm for arm in self.arms if arm.role == "live")
 
 
-class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How servers treat the requests of a deployment; the defaults are those of one that declares nothing.
 
     `body_limit` (bytes) and `rows_limit` bound one request. `cache_answers` is how many rows' scores are kept for rows
@@ -48,7 +59,9 @@ class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     whose features are put on record, and `redact` names features that never are; the predictions themselves always
     are. `when_log_fails` says whether predictions that cannot be put on record are refused (`fail_closed`) or answered
     nevertheless (`degrade`). `swap` says whether a new version is loaded beside the old one, or, where memory holds no
-    two, after the old one has drained.
+    two, after the old one has drained. `overrides` lets a caller name the arm that is to answer. `shadow_per_second` is
+    the most rows a second that one server copies to one shadow (None: no bound), `shadow_queue` how many copies may
+    wait for one. What is as by default is not written, as in `Feed`.
     """
 
     body_limit: int = 1 << 20
@@ -59,6 +72,9 @@ class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redact: tuple[str, ...] = ()
     when_log_fails: Literal["fail_closed", "degrade"] = "fail_closed"
     swap: Literal["side-by-side", "drain"] = "side-by-side"
+    overrides: bool = False
+    shadow_per_second: float | None = None
+    shadow_queue: int = 10_000
 
 
 class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +116,10 @@ DEFAULT_POLICY = ServingPolicy()
 
 
 class ArmStatus(msgspec.Struct, frozen=True):
-    """Whether a server has an arm loaded, or why not."""
+    """Whether a server has an arm loaded, or why not; and the weight that is in force there.
+
+    One that is loaded may have a `why_not` too: why it would not be loaded now, or how its last trial ended.
+    """
 
     deployment: str
     arm: str
@@ -108,10 +127,14 @@ class ArmStatus(msgspec.Struct, frozen=True):
     bundle: Digest
     loaded: bool
     why_not: str = ""
+    weight: float | None = None
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
-    """What a server writes beside the feed: at each change of route and once a second as heartbeat."""
+    """What a server writes beside the feed: at each change of route and once a second as heartbeat.
+
+    `cpu_seconds` of processor since it started, `memory_bytes` resident, `queue_rows` that wait for a model.
+    """
 
     server: str
     pid: int
@@ -121,3 +144,6 @@ class ServerStatus(msgspec.Struct, frozen=True):
     feed_revision: int
     generations: dict[str, int]
     arms: tuple[ArmStatus, ...]
+    cpu_seconds: float = 0.0
+    memory_bytes: int = 0
+    queue_rows: int = 0

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.core import Micros, ModelyardError, Scalar, Value, log_event
-from modelyard.inference import Bundle, Encoded, InvalidRow, NumberProfile, Sketch, TensorEncoder
+from modelyard.inference import (
+    Bundle,
+    Encoded,
+    InvalidRow,
+    IsolatedModelFailed,
+    NumberProfile,
+    Sketch,
+    TensorEncoder,
+    TransformFailed,
+)
 from modelyard.journal import ErrorClass
 from modelyard.online import (
     FeaturePlan,
@@ -31,7 +40,9 @@ OFF_LOOP_US = 2_000.0
 BATCH_US = 20_000.0
 """A batch is at most so many rows as this buys: nobody waits long for having arrived together with others."""
 
-_SKETCHED_TOGETHER = 512
+SKETCHED_TOGETHER = 1024
+"""Rows that are counted at once: twice as many for what 512 cost."""
+
 _MEASURED = (1, 32)
 _CALLS, _MEASURED_NS = 7, 100_000_000
 _LEARNED = 0.2
@@ -91,8 +102,12 @@ class LoadedArm:
         self._sketch = Sketch(bundle.profile)
         self._seen: list[NDArray[np.float64]] = []
         self._seen_rows = 0
-        self._reader = FeatureReader(online, self.plan)
+        self._reader = FeatureReader(online, self.plan, bundle.transforms)
         self._names = bundle.info.signature.names
+        self._reads = msgspec.json.encode((self.plan, self._names))
+        self._beside = [
+            each.name for each in self.plan.request if each.name not in self._names and each.kind != "tensor"
+        ]
         self._regression = bundle.info.task == "regression"
         self.measure()
 
@@ -120,6 +135,18 @@ class LoadedArm:
         alone_us, self.row_us = self._measure()
         self.off_loop = self.bundle.isolated or alone_us > OFF_LOOP_US  # a worker process may hang until its deadline
 
+    def try_out(self) -> str:
+        """Why an example is not answered, or nothing; a worker process that ended is started. Safe from any thread."""
+        example, told = self._example(1), ""
+        for _ in range(2):
+            try:
+                self.bundle.scores(example.matrix, example.arrays)
+            except Exception as error:  # a model may raise anything
+                told = error.message if isinstance(error, ModelyardError) else repr(error)
+            else:
+                return ""
+        return told
+
     @cached_property
     def cut_points(self) -> tuple[float, ...]:
         """Where the scores of the reference are cut; tenths without a reference."""
@@ -140,12 +167,18 @@ class LoadedArm:
 
         `features` are those that `other` has just read; they serve here too when both arms read the same.
         """
-        if (self.plan, self._names) == (other.plan, other._names):
+        if self._reads == other._reads:
             return Input(None, features)
         try:
             return Input(None, self._features(row, at))
         except ModelyardError:
             return row  # scoring it fails in the same way, and is recorded then
+
+    def beside(self, row: Input, outcome: Outcome) -> Mapping[str, Value]:
+        """What was sent with a row beside the model's features; nothing for a row whose fields were never looked at."""
+        if not self._beside or row.named is None or not outcome.features:
+            return {}
+        return {name: row.named.get(name) for name in self._beside}
 
     def sketch(self) -> Sketch:
         """The histograms of all rows scored so far; counted in bulk, for a column costs as much as many rows."""
@@ -157,7 +190,7 @@ class LoadedArm:
     def _read(self, rows: Sequence[tuple[Input, Micros]]) -> list[tuple[Value, ...] | Exception]:
         """The features of each row, or why it has none; the online store is asked once a view for many rows."""
         read: list[tuple[Value, ...] | Exception] = []
-        if len(rows) == 1 or not (self.plan.views or self.plan.derived) or any(row.named is None for row, _ in rows):
+        if len(rows) == 1 or not (self.plan.views or self.plan.on_demand) or any(row.named is None for row, _ in rows):
             for row, at in rows:
                 try:
                     read.append(self._features(row, at))
@@ -182,7 +215,7 @@ class LoadedArm:
         """The failure of a row whose features could not be made."""
         if isinstance(error, InvalidRequestField | InvalidRow):
             return _failed((), began, "input", error)
-        if isinstance(error, StaleFeatures | OnlineUnavailable | UnusableFeature):
+        if isinstance(error, StaleFeatures | OnlineUnavailable | UnusableFeature | TransformFailed):
             return _failed((), began, "features", error)
         return self._model_failed((), began, error)
 
@@ -238,7 +271,7 @@ class LoadedArm:
         self._seen_rows += len(matrix)
         for name, count in unknown.items():
             self.unknown[name] = self.unknown.get(name, 0) + count
-        if self._seen_rows >= _SKETCHED_TOGETHER:
+        if self._seen_rows >= SKETCHED_TOGETHER:
             self.sketch()
 
     def _best_us(self, example: Encoded) -> float:
@@ -255,17 +288,22 @@ class LoadedArm:
 
     def _model_failed(self, features: tuple[Value, ...], began: int, error: Exception) -> Outcome:
         log_event("serving", "model failed", arm=self.arm.name, version=self.arm.version, error=repr(error))
-        return _failed(features, began, "model", error)
+        late = isinstance(error, IsolatedModelFailed) and error.context["why"] == "deadline"
+        return _failed(features, began, "timeout" if late else "model", error)
 
     def _measure(self) -> tuple[float, float]:
         """What a row costs in µs: alone, and when many run together."""
-        typical = [each.mean or 0.0 if isinstance(each, NumberProfile) else 0.0 for each in self.bundle.profile.columns]
         costs = []
         for rows in _MEASURED:
-            example = self.bundle.example(rows) or Encoded(np.tile(np.array(typical), (rows, 1)))
+            example = self._example(rows)
             self.bundle.scores(example.matrix, example.arrays)  # the first run pays for what is made once
             costs.append(self._best_us(example))
         return costs[0], max(0.05, costs[1] / _MEASURED[1])
+
+    def _example(self, rows: int) -> Encoded:
+        """So many rows that the model can answer."""
+        typical = [each.mean or 0.0 if isinstance(each, NumberProfile) else 0.0 for each in self.bundle.profile.columns]
+        return self.bundle.example(rows) or Encoded(np.tile(np.array(typical), (rows, 1)))
 
 
 def why(outcome: Outcome) -> str:

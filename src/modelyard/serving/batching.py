@@ -20,7 +20,10 @@ from .deployments import Deployment
 
 
 class Ask(msgspec.Struct, eq=False, gc=False):
-    """One row, and the arm that is asked of it now. `request` is its request's number, `place` its own in there."""
+    """One row, and the arm that is asked of it now. `request` is its request's number, `place` its own in there.
+
+    `forced` says that the caller named the arm that was asked first.
+    """
 
     request: int
     place: int
@@ -30,6 +33,7 @@ class Ask(msgspec.Struct, eq=False, gc=False):
     row: Input
     entity: str | None
     arm: LoadedArm
+    forced: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +63,7 @@ class Batcher:
         self._waiting: dict[LoadedArm, list[Ask]] = {}
         self._running: dict[LoadedArm, asyncio.Task[None]] = {}
         self._scheduled = False
-        self._threads = ThreadPoolExecutor(thread_name_prefix="model", initializer=_give_way)
+        self._threads = ThreadPoolExecutor(thread_name_prefix="model", initializer=give_way)
 
     def submit(self, asks: Sequence[Ask]) -> None:
         """Let rows wait for the end of this turn of the loop."""
@@ -121,7 +125,7 @@ class Batcher:
             self.submit(again)
 
 
-def _give_way() -> None:
+def give_way() -> None:
     """Let the loop go first when there are fewer processors than work: it must go on refusing what is too much."""
     if sys.platform == "linux":  # where a priority can be one thread's own
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + _NICER)

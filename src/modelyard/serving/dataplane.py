@@ -4,31 +4,25 @@ import asyncio
 import itertools
 import re
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
-from modelyard.core import Clock, IdSource, InvalidInput, Micros, Scalar, Value, from_micros, to_micros
+from modelyard.core import Clock, IdSource, InvalidInput, Micros, Scalar, Value, from_micros, log_event, to_micros
 from modelyard.journal import Journal, JournalUnavailable, OutcomeRecord, PredictionRecord, SketchRecord, TruthRecord
-from modelyard.routing import Arm, assign, pseudonym, shadows
+from modelyard.routing import assign, assignment_key, pseudonym
 
 from .arms import Input, LoadedArm, Outcome, why
 from .batching import Ask, Batch, Batcher
 from .deployments import Deployment, Deployments
 from .errors import BadRequest, ModelFailed, Overloaded
 from .metrics import Metrics
-from .recording import Recorder, logged_features
+from .overriding import named_arm
+from .recording import Recorder, logged_features, logged_request
+from .shadowing import Copy, Shadows
 from .tracing import Tracing
-
-SHADOW_QUEUE = 10_000
-"""Copies that may wait for shadows; beyond it they are dropped and counted."""
-
-TENSOR_QUEUE = 100
-"""The same while rows hold tensors, which may be as big as a body."""
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
@@ -45,15 +39,6 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     model_version: str
     arm: str
     features: tuple[Value, ...]
-
-
-@dataclass(frozen=True)
-class _Copy:
-    """A row that waits for a shadow arm."""
-
-    ask: Ask
-    arm: LoadedArm
-    row: Input
 
 
 Then = Callable[[list[Answer] | Exception], None]
@@ -91,7 +76,6 @@ class DataPlane:
         tracing: Tracing | None = None,
     ) -> None:
         self.deployments = deployments
-        self.copied = asyncio.Event()
         self._metrics = metrics
         self._recorder = Recorder(journal, metrics)
         self._clock = clock
@@ -101,7 +85,7 @@ class DataPlane:
         self._batcher = Batcher(self._settle)
         self._requests: dict[int, _Request] = {}
         self._numbers = itertools.count()
-        self._copies: deque[_Copy] = deque()
+        self.shadows = Shadows(self._append_copies, metrics, clock)
         self._sketched = clock.micros()
 
     def now(self) -> Micros:
@@ -128,14 +112,22 @@ class DataPlane:
             )
 
     def submit(
-        self, deployment: Deployment, rows: Sequence[Input], *, at: Micros | None, key: str | None, then: Then
+        self,
+        deployment: Deployment,
+        rows: Sequence[Input],
+        *,
+        at: Micros | None,
+        key: str | None,
+        then: Then,
+        arm: LoadedArm | None = None,
     ) -> None:
         """Have the rows of one request answered, together with whatever else waits at this moment.
 
         `at` is the event time (now without it); `key` assigns all rows to one arm, else the route's `assign_by` field
-        of each row does, else its prediction id. When an arm other than live fails, live answers the same row and both
-        are recorded. The error that `then` may get is the live arm's: the caller's fault as it is, the model's own as
-        ModelFailed; or JournalUnavailable when an answer could not be put on record.
+        of each row does, else its prediction id; an `arm` that the caller named is asked whatever they say. When an arm
+        other than live fails, live answers the same row and both are recorded. The error that `then` may get is the
+        live arm's: the caller's fault as it is, the model's own as ModelFailed; or JournalUnavailable when an answer
+        could not be put on record.
         """
         if not rows:
             then([])
@@ -144,18 +136,29 @@ class DataPlane:
         span = None if self.tracing is None else self.tracing.here()
         number, identities = next(self._numbers), self._ids.several(instant, len(rows))
         asks = [
-            Ask(number, place, identity, instant, deployment, row, *self._assigned(deployment, row, key, identity))
+            Ask(number, place, identity, instant, deployment, row, *_assigned(deployment, row, key, identity, arm))
             for place, (row, identity) in enumerate(zip(rows, identities, strict=True))
         ]
         self._requests[number] = _Request(then, began, deployment, span, [None] * len(rows), len(rows))
         self._batcher.submit(asks)
 
     async def predict(
-        self, deployment: Deployment, rows: Sequence[Input], *, at: Micros | None, key: str | None
+        self,
+        deployment: Deployment,
+        rows: Sequence[Input],
+        *,
+        at: Micros | None,
+        key: str | None,
+        arm: LoadedArm | None = None,
     ) -> list[Answer]:
         """The same, waited for: the answers, or the error raised."""
         done: asyncio.Future[list[Answer] | Exception] = asyncio.get_running_loop().create_future()
-        self.submit(deployment, rows, at=at, key=key, then=lambda told: None if done.done() else done.set_result(told))
+
+        def then(told: list[Answer] | Exception) -> None:
+            if not done.done():  # its caller may have gone
+                done.set_result(told)
+
+        self.submit(deployment, rows, at=at, key=key, then=then, arm=arm)
         told = await done
         if isinstance(told, Exception):
             raise told
@@ -165,27 +168,7 @@ class DataPlane:
         """Put ground truth or business outcomes on record."""
         self._recorder.write(list(records))
 
-    async def score_shadows(self, limit: int = 64) -> int:
-        """Score some of the copies that wait, off the path of any answer; returns how many still wait.
-
-        Those of models that run in a thread do so here too.
-        """
-        for arm, copies in self._taken_copies(limit).items():
-            rows = [(copy.row, copy.ask.at) for copy in copies]
-            outcomes = await asyncio.to_thread(arm.answer, rows) if arm.off_loop else arm.answer(rows)
-            self._append_copies(arm, copies, outcomes)
-        return len(self._copies)
-
-    def _taken_copies(self, limit: int) -> dict[LoadedArm, list[_Copy]]:
-        by_arm: dict[LoadedArm, list[_Copy]] = {}
-        for _ in range(min(limit, len(self._copies))):
-            copy = self._copies.popleft()
-            by_arm.setdefault(copy.arm, []).append(copy)
-        if not self._copies:
-            self.copied.clear()
-        return by_arm
-
-    def _append_copies(self, arm: LoadedArm, copies: Sequence[_Copy], outcomes: Sequence[Outcome]) -> None:
+    def _append_copies(self, arm: LoadedArm, copies: Sequence[Copy], outcomes: Sequence[Outcome]) -> None:
         now = self.now()
         self._put_aside(
             [
@@ -233,11 +216,25 @@ class DataPlane:
             )
         return parse_instant(header, "X-Modelyard-At")
 
+    def named_arm(self, deployment: Deployment, header: str | None) -> LoadedArm | None:
+        """The arm that a caller names, when the deployment lets it; None without one."""
+        if header is None:
+            return None
+        arm = named_arm(deployment, header)
+        self._metrics.overridden(deployment.route.model, header)
+        return arm
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait for a model."""
+        return self._batcher.waiting()
+
     def report(self) -> None:
         """Show what is counted between requests: rows that wait, levels never seen in training."""
         self._recorder.write_held()
-        self._metrics.waiting(self._batcher.waiting())
+        self._metrics.waiting(self.waiting)
         self._metrics.in_progress(len(self._requests))
+        self._metrics.shadows_waiting(self.shadows.waiting())
 
         def show(deployment: Deployment, arm: LoadedArm) -> None:
             unknown, arm.unknown = arm.unknown, {}
@@ -250,30 +247,12 @@ class DataPlane:
         self.deployments.each_arm(show)
 
     def close(self) -> None:
-        """Score the copies already taken, put the last histograms on record, and end the models' worker processes.
-
-        Copies for a model in a worker process are dropped, and counted: it may take as long as its deadline.
-        """
-        for arm, copies in self._taken_copies(len(self._copies)).items():
-            if arm.bundle.isolated:
-                for copy in copies:
-                    self._metrics.shadow_dropped(copy.ask.deployment.route.model)
-            else:
-                self._append_copies(arm, copies, arm.answer([(copy.row, copy.ask.at) for copy in copies]))
+        """Score the copies already taken, put the last histograms on record, and end the models' worker processes."""
+        self.shadows.close()
         self.journal_sketches()
         self._recorder.close()
         self.deployments.close()
         self._batcher.close()
-
-    def _assigned(
-        self, deployment: Deployment, row: Input, key: str | None, identity: str
-    ) -> tuple[str | None, LoadedArm]:
-        """The entity of a row, and the arm that is to answer it."""
-        entity = key if key is not None else _entity(deployment, row)
-        if not deployment.split:
-            return entity, deployment.live
-        assigned: Arm = assign(deployment.route, entity if entity is not None else identity)
-        return entity, deployment.arms.get(assigned.name, deployment.live)
 
     def _settle(self, answered: Sequence[Batch]) -> list[Ask]:
         """Put a round on record, answer whom it answers, and give what live has to be asked in another arm's place."""
@@ -292,13 +271,19 @@ class DataPlane:
             )
         refused = self._put_on_record(records, [ask for ask, _ in settled])
         told: list[tuple[Ask, Answer | Exception]] = []
+        watched: list[tuple[Ask, Outcome]] = []
         for at, (ask, outcome) in enumerate(settled):
             if outcome.error is not None and ask.arm is not ask.deployment.live:
                 ask.arm = ask.deployment.live
                 again.append(ask)
-            else:
-                told.append((ask, refused[at] if at in refused else self._told(ask, outcome)))
+                continue
+            told.append((ask, refused[at] if at in refused else self._told(ask, outcome)))
+            if ask.deployment.shadowed and outcome.error is None and at not in refused:
+                watched.append((ask, outcome))
         self._finish(told)
+        self.shadows.rounds += 1
+        for ask, outcome in watched:
+            self.shadows.offer(ask, outcome)
         return again
 
     def _put_on_record(self, records: Sequence[PredictionRecord], asks: Sequence[Ask]) -> dict[int, Exception]:
@@ -326,14 +311,20 @@ class DataPlane:
 
     def _put_aside(self, records: Sequence[PredictionRecord | SketchRecord]) -> None:
         """Write records that no answer waits for; what the journal does not take is counted, and goes on without."""
-        with suppress(JournalUnavailable):
+        try:
             self._recorder.write(records)
+        except JournalUnavailable:
+            return
+        except InvalidInput as error:
+            if len(records) == 1:
+                log_event("serving", "a record cannot be written", error=error.message)
+                return
+            for record in records:
+                self._put_aside([record])
 
     def _told(self, ask: Ask, outcome: Outcome) -> Answer | Exception:
         if outcome.error is not None:
             return self._failure(ask, outcome)
-        if ask.deployment.shadowed:
-            self._copy_to_shadows(ask, outcome)
         arm = ask.arm.arm
         return Answer(ask.identity, outcome.label, outcome.scores, arm.version, arm.name, outcome.features)
 
@@ -360,17 +351,6 @@ class DataPlane:
     def _trace(self, tracing: Tracing, request: _Request, answers: Sequence[Answer], now: float) -> None:
         told = [(each.prediction_id, each.model_version) for each in answers]
         tracing.predicted(request.span, now - request.began, request.deployment.route.deployment, told)
-
-    def _copy_to_shadows(self, ask: Ask, outcome: Outcome) -> None:
-        route = ask.deployment.route
-        for arm in shadows(route, ask.entity if ask.entity is not None else ask.identity):
-            if len(self._copies) >= (TENSOR_QUEUE if ask.arm.digested else SHADOW_QUEUE):
-                self._metrics.shadow_dropped(route.model)
-                continue
-            loaded = ask.deployment.arms.get(arm.name)
-            if loaded is not None:
-                self._copies.append(_Copy(ask, loaded, loaded.freeze(ask.row, ask.at, ask.arm, outcome.features)))
-                self.copied.set()
 
     def _failure(self, ask: Ask, outcome: Outcome) -> Exception:
         deployment, version = ask.deployment.route.deployment, ask.arm.arm.version
@@ -412,7 +392,22 @@ def _record(ask: Ask, arm: LoadedArm, outcome: Outcome, now: Micros, *, answered
         latency_us=outcome.latency_us,
         error=outcome.error,
         logged_us=now,
+        request=logged_request(ask.identity, arm.beside(ask.row, outcome), ask.deployment.policy),
+        forced=ask.forced,
     )
+
+
+def _assigned(
+    deployment: Deployment, row: Input, key: str | None, identity: str, named: LoadedArm | None
+) -> tuple[str | None, LoadedArm, bool]:
+    """The entity of a row, the arm that is to answer it, and whether the caller named that."""
+    entity = key if key is not None else _entity(deployment, row)
+    if named is not None:
+        return entity, named, True
+    if not deployment.split:
+        return entity, deployment.live, False
+    assigned = assign(deployment.route, assignment_key(deployment.route, entity, identity))
+    return entity, deployment.arms.get(assigned.name, deployment.live), False
 
 
 def _entity(deployment: Deployment, row: Input) -> str | None:

@@ -105,6 +105,7 @@ class Deployments:
         self._not_admitted: set[Digest] = set()
         self._newly_admitted: set[Digest] = set()
         self._doubted: Mapping[Digest, str] = {}
+        self._ailing: Mapping[tuple[str, str], str] = {}
         self._caches: dict[tuple[str, Digest], ScoreCache] = {}
         self._refused: set[Digest] = set()
         self._tried: set[Digest] = set()
@@ -153,6 +154,18 @@ class Deployments:
                     if arm.bundle is bundle:
                         arm.measure()
                 log_event("serving", "compiled trees took over", bundle=bundle.digest)
+
+    def try_standing_by(self) -> None:
+        """Have arms that the route gives nothing answer an example. Safe from any thread.
+
+        They stay in memory, so that switching to one takes no time, and what ails one is in the status.
+        """
+        ailing = {}
+        for name, deployment in self.current.items():
+            for arm in deployment.arms.values():
+                if arm.arm.role != "live" and arm.arm.weight == 0 and (why := arm.try_out()):
+                    ailing[name, arm.arm.name] = f"loaded, but it does not answer: {why}"
+        self._ailing = ailing
 
     def find(self, name: str | None) -> Deployment:
         """The deployment of a name; without a name the only one. NotServed gives the nearest."""
@@ -204,7 +217,8 @@ class Deployments:
                 version=arm.version,
                 bundle=arm.bundle,
                 loaded=arm.name in deployment.arms,
-                why_not=deployment.refused.get(arm.name, self._doubted.get(arm.bundle, "")),
+                why_not=self._why_not(deployment, arm),
+                weight=arm.weight,
             )
             for name, deployment in self.current.items()
             for arm in deployment.route.arms
@@ -218,6 +232,11 @@ class Deployments:
         """End the worker processes of bundles that have one. Those no longer served end with their last request."""
         for bundle in self._bundles.values():
             bundle.close()
+
+    def _why_not(self, deployment: Deployment, arm: Arm) -> str:
+        if (refused := deployment.refused.get(arm.name)) is not None:
+            return refused
+        return self._ailing.get((deployment.route.deployment, arm.name), self._doubted.get(arm.bundle, ""))
 
     def _meant(self, name: str | None) -> Deployment | None:
         """The deployment of a name; without a name the only one, if there is but one."""

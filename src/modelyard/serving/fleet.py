@@ -88,9 +88,10 @@ def serve_with_workers(options: ServerOptions) -> int:
     with tempfile.TemporaryDirectory(prefix="modelyard-metrics-") as metrics:
         environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics}
         feed = FeedFolder(options.feed)
-        registry = of_workers(metrics, lambda: _routes(feed))
+        workers: list[_Worker] = []
+        registry = of_workers(metrics, lambda: _routes(feed), lambda: _pids(workers))
         scrapes = answer_scrapes(options.host, options.metrics_port, registry)
-        workers = [_Worker(_command(number), environment) for number in range(options.workers)]
+        workers += [_Worker(_command(number), environment) for number in range(options.workers)]
         try:
             return _watch(workers, stopping)
         finally:
@@ -100,6 +101,11 @@ def serve_with_workers(options: ServerOptions) -> int:
             for worker in workers:
                 worker.wait(deadline)
             scrapes.shutdown()
+
+
+def _pids(workers: Sequence[_Worker]) -> list[int]:
+    """This process, and the workers that run."""
+    return [os.getpid(), *(each.process.pid for each in list(workers) if each.process.returncode is None)]
 
 
 def _watch(workers: Sequence[_Worker], stopping: threading.Event) -> int:

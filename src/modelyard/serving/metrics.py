@@ -1,5 +1,6 @@
 """Prometheus metrics, under the names that dashboards already use."""
 
+import os
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +15,7 @@ from prometheus_client.registry import Collector
 from modelyard.routing import Arm, Route
 
 from .arms import TENTHS, Outcome
+from .processes import Processes
 
 LATENCY_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -70,6 +72,7 @@ class Metrics:
     def __init__(self, routes: Routes = tuple) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(Weights(routes))
+        self.registry.register(Processes(lambda: (os.getpid(),)))
 
         def counter(name: str, what: str, *labels: str) -> Counter:
             return Counter(name, what, labels, registry=self.registry)
@@ -85,7 +88,8 @@ class Metrics:
         self._success = counter("model_infer_request_success", "Rows answered.", "model", "version")
         self._failure = counter("model_infer_request_failure", "Rows not answered.", "model", "version")
         self._records = counter("prediction_log_records", "Records of the prediction log.", "outcome")
-        self._shadows_dropped = counter("shadow_requests_dropped", "Shadow copies dropped, queue full.", "model_name")
+        self._shadows_dropped = counter("shadow_requests_dropped", "Shadow copies dropped.", "model_name", "reason")
+        self._overrides = counter("rollout_overrides", "Requests whose caller named the arm.", "model_name", "arm")
         self._refused = counter("model_requests_refused", "Requests sent away by a full queue.", "model_name")
         self._requests = counter("model_requests", "Requests answered, by code.", "model_name", "code")
         self._by_code: dict[tuple[str, str], Counter] = {}
@@ -97,6 +101,7 @@ class Metrics:
         self._confidence = histogram("model_prediction_confidence", "Score of the predicted class.", TENTHS)
         self._batch = histogram("model_batch_rows", "Rows that ran together.", _BATCH_BUCKETS)
         self._queue = gauge("model_queue_rows", "Rows that wait for a model.")
+        self._copies = gauge("shadow_queue_rows", "Copies that wait for shadows.")
         self._progress = gauge("model_requests_in_progress", "Requests being answered.")
         self._freshness = Gauge(
             "feature_freshness_seconds",
@@ -146,9 +151,17 @@ class Metrics:
         """Count a request that was sent away at once."""
         self._refused.labels(model).inc()
 
-    def shadow_dropped(self, model: str) -> None:
-        """Count a shadow copy that found the queue full."""
-        self._shadows_dropped.labels(model).inc()
+    def shadow_dropped(self, model: str, reason: str) -> None:
+        """Count a shadow copy that was not scored."""
+        self._shadows_dropped.labels(model, reason).inc()
+
+    def overridden(self, model: str, arm: str) -> None:
+        """Count a request whose caller named the arm."""
+        self._overrides.labels(model, arm).inc()
+
+    def shadows_waiting(self, copies: int) -> None:
+        """Show how many copies wait for shadows."""
+        self._copies.set(copies)
 
     def records(self, outcome: Literal["written", "refused", "spilled", "dropped"], count: int) -> None:
         """Count records of the log: written, refused with their answer, held in memory, given up."""
@@ -194,11 +207,12 @@ def answer_scrapes(host: str, port: int, registry: CollectorRegistry) -> Scrapes
     return server
 
 
-def of_workers(folder: str, routes: Routes) -> CollectorRegistry:
-    """The metrics of all processes that count in `folder`, those that have ended included."""
+def of_workers(folder: str, routes: Routes, pids: Callable[[], Sequence[int]]) -> CollectorRegistry:
+    """The metrics of all processes that count in `folder`, those that have ended included; what `pids` use by now."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]  # the library's own
     registry.register(Weights(routes))
+    registry.register(Processes(pids))
     return registry
 
 

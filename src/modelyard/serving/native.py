@@ -9,6 +9,7 @@ import msgspec
 from modelyard.access import Permission
 from modelyard.core import Scalar, Value
 from modelyard.journal import OutcomeRecord, TruthRecord
+from modelyard.online import FeatureColumns
 
 from .arms import Input
 from .dataplane import Answer, DataPlane, parse_instant
@@ -18,6 +19,7 @@ from .explaining import Explainer
 from .looking import Looking
 from .requests import Request
 from .strict import refuse_deep_nesting, refuse_repeated_names
+from .where import path_of
 
 _LARGEST = int(sys.float_info.max)
 
@@ -102,6 +104,7 @@ class Native:
         deployment = self._plane.deployments.find(request.deployment)
         check_count(len(rows), deployment.policy.rows_limit, "rows")
         at = self._plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
+        named = self._plane.named_arm(deployment, request.header(b"x-modelyard-arm"))
         explained = bool(request.query) and _explained(request.query)
         if explained:
             self._explainer.check(deployment, len(rows))
@@ -114,7 +117,7 @@ class Native:
             else:
                 reply.answer(_shape(deployment, answers, single=single))
 
-        self._plane.submit(deployment, rows, at=at, key=request.user, then=then)
+        self._plane.submit(deployment, rows, at=at, key=request.user, then=then, arm=named)
 
     def _explain(self, deployment: Deployment, answers: list[Answer], reply: Reply, *, single: bool) -> None:
         """Reply with the answers and what explains them; the answers are on record by now, explained or not."""
@@ -137,8 +140,14 @@ class Native:
         check_count(len(body.entities), deployment.policy.rows_limit, "entities")
         at = self._plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
         instant = self._plane.now() if at is None else at
-        found = self._looking.read(deployment.live, body.entities, body.features, instant)
-        reply.answer({"values": found.values, "presence": found.presence})
+
+        def then(found: FeatureColumns | Exception) -> None:
+            if isinstance(found, Exception):
+                reply.fail(found)
+            else:
+                reply.answer({"values": found.values, "presence": found.presence})
+
+        self._looking.look(deployment.live, body.entities, body.features, instant, then)
 
     def _feedback(self, request: Request, reply: Reply) -> None:
         body = _decode(_FEEDBACK, request.body)
@@ -311,9 +320,8 @@ def _decode(decoder: Any, body: bytes, remedy: str = _PREDICT_REMEDY) -> Any:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         refuse_deep_nesting(body)  # the decoder stops at the first level too many, and says less
         text = str(error)
-        path = text.rpartition("`$")[2].rstrip("`") if "`$" in text else ""
         raise BadRequest(
             f"The body is not what this path takes: {text[:300]}.",
-            context={"path": path.lstrip(".")},
+            context={"path": path_of(text, body)},
             remedy=remedy,
         ) from error

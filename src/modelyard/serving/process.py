@@ -14,6 +14,7 @@ import uvicorn
 from modelyard.access import load_pepper
 from modelyard.core import Clock, Forbidden, IdSource, Micros, log_event, to_micros
 from modelyard.core.processes import when_parent_ends
+from modelyard.core.usage import cpu_seconds, memory_bytes
 from modelyard.journal import Durability, Journal
 from modelyard.online import LOCAL, OnlineStore, OnlineUnavailable, open_online_store
 from modelyard.routing import FeedFolder, ServerStatus
@@ -28,10 +29,10 @@ from .settings import ServerOptions
 from .tracing import Tracing
 
 FOLLOW_SECONDS = 0.1
-SHADOWS_TOGETHER = 16
 HEARTBEAT_SECONDS = 1.0
 SKETCH_SECONDS = 60.0
 FRESHNESS_SECONDS = 5.0
+STAND_BY_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 75  # what load balancers expect: the client side closes first
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -76,7 +77,14 @@ class ServerProcess:
         self._quicken()
         tasks = [
             asyncio.create_task(each)
-            for each in (self._follow(), self._beat(), self._shadow(), self._sweep(server), self._freshen())
+            for each in (
+                self._follow(),
+                self._beat(),
+                self._plane.shadows.run(),
+                self._sweep(server),
+                self._freshen(),
+                self._stand_by(),
+            )
         ]
         self._listen_for_the_end(asyncio.get_running_loop())
         serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -146,6 +154,12 @@ class ServerProcess:
                     self._metrics.fresh(view, seconds)
             await asyncio.sleep(FRESHNESS_SECONDS)
 
+    async def _stand_by(self) -> None:
+        """Keep arms that get nothing at the ready."""
+        while True:
+            await asyncio.sleep(STAND_BY_SECONDS)
+            await asyncio.to_thread(self._deployments.try_standing_by)
+
     def _freshness(self) -> dict[str, float]:
         """How long ago each view that models read was known to be complete, or last pushed to."""
         found = {}
@@ -155,13 +169,6 @@ class ServerProcess:
             if known:
                 found[name] = max(0.0, (self._clock.micros() - max(known)) / 1e6)
         return found
-
-    async def _shadow(self) -> None:
-        """Score copies for shadows whenever the loop has a moment between requests."""
-        while True:
-            await self._plane.copied.wait()
-            await self._plane.score_shadows(SHADOWS_TOGETHER)
-            await asyncio.sleep(0)
 
     async def _sweep(self, server: uvicorn.Server) -> None:
         """End the connections of those who take too long to send what they began."""
@@ -186,6 +193,9 @@ class ServerProcess:
                 feed_revision=feed.revision if feed is not None else 0,
                 generations=self._generations(),
                 arms=self._deployments.statuses(),
+                cpu_seconds=cpu_seconds(),
+                memory_bytes=memory_bytes(),
+                queue_rows=self._plane.waiting,
             )
         )
         self._plane.report()

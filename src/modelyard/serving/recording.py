@@ -1,7 +1,7 @@
 """What goes on record, and what becomes of it while the journal cannot be written."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import cast
 
@@ -90,7 +90,7 @@ def logged_features(
 
     The sample is told by the prediction id's random part, so that every arm that scores a row does the same.
     """
-    if policy.log_features < 1 and int(identity[-8:], 16) / _IDENTITY_SPAN >= policy.log_features:
+    if not _sampled(identity, policy):
         return ()
     if not features or not (redacted or digested):
         return cast("tuple[Scalar, ...]", features)
@@ -100,6 +100,17 @@ def logged_features(
     for at in digested:
         hidden[at] = _digest(hidden[at])
     return cast("tuple[Scalar, ...]", tuple(hidden))
+
+
+def logged_request(identity: str, fields: Mapping[str, Value], policy: ServingPolicy) -> tuple[Scalar, ...]:
+    """The fields of a request that are no features as they go on record: sampled and redacted as features are."""
+    if not fields or not _sampled(identity, policy):
+        return ()
+    return tuple([REDACTED if name in policy.redact else _digest(value) for name, value in fields.items()])
+
+
+def _sampled(identity: str, policy: ServingPolicy) -> bool:
+    return policy.log_features >= 1 or int(identity[-8:], 16) / _IDENTITY_SPAN < policy.log_features
 
 
 def _digest(value: Value) -> Scalar:

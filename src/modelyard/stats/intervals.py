@@ -36,6 +36,20 @@ def wilson(hits: float, total: float, *, level: float = LEVEL) -> Ends | None:
     return (0.0 if hits == 0 else max(0.0, middle - half)), (1.0 if hits == total else min(1.0, middle + half))
 
 
+def share_difference(hits: float, total: float, others: float, rest: float, *, level: float = LEVEL) -> Ends:
+    """Of the difference of two shares, `hits / total - others / rest`, of independent rows; both totals above 0.
+
+    Newcombe's hybrid score interval, method 10: Statistics in Medicine 17 (1998), 873-890.
+    """
+    first, second = wilson(hits, total, level=level), wilson(others, rest, level=level)
+    if first is None or second is None:
+        raise ValueError("a share needs rows")
+    one, other = hits / total, others / rest
+    below = math.hypot(one - first[0], second[1] - other)
+    above = math.hypot(first[1] - one, other - second[0])
+    return one - other - below, one - other + above
+
+
 def mean_interval(values: ArrayLike, *, level: float = LEVEL) -> Ends | None:
     """Of the mean of `values` (n,) by their deviation; None of fewer than two. Not for few rows with a long tail."""
     x = np.asarray(values, dtype=np.float64)

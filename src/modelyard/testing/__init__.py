@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from .executors import ExecutorSuite
     from .online import OnlineStoreSuite
     from .records import RecordStoreSuite
+    from .streams import StreamSuite
 
-__all__ = ["ArtifactStoreSuite", "EngineSuite", "ExecutorSuite", "OnlineStoreSuite", "RecordStoreSuite"]
+__all__ = ["ArtifactStoreSuite", "EngineSuite", "ExecutorSuite", "OnlineStoreSuite", "RecordStoreSuite", "StreamSuite"]
 
 _HOMES = {
     "ArtifactStoreSuite": "artifacts",
@@ -22,6 +23,7 @@ _HOMES = {
     "ExecutorSuite": "executors",
     "OnlineStoreSuite": "online",
     "RecordStoreSuite": "records",
+    "StreamSuite": "streams",
 }
 
 

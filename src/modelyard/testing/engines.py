@@ -242,6 +242,7 @@ class EngineSuite(ABC):
         calls = (project.file.folder / "sloped").read_text().splitlines()
         assert calls.count("sharded") == 20
 
+    @pytest.mark.long
     def test_killed_training_on_shards_goes_on_from_its_last_round(self, project: Project) -> None:
         """Only the round that was cut off is made again, and the end is the same to the byte."""
         whole = run(project, "descending", "undisturbed")
@@ -251,6 +252,7 @@ class EngineSuite(ABC):
         assert output_of(ended, "descend").identity == output_of(whole, "descend").identity
         assert (project.file.folder / "sloped").read_text().splitlines().count("cut-off") == 25
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("moment", "step"), [("step_started", "noise"), pytest.param("step_ended", "table", marks=pytest.mark.soak)]
     )

@@ -5,9 +5,10 @@ behaviour of its own.
 """
 
 from .datasets import dataset_rows, validate_dataset
+from .deployed import KEYS
 from .keys import ProjectKeys, read_trusted_key
 from .open_run import run
-from .project import KEYS, Project
+from .project import Project
 from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
 from .server import bundle_command, model_command, server_command
 from .settings import ModelSettings, SecuritySettings, ServerSettings, StoresSettings

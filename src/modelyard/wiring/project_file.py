@@ -24,13 +24,14 @@ from modelyard.data import DatasetSettings, read_schema
 from modelyard.execution import ExecutionSettings
 from modelyard.features import FeatureService, FeaturesSettings, load_definitions
 from modelyard.governance import GovernanceSettings
+from modelyard.history import LabelSettings, LogSettings
 from modelyard.monitoring import AlertSettings, MonitorSettings
 from modelyard.pipelines import LineageSettings, PipelineSettings
 from modelyard.retraining import RetrainingSettings
 from modelyard.rollout import DeploymentSettings
 
 from .keys import KEYS_FOLDER, trusted_key_findings
-from .settings import ModelSettings, SecuritySettings, ServerSettings, StoresSettings
+from .settings import ControlSettings, ModelSettings, SecuritySettings, ServerSettings, StoresSettings
 
 FILE_NAME = "modelyard.yaml"
 """What a project file is called."""
@@ -42,6 +43,7 @@ class ProjectFile(Section):
     project: str = Field(description="Name of the project.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
     stores: StoresSettings = StoresSettings()
     server: ServerSettings = ServerSettings()
+    control: ControlSettings = ControlSettings()
     security: SecuritySettings = SecuritySettings()
     features: FeaturesSettings | None = None
     datasets: dict[str, DatasetSettings] = Field(default_factory=dict)
@@ -49,6 +51,8 @@ class ProjectFile(Section):
     pipelines: dict[str, PipelineSettings] = Field(default_factory=dict)
     execution: ExecutionSettings = ExecutionSettings()
     deployments: dict[str, DeploymentSettings] = Field(default_factory=dict)
+    log: LogSettings = LogSettings()
+    labels: dict[str, LabelSettings] = Field(default_factory=dict)
     monitoring: dict[str, MonitorSettings] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()
     retraining: dict[str, RetrainingSettings] = Field(default_factory=dict)
@@ -104,8 +108,23 @@ def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
         yield from _pointer(document, ("retraining", name), name, data, "models")
         for key, section in (("pipeline", "pipelines"), ("deployment", "deployments")):
             yield from _pointer(document, ("retraining", name, key), each.get(key), data, section)
+    yield from _alert_findings(document)
     for name, _ in _items(data, "monitoring"):
         yield from _pointer(document, ("monitoring", name), name, data, "deployments")
+    for name, each in _items(data, "labels"):
+        yield from _pointer(document, ("labels", name), name, data, "deployments")
+        yield from _pointer(document, ("labels", name, "dataset"), each.get("dataset"), data, "datasets")
+
+
+def _alert_findings(document: LocatedYaml) -> Iterator[Finding]:
+    """Deployments that rules and receivers name, and that are none."""
+    section = document.data.get("alerts")
+    for kind in ("rules", "notify"):
+        for name, each in _items(section, kind) if isinstance(section, Mapping) else ():
+            listed = each.get("deployments")
+            for index, deployment in enumerate(listed if isinstance(listed, list) else ()):
+                keys: Keys = ("alerts", kind, name, "deployments", index)
+                yield from _pointer(document, keys, deployment, document.data, "deployments")
 
 
 def _feature_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:

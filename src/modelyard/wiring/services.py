@@ -208,6 +208,7 @@ class ProjectServices:
                         created=to_micros(self._clock.now()),
                     ),
                     into=Path(folder) / "bundle",
+                    transforms=self._features.code(self._features_of(settings)),
                 )
                 if key is not None:
                     sign_bundle(built.path, built.digest, key)

@@ -8,9 +8,11 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from modelyard.access import Role
 from modelyard.core import Digest, InvalidInput
 from modelyard.core.settings import Section
+from modelyard.history import TOPIC
 from modelyard.inference import Task
 from modelyard.online import check_online_address
 from modelyard.registry import ApprovalRule, OutsidePolicy, check_alias
+from modelyard.streams import StreamAddress, is_stream_address
 
 
 class StoresSettings(Section):
@@ -20,9 +22,32 @@ class StoresSettings(Section):
     records: SecretStr | None = Field(None, description="Record store: sqlite:///… or postgresql+psycopg://…")
     artifacts: str | None = Field(None, description="Artifact store: a folder or s3://bucket/prefix.")
     online: SecretStr = Field(
-        SecretStr("local"), description="Online store: local (embedded, memory-mapped), or redis://HOST:6379/0."
+        SecretStr("local"),
+        description="Online store: local (embedded, memory-mapped), redis://HOST:6379/0 or postgresql://HOST/DATABASE.",
     )
     tracking: SecretStr | None = Field(None, description="MLflow tracking and registry URI.")
+    log: SecretStr | None = Field(
+        None,
+        description="Where modelyard up and modelyard log ship bring the prediction log: a stream (kafka://…, "
+        "nats://…, redis://…, local:…) or a folder for its files (s3://…, file://…).",
+    )
+    topic: str = Field(
+        TOPIC,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="Stream of predictions, where an address has none.",
+    )
+
+    @field_validator("log")
+    @classmethod
+    def _shippable(cls, log: SecretStr | None) -> SecretStr | None:
+        """An address that can be one, of a stream."""
+        if log is None or not is_stream_address(log.get_secret_value()):
+            return log
+        try:
+            StreamAddress.parse(log.get_secret_value(), TOPIC)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
+        return log
 
     @field_validator("online")
     @classmethod
@@ -56,6 +81,19 @@ class ServerSettings(Section):
         """The ports that are wanted, by the setting that changes each."""
         named = {"server.port": self.port, "server.grpc_port": self.grpc_port, "server.metrics_port": self.metrics_port}
         return {setting: port for setting, port in named.items() if port is not None}
+
+
+class ControlSettings(Section):
+    """The control process."""
+
+    metrics_port: int | None = Field(
+        8083, ge=1, le=65535, description="Port of /metrics of monitoring and alerts, on server.host; null: none."
+    )
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports that are wanted, by the setting that changes each."""
+        return {} if self.metrics_port is None else {"control.metrics_port": self.metrics_port}
 
 
 class SecuritySettings(Section):

@@ -78,6 +78,7 @@ def test_every_value_at_every_boundary_is_that_of_the_definition(events: list[Ev
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 @given(events=EVENTS, slide=st.integers(1, 3))
 @settings(max_examples=10_000, deadline=None)
 def test_ten_thousand_streams_are_aggregated_as_defined(events: list[Event], slide: int) -> None:

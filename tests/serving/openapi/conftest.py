@@ -25,6 +25,18 @@ def alone(tmp_path_factory: pytest.TempPathFactory, built: BuiltBundle) -> Itera
 
 
 @pytest.fixture(scope="session")
+def on_demand(tmp_path_factory: pytest.TempPathFactory, on_demand_bundle: BuiltBundle) -> Iterator[Server]:
+    """A server of a model with on-demand features."""
+    server = Server(tmp_path_factory.mktemp("on-demand"))
+    server.feed.put_bundle(on_demand_bundle.path, on_demand_bundle.digest)
+    LocalOnlineStore(server.folder / "online").close()
+    server.publish(live(on_demand_bundle))
+    server.start()
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture(scope="session")
 def several(
     tmp_path_factory: pytest.TempPathFactory, built: BuiltBundle, strict_bundle: BuiltBundle
 ) -> Iterator[Server]:

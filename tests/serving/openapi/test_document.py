@@ -48,7 +48,7 @@ def test_every_path_is_described_and_every_description_has_its_path() -> None:
     assert there == set(DOCUMENTED)
 
 
-@pytest.mark.parametrize("name", ["alone", "several"])
+@pytest.mark.parametrize("name", ["alone", "several", "on_demand"])
 def test_the_document_is_valid(name: str, request: pytest.FixtureRequest) -> None:
     """By the specification's own schema, for all deployments and for one."""
     server: Server = request.getfixturevalue(name)
@@ -56,7 +56,7 @@ def test_the_document_is_valid(name: str, request: pytest.FixtureRequest) -> Non
     validate(described(server, "/deployments/fraud/openapi.json"))
 
 
-@pytest.mark.parametrize("name", ["alone", "several"])
+@pytest.mark.parametrize("name", ["alone", "several", "on_demand"])
 def test_every_example_runs_as_it_stands(name: str, request: pytest.FixtureRequest) -> None:
     """Typed into a shell: 200, or the refusal that is described; the deployments that are named are those served."""
     server: Server = request.getfixturevalue(name)

@@ -41,3 +41,10 @@ def test_schemathesis_finds_nothing(alone: Server, tmp_path: Path) -> None:
 def test_schemathesis_finds_nothing_in_a_long_time(alone: Server, tmp_path: Path) -> None:
     """Every path, and two hundred bodies each."""
     assert caught_out(alone, tmp_path, "--max-examples=200", seconds=1700) > 10_000
+
+
+@pytest.mark.long
+def test_schemathesis_finds_nothing_in_features_that_are_computed(on_demand: Server, tmp_path: Path) -> None:
+    """Of a model whose entities come with fields of the request."""
+    only = "--include-path=/features"
+    assert caught_out(on_demand, tmp_path, only, "--max-examples=40", seconds=100) > 50

@@ -15,6 +15,9 @@ from .options import ReadOptions
 from .recognise import Recognised
 from .streams import plain, seekable
 
+_BUFFER = 65_536
+"""So many bytes of each column of a row group are read at a time: without it a group is in memory as a whole."""
+
 _STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
@@ -89,7 +92,7 @@ def columnar_file(found: Recognised, options: ReadOptions) -> ColumnarFile:
 
 class _Parquet:
     def __init__(self, stream: BinaryIO, *, coded: bool) -> None:
-        whole = partial(pq.ParquetFile, stream, pre_buffer=False, page_checksum_verification=True)
+        whole = partial(pq.ParquetFile, stream, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True)
         self._file = whole()
         if coded and (few := _of_few_levels(self._file)):
             self._file = whole(read_dictionary=few)

@@ -66,6 +66,9 @@ class AggregationView(FeatureView):
         schema = self._schema(events.schema, chosen)
         return Rows(schema, lambda: iter(self._derived(events.table(), chosen, schema).to_batches()))
 
+    def _read(self) -> Sequence[str]:
+        return [each.column for each in self.aggregations]
+
     def _events(self) -> FeatureView:
         """The events, as a view of the columns that are aggregated."""
         columns = [name for name in dict.fromkeys(each.column for each in self.aggregations) if name not in self.keys]

@@ -1,14 +1,20 @@
-"""On-demand views: features that are computed of others and of the request, by expressions."""
+"""On-demand views: features that are computed of others and of the request, by expressions or a function."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
-from modelyard.core import InvalidInput, did_you_mean
+import pyarrow as pa
+
+from modelyard.core import InvalidInput, did_you_mean, shown
+from modelyard.data import parse_type
 from modelyard.features.errors import InvalidDefinition, UnknownFeature
 from modelyard.features.kinds import kind_of
-from modelyard.online.expressions import Kind, Program, names_in
+from modelyard.online import CallMode, DerivedInput, FunctionPlan, OutputKind
+from modelyard.online.expressions import Kind, Program, names_in, needed
 
+from .code import MODES, Code, Function, Running, code_of, output_kind
 from .definition import Definition, check_definition, wrong_labels
 from .request import RequestSource
 from .view import FeatureView, ViewPart
@@ -16,6 +22,7 @@ from .view import FeatureView, ViewPart
 OnDemandSource = FeatureView | ViewPart | RequestSource
 """What the expressions of an on-demand view may name."""
 
+_FUNCTION_REMEDY = 'OnDemandView(name="…", sources=[…], features={"risk": "float64"}, function=risk)'
 _REMEDY = 'OnDemandView(name="…", sources=[VIEW, RequestSource(…)], features={"ratio": "amount / coalesce(total, 1)"})'
 
 
@@ -34,12 +41,20 @@ class OnDemandInput:
 
 @dataclass(frozen=True, eq=False)
 class OnDemandView(Definition):
-    """Features that are computed row by row, by expressions over the features of views and the fields of requests.
+    """Features that are computed row by row, of the features of views and the fields of requests.
 
-    An expression names a feature or field alone, or as `view.feature` where two sources have the name, and may use the
-    features before it. The same compiled expressions run offline on whole columns and in the server on each request.
-    InvalidDefinition lists all that is wrong with it; what depends on types that only a source knows is found when the
-    source is first read.
+    `features` maps names to expressions; or, with a `function`, to the types of what that gives. An expression names a
+    feature or field alone, or as `view.feature` where two sources have the name, and may use the features before it.
+    The same compiled expressions run offline on whole columns and in the server on each request. InvalidDefinition
+    lists all that is wrong with it; what depends on types that only a source knows is found when the source is first
+    read.
+
+    A `function` is called by its `mode`: `row` with a dict of all values of the sources, `columns` with one of lists,
+    `pandas` with a DataFrame; it gives the same of the declared features. Offline and in the server it runs in a worker
+    process, of which its file is all that travels: it must be at the top of a file that can be run by itself. What is
+    missing is None (NaN in a DataFrame), whole numbers are ints where their type is one (floats in a DataFrame), times
+    are datetimes in UTC. A value that it gives as None, NaN or infinity is missing; one that is not of its type, a
+    feature that is not given and one that is not declared are errors of the row, as what it raises is.
     """
 
     kind: ClassVar[str] = FeatureView.kind
@@ -50,14 +65,20 @@ class OnDemandView(Definition):
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
+    function: Function | None = None
+    mode: CallMode = "row"
     _kinds: dict[str, Kind] = field(default_factory=dict, init=False, repr=False)
+    _whole: set[str] = field(default_factory=set, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_definition("on-demand view", self.name, list(self._wrong_shape()), _REMEDY)
+        remedy = _REMEDY if self.function is None else _FUNCTION_REMEDY
+        check_definition("on-demand view", self.name, list(self._wrong_shape()), remedy)
         object.__setattr__(self, "sources", tuple(self.sources))
         object.__setattr__(self, "features", dict(self.features))
-        check_definition("on-demand view", self.name, list(self._wrong_names()), _REMEDY)
-        if all(self._declared(each) for each in self.inputs().values()):
+        check_definition("on-demand view", self.name, list(self._wrong_names()), remedy)
+        if self.function is not None:
+            _ = self.code  # as it is now: later the file may be another
+        elif all(self._declared(each) for each in self.inputs().values()):
             self.program()
 
     @property
@@ -70,16 +91,22 @@ class OnDemandView(Definition):
         return OnDemandPart(self, (names,) if isinstance(names, str) else tuple(names))
 
     def formulas(self, features: Sequence[str] | None = None) -> dict[str, str]:
-        """The expressions that some features need, or all: theirs, and those of features that they use."""
-        needed = set(self.features if features is None else features)
-        for name, text in reversed(list(self.features.items())):
-            if name in needed:
-                needed |= set(names_in(text)) & self.features.keys()
-        return {name: text for name, text in self.features.items() if name in needed}
+        """The expressions that some features need, or all: theirs, and those of features that they use.
+
+        None of them with a function.
+        """
+        if self.function is not None:
+            return {}
+        return needed(self.features, self.features if features is None else features)
 
     def inputs(self, features: Sequence[str] | None = None) -> dict[str, OnDemandInput]:
-        """What some features are computed of, or all, by the names that the expressions use."""
+        """What some features are computed of, or all, by the names that the expressions use.
+
+        A function takes all that its sources have: by the name alone, or as `view.feature` where two sources have it.
+        """
         known = self._known()
+        if self.function is not None:
+            return {name: each[0] for name, each in known.items() if _is_shortest(name, each[0], known)}
         names = dict.fromkeys(name for text in self.formulas(features).values() for name in names_in(text))
         return {name: known[name][0] for name in names if name not in self.features}
 
@@ -96,10 +123,49 @@ class OnDemandView(Definition):
         """The kind of each input, by the name that the expressions use; a source is opened at most once."""
         return {name: self._kind(name, each) for name, each in self.inputs(features).items()}
 
+    def derived_inputs(self, features: Sequence[str] | None = None) -> tuple[DerivedInput, ...]:
+        """The inputs as plans have them."""
+        inputs, kinds = self.inputs(features), self.kinds(features)
+        whole = self._whole if self.function is not None else set[str]()
+        return tuple(
+            DerivedInput(name, kinds[name], each.feature, None if each.view is None else each.view.name, name in whole)
+            for name, each in inputs.items()
+        )
+
+    def output_kinds(self, features: Sequence[str] | None = None) -> Mapping[str, OutputKind]:
+        """The kind of each feature, at least of those that are named. See `program` for what is raised."""
+        if self.function is not None:
+            return {name: output_kind(type_) for name, type_ in self.features.items()}
+        return self.program(features).kinds
+
+    @cached_property
+    def code(self) -> Code:
+        """The file of the function. InvalidInput where there is none that can travel."""
+        return code_of(self.function)
+
+    @cached_property
+    def running(self) -> Running:
+        """The function in a worker process, which starts when it is first asked for."""
+        return Running.of(self.code)
+
+    def called(self, features: Sequence[str] | None = None) -> FunctionPlan:
+        """How the function is called for some features, or all."""
+        return FunctionPlan(
+            self.name,
+            self.code.file,
+            self.code.digest,
+            self.code.function,
+            self.mode,
+            self.derived_inputs(),
+            tuple(self.output_kinds().items()),
+            self.feature_names if features is None else tuple(features),
+        )
+
     def _kind(self, name: str, given: OnDemandInput) -> Kind:
         if name not in self._kinds:
             if isinstance(given.source, RequestSource):
                 self._kinds[name] = given.source.kinds[given.feature]
+                self._note_whole(name, parse_type(given.source.schema[given.feature]))
             else:
                 self._read_kinds(given.source)
         return self._kinds[name]
@@ -111,7 +177,12 @@ class OnDemandView(Definition):
         schema = None if declared else view.schema()
         for name, each in inputs.items():
             found = view.declared[each.feature] if schema is None else schema.field(each.feature).type
+            self._note_whole(name, found)
             self._kinds[name] = kind_of(found, f"feature '{each.feature}' of view '{view.name}'")
+
+    def _note_whole(self, name: str, type_: pa.DataType | None) -> None:
+        if type_ is not None and pa.types.is_integer(type_):
+            self._whole.add(name)
 
     def _declared(self, given: OnDemandInput) -> bool:
         return not isinstance(given.source, FeatureView) or given.source.declared.get(given.feature) is not None
@@ -129,10 +200,23 @@ class OnDemandView(Definition):
     def _wrong_shape(self) -> Iterator[str]:
         yield from _wrong_sources(self.sources)
         if not isinstance(self.features, Mapping) or not self.features:
-            yield "features maps at least one name to its expression."
+            yield "features maps at least one name to its expression, or with a function to its type."
         elif not all(isinstance(part, str) for pair in self.features.items() for part in pair):
-            yield "features maps names to expressions, which are texts."
+            yield "features maps names to expressions, which are texts; or with a function to types, such as float64."
+        elif self.function is not None:
+            yield from self._wrong_function()
         yield from wrong_labels(self.description, self.tags, self.owner)
+
+    def _wrong_function(self) -> Iterator[str]:
+        if self.mode not in MODES:
+            yield f"there is no mode {shown(str(self.mode), 40)}. {did_you_mean(str(self.mode), MODES)}"
+        checks: list[tuple[str, Callable[[object], object], object]] = [("", code_of, self.function)]
+        checks += [(f"feature '{name[:80]}': ", output_kind, type_) for name, type_ in self.features.items()]
+        for where, check, value in checks:
+            try:
+                check(value)
+            except InvalidInput as error:
+                yield f"{where}{error.message} {error.remedy}".rstrip()
 
     def _wrong_names(self) -> Iterator[str]:
         names = [(each.view if isinstance(each, ViewPart) else each).name for each in self.sources]
@@ -144,7 +228,8 @@ class OnDemandView(Definition):
                 yield f"{name[:80]!r} cannot name a feature."
             elif name in known:
                 yield f"its feature '{name[:80]}' has the name of what it is computed of: call it otherwise."
-            yield from self._wrong_expression(name, text, known, before)
+            if self.function is None:
+                yield from self._wrong_expression(name, text, known, before)
             before.append(name)
 
     def _wrong_expression(
@@ -187,6 +272,34 @@ class OnDemandPart:
                     f"On-demand view '{self.view.name}' has no feature {str(name)[:80]!r}.",
                     remedy=did_you_mean(str(name), self.view.features),
                 )
+
+
+def on_demand_view(
+    *,
+    sources: Sequence[OnDemandSource],
+    features: Mapping[str, str],
+    name: str = "",
+    mode: CallMode = "row",
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+    owner: str = "",
+) -> Callable[[Function], OnDemandView]:
+    """Make an on-demand view of the function below, named as that is unless a `name` is given. See `OnDemandView`.
+
+    The function's docstring is the description where none is given.
+    """
+
+    def made(function: Function) -> OnDemandView:
+        called = name or getattr(function, "__name__", "")
+        told = description or (getattr(function, "__doc__", "") or "").strip().partition("\n")[0]
+        return OnDemandView(called, sources, features, told, tags or {}, owner, function, mode)
+
+    return made
+
+
+def _is_shortest(name: str, given: OnDemandInput, known: Mapping[str, Sequence[OnDemandInput]]) -> bool:
+    """Whether a function is given a value under this name: the bare one, unless several sources have that."""
+    return (name == given.feature) == (len(known[given.feature]) == 1)
 
 
 def _wrong_sources(sources: object) -> Iterator[str]:

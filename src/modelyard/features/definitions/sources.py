@@ -24,7 +24,10 @@ class ArrowStream(Protocol):
 Source: TypeAlias = str | Path | SqlSource | PushSource | ArrowStream | Callable[[], Any]
 """A path, glob or URL of files; a query; a table; a function that gives one of these; pushed rows."""
 
-_REMEDY = "Give a path or URL, a SqlSource, an Arrow table, a DataFrame, a PushSource, or a function that gives one."
+_REMEDY = (
+    "Give a path or URL, a SqlSource, an Arrow table, a DataFrame, a PushSource or StreamSource, or a function that "
+    "gives one."
+)
 
 
 def is_source(value: object) -> bool:

@@ -97,6 +97,11 @@ class FeatureView(Definition):
             self.source, self._folder[0] if self._folder else None, types, f"source of view '{self.name}'"
         )
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the source that it reads: the keys, the times, and what features are made of."""
+        return tuple(dict.fromkeys([*self.keys, self.event_time, *filter(None, [self.available_at]), *self._read()]))
+
     def schema(self) -> pa.Schema:
         """The types of the keys and the features, as declared or else as the source has them."""
         return self.rows().schema.remove(len(self.keys)).remove(len(self.keys))
@@ -129,6 +134,9 @@ class FeatureView(Definition):
     def table(self, features: Sequence[str] | None = None) -> pa.Table:
         """All of `rows` in memory."""
         return self.rows(features).table()
+
+    def _read(self) -> Sequence[str]:
+        return self.feature_names
 
     def _given(self, raw: pa.Table, names: Sequence[str]) -> pa.Table:
         event = self._instants(raw, self.event_time)

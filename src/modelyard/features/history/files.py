@@ -140,9 +140,21 @@ def _plan(
 ) -> _Plan:
     files = [(each.path, each.bytes, _changed(each.path)) for each in reading.facts]
     asked = [
-        [each.view.name, list(each.view.keys), str(each.view.ttl), list(each.features)] for each in selection.wanted
+        [
+            each.view.name,
+            list(each.view.keys),
+            str(each.view.ttl),
+            each.view.stale,
+            str(sorted(each.view.defaults.items())),
+            list(each.features),
+        ]
+        for each in selection.wanted
     ]
-    computed = [[each.view.name, list(each.view.formulas(tuple(each.names)).items())] for each in selection.derived]
+    computed = [
+        [each.view.name, *([each.view.code.digest, each.view.mode] if each.view.function is not None else []),
+         list(each.view.formulas(tuple(each.names)).items())]
+        for each in selection.derived
+    ]  # fmt: skip
     question = {
         "event_time": event_time,
         "as_known": as_known,

@@ -1,18 +1,20 @@
 """A view made ready to be joined to any number of tables of entities."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from modelyard.core import did_you_mean
+from modelyard.core import Scalar, did_you_mean
 from modelyard.features.definitions import AVAILABLE, EVENT, FeatureView
 from modelyard.features.errors import InvalidDefinition
 from modelyard.features.instants import instants_of
+from modelyard.online import FALLS_BACK, SERVES_EXPIRED
 
 from .columns import FeatureColumns
 from .keys import Flags, Ints, KeyIndex
@@ -53,7 +55,8 @@ class PreparedView:
         """
         view = wanted.view
         self._wanted = wanted
-        self._ttl = view.ttl // timedelta(microseconds=1) if view.ttl else None
+        ttl = None if view.stale in SERVES_EXPIRED else view.ttl
+        self._ttl = ttl // timedelta(microseconds=1) if ttl else None
         rows = view.rows(wanted.features)
         digest = hashlib.blake2b(str(rows.schema).encode(), digest_size=16)
         self._columns = FeatureColumns(rows.schema.names[-len(wanted.features) :], spill)
@@ -65,6 +68,8 @@ class PreparedView:
             keys.append(batch.select(times))
             self._columns.add(batch)
         self._columns.close(rows.schema)
+        types = {name: field.type for name, field in zip(wanted.features, self._columns.fields, strict=True)}
+        self._defaults = _defaults(view, types)
         table = pa.Table.from_batches(keys, pa.schema([rows.schema.field(each) for each in times]))
         del keys
         self.rows = len(table)
@@ -87,8 +92,50 @@ class PreparedView:
         return [each.with_name(name) for each, name in zip(self._columns.fields, self._wanted.names, strict=True)]
 
     def columns(self, entities: Entities) -> list[pa.ChunkedArray]:
-        """The features of each entity row, in the order of `fields`; null where nothing was known."""
-        return self._columns.take(self.choose(entities))
+        """The features of each entity row, in the order of `fields`.
+
+        Where nothing was known, or it was too old, they are null, or the view's defaults where its policy says so.
+        """
+        chosen = self.choose(entities)
+        taken = self._columns.take(chosen)
+        if not self._defaults or not (absent := chosen < 0).any():
+            return taken
+        return [
+            column if name not in self._defaults else _filled(column, pa.array(absent), self._defaults[name])
+            for name, column in zip(self._wanted.features, taken, strict=True)
+        ]
+
+
+def _defaults(view: FeatureView, types: Mapping[str, pa.DataType]) -> dict[str, pa.Scalar]:
+    """What stands for each feature that is not there, as in the server; only where it is something."""
+    given = {name: value for name, value in view.defaults.items() if name in types and value is not None}
+    return {name: _fitting(view, name, value, types[name]) for name, value in given.items()
+            if view.stale in FALLS_BACK}  # fmt: skip
+
+
+def _filled(column: pa.ChunkedArray, absent: pa.Array, default: pa.Scalar) -> pa.ChunkedArray:
+    if not pa.types.is_dictionary(column.type):
+        return pc.if_else(absent, default, column)
+    plain = pc.if_else(absent, default, column.cast(column.type.value_type))
+    return plain.dictionary_encode().cast(column.type)
+
+
+def _fitting(view: FeatureView, name: str, value: Scalar, type_: pa.DataType) -> pa.Scalar:
+    kept = type_.value_type if pa.types.is_dictionary(type_) else type_
+    try:
+        if pa.types.is_temporal(kept):
+            return pa.scalar(value, pa.int64()).cast(kept)
+        scalar = pa.scalar(value, kept)
+        fits = scalar.as_py() == value
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        fits = False
+    if not fits:
+        raise InvalidDefinition(
+            f"The default of feature '{name[:80]}' of view '{view.name}' is {value!r:.60}, which is no {kept}.",
+            context={"view": view.name, "feature": name[:80]},
+            remedy="Give a default of the feature's type, or declare the type with Feature(name, type).",
+        )
+    return scalar
 
 
 def prepare(wanted: Sequence[Wanted], *, as_known: bool = True, spill: Path | None = None) -> Iterator[PreparedView]:

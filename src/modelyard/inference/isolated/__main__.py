@@ -1,9 +1,9 @@
-"""A worker process: limit itself, load one model, answer matrices with scores until nobody asks any more."""
+"""A worker process: limit itself, load a model or functions, and answer until nobody asks any more."""
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,14 +12,18 @@ import numpy as np
 from modelyard.core.processes import end_when_closed
 
 from ..child import limit_process, out_of_memory
+from .functions import load_functions
 from .models import LOADERS, Ask
-from .wire import ANSWER, LONGEST_TEXT, NO_MEMORY, RAISED, READY, REQUEST, SCORES
+from .wire import ANSWER, FUNCTIONS, LONGEST_TEXT, NO_MEMORY, RAISED, READY, REQUEST, SCORES, VALUES
+
+Reply = Callable[[bytes, BinaryIO, "_Whole"], None]
+"""Reads what follows a header, and writes the answer."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """0 when nobody asks any more; 1 when the model could not be loaded or used up its memory."""
     parser = argparse.ArgumentParser(prog="python -m modelyard.inference.isolated")
-    parser.add_argument("kind", choices=sorted(LOADERS))
+    parser.add_argument("kind", choices=sorted([*LOADERS, FUNCTIONS]))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--memory-mb", type=int, required=True)
     parser.add_argument("--lifeline", type=int, required=True)
@@ -28,28 +32,45 @@ def main(arguments: Sequence[str]) -> int:
     taken, told = _own_pipes()
     limit_process(given.memory_mb)
     try:
-        model = LOADERS[given.kind](given.folder)
+        reply = _calls(given.folder) if given.kind == FUNCTIONS else _scores(LOADERS[given.kind](given.folder))
     except Exception as error:  # the edge of this process: whatever loading raises is the answer
         _tell(told, error)
         return 1
     told.write(ANSWER.pack(READY, 0, 0))
     while len(header := taken.read(REQUEST.size)) == REQUEST.size:
         try:
-            _reply(model, header, taken, told)
+            reply(header, taken, told)
         except Exception as error:  # the same
             if _tell(told, error) == NO_MEMORY:
                 return 1
     return 0
 
 
-def _reply(model: Ask, header: bytes, taken: BinaryIO, told: "_Whole") -> None:
-    rows, columns = REQUEST.unpack(header)
-    matrix = np.frombuffer(taken.read(rows * columns * 8), dtype="<f8").reshape(rows, columns)
-    scores = np.asarray(model(matrix), dtype="<f8")
-    if scores.ndim > 2 or len(scores) != rows:
-        raise ValueError(f"it gave scores of shape {scores.shape} for {rows} rows")
-    scores = np.ascontiguousarray(scores.reshape(rows, -1))
-    told.write(ANSWER.pack(SCORES, *scores.shape) + scores.tobytes())
+def _scores(model: Ask) -> Reply:
+    """Answers matrices with a model's scores."""
+
+    def reply(header: bytes, taken: BinaryIO, told: "_Whole") -> None:
+        rows, columns = REQUEST.unpack(header)
+        matrix = np.frombuffer(taken.read(rows * columns * 8), dtype="<f8").reshape(rows, columns)
+        scores = np.asarray(model(matrix), dtype="<f8")
+        if scores.ndim > 2 or len(scores) != rows:
+            raise ValueError(f"it gave scores of shape {scores.shape} for {rows} rows")
+        scores = np.ascontiguousarray(scores.reshape(rows, -1))
+        told.write(ANSWER.pack(SCORES, *scores.shape) + scores.tobytes())
+
+    return reply
+
+
+def _calls(folder: Path) -> Reply:
+    """Answers calls with what functions give."""
+    call = load_functions(folder)
+
+    def reply(header: bytes, taken: BinaryIO, told: "_Whole") -> None:
+        rows, size = REQUEST.unpack(header)
+        answer = call(taken.read(size))
+        told.write(ANSWER.pack(VALUES, rows, len(answer)) + answer)
+
+    return reply
 
 
 def _tell(told: "_Whole", error: Exception) -> int:

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..child import child_environment, end_group
 from ..errors import IsolatedModelFailed
-from .wire import ANSWER, LONGEST_TEXT, MOST_SCORES, NO_MEMORY, READY, REQUEST, SCORES
+from .wire import ANSWER, LONGEST_TEXT, MOST_BYTES, MOST_SCORES, NO_MEMORY, RAISED, READY, REQUEST, SCORES, VALUES
 
 _QUIET = {"OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
@@ -32,16 +33,21 @@ class IsolationLimits:
 
 
 class WorkerProcess:
-    """A child process with a model in it, which leads a session of its own. One thread at a time; `kill` from any.
+    """A child process with a model or functions in it, in a session of its own. One thread at a time; `kill` from any.
 
     It gets none of this process's environment but what an interpreter needs, and of its open files standard error,
     where what the model prints goes. Its working and temporary directory is its own, and goes with it. When this
     process ends, however it does, the kernel ends the child.
     """
 
-    def __init__(self, kind: str, folder: Path, limits: IsolationLimits) -> None:
-        """Start it and wait until the model is loaded. IsolatedModelFailed says why it is not."""
-        self._limits = limits
+    def __init__(
+        self, kind: str, folder: Path, limits: IsolationLimits, what: str = "model", hidden: Path | None = None
+    ) -> None:
+        """Start it and wait until the model is loaded. IsolatedModelFailed says why it is not.
+
+        `what` messages call that which is loaded; from the folder `hidden` it can import nothing.
+        """
+        self._limits, self._what = limits, what
         self._scratch = TemporaryDirectory(prefix="modelyard-worker-", ignore_cleanup_errors=True)
         lifeline, self._lifeline = os.pipe()
         command = [
@@ -54,7 +60,7 @@ class WorkerProcess:
                 command,
                 bufsize=0,
                 cwd=place,
-                env={**child_environment(), **_QUIET, "HOME": place, "TMPDIR": place},
+                env={**child_environment(hidden), **_QUIET, "HOME": place, "TMPDIR": place},
                 pass_fds=(lifeline,),
                 start_new_session=True,
                 stdin=subprocess.PIPE,
@@ -89,21 +95,38 @@ class WorkerProcess:
 
         After `raised` it can be asked again; after anything else it has ended.
         """
-        seconds = self._limits.call_seconds
-        self._until(seconds)
-        try:
-            self._send(REQUEST.pack(*matrix.shape) + np.ascontiguousarray(matrix, dtype="<f8").tobytes(), seconds)
+        data = REQUEST.pack(*matrix.shape) + np.ascontiguousarray(matrix, dtype="<f8").tobytes()
+        with self._asking(data) as seconds:
             kind, rows, columns = self._answer("answer", seconds)
             if kind != SCORES:
                 raise self._fault(kind, rows)
             if rows != len(matrix) or columns > MOST_SCORES:
                 raise self._garbled()
             scores = np.frombuffer(self._receive(rows * columns * 8, "answer", seconds), dtype="<f8")
+        return scores.astype(np.float64, copy=False).reshape(rows, columns)
+
+    def call(self, asked: bytes, rows: int) -> bytearray:
+        """The `FunctionAnswer` to a `FunctionCall` for so many rows, as bytes; IsolatedModelFailed as of `ask`."""
+        with self._asking(REQUEST.pack(rows, len(asked)) + asked) as seconds:
+            kind, count, size = self._answer("answer", seconds)
+            if kind != VALUES:
+                raise self._fault(kind, count)
+            if count != rows or size > MOST_BYTES:
+                raise self._garbled()
+            return self._receive(size, "answer", seconds)
+
+    @contextmanager
+    def _asking(self, data: bytes) -> Iterator[float]:
+        """Send a question, which has so many seconds. The child is ended unless it answers, or says that it raised."""
+        seconds = self._limits.call_seconds
+        self._until(seconds)
+        try:
+            self._send(data, seconds)
+            yield seconds
         except IsolatedModelFailed as error:
             if error.context["why"] != "raised":
                 self.end()
             raise
-        return scores.astype(np.float64, copy=False).reshape(rows, columns)
 
     def kill(self) -> None:
         """Kill it and what it started; whoever asks it now is told so. `end` is still to be called."""
@@ -132,9 +155,9 @@ class WorkerProcess:
         left = self._deadline - time.monotonic()
         if left <= 0 or not poll.poll(math.ceil(left * 1000)):
             raise IsolatedModelFailed(
-                f"The model's worker process did not {to} within {seconds:g} s and was ended.",
+                f"The {self._what}'s worker process did not {to} within {seconds:g} s and was ended.",
                 context={"why": "deadline", "seconds": seconds},
-                remedy="Send fewer rows at once, or correct the model.",
+                remedy=f"Send fewer rows at once, or correct the {self._what}.",
             )
 
     def _send(self, data: bytes, seconds: float) -> None:
@@ -164,26 +187,26 @@ class WorkerProcess:
         return kind, rows, columns
 
     def _fault(self, kind: int, length: int) -> IsolatedModelFailed:
-        if kind > NO_MEMORY or length > LONGEST_TEXT * 4:
+        if kind not in (RAISED, NO_MEMORY) or length > LONGEST_TEXT * 4:
             return self._garbled()
         text = self._receive(length, "say what is wrong", self._limits.call_seconds).decode(errors="replace")
         if kind == NO_MEMORY:
             return IsolatedModelFailed(
-                f"The model needs more than {self._limits.memory_mb} MB of memory ({text}).",
+                f"The {self._what} needs more than {self._limits.memory_mb} MB of memory ({text}).",
                 context={"why": "memory"},
                 remedy="If it is known to be that big, raise the limit.",
             )
         return IsolatedModelFailed(
-            f"The model raised {text.rstrip('.')}.",
+            f"The {self._what} raised {text.rstrip('.')}.",
             context={"why": "raised"},
-            remedy="Correct the model, or what it is given.",
+            remedy=f"Correct the {self._what}, or what it is given.",
         )
 
     def _garbled(self) -> IsolatedModelFailed:
         return IsolatedModelFailed(
-            "The model's worker process answered with something that is no answer, and was ended.",
+            f"The {self._what}'s worker process answered with something that is no answer, and was ended.",
             context={"why": "garbled"},
-            remedy="Correct the model: it writes where only scores go.",
+            remedy=f"Correct the {self._what}: it writes where only answers go.",
         )
 
     def _gone(self) -> IsolatedModelFailed:
@@ -193,7 +216,7 @@ class WorkerProcess:
             return self._garbled()
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         return IsolatedModelFailed(
-            f"The model's worker process {how} under a limit of {self._limits.memory_mb} MB of memory.",
+            f"The {self._what}'s worker process {how} under a limit of {self._limits.memory_mb} MB of memory.",
             context={"why": "ended", "code": code},
-            remedy="Correct the model; what it wrote last is in the log.",
+            remedy=f"Correct the {self._what}; what it wrote last is in the log.",
         )

@@ -6,7 +6,7 @@ Owns their grammar, their kinds and what every operator makes of values that are
 from .columns import EXACT, Column, Kind, as_column, as_values
 from .compile import Formula, compile_expression, names_in
 from .functions import FUNCTIONS
-from .program import Program
+from .program import Program, needed
 
 __all__ = [
     "EXACT",
@@ -19,4 +19,5 @@ __all__ = [
     "as_values",
     "compile_expression",
     "names_in",
+    "needed",
 ]

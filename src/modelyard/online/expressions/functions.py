@@ -17,6 +17,8 @@ Any_ = Literal["any"]
 
 DAY_US = 86_400_000_000
 
+_NULL, _NULL_TEXT = nulls("number"), nulls("text")
+
 
 @dataclass(frozen=True)
 class Function:
@@ -33,12 +35,19 @@ class Function:
         return ", ".join(self.takes) + (", …" if self.more else "")
 
 
+def _where(condition: Column, then: Column, otherwise: Column) -> Column:
+    """numpy's `where`, which costs a single row more than the rest of an expression; that takes a side as it is."""
+    if len(condition) == 1:
+        return then if condition.item() else otherwise
+    return np.where(condition, then, otherwise)
+
+
 def _finite(function: Callable[..., Column]) -> Callable[..., Column]:
     """Without results that are infinite: those are none."""
 
     def run(*columns: Column) -> Column:
         found = function(*columns)
-        return np.where(np.isfinite(found), found, np.nan)
+        return _where(np.isfinite(found), found, _NULL)
 
     return run
 
@@ -65,7 +74,8 @@ def _compared(numbers: Callable[..., Column], texts: Callable[[Any, Any], bool])
     def run(left: Column, right: Column) -> Column:
         if left.dtype.char == "O":
             return of_texts(left, right)
-        return np.where(np.isfinite(left) & np.isfinite(right), numbers(left, right), np.nan)
+        known = np.isfinite(left) & np.isfinite(right)
+        return _where(known, numbers(left, right).astype(np.float64), _NULL)
 
     return run
 
@@ -121,13 +131,10 @@ def either(left: Column, right: Column) -> Column:
     return np.where((left == 1) | (right == 1), 1.0, np.maximum(left, right))
 
 
-_NULL, _NULL_TEXT = nulls("number"), nulls("text")
-
-
 def choose(condition: Column, then: Column, otherwise: Column) -> Column:
     """By a condition; null where it is."""
     null = _NULL_TEXT if then.dtype.char == "O" else _NULL
-    return np.where(condition == 1, then, np.where(condition == 0, otherwise, null))
+    return _where(condition == 1, then, _where(condition == 0, otherwise, null))
 
 
 def one_of(column: Column, levels: frozenset[str | float]) -> Column:
@@ -137,7 +144,7 @@ def one_of(column: Column, levels: frozenset[str | float]) -> Column:
 
 def _coalesce(first: Column, *others: Column) -> Column:
     for each in others:
-        first = np.where(missing(first), each, first)
+        first = _where(missing(first), each, first)
     return first
 
 

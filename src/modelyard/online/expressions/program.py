@@ -1,13 +1,22 @@
 """Several formulas that run on the same rows, each able to use those before it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from modelyard.core import Value
 
 from .columns import Column, Kind, as_column, as_values
-from .compile import compile_expression
+from .compile import compile_expression, names_in
+
+
+def needed(formulas: Mapping[str, str], wanted: Collection[str]) -> dict[str, str]:
+    """The formulas that some of them need: those `wanted`, and those before them that they use."""
+    found = set(wanted)
+    for name, text in reversed(list(formulas.items())):
+        if name in found:
+            found |= set(names_in(text)) & formulas.keys()
+    return {name: text for name, text in formulas.items() if name in found}
 
 
 class Program:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from .samples import Sample, Schema, object_of
+from ..overriding import HEADER
+from .samples import ISO_PATTERN, Sample, Schema, object_of
 
 JSON = "application/json"
 
@@ -38,13 +39,9 @@ ASKED = (400, 401, 403, 404, 500, 503)
 SENT = (400, 401, 403, 404, 408, 413, 415, 500, 503)
 """What may be answered besides 200 by a path that is open to all, one that names a model, one that takes rows."""
 
-_INSTANT = (
-    r"^([0-9]{1,17}|(19|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
-    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]0[0-9]:00)?)$"
-)
 INSTANT: Schema = {
     "type": "string",
-    "pattern": _INSTANT,
+    "pattern": f"^([0-9]{{1,17}}|{ISO_PATTERN})$",
     "description": "ISO 8601 (UTC without a zone), or microseconds since 1970",
 }
 
@@ -169,6 +166,8 @@ class Described:
             found.append(_optional("explain", "query", "Whether answers are explained.", asked))
         if facts.samples and all(sample.deployment.route.clock == "request" for sample in facts.samples):
             found.append(_optional("X-Modelyard-At", "header", "The event time; taken on loopback only.", INSTANT))
+        if any(sample.deployment.policy.overrides for sample in facts.samples):
+            found.append(_optional(HEADER, "header", "The arm that is to answer; its record is marked.", _TEXT))
         return found
 
     def _responses(self, template: str, facts: Facts) -> dict[str, Any]:

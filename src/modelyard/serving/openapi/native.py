@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 
 from .described import INSTANT, JSON, PROBE, SENT, Described, Example, Facts
-from .samples import ROWS, Sample, Schema, list_of, object_of
+from .samples import ISO_8601, ROWS, Sample, Schema, list_of, object_of
 
 _TEXT: Schema = {"type": "string"}
 _FLAG: Schema = {"type": "boolean"}
@@ -115,6 +115,15 @@ _KEY: Schema = {"anyOf": [*_SCALAR["anyOf"], {"type": "integer"}]}
 _NULL: Schema = {"type": "null"}
 
 
+_FIELDS: Mapping[str, Schema] = {
+    "number": _NUMBER | {"description": "A whole number ends at 2^53."},
+    "text": _TEXT,
+    "instant": ISO_8601,
+    "truth": _FLAG,
+}
+"""What expressions compute with, by its kind."""
+
+
 def _or_null(schema: Schema) -> Schema:
     return {"anyOf": [schema, _NULL]}
 
@@ -157,14 +166,17 @@ def _truth(sample: Sample) -> str | float:
 
 
 def _entity(sample: Sample) -> Schema:
-    """An entity, by the keys of the views that the model reads."""
-    keys = sample.entity_keys
-    return object_of(dict.fromkeys(keys, _or_null(_KEY)), keys)
+    """An entity, by the keys of the views that the model reads, with what on-demand features take of requests."""
+    keys = dict.fromkeys(sample.entity_keys, _or_null(_KEY))
+    fields = {name: _or_null(_FIELDS[each.kind]) for name, each in sample.entity_fields.items()}
+    optional = {field.name for field in sample.request if not field.required} - keys.keys()
+    return object_of(keys | fields, [name for name in keys | fields if name not in optional])
 
 
 def _features_take(facts: Facts) -> Mapping[str, Schema]:
     def body(sample: Sample) -> Schema:
-        some: Schema = list_of({"enum": sample.looked_up}) if sample.looked_up else {"type": "array", "maxItems": 0}
+        known = sample.looked_up
+        some: Schema = list_of({"enum": known}, len(known)) if known else {"type": "array", "maxItems": 0}
         entities = list_of(_entity(sample), facts.rows_limit)
         return object_of({"entities": entities, "features": _or_null(some)}, ["entities"])
 
@@ -227,10 +239,11 @@ ENDPOINTS: Mapping[tuple[str, str], Described] = {
     ),
     ("POST", "/features"): Described(
         "Features",
-        "Look features up in the online store",
-        "The newest values of the features that the live model reads, for entities given by their keys; lists in the "
-        "order of the entities. Each value is present, null (known to be nothing), missing (nothing is stored, or it "
-        "was not known yet) or expired (older than its ttl); the view says what the last two become.",
+        "Look features up in the online store, and compute those on demand",
+        "The features that the live model reads, for entities given by their keys; lists in the order of the entities. "
+        "On-demand features are computed of fields of the request, which stand beside the keys. Each value is present, "
+        "null (known to be nothing), missing (nothing is stored, or it was not known yet) or expired (older than its "
+        "ttl); the view says what the last two become.",
         "native",
         SENT,
         _features_give,

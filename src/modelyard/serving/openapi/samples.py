@@ -11,12 +11,21 @@ from typing import Any
 
 from modelyard.core import Scalar
 from modelyard.inference import CategoryProfile, Field, NumberProfile, described
-from modelyard.online import RequestField
+from modelyard.online import DerivedInput, RequestField, fields_of, keys_of
 
 from ..arms import LoadedArm
 from ..deployments import Deployment
 
 Schema = dict[str, Any]
+
+ISO_PATTERN = (
+    r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]0[0-9]:00)?"
+)
+ISO_8601: Schema = {"type": "string", "pattern": f"^{ISO_PATTERN}$", "description": "ISO 8601 (UTC without a zone)"}
+
+_NOON = "2026-01-05T12:00:00Z"
+"""A time, as requests write it."""
 
 ROWS = 2
 """Rows in an example that has several."""
@@ -71,17 +80,26 @@ class Sample:
     @property
     def entity_keys(self) -> list[str]:
         """What identifies the entities of the views that the model reads."""
-        return list(dict.fromkeys(key for view in self.arm.plan.views for key in view.entity_keys))
+        return list(keys_of(self.arm.plan))
+
+    @property
+    def entity_fields(self) -> Mapping[str, DerivedInput]:
+        """The fields of requests that the model's on-demand features are computed of."""
+        return fields_of(self.arm.plan)
 
     @property
     def looked_up(self) -> list[str]:
-        """What the model reads from the online store, as `view:feature`."""
-        return [f"{view.name}:{name}" for view in self.arm.plan.views for name in view.features]
+        """What the model reads from the online store or computes on demand, as `view:feature`."""
+        stored = [f"{view.name}:{name}" for view in self.arm.plan.views for name in view.features]
+        return stored + [f"{each.name}:{name}" for each in self.arm.plan.on_demand for name in each.features]
 
     def entity(self, at: int = 0) -> dict[str, Scalar]:
-        """An entity's keys."""
+        """An entity's keys, and the fields that on-demand features take."""
         kinds = {field.name: field.kind for field in self.request}
-        return {name: self._value(name, kinds.get(name, "category"), at) for name in self.entity_keys}
+        entity = {name: self._value(name, kinds.get(name, "category"), at) for name in self.entity_keys}
+        for name, field in self.entity_fields.items():
+            entity[name] = self._value(name, "number" if field.kind == "number" else "category", at)
+        return entity
 
     @property
     def columns_by_name(self) -> Sequence[Field | RequestField]:
@@ -106,6 +124,8 @@ class Sample:
         column = self._fields.get(field.name)
         if column is not None and column.kind == "tensor":
             return {"type": "array", "description": f"{described(column)}, as nested lists"}
+        if self._is_time(field.name):
+            return {"anyOf": [ISO_8601, {"type": "null"}]} if self._nullable(field) else ISO_8601
         kind = _number(column) if field.kind == "number" else _category(column)
         return {"anyOf": [kind, {"type": "null"}]} if self._nullable(field) else kind
 
@@ -169,7 +189,13 @@ class Sample:
     def _fields(self) -> dict[str, Field]:
         return {field.name: field for field in self.signature}
 
+    def _is_time(self, name: str) -> bool:
+        """Whether a field of the request is a time to on-demand features."""
+        return name in self.entity_fields and self.entity_fields[name].kind == "instant"
+
     def _value(self, name: str, kind: str, at: int) -> Scalar:
+        if self._is_time(name):
+            return _NOON
         profile = next((each for each in self.arm.bundle.profile.columns if each.name == name), None)
         if isinstance(profile, CategoryProfile) and profile.levels:
             frequent = sorted(zip(profile.counts, profile.levels, strict=True), key=lambda each: (-each[0], each[1]))

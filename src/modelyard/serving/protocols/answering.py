@@ -84,7 +84,8 @@ def ready(plane: DataPlane, call: Call) -> bool:
 
 
 async def answers(plane: DataPlane, call: Call, deployment: Deployment, rows: Sequence[Input]) -> list[Answer]:
-    """The plane's answers to the rows of a call, with the call's event time and assignment key."""
+    """The plane's answers to the rows of a call, with what its headers say: event time, key, arm."""
     check_rows(len(rows), call.rows_limit, "")
     at = plane.event_time(deployment, call.headers.get("x-modelyard-at"), loopback=call.loopback)
-    return await plane.predict(deployment, rows, at=at, key=call.key)
+    named = plane.named_arm(deployment, call.headers.get("x-modelyard-arm"))
+    return await plane.predict(deployment, rows, at=at, key=call.key, arm=named)

@@ -20,6 +20,7 @@ from modelyard.core import Conflict, Forbidden, InvalidInput, ModelyardError, No
 from ..dataplane import DataPlane
 from ..errors import BadRequest, MethodNotAllowed, TooLarge, UnsupportedEncoding
 from ..strict import refuse_deep_nesting, refuse_repeated_names
+from ..where import path_of
 
 Shape = TypeVar("Shape")
 
@@ -175,9 +176,10 @@ def decode_json(kind: type[Shape], body: bytes, remedy: str) -> Shape:
         return msgspec.convert(decoded, kind, strict=True)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         text = str(error)
-        path = text.rpartition("`$")[2].rstrip("`") if "`$" in text else ""
         raise BadRequest(
-            f"The body is not what this path takes: {text[:300]}.", context={"path": path.lstrip(".")}, remedy=remedy
+            f"The body is not what this path takes: {text[:300]}.",
+            context={"path": path_of(text, body)},
+            remedy=remedy,
         ) from error
 
 

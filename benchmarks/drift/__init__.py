@@ -1,0 +1,1 @@
+"""What comparing two tables costs, against those who do the same."""

@@ -1,0 +1,16 @@
+"""What a simulation may show of a procedure that keeps its word."""
+
+import math
+
+FALSE_PROMOTION = 0.05
+"""By Ville's inequality: evidence of 20 is reached by at most one in twenty."""
+
+
+def highest(alpha: float, runs: int) -> float:
+    """The share of runs above which a chance of at most `alpha` is not believed any more: 3.1 standard errors."""
+    return alpha + 3.1 * math.sqrt(alpha * (1 - alpha) / runs)
+
+
+def lowest(share: float, runs: int) -> float:
+    """The share of runs below which a chance of at least `share` is not believed any more."""
+    return share - 3.1 * math.sqrt(share * (1 - share) / runs)

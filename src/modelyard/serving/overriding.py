@@ -1,0 +1,34 @@
+"""The arm that a caller names instead of the route: for testers, where the deployment lets them."""
+
+from modelyard.core import did_you_mean
+
+from .arms import LoadedArm
+from .deployments import Deployment
+from .errors import BadRequest, NotReady
+
+HEADER = "X-Modelyard-Arm"
+"""The header of HTTP, in lower case the metadata of gRPC, that names the arm."""
+
+
+def named_arm(deployment: Deployment, name: str) -> LoadedArm:
+    """The arm of a name; BadRequest when it may not be named or answers nobody, NotReady when it is not loaded."""
+    route = deployment.route
+    if not deployment.policy.overrides:
+        raise BadRequest(
+            f"'{route.deployment}' does not let callers name the arm that answers.",
+            context={"path": HEADER},
+            remedy=f"Leave the header out, or set deployments.{route.deployment}.serving.overrides: true.",
+        )
+    answering = [arm.name for arm in route.arms if arm.role != "shadow"]
+    if name not in answering:
+        raise BadRequest(
+            f"'{route.deployment}' has no arm '{name[:80]}' that answers. Arms: {', '.join(answering)}.",
+            context={"path": HEADER},
+            remedy=did_you_mean(name[:80], answering),
+        )
+    if name not in deployment.arms:
+        raise NotReady(
+            f"The arm '{name}' of '{route.deployment}' is not loaded: {deployment.refused.get(name, 'loading')}.",
+            remedy="See the server's log.",
+        )
+    return deployment.arms[name]
