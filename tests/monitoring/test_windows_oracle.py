@@ -49,7 +49,7 @@ class Told(RuleBasedStateMachine):
         self.log = PredictionLog(self.place / "journal", self.place / "log")
         self.asked: dict[str, tuple[int, float, bool]] = {}
         self.told: dict[str, list[tuple[int, int, int, str]]] = {}
-        self.order = 0
+        self.order = self.looks = 0
 
     @rule(
         minutes=st.integers(0, DAYS * 1440 - 1),
@@ -100,7 +100,8 @@ class Told(RuleBasedStateMachine):
         """Counts, labels and metrics of each day, as known when it closed and when the last one did."""
         if not self.asked or len(self.asked) % 4:
             return
-        records = store(self.place / f"{len(self.asked)}-{self.order}.db")
+        self.looks += 1
+        records = store(self.place / f"{self.looks}.db")
         monitors = watching(records, self.log, self.clock, self.built)
         first = {each.start: each for each in monitors.run("d", since=START)}
         last = {each.start: each for each in monitors.windows("d")}

@@ -26,15 +26,16 @@ def unchanged(detector: Callable[[], Detector], streams: int, rate: float = 0.1)
 
 
 @every
-def test_unchanged_streams_seldom_alarm(name: str) -> None:
-    """Of 16 streams of 10,000 errors at 10%, at most three; the long proof counts more."""
-    assert unchanged(DETECTORS[name], 16) <= 3 / 16
+@pytest.mark.parametrize("rate", [0.1, 0.4])
+def test_unchanged_streams_seldom_alarm(name: str, rate: float) -> None:
+    """Of 16 streams of 10,000 errors at most three, whatever their rate; the long proof counts more."""
+    assert unchanged(DETECTORS[name], 16, rate) <= 3 / 16
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @every
-@pytest.mark.parametrize("rate", [0.05, 0.1, 0.3])
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.3, 0.5])
 def test_false_alarms_are_as_few_as_said(name: str, rate: float) -> None:
     """Of 1,000 streams at most one in twenty (and three deviations)."""
     assert unchanged(DETECTORS[name], 1000, rate) <= 0.05 + 3 * np.sqrt(0.05 / 1000)

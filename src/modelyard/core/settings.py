@@ -24,7 +24,7 @@ _PASSWORD = re.compile(r"://\S*@")
 class Section(BaseModel):
     """The base of every settings model: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 @dataclass(frozen=True, order=True)

@@ -199,14 +199,16 @@ def reweighted_mean(
 ) -> Reweighted:
     """The mean of `values` (n,), losses or hits of reference rows (n, d), with inputs spread as in `current` (m, d).
 
-    Weights are the odds of a logistic regression on columns and their squares that tells the tables apart, at most
-    `most`: Sugiyama, Krauledat and Müller (JMLR 8, 2007) on covariate shift; Kish (1965) on effective rows. Finite
-    columns, scaled alike. A second opinion on `estimate_binary` and `estimate_loss`, with their blindness.
+    Weights are the odds of a logistic regression on columns, and the squares of those that hold more than two values,
+    that tells the tables apart, at most `most`: Sugiyama, Krauledat and Müller (JMLR 8, 2007) on covariate shift; Kish
+    (1965) on effective rows. Finite columns, scaled alike. A second opinion on `estimate_binary` and `estimate_loss`,
+    with their blindness.
     """
     x, y = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     numbers = np.asarray(values, dtype=np.float64)
     rows = np.vstack([x, y])
-    columns = np.hstack([rows, rows**2])
+    graded = [at for at in range(rows.shape[1]) if len(np.unique(rows[:, at])) > 2]  # else the square says the same
+    columns = np.hstack([rows, rows[:, graded] ** 2])
     columns = (columns - columns.mean(axis=0)) / np.maximum(columns.std(axis=0), 1e-9)
     logits = _logistic(np.hstack([np.ones((len(rows), 1)), columns]), np.append(np.zeros(len(x)), np.ones(len(y))))
     weights = np.minimum(np.exp(np.clip(logits[: len(x)], -30, 30)) * len(x) / len(y), most)

@@ -9,11 +9,12 @@ class Hddm:
     """HDDM_A: drift when the mean so far exceeds the mean up to the best cut by more than Hoeffding's bound allows.
 
     Frías-Blanco, del Campo-Ávila, Ramos-Jiménez, Morales-Bueno, Ortiz-Díaz and Caballero-Mota (IEEE Transactions on
-    Knowledge and Data Engineering 27, 2015), one-sided. The cut is where mean plus bound was least. Looked at after
-    every value: over 10,000 unchanged values about 20 times `drift` is the chance of an alarm.
+    Knowledge and Data Engineering 27, 2015), one-sided. The cut is where mean plus bound was least, and it is
+    looked at after every value: over 10,000 unchanged errors an alarm is hundreds of times as likely as `drift`, the
+    more so the nearer their rate is to a half. At the default fewer than one stream in twenty alarms at any rate.
     """
 
-    def __init__(self, *, warning: float = 0.005, drift: float = 0.001) -> None:
+    def __init__(self, *, warning: float = 0.0005, drift: float = 0.00005) -> None:
         self._logs = {Signal.WARNING: math.log(1 / warning), Signal.DRIFT: math.log(1 / drift)}
         self._begin()
 
