@@ -10,7 +10,8 @@ from .batch import PART_ROWS, score_batch
 from .columns import ColumnEncoder, EncodedColumns, numbers_of_text
 from .enrich import PointInTime
 from .errors import BadRow, JobCutOff, NotScorable, OutputTaken
-from .records import BatchDone, BatchJob, Enrichment, OnBadRow, Progress
+from .records import BatchDone, BatchJob, Enrichment, OnBadRow, Progress, Watch
+from .spread import Spread
 
 __all__ = [
     "MODEL_VERSION",
@@ -30,6 +31,8 @@ __all__ = [
     "OutputTaken",
     "PointInTime",
     "Progress",
+    "Spread",
+    "Watch",
     "numbers_of_text",
     "score_batch",
     "score_names",

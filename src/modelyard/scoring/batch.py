@@ -16,8 +16,9 @@ from modelyard.inference import Bundle
 from .answers import check_columns
 from .errors import JobCutOff, OutputTaken
 from .records import BatchDone, BatchJob, Enrichment, PartDone, Plan, Progress, Watch, part_name
-from .scorer import Part, PartScorer, seed_of
+from .scorer import Part, PartScorer, scorer_of
 from .source import Source, open_source
+from .spread import PARTS_A_TASK, Order, Spread
 from .work import Work, alone, exists, open_work, write_whole
 from .writing import Format, check_writable, format_of, join_parts
 
@@ -38,15 +39,18 @@ def score_batch(
     version: str | None = None,
     enrich: Enrichment | None = None,
     threads: int | None = None,
+    spread: Spread | None = None,
     part_rows: int = PART_ROWS,
     watch: Watch = lambda _: None,
 ) -> BatchDone:
     """Score files and write them with their answers: a file that appears whole, or a folder of parts with a manifest.
 
     Parts are scored side by side by `threads` (by default one a processor); memory holds one more than these, and does
-    not grow with the input. Finished parts lie in `.OUTPUT.parts` beside the output (of a URL in `OUTPUT.parts/`, or in
-    the folder itself), each written whole. After a crash a job with `resume` goes on behind them, and gives the bytes
-    that it would have given uninterrupted: `predicted_at` and prediction ids are the job's, not the moment's.
+    not grow with the input. With `spread` they are tasks of an executor instead, on whichever machines; input and
+    output must be reachable from all of them, and features cannot be joined there. Finished parts lie in
+    `.OUTPUT.parts` beside the output (of a URL in `OUTPUT.parts/`, or in the folder itself), each written whole. After
+    a crash a job with `resume` goes on behind them, and gives the bytes that it would have given uninterrupted:
+    `predicted_at` and prediction ids are the job's, not the moment's.
 
     NotScorable when the columns do not fit, BadRow for a refused row where the job is to stop, OutputTaken when the
     output exists (and not `force`) or another process writes it, JobCutOff when a job that was cut off is there (and
@@ -62,7 +66,10 @@ def score_batch(
         scorer = prepared.scorer(job, bundle, version or bundle.info.version, plan, enrich)
         check_writable(scorer.schema, format_)
         run = _Run(work, scorer, prepared, format_, single=single, watch=watch, begun=begun)
-        run.score(threads or len(os.sched_getaffinity(0)))
+        if spread is None:
+            run.score(threads or len(os.sched_getaffinity(0)))
+        else:
+            spread.score(run.orders(job, bundle, version or bundle.info.version, plan), run.note)
         parts, resumed = run.parts(), run.resumed
         refused = sum(each.refused for each in parts)
         rejects = job.rejects or f"{job.output.rstrip('/')}.rejects.jsonl"
@@ -124,18 +131,7 @@ class _Prepared:
 
     def scorer(self, job: BatchJob, bundle: Bundle, version: str, plan: Plan, enrich: Enrichment | None) -> PartScorer:
         """What scores its parts."""
-        return PartScorer(
-            bundle,
-            self.source,
-            version=version,
-            at=Micros(plan.started_us),
-            batch_size=job.batch_size,
-            where=job.where,
-            keep=job.keep,
-            on_bad_row=job.on_bad_row,
-            ids=seed_of(canonical_json(msgspec.to_builtins(plan))) if job.ids else None,
-            enrich=enrich,
-        )
+        return scorer_of(job, bundle, self.source, version, plan, enrich)
 
     def expected(self) -> int | None:
         """How many rows there are, as the files say; None where one does not."""
@@ -178,17 +174,32 @@ class _Run:
                     waiting.append(pool.submit(self._write, part))
                     del part
                     while len(waiting) > threads:
-                        self._note(waiting.popleft().result())
+                        self.note(waiting.popleft().result())
                 while waiting:
-                    self._note(waiting.popleft().result())
+                    self.note(waiting.popleft().result())
             finally:
                 for each in waiting:
                     each.cancel()
 
+    def orders(self, job: BatchJob, bundle: Bundle, version: str, plan: Plan) -> Iterator[Order]:
+        """What is not done yet as tasks: some parts of a Parquet file, any other file as a whole."""
+        source, rows = self._prepared.source, self._prepared.part_rows
+        for file, facts in enumerate(source.facts):
+            count = None if facts.rows is None else -(-facts.rows // rows)
+            for begin in range(0, count if count is not None else 1, PARTS_A_TASK):
+                end = None if count is None else min(count, begin + PARTS_A_TASK)
+                names = {part_name(file, at) for at in range(begin, begin if end is None else end)}
+                if names and names <= self._done.keys():
+                    continue
+                yield Order(
+                    job, bundle.digest, version, plan, source.alone(file), rows, file, begin, end, self._single,
+                    self._format, frozenset(self._done),
+                )  # fmt: skip
+
     def parts(self) -> list[PartDone]:
         """Those that are done, in the order of the input; one at least, which may hold no rows."""
         if not self._done:
-            none = Part(0, 0, 0, self._prepared.source.schema.empty_table())
+            none = Part(0, 0, 0, self._prepared.source.schema.empty_table(), "")
             self._done[part_name(0, 0)] = self._write(none)
         return [self._done[name] for name in sorted(self._done)]
 
@@ -215,13 +226,14 @@ class _Run:
             with closing(source.parts(file, rows, number * rows)) as tables:
                 for table in tables:
                     if part_name(file, number) not in self._done:
-                        yield Part(file, number, number * rows, table)
+                        yield Part(file, number, number * rows, table, source.facts[file].path)
                     number += 1
 
     def _write(self, part: Part) -> PartDone:
         return self._scorer.write(part, self._work, self._format, alone=not self._single)
 
-    def _note(self, done: PartDone) -> None:
+    def note(self, done: PartDone) -> None:
+        """Count a part that is done, and tell it."""
         self._done[done.name] = done
         self._rows += done.read
         seconds = time.monotonic() - self._begun

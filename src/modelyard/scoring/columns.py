@@ -15,6 +15,8 @@ NAN = float("nan")
 _WHOLE = 2.0**53 - 1
 """Up to here every whole number is a float64, whichever neighbour rounding came from."""
 
+_CACHED = 2048
+
 Matrix: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 Numbers: TypeAlias = NDArray[np.int64]
@@ -53,12 +55,14 @@ class ColumnEncoder:
         numbers = np.arange(rows) if numbers is None else numbers
         if self._tensors is not None:
             return self._by_rows(self._tensors, columns, numbers)
-        matrix = np.empty((rows, len(self._fields)))
         refused: dict[int, str] = {}
         unseen: dict[str, Flags] = {}
-        for at, (field, column) in enumerate(zip(self._fields, columns, strict=True)):
-            read = self._numbers(column, field) if field.kind == "number" else self._levels(column, at, unseen)
-            matrix[:, at], odd = read
+        read = [
+            self._numbers(column, field) if field.kind == "number" else self._levels(column, at, unseen)
+            for at, (field, column) in enumerate(zip(self._fields, columns, strict=True))
+        ]
+        matrix = _side_by_side([values for values, _ in read], rows)
+        for at, (column, (_, odd)) in enumerate(zip(columns, read, strict=True)):
             for index in np.flatnonzero(odd).tolist():
                 self._closely(index, at, column, int(numbers[index]), matrix, refused, unseen)
         taken = np.ones(rows, dtype=bool)
@@ -76,8 +80,10 @@ class ColumnEncoder:
             return np.full(len(column), NAN), np.ones(len(column), dtype=bool)
         plain = column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column
         values: Matrix = plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        fine = np.abs(values) <= (min(field.limit, _WHOLE) if whole else field.limit)
-        return values, ~(fine | np.isnan(values)) if field.nullable else ~fine
+        odd = ~(np.abs(values) <= (min(field.limit, _WHOLE) if whole else field.limit))
+        if field.nullable and odd.any():
+            odd &= ~np.isnan(values)
+        return values, odd
 
     def _levels(self, column: pa.Array, at: int, unseen: dict[str, Flags]) -> tuple[Matrix, Flags]:
         """A column of categories as codes, and which of its values need a closer look."""
@@ -135,6 +141,16 @@ class ColumnEncoder:
                     refused[index] = error.message.replace("row 0 ", f"row {numbers[index]} ", 1)
             found = encoder(kept)
         return EncodedColumns(found.matrix, refused, found.unknown, found.arrays)
+
+
+def _side_by_side(columns: Sequence[Matrix], rows: int) -> Matrix:
+    """Columns as a matrix, (n_rows, n_columns); so many rows at a time that they stay in the processor's cache."""
+    matrix = np.empty((rows, len(columns)))
+    for begin in range(0, rows, _CACHED):
+        some = slice(begin, begin + _CACHED)
+        for at, values in enumerate(columns):
+            matrix[some, at] = values[some]
+    return matrix
 
 
 def numbers_of_text(texts: pa.Array) -> tuple[pa.Array, pa.Array]:

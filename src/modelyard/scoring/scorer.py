@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from modelyard.core import Micros, digest_of, from_micros, uuids7
+from modelyard.core import Micros, canonical_json, digest_of, from_micros, uuids7
 from modelyard.inference import Bundle
 
 from .answers import answer_columns, answer_fields
 from .columns import ColumnEncoder, EncodedColumns
 from .errors import BadRow
-from .records import Enrichment, OnBadRow, PartDone, part_name
+from .records import BatchJob, Enrichment, OnBadRow, PartDone, Plan, part_name
 from .source import Source, numbers_read
 from .where import Where
 from .work import Work
@@ -30,12 +30,13 @@ _RANDOM = 10
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one file, from `first` on (counted from 0)."""
+    """Rows of one file, from `first` on (counted from 0); `path` is the file's, for what is said of rows."""
 
     file: int
     number: int
     first: int
     table: pa.Table
+    path: str
 
 
 @dataclass(frozen=True)
@@ -187,16 +188,30 @@ class PartScorer:
         """A refused row as it is told: where it stands, why, and its values."""
         values = {name: table.column(name)[at].as_py() for name in table.column_names}
         return {
-            "file": self._source.facts[part.file].path,
+            "file": part.path,
             "row": int(places[at]) + part.first + 1,
             "reason": reason,
             "values": values,
         }
 
 
-def seed_of(plan: bytes) -> bytes:
-    """The seed of a job's prediction ids."""
-    return hashlib.sha256(plan).digest()
+def scorer_of(
+    job: BatchJob, bundle: Bundle, source: Source, version: str, plan: Plan, enrich: Enrichment | None = None
+) -> PartScorer:
+    """What scores the parts of a job; its prediction ids come from the plan, which all parts share."""
+    seed = hashlib.sha256(canonical_json(msgspec.to_builtins(plan))).digest()
+    return PartScorer(
+        bundle,
+        source,
+        version=version,
+        at=Micros(plan.started_us),
+        batch_size=job.batch_size,
+        where=job.where,
+        keep=job.keep,
+        on_bad_row=job.on_bad_row,
+        ids=seed if job.ids else None,
+        enrich=enrich,
+    )
 
 
 def _as_read(column: pa.Field, source: Source) -> pa.Field:

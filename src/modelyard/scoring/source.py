@@ -42,6 +42,11 @@ class Source:
         """What is known of each file."""
         return self.reading.facts
 
+    def alone(self, file: int) -> "Source":
+        """One of its files as a source of its own."""
+        reading = replace(self.reading, files=(self.reading.files[file],), facts=(self.reading.facts[file],))
+        return replace(self, reading=reading, partitions=self.partitions[file : file + 1])
+
     def only(self, names: Sequence[str]) -> "Source":
         """The same rows with these columns alone, in the source's own order."""
         inside = [name for name in self.reading.schema.names if name in names]
