@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from modelyard.features import StreamPushed
     from modelyard.pipelines import PipelineRun, StepRecord
     from modelyard.scoring import Progress as Scored
+    from modelyard.scoring import StreamScored
 
 _COLOURS = {"done": "green", "failed": "red", "skipped": "dim", "cancelled": "yellow"}
 
@@ -85,6 +86,27 @@ def scored(command: click.Command) -> click.Command:
             status.update(_how_far(done))
 
         with status, scoring.watching(tell):
+            return callback(**values)
+
+    command.callback = show
+    return command
+
+
+def answered(command: click.Command) -> click.Command:
+    """The command, with the messages that are answered, and those that wait, shown on a terminal."""
+    callback = command.callback
+
+    def show(**values: Any) -> Any:
+        from modelyard.operations import scoring_streams  # noqa: PLC0415 - `--help` must not pay for it
+
+        assert callback is not None  # noqa: S101 - a derived command has one
+        status = Console(stderr=True, highlight=False).status("waiting for messages")
+
+        def tell(done: "StreamScored") -> None:
+            refused = f", {done.refused:,} dead letters" if done.refused else ""
+            status.update(f"{done.answered:,} answered{refused}, {done.waiting:,} messages behind")
+
+        with status, scoring_streams.watching(tell):
             return callback(**values)
 
     command.callback = show

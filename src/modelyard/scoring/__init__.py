@@ -12,6 +12,7 @@ from .enrich import PointInTime
 from .errors import BadRow, JobCutOff, NotScorable, OutputTaken
 from .records import BatchDone, BatchJob, Enrichment, OnBadRow, Progress, Watch
 from .spread import Spread
+from .stream import StreamScored, StreamScorer, WatchStream
 
 __all__ = [
     "MODEL_VERSION",
@@ -32,7 +33,10 @@ __all__ = [
     "PointInTime",
     "Progress",
     "Spread",
+    "StreamScored",
+    "StreamScorer",
     "Watch",
+    "WatchStream",
     "numbers_of_text",
     "score_batch",
     "score_names",
