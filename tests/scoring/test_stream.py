@@ -94,7 +94,7 @@ def test_what_is_no_row_becomes_a_dead_letter_with_the_reason(bundle: Bundle, ro
 
 
 def test_a_message_that_comes_again_is_answered_under_the_same_key(
-    bundle: Bundle, rows: Stream, answers: Stream
+    bundle: Bundle, rows: Stream, answers: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when the process is killed between publishing and acknowledging; another stream's are other keys."""
     sent(rows, ROW, ROW)
