@@ -14,6 +14,7 @@ from tests.contracts.brokers import BROKERS, NoBroker, StartBroker, address_of, 
 
 from modelyard.bundling import BuiltBundle
 from modelyard.streams import Lag, Message, Stream, StreamUnavailable, open_stream
+from modelyard.testing.streams import received
 
 COMMAND = [sys.executable, "-m", "modelyard", "stream", "--json"]
 
@@ -97,7 +98,7 @@ def test_a_killed_scorer_loses_nothing_and_repeats_only_under_the_same_key(
         told = json.loads(done.stdout)
         found = answered(pair[1], 90)
         with rows.dead_letters().consumer("reader") as consumer:
-            dead = {json.loads(each.message.value)["number"] for each in consumer.receive(100, 1.0)}
+            dead = {json.loads(each.message.value)["number"] for each in received(consumer, 10, 15)}
     assert set(found) == {at for at in range(100) if at % 10}
     assert all(len(keys) == 1 for keys in found.values())
     assert len({next(iter(keys)) for keys in found.values()}) == 90

@@ -62,7 +62,8 @@ def part_bytes(table: pa.Table, format_: Format, *, alone: bool) -> bytes:
         pa_csv.write_csv(_plain(table), sink, pa_csv.WriteOptions(include_header=alone))
     else:
         return _JSON.encode_lines(table.to_pylist())
-    return sink.getvalue().to_pybytes()
+    found: bytes = sink.getvalue().to_pybytes()
+    return found
 
 
 def join_parts(parts: Iterator[bytes], schema: pa.Schema, format_: Format, stream: BinaryIO) -> None:
