@@ -23,6 +23,7 @@ from modelyard.data import read_table
 from modelyard.execution import LocalPool
 from modelyard.inference import Bundle, load_bundle
 from modelyard.scoring import BadRow, BatchDone, BatchJob, JobCutOff, NotScorable, OutputTaken, Progress, score_batch
+from modelyard.scoring.source import open_source
 from modelyard.scoring.spread import Spread
 from modelyard.scoring.work import LocalWork
 
@@ -126,7 +127,11 @@ def test_urls_of_fsspec_are_read_and_written(source: str, bundle: Bundle, table:
             assert read_table(each).column("score").to_pylist() == expected(bundle, table).tolist()
             with pytest.raises(OutputTaken, match="exists already"):
                 score(BatchJob("memory://scoring/in.parquet", each), bundle)
-        assert not memory.exists("/scoring/out.parquet.parts")
+        assert not memory.exists("/scoring/out.parquet.scoring/_plan.json")
+        memory.pipe_file("/scoring/mine/notes.txt", b"mine")
+        with pytest.raises(OutputTaken, match=r"holds files of others, such as notes\.txt"):
+            score(BatchJob("memory://scoring/in.parquet", "memory://scoring/mine"), bundle)
+        assert memory.exists("/scoring/mine/notes.txt")
     finally:
         memory.rm("/scoring", recursive=True)
 
@@ -213,12 +218,15 @@ def test_an_input_without_rows_gives_an_output_without_rows(table: pa.Table, bun
     assert (tmp_path / "out.csv").read_text().startswith('"amount","country","visits","customer","prediction"')
 
 
-def test_progress_tells_rows_and_what_is_expected(source: str, bundle: Bundle, tmp_path: Path) -> None:
-    """After each part; how long is left follows from the rate."""
+def test_progress_tells_rows_and_what_is_expected(source: str, table: pa.Table, bundle: Bundle, tmp_path: Path) -> None:
+    """After each part; how long is left follows from the rate. What text holds is told by its size."""
     told: list[Progress] = []
     score(BatchJob(source, str(tmp_path / "out")), bundle, watch=told.append, threads=1)
     assert [each.rows for each in told] == [64, 128, 192, 256, 320, 384, 400]
     assert {each.expected for each in told} == {ROWS}
+    for kind in ("csv", "jsonl", "arrow"):
+        about = open_source(written(source, table, kind), bundle.info.signature).expected()
+        assert about == (None if kind == "arrow" else ROWS)
     assert Progress(100, 20, 400, 10.0).rate == 10.0
     assert Progress(100, 20, 400, 10.0).left_s == 28.0
     assert Progress(100, 0, None, 10.0).left_s is None

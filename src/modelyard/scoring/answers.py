@@ -12,7 +12,18 @@ from modelyard.inference import BundleInfo
 
 from .errors import NotScorable
 
-PREDICTION, PREDICTED_AT, MODEL_VERSION, PREDICTION_ID = "prediction", "predicted_at", "model_version", "prediction_id"
+PREDICTION = "prediction"
+"""The column, and the name in a message, of the class that a model answers, or the number."""
+
+PREDICTED_AT = "predicted_at"
+"""That of when it did."""
+
+MODEL_VERSION = "model_version"
+"""That of which version it was."""
+
+PREDICTION_ID = "prediction_id"
+"""That of what tells the prediction from all others."""
+
 INSTANT = pa.timestamp("us", tz="UTC")
 
 

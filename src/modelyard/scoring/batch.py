@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +19,7 @@ from .records import BatchDone, BatchJob, Enrichment, PartDone, Plan, Progress, 
 from .scorer import Part, PartScorer, scorer_of
 from .source import Source, open_source
 from .spread import PARTS_A_TASK, Order, Spread
-from .work import Work, alone, exists, open_work, write_whole
+from .work import MANIFEST, PLAN, Work, alone, exists, is_own, open_work, write_whole
 from .writing import Format, check_writable, format_of, join_parts
 
 PART_ROWS = 250_000
@@ -27,8 +27,6 @@ PART_ROWS = 250_000
 
 _PART_CELLS = 5_000_000
 """And so many values."""
-
-_PLAN, _MANIFEST = "_plan.json", "_manifest.json"
 
 
 def score_batch(
@@ -48,8 +46,8 @@ def score_batch(
     Parts are scored side by side by `threads` (by default one a processor); memory holds one more than these, and does
     not grow with the input. With `spread` they are tasks of an executor instead, on whichever machines; input and
     output must be reachable from all of them, and features cannot be joined there. Finished parts lie in
-    `.OUTPUT.parts` beside the output (of a URL in `OUTPUT.parts/`, or in the folder itself), each written whole. After
-    a crash a job with `resume` goes on behind them, and gives the bytes that it would have given uninterrupted:
+    `.OUTPUT.scoring` beside the output (of a URL in `OUTPUT.scoring/`, or in the folder itself), each written whole.
+    After a crash a job with `resume` goes on behind them, and gives the bytes that it would have given uninterrupted:
     `predicted_at` and prediction ids are the job's, not the moment's.
 
     NotScorable when the columns do not fit, BadRow for a refused row where the job is to stop, OutputTaken when the
@@ -133,11 +131,6 @@ class _Prepared:
         """What scores its parts."""
         return scorer_of(job, bundle, self.source, version, plan, enrich)
 
-    def expected(self) -> int | None:
-        """How many rows there are, as the files say; None where one does not."""
-        told = [each.rows for each in self.source.facts]
-        return None if None in told else sum(each for each in told if each is not None)
-
 
 class _Run:
     """The parts of one job, on their way."""
@@ -164,6 +157,7 @@ class _Run:
         self.resumed = len(self._done)
         self._before = sum(each.read for each in self._done.values())
         self._rows = 0
+        self._expected = prepared.source.expected()
 
     def score(self, threads: int) -> None:
         """Score what is not done yet."""
@@ -211,10 +205,10 @@ class _Run:
                 join_parts(map(self._work.read, names), self._scorer.schema, self._format, stream)
             return
         manifest = {"plan": msgspec.to_builtins(plan), "parts": [msgspec.to_builtins(each) for each in parts]}
-        self._work.write(_MANIFEST, canonical_json(manifest))
-        self._work.keep([*names, _MANIFEST])
+        self._work.write(MANIFEST, canonical_json(manifest))
+        self._work.keep([*names, MANIFEST])
 
-    def _missing(self) -> Iterator[Part]:
+    def _missing(self) -> Generator[Part, None, None]:
         """The parts that are not done, read in the order of the input."""
         source, rows = self._prepared.source, self._prepared.part_rows
         for file in range(len(source.facts)):
@@ -237,7 +231,7 @@ class _Run:
         self._done[done.name] = done
         self._rows += done.read
         seconds = time.monotonic() - self._begun
-        self._watch(Progress(self._rows, self._before, self._prepared.expected(), seconds))
+        self._watch(Progress(self._rows, self._before, self._expected, seconds))
 
 
 def _found(work: Work) -> list[PartDone]:
@@ -250,7 +244,7 @@ def _check_output(job: BatchJob, work: Work, *, single: bool) -> None:
     """OutputTaken when there is an output that must not be written over."""
     there = work.names()
     local = "://" not in job.output
-    whole = exists(job.output) if single or local else _MANIFEST in there
+    whole = exists(job.output) if single or local else MANIFEST in there
     if whole and not job.force:
         raise OutputTaken(
             f"{job.output} exists already.", code="FILE_EXISTS", remedy="Choose another name, or add --force."
@@ -259,27 +253,32 @@ def _check_output(job: BatchJob, work: Work, *, single: bool) -> None:
         raise OutputTaken(
             f"{job.output} is a folder.", code="FILE_EXISTS", remedy="Remove it yourself, or choose another."
         )
+    if not local and not all(map(is_own, there)):
+        strange = min(each for each in there if not is_own(each))
+        raise OutputTaken(
+            f"{job.output} holds files of others, such as {strange[:80]}.", code="FILE_EXISTS", remedy="Choose another."
+        )
     if there and whole and not single:
         work.remove()
 
 
 def _settled(work: Work, plan: Plan, *, resume: bool) -> Plan:
     """The plan of the job that was cut off, where it goes on, or this one, written down."""
-    if _PLAN not in work.names():
+    if PLAN not in work.names():
         work.remove()
-        work.write(_PLAN, msgspec.json.encode(plan))
+        work.write(PLAN, msgspec.json.encode(plan))
         return plan
     if not resume:
         raise JobCutOff(
-            "A job that was cut off left its parts beside the output.",
+            f"A job that was cut off left its parts in {work.place}.",
             remedy="Add --resume to go on behind them, or remove them to begin anew.",
         )
-    before = msgspec.json.decode(work.read(_PLAN), type=Plan)
+    before = msgspec.json.decode(work.read(PLAN), type=Plan)
     if changed := _differences(before, plan):
         raise JobCutOff(
             f"Since the job was cut off this has changed: {', '.join(changed)}.",
             code="INPUT_CHANGED",
-            remedy="Remove its parts to begin anew.",
+            remedy=f"Remove its parts to begin anew: {work.place}",
         )
     return before
 

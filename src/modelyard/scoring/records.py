@@ -72,7 +72,7 @@ class Plan(msgspec.Struct, frozen=True):
 class Progress:
     """How far a job is. `rows` were read in `seconds`, without those of parts that were there before (`resumed`).
 
-    `expected` rows are in the input, as its files say or as their size lets one guess; None where nothing tells.
+    `expected` rows are in the input, as its files say or as their sizes let one guess; None where nothing tells.
     """
 
     rows: int

@@ -1,6 +1,6 @@
 """What is scored: files of rows, those of partitioned folders with the columns that their folders name."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,6 +14,7 @@ from modelyard.inference import Field, Signature
 from .columns import numbers_of_text
 
 _TEXTS = ("csv", "tsv", "json", "jsonl")
+_HEAD = 1 << 16
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What a folder is called for rows whose partition column is null."""
 
@@ -42,6 +43,11 @@ class Source:
         """What is known of each file."""
         return self.reading.facts
 
+    def expected(self) -> int | None:
+        """How many rows there are: as the files say, or about, by sizes and first lines; None where nothing tells."""
+        told = [_rows_of(each) for each in self.facts]
+        return None if None in told else sum(each for each in told if each is not None)
+
     def alone(self, file: int) -> "Source":
         """One of its files as a source of its own."""
         reading = replace(self.reading, files=(self.reading.files[file],), facts=(self.reading.facts[file],))
@@ -53,7 +59,7 @@ class Source:
         kinds = {name: kind for name, kind in self.kinds.items() if name in names}
         return replace(self, reading=self.reading.only(inside), kinds=kinds) if inside else self
 
-    def parts(self, file: int, rows: int, begin: int = 0) -> Iterator[pa.Table]:
+    def parts(self, file: int, rows: int, begin: int = 0) -> Generator[pa.Table, None, None]:
         """The rows of a file from one on (counted from 0), in tables of so many; the last may have less."""
         held: list[pa.RecordBatch] = []
         count = 0
@@ -137,6 +143,18 @@ def _leaves(name: str) -> list[str] | None:
     base = path.rstrip("/") + "/"
     inside = [each for each in system.find(path) if not _hidden(each.removeprefix(base).split("/"))]
     return [system.unstrip_protocol(each) for each in sorted(inside)] or None
+
+
+def _rows_of(facts: FileFacts) -> int | None:
+    """The rows of a file; of text that is here and not compressed about so many."""
+    path = Path(facts.path)
+    if facts.rows is not None or facts.bytes is None or facts.compression is not None or not path.is_file():
+        return facts.rows
+    if facts.format not in ("csv", "tsv", "jsonl"):
+        return None
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    return max(1, head.count(b"\n")) * facts.bytes // max(1, len(head)) - bool(facts.header)
 
 
 def _hidden(parts: Sequence[str]) -> bool:

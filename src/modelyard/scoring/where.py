@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from .errors import NotScorable
 
-_CLOSED = {
+_CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
     "enable_external_access": False,
     "autoinstall_known_extensions": False,

@@ -18,6 +18,10 @@ from .errors import OutputTaken
 class Work(Protocol):
     """The parts of one output. Safe for several threads, and for several machines where they reach it."""
 
+    @property
+    def place(self) -> str:
+        """Where they are, for a message."""
+
     def names(self) -> set[str]:
         """What is there."""
 
@@ -28,7 +32,7 @@ class Work(Protocol):
         """Put something there: whole, or not at all; when this returns it survives a crash."""
 
     def remove(self) -> None:
-        """Remove everything."""
+        """Remove all parts, and what is known of them."""
 
     @contextmanager
     def whole(self) -> Iterator[BinaryIO]:
@@ -36,15 +40,19 @@ class Work(Protocol):
         raise NotImplementedError
 
     def keep(self, names: list[str]) -> None:
-        """Make these files the output, which is a folder, and remove all others."""
+        """Make these files the output, which is a folder, and remove the rest of the job's."""
 
 
 class LocalWork:
-    """`.NAME.parts` beside the output."""
+    """`.NAME.scoring` beside the output."""
 
     def __init__(self, output: Path) -> None:
         self.output = output
-        self.folder = output.with_name(f".{output.name}.parts")
+        self.folder = output.with_name(f".{output.name}.scoring")
+
+    @property
+    def place(self) -> str:
+        return str(self.folder)
 
     def names(self) -> set[str]:
         return {each.name for each in self.folder.iterdir()} if self.folder.is_dir() else set()
@@ -77,11 +85,12 @@ class LocalWork:
 
 
 class RemoteWork:
-    """`NAME.parts/` beside the output, or the output itself where it is a folder; objects appear whole."""
+    """`NAME.scoring/` beside the output, or the output itself where it is a folder; objects appear whole."""
 
     def __init__(self, output: str, *, single: bool) -> None:
         self._output = output.rstrip("/")
-        folder = f"{self._output}.parts" if single else self._output
+        folder = f"{self._output}.scoring" if single else self._output
+        self.place = folder
         self._system, self._path = fsspec.core.url_to_fs(folder)
 
     def names(self) -> set[str]:
@@ -99,8 +108,8 @@ class RemoteWork:
         self._system.pipe_file(f"{self._path}/{name}", data)
 
     def remove(self) -> None:
-        if self._system.isdir(self._path):
-            self._system.rm(self._path, recursive=True)
+        for name in filter(is_own, self.names()):
+            self._system.rm_file(f"{self._path}/{name}")
 
     @contextmanager
     def whole(self) -> Iterator[BinaryIO]:
@@ -109,8 +118,17 @@ class RemoteWork:
         self.remove()
 
     def keep(self, names: list[str]) -> None:
-        for name in self.names() - set(names):
+        for name in filter(is_own, self.names() - set(names)):
             self._system.rm_file(f"{self._path}/{name}")
+
+
+PLAN, MANIFEST = "_plan.json", "_manifest.json"
+"""What a job is about, while it is not done; and what is in a folder that is whole."""
+
+
+def is_own(name: str) -> bool:
+    """Whether a file is a job's."""
+    return name.startswith("part-") or name in (PLAN, MANIFEST)
 
 
 def is_remote(name: str) -> bool:
