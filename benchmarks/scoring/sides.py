@@ -33,7 +33,7 @@ def memory(model: Path, source: Path, _output: Path) -> int:
     """The engine's own rate: as many rows, which are in memory already, a thread a processor."""
     bundle = load_bundle(model / "bundle")
     bundle.quicken()
-    rows = pq.ParquetFile(source).metadata.num_rows
+    rows: int = pq.ParquetFile(source).metadata.num_rows
     matrix = numbers(CHUNK, 3)
     bundle.scores(matrix)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

@@ -51,7 +51,8 @@ def source(tmp_path: Path, table: pa.Table) -> str:
 
 def score(job: BatchJob, bundle: Bundle, **given: Any) -> BatchDone:
     """Score in parts of 64 rows, at noon."""
-    return score_batch(job, bundle, **{"clock": ManualClock(NOON), "part_rows": 64} | given)
+    options: dict[str, Any] = {"clock": ManualClock(NOON), "part_rows": 64} | given
+    return score_batch(job, bundle, **options)
 
 
 def expected(bundle: Bundle, table: pa.Table) -> np.ndarray:

@@ -58,7 +58,7 @@ def read(stream: Stream) -> list[tuple[str, Answer]]:
     return [(each.message.key.decode(), msgspec.json.decode(each.message.value)) for each in found]
 
 
-ROW = {"amount": 12.5, "country": "de", "visits": 3}
+ROW: Answer = {"amount": 12.5, "country": "de", "visits": 3}
 
 
 def test_each_message_is_answered_with_the_bundles_own_score(bundle: Bundle, rows: Stream, answers: Stream) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from modelyard.access import Permission
 from modelyard.core import InvalidInput, NotFound, SystemClock, did_you_mean
 from modelyard.execution import ENGINES, check_engine
-from modelyard.inference import Bundle, load_bundle
+from modelyard.inference import NO_TRUST_ASKED, Bundle, load_bundle
 from modelyard.online import FeaturePlan
 from modelyard.registry import ModelVersion, alias_of
 from modelyard.scoring import BatchDone, BatchJob, PointInTime, Spread, Watch, score_batch
@@ -131,8 +131,8 @@ def loaded(project: Project | None, model: str | ModelVersion | None, folder: Pa
             raise NotFound(
                 f"There is no bundle folder {folder}.", code="NO_BUNDLE", remedy="See: modelyard bundle build"
             )
-        trust = {} if project is None else {"trust": project.trust}
-        with closing(load_bundle(folder, **trust)) as bundle:
+        trust = NO_TRUST_ASKED if project is None else project.trust
+        with closing(load_bundle(folder, trust=trust)) as bundle:
             bundle.quicken()
             yield LoadedModel(bundle, folder, bundle.info.version)
         return
@@ -232,7 +232,8 @@ def _enrichment(given: Score, model: LoadedModel, project: Project | None) -> It
         )
     plan = msgspec.convert(model.bundle.info.plan, FeaturePlan)
     features = [f"{view.name}:{name}" for view in plan.views for name in view.features]
-    features += [f"{each.name}:{name}" for each in (*plan.derived, *plan.functions) for name in each.features]
+    features += [f"{each.name}:{name}" for each in plan.derived for name in each.features]
+    features += [f"{each.name}:{name}" for each in plan.functions for name in each.features]
     if not features:
         raise InvalidInput(
             "The model takes no features of views: there is nothing to join.",
