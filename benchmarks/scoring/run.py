@@ -43,7 +43,7 @@ def _say(line: str) -> None:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scoring")
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--models", nargs="+", default=["forest", "logistic"])
+    parser.add_argument("--models", nargs="*", default=["forest", "logistic"])
     parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=SIDES)
     parser.add_argument("--repeats", type=int, default=3, help="The best of so many.")
     parser.add_argument("--memory-rows", type=int, nargs="*", default=[1_000_000, 50_000_000])
