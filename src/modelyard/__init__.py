@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from modelyard.monitoring import monitor_features as monitor_features
     from modelyard.monitoring import verify_webhook as verify_webhook
     from modelyard.operations.adopting import adopt as adopt
+    from modelyard.operations.scoring import batch_predict as batch_predict
     from modelyard.pipelines import Candidate as Candidate
     from modelyard.pipelines import Rounds as Rounds
     from modelyard.pipelines import SearchResult as SearchResult
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "adopt": "operations.adopting",
+    "batch_predict": "operations.scoring",
     "binary_metrics": "stats",
     "Alert": "monitoring",
     "AlertSeverity": "monitoring",

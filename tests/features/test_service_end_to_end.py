@@ -7,15 +7,17 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from modelyard.core import InvalidInput, ManualClock, SeededIds
 from modelyard.features import UnknownFeature
 from modelyard.history import feature_columns
 from modelyard.inference import load_bundle
-from modelyard.operations import carry_out, definitions, models, online, write_template
+from modelyard.operations import carry_out, definitions, models, online, scoring, write_template
 from modelyard.operations.contract import Nothing
 from modelyard.pipelines import Samples
 from modelyard.routing import Arm
@@ -105,6 +107,36 @@ def change(file: Path, before: str, after: str) -> None:
     text = file.read_text()
     assert before in text
     file.write_text(text.replace(before, after))
+
+
+def test_scoring_a_file_joins_what_training_computed(project: Project, tmp_path: Path) -> None:
+    """Part by part: to the last bit the features of `training_rows`, and the scores that the bundle gives them."""
+    version = project.models.get("purchase", 1)
+    visits = project.services.dataset("visits", AT).slice(0, 50)
+    pq.write_table(visits, tmp_path / "visits.parquet")
+    given = scoring.Score(
+        str(tmp_path / "visits.parquet"),
+        str(tmp_path / "scored.parquet"),
+        "purchase/1",
+        entities=True,
+        event_time="visited_at",
+        keep="per_page,weight,busy,reach",
+    )
+    told = carry_out(scoring.score, project, given)
+    assert (told["rows"], told["rejected"]) == (50, 0)
+    found = pq.read_table(tmp_path / "scored.parquet")
+    offline = project.features.training_rows(visits, project.features.listed("listed"), event_time="visited_at")
+    for name in ("per_page", "weight", "busy", "reach"):
+        assert found.column(name).to_pylist() == offline.column(name).to_pylist()
+    bundle = load_bundle(project.models.fetch_bundle(version, tmp_path / "bundle"))
+    names = bundle.info.signature.names
+    rows = [[_plain(row[name]) for name in names] for row in offline.to_pylist()]
+    assert found.column("score").to_pylist() == bundle.predict(rows).scores[:, 0].tolist()
+
+
+def _plain(value: object) -> Any:
+    """A value as a row has it: flags are 1 and 0."""
+    return int(value) if isinstance(value, bool) else value
 
 
 def test_the_server_answers_with_what_training_computed(project: Project, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from modelyard.features import StreamPushed
     from modelyard.pipelines import PipelineRun, StepRecord
+    from modelyard.scoring import Progress as Scored
+    from modelyard.scoring import StreamScored
 
 _COLOURS = {"done": "green", "failed": "red", "skipped": "dim", "cancelled": "yellow"}
 
@@ -68,6 +70,54 @@ def streamed(command: click.Command) -> click.Command:
 
     command.callback = show
     return command
+
+
+def scored(command: click.Command) -> click.Command:
+    """The command, with the rows that are done, rows a second and the time that is left shown on a terminal."""
+    callback = command.callback
+
+    def show(**values: Any) -> Any:
+        from modelyard.operations import scoring  # noqa: PLC0415 - `--help` must not pay for it
+
+        assert callback is not None  # noqa: S101 - a derived command has one
+        status = Console(stderr=True, highlight=False).status("looking at the input")
+
+        def tell(done: "Scored") -> None:
+            status.update(_how_far(done))
+
+        with status, scoring.watching(tell):
+            return callback(**values)
+
+    command.callback = show
+    return command
+
+
+def answered(command: click.Command) -> click.Command:
+    """The command, with the messages that are answered, and those that wait, shown on a terminal."""
+    callback = command.callback
+
+    def show(**values: Any) -> Any:
+        from modelyard.operations import scoring_streams  # noqa: PLC0415 - `--help` must not pay for it
+
+        assert callback is not None  # noqa: S101 - a derived command has one
+        status = Console(stderr=True, highlight=False).status("waiting for messages")
+
+        def tell(done: "StreamScored") -> None:
+            refused = f", {done.refused:,} dead letters" if done.refused else ""
+            status.update(f"{done.answered:,} answered{refused}, {done.waiting:,} messages behind")
+
+        with status, scoring_streams.watching(tell):
+            return callback(**values)
+
+    command.callback = show
+    return command
+
+
+def _how_far(done: "Scored") -> str:
+    rows = done.rows + done.resumed
+    share = f" of {done.expected:,} ({rows / done.expected:.0%})" if done.expected else ""
+    left = "" if done.left_s is None else f", {done.left_s:,.0f} s left"
+    return f"{rows:,} rows{share}, {done.rate:,.0f} rows/s{left}"
 
 
 class Progress:

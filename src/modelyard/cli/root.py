@@ -21,6 +21,8 @@ NOUNS: dict[str, str] = {
     "model": "Model versions: register, list, compare, approve, promote, roll back.",
     "bundle": "Bundles: build, verify, show, keygen, sign.",
     "serve": "Serve a project's deployments over HTTP.",
+    "score": "Score files of any size with a model, resumable.",
+    "stream": "Answer the messages of a stream with a model, at least once.",
     "deploy": "Bring a version to staging, prove it there, and take it to production; smoke asks again.",
     "rollout": "Versions on their way: start, status, pause, advance, promote, abort, roll back, history, diff.",
     "log": "The prediction log: query, stats, export, verify, compact, retire, redact, ship, ingest.",

@@ -18,7 +18,7 @@ from .errors import (
     Unavailable,
 )
 from .files import atomic_write, sync_folder
-from .ids import IdSource, SeededIds, SystemIds, uuid7
+from .ids import IdSource, SeededIds, SystemIds, uuid7, uuids7
 from .logging import configure_logging, log_event
 from .names import (
     Digest,
@@ -73,4 +73,5 @@ __all__ = [
     "sync_folder",
     "to_micros",
     "uuid7",
+    "uuids7",
 ]

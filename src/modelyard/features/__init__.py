@@ -33,7 +33,7 @@ from .definitions import (
 from .described import described, service_digest
 from .errors import BadMessage, FunctionNotRunnable, InvalidDefinition, SourceUnreadable, UnknownFeature
 from .history import HistoricalFeatures, HistoryWritten, write_history
-from .join import point_in_time_join
+from .join import Entities, joined, point_in_time_join, prepare
 from .leaks import LeakQuestion, check_feature_leaks
 from .materialize import Materialized, Materializer, Progress
 from .pushed import MESSAGE, PUSHED_AT, PushLog
@@ -55,6 +55,7 @@ __all__ = [
     "Change",
     "Definition",
     "Definitions",
+    "Entities",
     "Entity",
     "Feature",
     "FeatureService",
@@ -94,10 +95,12 @@ __all__ = [
     "changes_between",
     "check_feature_leaks",
     "described",
+    "joined",
     "kept_functions",
     "load_definitions",
     "on_demand_view",
     "point_in_time_join",
+    "prepare",
     "references",
     "select",
     "service_digest",

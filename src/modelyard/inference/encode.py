@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from math import inf, isnan
-from sys import float_info
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ class Encoder:
         self._codes: list[dict[str | None, float]] = [
             {level: float(code) for code, level in enumerate(each.categories)} for each in signature.fields
         ]
-        self._largest = [_largest(each) for each in signature.fields]
+        self._largest = [each.limit for each in signature.fields]
         self._all_numbers = all(each.kind == "number" for each in signature.fields)
         self._surely_fine = np.minimum(self._largest, EXACT - 1)
 
@@ -61,7 +60,7 @@ class Encoder:
         for index, row in enumerate(rows):
             if len(row) != len(self._fields):
                 raise _wrong_width(index, row, self._fields)
-            matrix[index] = [self._one(index, at, value, unknown) for at, value in enumerate(row)]
+            matrix[index] = [self.value(index, at, value, unknown) for at, value in enumerate(row)]
         return Encoded(matrix, unknown)
 
     def _numbers(self, rows: Sequence[Sequence[Value]]) -> NDArray[np.float64] | None:
@@ -92,10 +91,14 @@ class Encoder:
             for index in np.flatnonzero(~fine).tolist():  # the few that need a closer look go the way of single rows
                 value = column[index]
                 plain = value if value is None or isinstance(value, str) else float(value)
-                matrix[index, at] = self._one(index, at, plain, unknown)
+                matrix[index, at] = self.value(index, at, plain, unknown)
         return Encoded(matrix, unknown)
 
-    def _one(self, index: int, at: int, value: Value, unknown: dict[str, int]) -> float:
+    def value(self, index: int, at: int, value: Value, unknown: dict[str, int]) -> float:
+        """What one value, of the field at a place, is in the matrix; for those who go by columns. See `__call__`.
+
+        `index` is the row's in messages; unseen levels are counted in `unknown`.
+        """
         spec = self._fields[at]
         return self._number(index, at, value) if spec.kind == "number" else self._code(index, at, value, unknown)
 
@@ -138,13 +141,6 @@ def _exact(index: int, spec: Field, value: float) -> float:
     if type(value) is float or -EXACT <= value <= EXACT or int(number) == value:
         return number
     raise _refused(index, spec, value, f"a number that float64 holds exactly, such as {number:.17g}")
-
-
-def _largest(field: Field) -> float:
-    """The largest number that is let in."""
-    if not field.finite:
-        return inf
-    return float_info.max if field.largest is None else field.largest
 
 
 def _missing(index: int, spec: Field) -> float:

@@ -1,5 +1,7 @@
 """What a bundle says about itself: `bundle.json` as frozen values."""
 
+from math import inf
+from sys import float_info
 from typing import Any, Literal
 
 import msgspec
@@ -55,6 +57,13 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     largest: float | None = None
     dtype: DType | None = None
     shape: tuple[int, ...] = ()
+
+    @property
+    def limit(self) -> float:
+        """The largest number that is let in, either way."""
+        if not self.finite:
+            return inf
+        return float_info.max if self.largest is None else self.largest
 
     @property
     def may_miss(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ class ColumnarFile:
     found: Recognised
     options: ReadOptions
     schema: pa.Schema
+    rows: int | None = None
 
     @property
     def name(self) -> str:
@@ -43,13 +45,23 @@ class ColumnarFile:
     def facts(self) -> FileFacts:
         """What was detected."""
         found = self.found
-        return FileFacts(found.file.name, found.format, found.compression, found.bytes, notes=found.notes)
+        return FileFacts(
+            found.file.name, found.format, found.compression, found.bytes, notes=found.notes, rows=self.rows
+        )
 
-    def batches(self, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
-        """The rows, columns in the order of the schema and of its types."""
-        row = 0
+    def begins(self, row: int) -> int:
+        """The last row up to `row` at which reading can begin; both are counted from 0."""
+        if not row:
+            return 0
         with mapped(self.name), _opened(self.found, self.options) as source:
-            for batch in source.batches(self.options.batch_rows, schema.names):
+            found: int = source.begins(row)
+            return found
+
+    def batches(self, schema: pa.Schema, begin: int = 0) -> Generator[pa.RecordBatch, None, None]:
+        """The rows from one on at which reading can begin, columns in the order of the schema and of its types."""
+        row = begin
+        with mapped(self.name), _opened(self.found, self.options) as source:
+            for batch in source.batches(self.options.batch_rows, schema.names, begin):
                 batch.validate(full=True)
                 yield self._as(schema, batch, row)
                 row += len(batch)
@@ -87,7 +99,7 @@ def columnar_file(found: Recognised, options: ReadOptions) -> ColumnarFile:
             raise unreadable(what, found.file.name, column=twice[0], remedy="Rename them.")
         if not schema.names:
             raise unreadable("it has no columns.", found.file.name)
-        return ColumnarFile(found, options, schema)
+        return ColumnarFile(found, options, schema, source.rows)
 
 
 class _Parquet:
@@ -97,9 +109,19 @@ class _Parquet:
         if coded and (few := _of_few_levels(self._file)):
             self._file = whole(read_dictionary=few)
         self.schema: pa.Schema = self._file.schema_arrow
+        self.rows: int | None = self._file.metadata.num_rows
 
-    def batches(self, rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        yield from self._file.iter_batches(batch_size=rows, columns=columns)
+    def begins(self, row: int) -> int:
+        return max(each for each in self._begins() if each <= row)
+
+    def batches(self, rows: int, columns: list[str], begin: int) -> Iterator[pa.RecordBatch]:
+        groups = [at for at, each in enumerate(self._begins()[:-1]) if each >= begin]
+        yield from self._file.iter_batches(batch_size=rows, columns=columns, row_groups=groups)
+
+    def _begins(self) -> list[int]:
+        """At which row each row group begins, and behind them the number of rows."""
+        groups = range(self._file.metadata.num_row_groups)
+        return list(accumulate((self._file.metadata.row_group(at).num_rows for at in groups), initial=0))
 
 
 def _of_few_levels(file: pq.ParquetFile) -> list[str]:
@@ -121,8 +143,12 @@ class _ArrowFile:
     def __init__(self, stream: BinaryIO) -> None:
         self._file = pa.ipc.open_file(pa.PythonFile(stream, "r"))
         self.schema: pa.Schema = self._file.schema
+        self.rows: int | None = None
 
-    def batches(self, rows: int, _columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def begins(self, _row: int) -> int:
+        return 0
+
+    def batches(self, rows: int, _columns: list[str], _begin: int) -> Iterator[pa.RecordBatch]:
         for at in range(self._file.num_record_batches):
             yield from _sliced(self._file.get_batch(at), rows)
 
@@ -134,8 +160,12 @@ class _ArrowStream:
         self._tail = _Tail(stream)
         self._file = pa.ipc.open_stream(pa.PythonFile(self._tail, "r"))
         self.schema: pa.Schema = self._file.schema
+        self.rows: int | None = None
 
-    def batches(self, rows: int, _columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def begins(self, _row: int) -> int:
+        return 0
+
+    def batches(self, rows: int, _columns: list[str], _begin: int) -> Iterator[pa.RecordBatch]:
         for batch in self._file:
             yield from _sliced(batch, rows)
         if self._tail.ended or self._tail.last != _STREAM_END:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class FileFacts:
     """What was detected of one file, or said of it beforehand; None where the format has no such thing.
 
-    `bytes` as it is stored, None where the store does not tell. `notes` are sentences about what a reader may not
-    expect: a wrong ending, a byte-order mark, a header that was made up.
+    `bytes` as it is stored, None where the store does not tell; `rows` where the file itself says how many it holds.
+    `notes` are sentences about what a reader may not expect: a wrong ending, a byte-order mark, a header that was made
+    up.
     """
 
     path: str
@@ -19,6 +20,7 @@ class FileFacts:
     delimiter: str | None = None
     header: bool | None = None
     notes: tuple[str, ...] = ()
+    rows: int | None = None
 
 
 @dataclass(frozen=True)

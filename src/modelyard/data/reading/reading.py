@@ -45,6 +45,23 @@ class Reading:
                 for batch in batches:
                     yield from _sliced(batch, file.options.batch_rows)
 
+    def rows_of(self, file: int, begin: int = 0) -> Iterator[pa.RecordBatch]:
+        """The rows of one file, by its place in `files`, from a row on (counted from 0); batches as those of `batches`.
+
+        Of Parquet the row groups before it are not read; other files are read from their beginning.
+        """
+        read = self.files[file]
+        skipped = read.begins(begin) if isinstance(read, ColumnarFile) else 0
+        source = read.batches(self.schema, skipped) if isinstance(read, ColumnarFile) else read.batches(self.schema)
+        left = begin - skipped
+        with closing(source) as batches:
+            for batch in batches:
+                if left >= len(batch):
+                    left -= len(batch)
+                    continue
+                yield from _sliced(batch.slice(left), read.options.batch_rows)
+                left = 0
+
     def only(self, names: Sequence[str]) -> "Reading":
         """The same rows with these columns alone, in this order; of Parquet nothing else is read.
 

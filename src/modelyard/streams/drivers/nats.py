@@ -6,6 +6,7 @@ subject. The client is asynchronous, and has a thread of its own.
 """
 
 import asyncio
+import json
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Coroutine, Sequence
@@ -26,7 +27,7 @@ try:
     from nats.errors import Error as NatsError
     from nats.js import JetStreamContext
     from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy, StorageType, StreamConfig
-    from nats.js.errors import NotFoundError
+    from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 except ImportError as missing:
     raise StreamDriverMissing(
         f"Streams on NATS need a library that is not installed: {missing}.", remedy="pip install 'modelyard[nats]'"
@@ -50,6 +51,7 @@ class NatsBroker:
         self._loop: _Loop | None = None
         self._client: Client | None = None
         self._streams: dict[str, str] = {}
+        self._vouchers: _Vouchers | None = None
 
     def limit(self) -> int:
         return self.run(self._limit)
@@ -84,7 +86,7 @@ class NatsBroker:
                 with suppress(NatsError, OSError, TimeoutError):
                     self._loop.run(client.close(), _CONNECT_S)
             self._loop.stop()
-        self._loop = self._client = None
+        self._loop = self._client = self._vouchers = None
 
     def run(self, work: Callable[[], Coroutine[Any, Any, _T]], timeout_s: float = _TIMEOUT_S) -> _T:
         """Do something on the client's thread, connected; StreamUnavailable when that fails or takes too long."""
@@ -145,12 +147,17 @@ class NatsBroker:
             await self.jetstream.add_stream(config)
 
     async def _send(self, name: str, messages: Sequence[Message]) -> None:
-        jetstream = self.jetstream
-        sent = [
-            await jetstream.publish_async(name, each.value, wait_stall=_TIMEOUT_S, headers=_headers(each))
-            for each in messages
-        ]
-        await asyncio.gather(*sent)
+        """Write all of them, then wait until each was vouched for.
+
+        The client's own way waits behind each message, which costs a system call and four times the processor.
+        """
+        assert self._client is not None  # noqa: S101 - as above
+        if self._vouchers is None:
+            self._vouchers = await _Vouchers.of(self._client)
+        vouched = self._vouchers.expect(len(messages))
+        for place, each in enumerate(messages):
+            await self._client.publish(name, each.value, reply=vouched.inbox(place), headers=_headers(each))
+        await vouched.all()
 
     async def _subscribe(self, name: str, group: str, options: ConsumerOptions) -> JetStreamContext.PullSubscription:
         stream = await self._known(name)
@@ -194,6 +201,70 @@ class NatsBroker:
             f"NATS at {self._address.hosts} cannot be used: {str(error)[:200] or type(error).__name__}.",
             remedy="See that it runs with JetStream (nats-server -js), and that address and password are right.",
         )
+
+
+class _Vouched:
+    """What the server says of the messages that were sent together."""
+
+    def __init__(self, prefix: str, count: int) -> None:
+        self._prefix = prefix
+        self._open = set(range(count))
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def inbox(self, place: int) -> str:
+        """Where the server answers for a message."""
+        return f"{self._prefix}.{place}"
+
+    def answer(self, place: int, message: Msg) -> None:
+        """Take an answer; one that says no ends the waiting."""
+        if self._done.done():
+            return
+        if (error := _refusal(message)) is not None:
+            self._done.set_exception(error)
+            return
+        self._open.discard(place)
+        if not self._open:
+            self._done.set_result(None)
+
+    async def all(self) -> None:
+        """Wait for all of them. NatsError when the server refuses one."""
+        if self._open:
+            await self._done
+
+
+class _Vouchers:
+    """One subscription for the answers to all messages of a connection; who sends next waits for the last no more."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._number = 0
+        self._current: _Vouched | None = None
+
+    @classmethod
+    async def of(cls, client: Client) -> "_Vouchers":
+        """Subscribe."""
+        made = cls(client.new_inbox())
+        await client.subscribe(f"{made._prefix}.*.*", cb=made._hear)
+        return made
+
+    def expect(self, count: int) -> _Vouched:
+        """Before so many messages are sent together."""
+        self._number += 1
+        self._current = _Vouched(f"{self._prefix}.{self._number}", count)
+        return self._current
+
+    async def _hear(self, message: Msg) -> None:
+        _, number, place = message.subject.rsplit(".", 2)
+        if self._current is not None and int(number) == self._number:
+            self._current.answer(int(place), message)
+
+
+def _refusal(message: Msg) -> NatsError | None:
+    """Why a message is not in the stream; None when it is."""
+    if message.headers is not None and message.headers.get("Status") == "503":
+        return NoStreamResponseError()
+    told = json.loads(message.data)
+    return None if "error" not in told else APIError(**told["error"])
 
 
 class NatsFeed:

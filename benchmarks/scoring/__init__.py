@@ -1,0 +1,1 @@
+"""Scoring: files of millions of rows, and a stream on NATS."""

@@ -1,0 +1,64 @@
+"""Parquet to Parquet against the engine's own rate in memory and against a loop with `mlflow.pyfunc`; and NATS."""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..environments import PEERS
+from .made import make_models, make_rows
+
+SIDES = ("memory", "ours", "pyfunc")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print a line a side and model, then the shares that are asked for."""
+    options = _options(arguments)
+    folder = PEERS / "scoring"
+    folder.mkdir(parents=True, exist_ok=True)
+    make_models(folder)
+    for name in options.models:
+        found = {side: _files(side, folder, name, options.rows, options.repeats) for side in options.sides}
+        for side, each in found.items():
+            _say(f"{name:<9}{side:<7}{each['per_second']:>12,.0f} rows/s  {each['cpu_us']:6.2f} µs  {each['mb']:,} MB")
+        if "ours" in found:
+            for side in found.keys() - {"ours"}:
+                _say(f"{name:<9}ours / {side}: {found['ours']['per_second'] / found[side]['per_second']:.2f}")
+    for rows in options.memory_rows:
+        each = _files("ours", folder, "logistic", rows, 1)
+        _say(f"logistic ours   {rows:>12,} rows   {each['mb']:,} MB")
+    if options.messages:
+        each = _side("stream", folder / "logistic", str(options.messages))
+        _say(f"NATS, one consumer: {each['per_second']:,.0f} messages/s, {each['cpu_us']:.0f} µs of processor each")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - a benchmark prints
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scoring")
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--models", nargs="*", default=["forest", "logistic"])
+    parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=SIDES)
+    parser.add_argument("--repeats", type=int, default=3, help="The best of so many.")
+    parser.add_argument("--memory-rows", type=int, nargs="*", default=[1_000_000, 50_000_000])
+    parser.add_argument("--messages", type=int, default=100_000)
+    return parser.parse_args(arguments)
+
+
+def _files(side: str, folder: Path, model: str, rows: int, repeats: int) -> dict[str, Any]:
+    source = folder / f"rows-{rows}.parquet"
+    make_rows(source, rows)
+    return max((_side(side, folder / model, str(source)) for _ in range(repeats)), key=lambda each: each["per_second"])
+
+
+def _side(side: str, model: Path, what: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.scoring.sides", side, str(model), what]
+    told = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
+    return found

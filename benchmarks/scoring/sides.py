@@ -1,0 +1,106 @@
+"""One side of the comparison, in a process of its own: prints rows a second and the greatest memory as JSON."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from modelyard.core import SystemClock
+from modelyard.inference import load_bundle
+from modelyard.scoring import BatchJob, StreamScorer, score_batch
+
+from .made import FIELDS, numbers
+
+CHUNK = 10_000
+_STATUS = Path("/proc/self/status")
+"""Its greatest memory is this process's own; what the system counts of children begins with their parent's."""
+
+
+def ours(model: Path, source: Path, output: Path) -> int:
+    """`modelyard score`; the compiled trees where there are any."""
+    bundle = load_bundle(model / "bundle")
+    bundle.quicken()
+    return score_batch(BatchJob(str(source), str(output)), bundle, clock=SystemClock()).rows
+
+
+def memory(model: Path, source: Path, _output: Path) -> int:
+    """The engine's own rate: as many rows, which are in memory already, a thread a processor."""
+    bundle = load_bundle(model / "bundle")
+    bundle.quicken()
+    rows: int = pq.ParquetFile(source).metadata.num_rows
+    matrix = numbers(CHUNK, 3)
+    bundle.scores(matrix)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for _ in pool.map(lambda _: bundle.scores(matrix), range(rows // CHUNK)):
+            pass
+    return rows
+
+
+def pyfunc(model: Path, source: Path, output: Path) -> int:
+    """The loop that people write: chunks as DataFrames, `mlflow.pyfunc`, and the answers beside them."""
+    import mlflow.pyfunc  # noqa: PLC0415 - the peer's
+
+    loaded, rows = mlflow.pyfunc.load_model(str(model / "mlflow")), 0
+    file, writer = pq.ParquetFile(source), None
+    for batch in file.iter_batches(CHUNK):
+        frame = batch.to_pandas()
+        scores = loaded.predict(frame[FIELDS].to_numpy())[:, 1]
+        frame["prediction"], frame["score"] = (scores > 0.5).astype(int).astype(str), scores
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        writer = writer or pq.ParquetWriter(output / "out.parquet", table.schema)
+        writer.write_table(table)
+        rows += len(frame)
+    assert writer is not None  # noqa: S101 - there are rows
+    writer.close()
+    return rows
+
+
+def stream(model: Path, count: int) -> dict[str, float]:
+    """Messages on NATS, answered by one consumer."""
+    from tests.contracts.brokers import NatsServer  # noqa: PLC0415 - only this side has a server
+
+    from modelyard.streams import ConsumerOptions, Message, open_stream  # noqa: PLC0415 - as above
+
+    bundle = load_bundle(model / "bundle")
+    bundle.quicken()
+    rows = [dict(zip(FIELDS, row, strict=True)) for row in numbers(count, 5).tolist()]
+    messages = [Message(json.dumps(row).encode(), b"key") for row in rows]
+    with tempfile.TemporaryDirectory() as folder, NatsServer(Path(folder)) as server:
+        address = f"{server.address}/rows?create=true"
+        with open_stream(address) as asked, open_stream(f"{server.address}/answers?create=true") as answers:
+            asked.publish(messages)
+            with asked.consumer("group", ConsumerOptions(in_flight=10_000)) as consumer:
+                scorer = StreamScorer(bundle, answers, stream="rows", version="1", clock=SystemClock())
+                begun, busy = time.perf_counter(), time.process_time()
+                done = scorer.run(consumer, until_empty=True)
+                seconds, busy = time.perf_counter() - begun, time.process_time() - busy
+    return {"messages": done.answered, "per_second": done.answered / seconds, "cpu_us": busy / count * 1e6}
+
+
+def main(arguments: list[str]) -> int:
+    """SIDE MODEL SOURCE|COUNT."""
+    side, model, what = arguments
+    if side == "stream":
+        print(json.dumps(stream(Path(model), int(what))))  # noqa: T201 - what the parent reads
+        return 0
+    with tempfile.TemporaryDirectory(dir=Path(what).parent) as place:
+        output = Path(place) / "out"
+        if side == "pyfunc":
+            output.mkdir()
+        begun, busy = time.perf_counter(), time.process_time()
+        rows = {"ours": ours, "memory": memory, "pyfunc": pyfunc}[side](Path(model), Path(what), output)
+        seconds, busy = time.perf_counter() - begun, time.process_time() - busy
+    peak = next(int(line.split()[1]) // 1024 for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+    found = {"rows": rows, "seconds": seconds, "per_second": rows / seconds, "cpu_us": busy / rows * 1e6, "mb": peak}
+    print(json.dumps(found))  # noqa: T201 - as above
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,224 @@
+"""One part of a job: from rows to bytes of rows with answers."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from modelyard.core import Micros, canonical_json, digest_of, from_micros, uuids7
+from modelyard.inference import Bundle
+
+from .answers import answer_columns, answer_fields
+from .columns import ColumnEncoder, EncodedColumns
+from .errors import BadRow
+from .records import BatchJob, Enrichment, OnBadRow, PartDone, Plan, part_name
+from .source import Source, numbers_read
+from .where import Where
+from .work import Work
+from .writing import Format, part_bytes
+
+_JSON = msgspec.json.Encoder(enc_hook=str)
+_RANDOM = 10
+"""Random bytes of a prediction id."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one file, from `first` on (counted from 0); `path` is the file's, for what is said of rows."""
+
+    file: int
+    number: int
+    first: int
+    table: pa.Table
+    path: str
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A part's rows with their answers, ready to be written, and what goes on record of them."""
+
+    table: pa.Table
+    refused: Sequence[Mapping[str, Any]]
+    read: int
+    unknown: Mapping[str, int]
+
+
+class PartScorer:
+    """Scores parts of a job. Safe for several threads where there is no `where`; each then has one of its own."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        source: Source,
+        *,
+        version: str,
+        at: Micros,
+        batch_size: int,
+        where: str | None = None,
+        keep: Sequence[str] | None = None,
+        on_bad_row: OnBadRow = "reject",
+        ids: bytes | None = None,
+        enrich: Enrichment | None = None,
+    ) -> None:
+        """`ids` is the seed of prediction ids, the same for all parts of the job."""
+        self._bundle = bundle
+        self._source = source
+        self._encode = ColumnEncoder(bundle.info.signature)
+        self._names = bundle.info.signature.names
+        self._version = version
+        self._at: datetime = from_micros(at)
+        self._started = at
+        self._batch_size = batch_size
+        self._where = where
+        self._stop = on_bad_row == "stop"
+        self._ids = ids
+        self._enrich = enrich
+        whole = source.schema if enrich is None else enrich.columns(source.schema)
+        read = pa.schema([_as_read(each, source) for each in whole])
+        self._kept = [each.name for each in read if keep is None or each.name in keep]
+        added = answer_fields(bundle.info, ids=ids is not None)
+        self.schema = pa.schema([*(read.field(name) for name in self._kept), *added])
+
+    def score(self, part: Part) -> Scored:
+        """The rows of a part with their answers. BadRow for a row that is refused, where the job is to stop there."""
+        places = np.arange(len(part.table))
+        table = part.table
+        if self._where is not None:
+            places = np.flatnonzero(self._keeps(table))
+            table = table.take(pa.array(places))
+        table, bad = numbers_read(self._source, table)
+        if self._enrich is not None:
+            table = self._enrich(table)
+        encoded = self._encoded(table, places + (part.first + 1), bad)
+        refused = {**encoded.refused, **bad}
+        if refused:
+            self._refuse(part, table, places, refused)
+        rejects = [self._rejected(part, table, places, at, refused[at]) for at in sorted(refused)]
+        if refused:
+            kept = np.setdiff1d(np.arange(len(table)), np.array(sorted(refused)))
+            table, places = table.take(pa.array(kept)), places[kept]
+        answered = self._answered(table, encoded, part, places)
+        return Scored(answered, rejects, len(part.table), encoded.unknown)
+
+    def write(self, part: Part, work: Work, format_: Format, *, alone: bool) -> PartDone:
+        """Score a part and write it: the refused rows, the rows, and then that it is done."""
+        scored, name = self.score(part), part_name(part.file, part.number)
+        if scored.refused:
+            work.write(f"{name}.rejects", _JSON.encode_lines(scored.refused))
+        data = part_bytes(scored.table, format_, alone=alone)
+        work.write(f"{name}.{format_}", data)
+        done = PartDone(
+            part.file,
+            part.number,
+            scored.read,
+            len(scored.table),
+            len(scored.refused),
+            dict(scored.unknown),
+            digest_of(data),
+        )
+        work.write(f"{name}.json", msgspec.json.encode(done))
+        return done
+
+    def _keeps(self, table: pa.Table) -> NDArray[np.bool_]:
+        assert self._where is not None  # noqa: S101 - asked only then
+        where = Where(self._where, table.schema)
+        try:
+            return where.keeps(table)
+        finally:
+            where.close()
+
+    def _encoded(self, table: pa.Table, numbers: NDArray[np.int64], bad: Mapping[int, str]) -> EncodedColumns:
+        """The rows as the model reads them; a number that was none is missing here, and refused already."""
+        columns = [_single(table.column(name)) for name in self._names]
+        encoded = self._encode(columns, numbers)
+        also = [at for at in bad if at not in encoded.refused]
+        if not also:
+            return encoded
+        rows = np.setdiff1d(np.arange(len(table)), np.array(sorted(encoded.refused), dtype=np.int64))
+        taken = ~np.isin(rows, also)
+        arrays = None if encoded.arrays is None else {name: each[taken] for name, each in encoded.arrays.items()}
+        return EncodedColumns(encoded.matrix[taken], encoded.refused, encoded.unknown, arrays)
+
+    def _answered(self, table: pa.Table, encoded: EncodedColumns, part: Part, places: NDArray[np.int64]) -> pa.Table:
+        ids = None
+        if self._ids is not None:
+            noise = hashlib.shake_128(self._ids + part_name(part.file, part.number).encode())
+            every = uuids7(self._started, noise.digest(_RANDOM * len(part.table)))
+            ids = [every[at] for at in places.tolist()]
+        scores = self._scores(encoded)
+        added = answer_columns(self._bundle.info, scores, ids=ids, at=self._at, version=self._version)
+        kept = [table.column(name) for name in self._kept]
+        return pa.Table.from_arrays([*kept, *added], schema=self.schema)
+
+    def _scores(self, encoded: EncodedColumns) -> NDArray[np.float64]:
+        """The scores of rows, so many at a time as the model is to be given."""
+        rows, size = len(encoded.matrix), self._batch_size
+        if not rows:
+            return np.empty((0, max(1, len(self._bundle.info.classes))))
+        found = []
+        for at in range(0, rows, size):
+            arrays = (
+                None
+                if encoded.arrays is None
+                else {name: each[at : at + size] for name, each in encoded.arrays.items()}
+            )
+            found.append(self._bundle.scores(encoded.matrix[at : at + size], arrays))
+        return np.concatenate(found)
+
+    def _refuse(self, part: Part, table: pa.Table, places: NDArray[np.int64], refused: Mapping[int, str]) -> None:
+        if not self._stop:
+            return
+        at = min(refused)
+        told = self._rejected(part, table, places, at, refused[at])
+        raise BadRow(
+            f"{told['reason']} ({told['file']}, row {told['row']})",
+            context={"file": told["file"], "row": told["row"]},
+            remedy="Mend the row, or let such rows go to a file: --on-bad-row reject",
+        )
+
+    def _rejected(
+        self, part: Part, table: pa.Table, places: NDArray[np.int64], at: int, reason: str
+    ) -> Mapping[str, Any]:
+        """A refused row as it is told: where it stands, why, and its values."""
+        values = {name: table.column(name)[at].as_py() for name in table.column_names}
+        return {
+            "file": part.path,
+            "row": int(places[at]) + part.first + 1,
+            "reason": reason,
+            "values": values,
+        }
+
+
+def scorer_of(
+    job: BatchJob, bundle: Bundle, source: Source, version: str, plan: Plan, enrich: Enrichment | None = None
+) -> PartScorer:
+    """What scores the parts of a job; its prediction ids come from the plan, which all parts share."""
+    seed = hashlib.sha256(canonical_json(msgspec.to_builtins(plan))).digest()
+    return PartScorer(
+        bundle,
+        source,
+        version=version,
+        at=Micros(plan.started_us),
+        batch_size=job.batch_size,
+        where=job.where,
+        keep=job.keep,
+        on_bad_row=job.on_bad_row,
+        ids=seed if job.ids else None,
+        enrich=enrich,
+    )
+
+
+def _as_read(column: pa.Field, source: Source) -> pa.Field:
+    """A column as the output has it: a number that stood as text is a number."""
+    return pa.field(column.name, pa.float64()) if column.name in source.written else column
+
+
+def _single(column: pa.ChunkedArray) -> pa.Array:
+    whole = column.combine_chunks()
+    return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)
