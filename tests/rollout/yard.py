@@ -188,7 +188,7 @@ class Yard:
         """Let a server say how it is."""
         route = self.rollouts.route("d")
         assert route is not None
-        loaded = [arm for arm in route.arms if follows or arm.name == "live"]
+        loaded = [arm for arm in route.at(server).arms if follows or arm.name == "live"]
         arms = [
             ArmStatus("d", arm.name, arm.version, arm.bundle, not (refused and arm.name != "live"),
                       refused if arm.name != "live" else "")

@@ -30,6 +30,7 @@ class Ab:
     arm: str = "treatment"
     role: Literal["arm"] = "arm"
     columns: tuple[str, ...] = ()
+    by_server: bool = False
 
     def shares(self, plan: Plan) -> tuple[float, ...]:
         """One step."""
