@@ -108,6 +108,7 @@ class Looks:
             rate=rows / seen.observed_s if rows and seen.observed_s else None,
             loaded=servers.loaded,
             waiting=servers.waiting,
+            monotonic=self._clock.monotonic,
         )
         counted, drifted = self._spread(counted, facts, way)
         breach = _breach_by_count(counted, rollout) if way.by_server else _breach(counted, rollout)

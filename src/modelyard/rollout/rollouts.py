@@ -172,8 +172,14 @@ class Rollouts:
         return max(0.0, rollout.observed_s - rollout.plan.dwell_s)
 
     def tick(self) -> list[RolloutEvent]:
-        """Look at every rollout under way and act on what is found; returns what was decided."""
-        decided = [self._machine.tick(name) for name in self._deployments]
+        """Look at every rollout under way and act on what is found; returns what was decided.
+
+        Tests come last: an analysis reads all of a test, and nobody else's bad canary waits for it.
+        """
+        with self._records.snapshot() as view:
+            found = {name: active_rollout(view, name) for name in self._deployments}
+        tests = {name for name, each in found.items() if each is not None and each.plan.strategy == "ab"}
+        decided = [self._machine.tick(name) for name in sorted(found, key=tests.__contains__)]
         return [event for event in decided if event is not None]
 
     def pause(self, deployment: str, principal: Principal, reason: str = "") -> RolloutEvent:

@@ -5,7 +5,8 @@ takes a rollout back under every strategy (guardrails, failed loads, silent serv
 asked at all. A strategy is a value without state: what it must remember it gives back in `Decision.kept`.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -64,6 +65,7 @@ class Facts:
     rate: float | None = None
     loaded: int = 0
     waiting: tuple[str, ...] = ()
+    monotonic: Callable[[], float] = time.monotonic
 
     @property
     def plan(self) -> Plan:
