@@ -2,8 +2,8 @@
 
 import math
 
-FALSE_PROMOTION = 0.05
-"""By Ville's inequality: evidence of 20 is reached by at most one in twenty."""
+FALSE_PROMOTION = 0.02
+"""What is promised of canaries at least twice as bad as live and not acceptable, at whatever look."""
 
 
 def highest(alpha: float, runs: int) -> float:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelyard.stats.experiments import RARER, VALUES, VALUES_UNEVEN, boundary
+from modelyard.stats.experiments import RARER, SKEWED, VALUES, VALUES_UNEVEN, boundary, skewness_of_difference
 
 from .events import Flags, Floats
 
@@ -46,30 +46,39 @@ def value_paths(
     units: int = 20_000,
     look: int = 50,
     share: float = 0.5,
+    skewed: float = SKEWED,
 ) -> Paths:
-    """Of values: `normal`, `exponential`, or `spend` (nine of ten spend nothing, others log-normally, sigma 1.5)."""
+    """Of values: `normal`, `exponential`, `spend` (one in ten spends, log-normally, sigma 1.5), `rare spend` (one in
+    fifty does). They are judged while the difference is no more skewed than `skewed`.
+    """
     treated = random.random((runs, units)) < share
-    values = _drawn(random, kind, (runs, units))
+    values = drawn(random, kind, (runs, units))
     places = slice(look - 1, None, look)
-    counts, means, variances = [], [], []
+    counts, means, variances, cubes = [], [], [], []
     for arm in (~treated, treated):
         count = np.maximum(np.cumsum(arm, axis=1)[:, places], 1).astype(float)
         mean = np.cumsum(arm * values, axis=1)[:, places] / count
         square = np.cumsum(arm * values**2, axis=1)[:, places] / count
+        cube = np.cumsum(arm * values**3, axis=1)[:, places] / count
+        cubes.append((cube - 3 * mean * square + 2 * mean**3) * count)
         counts.append(count)
         means.append(mean)
         variances.append(np.maximum(square - mean**2, 0.0))
     least = VALUES if 0.1 <= share <= 0.9 else VALUES_UNEVEN
-    ready = np.minimum(counts[0], counts[1]) >= least
+    squares = [variance * count for variance, count in zip(variances, counts, strict=True)]
+    skewness = skewness_of_difference((cubes[0], cubes[1]), (squares[0], squares[1]), (counts[0], counts[1]))
+    ready = (np.minimum(counts[0], counts[1]) >= least) & (np.abs(skewness) <= skewed)
     return _paths(means, variances, counts, ready)
 
 
-def _drawn(random: np.random.Generator, kind: str, shape: tuple[int, int]) -> Floats:
+def drawn(random: np.random.Generator, kind: str, shape: tuple[int, ...]) -> Floats:
+    """Values of a kind, of this shape."""
     if kind == "normal":
         return random.standard_normal(shape)
     if kind == "exponential":
         return random.standard_exponential(shape)
-    return np.where(random.random(shape) < 0.1, random.lognormal(0, 1.5, shape), 0.0)
+    spenders = 0.02 if kind == "rare spend" else 0.1
+    return np.where(random.random(shape) < spenders, random.lognormal(0, 1.5, shape), 0.0)
 
 
 def _paths(means: list[Floats], variances: list[Floats], counts: list[Floats], ready: Flags) -> Paths:

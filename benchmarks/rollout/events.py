@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.rollout import Plan
+
 Floats = NDArray[Any]
 Flags = NDArray[Any]
-RAMP = (0.01, 0.05, 0.25, 0.50)
+RAMP = tuple(each / 100 for each in Plan().steps if each < 100)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.stats.sequential import PROMOTION_RATIOS, PROMOTION_SHARES
+from modelyard.rollout import Plan
+from modelyard.rollout.strategies import PROMOTE_AT
+from modelyard.stats.sequential import (
+    PROMOTION_RATIO_WEIGHTS,
+    PROMOTION_RATIOS,
+    PROMOTION_REST,
+    PROMOTION_SHARE_WEIGHTS,
+    PROMOTION_SHARES,
+)
 
 from .events import RAMP, Flags, Floats
 
-PROMOTE_AT, LEAST = 20.0, 500
+LEAST = Plan().min_requests
 Counts = NDArray[np.int64]
 
 
@@ -72,20 +80,19 @@ def entity_counts(
 def promotion_values(counted: Counted, *, acceptable: float = 0.01, ratio: float = 2.0) -> Floats:
     """The e-value at each look: what `PromotionEvidence` gives, of all runs at once."""
     base = counted.share * ratio + 1 - counted.share
-    by_ratio = np.zeros(counted.share.shape)
-    for each in PROMOTION_RATIOS:
+    values: Floats = np.full(counted.share.shape, PROMOTION_REST)
+    for each, weight in zip(PROMOTION_RATIOS, PROMOTION_RATIO_WEIGHTS, strict=True):
         gains = counted.bad * np.log(each)
         gains = gains - (counted.bad + counted.live_bad) * np.log(
             (counted.share * ratio * each + 1 - counted.share) / base
         )
-        by_ratio += np.exp(np.minimum(np.cumsum(gains, axis=1), 700.0))
+        values += weight * np.exp(np.minimum(np.cumsum(gains, axis=1), 700.0))
     bad, requests = np.cumsum(counted.bad, axis=1), np.cumsum(counted.requests, axis=1)
-    absolute = np.zeros(counted.share.shape)
-    for each in PROMOTION_SHARES:
+    for each, weight in zip(PROMOTION_SHARES, PROMOTION_SHARE_WEIGHTS, strict=True):
         log = (requests - bad) * (np.log1p(-each * acceptable) - np.log1p(-acceptable))
         log = np.where(bad > 0, -np.inf, log) if each == 0 else log + bad * np.log(each)
-        absolute += np.exp(np.minimum(log, 700.0))
-    return 0.5 * by_ratio / len(PROMOTION_RATIOS) + 0.5 * absolute / len(PROMOTION_SHARES)
+        values += weight * np.exp(np.minimum(log, 700.0))
+    return values
 
 
 def promoted(counted: Counted, *, least: int = LEAST, since: int = 0, values: Floats | None = None) -> Flags:

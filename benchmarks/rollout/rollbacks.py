@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modelyard.stats.sequential import ROLLBACK_RATIOS
+from modelyard.stats import RollbackEvidence
+from modelyard.stats.sequential import ROLLBACK_RATIOS, ROLLBACK_WEIGHTS
 
 from .events import Events, Flags, Floats
 
-MARGIN = 1.25
+MARGIN = RollbackEvidence().margin
 Values = Callable[[Events], Floats]
 """From events (runs, events) to what is compared with guardrails / alpha at each (runs, events)."""
 
@@ -37,10 +38,10 @@ def rollback_values(events: Events) -> Floats:
     """The e-value at each event: what `RollbackEvidence` gives, of all runs at once."""
     total = np.zeros(events.there.shape)
     base = events.share * MARGIN + 1 - events.share
-    for ratio in ROLLBACK_RATIOS:
+    for ratio, weight in zip(ROLLBACK_RATIOS, ROLLBACK_WEIGHTS, strict=True):
         gains = events.canary * np.log(ratio) - np.log((events.share * MARGIN * ratio + 1 - events.share) / base)
-        total += np.exp(np.minimum(np.cumsum(np.where(events.there, gains, 0.0), axis=1), 700.0))
-    return total / len(ROLLBACK_RATIOS)
+        total += weight * np.exp(np.minimum(np.cumsum(np.where(events.there, gains, 0.0), axis=1), 700.0))
+    return total
 
 
 def ramp_ignored(events: Events) -> Floats:

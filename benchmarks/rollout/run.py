@@ -1,19 +1,25 @@
-"""All scenarios, 4,000 runs each, as the tables that the documentation shows; exit code 1 when a bound is broken."""
+"""All scenarios, 4,000 runs each, as the tables that the documentation shows; exit code 1 when a bound is broken.
+
+`--page docs/architecture/06-rollout-evidence.md` puts them there.
+"""
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from .bounds import highest, lowest
+from .bounds import FALSE_PROMOTION, highest, lowest
 from .contests import Paths, binary_paths, naively_told, told, value_paths
-from .events import Events, delayed, diurnal_events, entity_events, ramp_events
+from .events import RAMP, Events, delayed, diurnal_events, entity_events, ramp_events
+from .page import filled
 from .promotions import Counted, diurnal_counts, entity_counts, promoted, ramp_counts
 from .rollbacks import rollback_values
 
 _CHUNK = 250
+SPEND = "spend: 9 in 10 nothing, then log-normal"
 Random = np.random.Generator
 Made = Callable[[int], Events]
 
@@ -25,13 +31,17 @@ class Book:
     runs: int
     random: Random
     broken: int = 0
+    tables: dict[str, list[str]] = field(default_factory=dict)
 
     def line(self, *cells: str) -> None:
         """A row of a table."""
-        print(f"| {' | '.join(cells)} |", flush=True)  # noqa: T201 - a benchmark prints
+        row = f"| {' | '.join(cells)} |"
+        self.tables[next(reversed(self.tables))].append(row)
+        print(row, flush=True)  # noqa: T201 - a benchmark prints
 
-    def head(self, title: str, *columns: str) -> None:
-        """A table begins."""
+    def head(self, name: str, title: str, *columns: str) -> None:
+        """A table begins; the page knows it by its name."""
+        self.tables[name] = []
         print(f"\n{title}\n", flush=True)  # noqa: T201 - as above
         self.line(*columns)
         self.line(*("---" for _ in columns))
@@ -47,6 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rollout", description=__doc__)
     parser.add_argument("--runs", type=int, default=4_000, help="of each scenario (4000)")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other runs (1)")
+    parser.add_argument("--page", type=Path, help="a page whose tables are replaced by these")
     given = parser.parse_args(arguments)
     book = Book(given.runs, np.random.default_rng(given.seed))
     _false_rollbacks(book)
@@ -54,6 +65,8 @@ def main(arguments: Sequence[str]) -> int:
     _caught(book)
     _promotions(book)
     _contests(book)
+    if given.page is not None:
+        given.page.write_text(filled(given.page.read_text(), book.tables))
     return 1 if book.broken else 0
 
 
@@ -80,7 +93,15 @@ def _peak(book: Book, made: Made) -> np.ndarray:
 
 def _false_rollbacks(book: Book) -> None:
     """As good as live, and at the margin: the worst that is still no reason."""
-    book.head("False rollbacks, looking after every event", "scenario", "canary", "alpha .01", "alpha .05", "bound")
+    book.head(
+        "false rollbacks",
+        "False rollbacks, looking after every event",
+        "scenario",
+        "canary",
+        "alpha .01",
+        "alpha .05",
+        "bound",
+    )
     random = book.random
     scenarios = [
         (f"ramp, {rate:.1%} bad", f"{factor:g}x", _ramp(random, rate, factor), factor == 1)
@@ -107,7 +128,7 @@ def _false_rollbacks(book: Book) -> None:
 def _not_held(book: Book) -> None:
     """What breaks the promise, so that nobody does it."""
     random = book.random
-    book.head("What would break it", "scenario", "canary", "false rollbacks at alpha .05")
+    book.head("breaks", "What would break it", "scenario", "canary", "false rollbacks at alpha .05")
     for name, canary, made in (
         ("the canary's labels sooner, counted as they come", "1x", _late(random, 1.0, (0.3, 0.02), None)),
         ("the canary's labels sooner, 1 in 5 of live's never due", "1.25x", _late(random, 1.25, (0.3, 0.02), 0.5)),
@@ -135,6 +156,7 @@ def _late(random: Random, factor: float, means: tuple[float, float], window: flo
 def _caught(book: Book) -> None:
     """How often a worse canary is rolled back by the end of the ramp, and after how many of its bad responses."""
     book.head(
+        "caught",
         "Rollbacks of a canary that is worse than 1%, by the end of the ramp, alpha .01 (median of its bad responses)",
         "requests a step", "guardrails", "1.5%", "2%", "3%", "5%", "bound",
     )  # fmt: skip
@@ -145,7 +167,7 @@ def _caught(book: Book) -> None:
             bound = "not promised"
             if step == 20_000 and guardrails == 1:
                 (twice, _), (five, median) = cells[1], cells[3]
-                bound = book.kept(holds=twice >= lowest(0.99, book.runs) and five == 1 and median <= 12)
+                bound = book.kept(holds=twice >= 0.99 and five == 1 and median <= 12)
             book.line(f"{step:,}", str(guardrails), *(_cell(*each) for each in cells), bound)
 
 
@@ -165,19 +187,21 @@ def _cell(share: float, median: float) -> str:
 
 
 def _promotions(book: Book) -> None:
-    """Promotions at any look of the ramp."""
+    """Promotions at any look, as an operator may ask for them, and at those of the last step, as the machine does."""
     runs = book.runs
     factors = (1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
     book.head(
+        "promotions",
         "Promotions within a ramp of 20,000 requests a step, p_ok 1%, 50 looks a step",
-        "live is bad", *(f"{each:g}x" for each in factors), "bound",
+        "live is bad", "looks that count", *(f"{each:g}x" for each in factors), "bound",
     )  # fmt: skip
+    last = 50 * (len(RAMP) - 1)
     for rate in (0.005, 0.01, 0.02, 0.05):
-        shares = [_promoted(book, ramp_counts, rate, rate * factor) for factor in factors]
-        worst = 0.05 if rate == 0.005 else 0.02  # at 0.5% a canary twice as bad is just acceptable
-        holds = max(shares[3:]) <= highest(worst, runs) and shares[0] >= lowest(0.94, runs)
-        book.line(f"{rate:.1%}", *(f"{each:.1%}" for each in shares), book.kept(holds=holds))
-    book.head("The same in other worlds", "scenario", "1x", "2x", "4x", "bound")
+        for looks, since in (("any", 0), ("the last step's", last)):
+            shares = [_promoted(book, ramp_counts, rate, rate * factor, since) for factor in factors]
+            holds = max(shares[3:]) <= highest(FALSE_PROMOTION, runs) and shares[0] >= lowest(0.94, runs)
+            book.line(f"{rate:.1%}", looks, *(f"{each:.1%}" for each in shares), book.kept(holds=holds))
+    book.head("promotions elsewhere", "The same in other worlds", "scenario", "1x", "2x", "4x", "bound")
     worlds: list[tuple[str, Callable[..., Counted], int, bool]] = [
         ("rates swing by day, looked at from the start", diurnal_counts, 0, True),
         ("rates swing by day, after the first day", diurnal_counts, 192, True),
@@ -186,7 +210,7 @@ def _promotions(book: Book) -> None:
     ]
     for name, made, since, promised in worlds:
         shares = [_promoted(book, made, 0.01, 0.01 * factor, since) for factor in (1.0, 2.0, 4.0)]
-        told_so = book.kept(holds=max(shares[1:]) <= highest(0.05, runs)) if promised else "not promised"
+        told_so = book.kept(holds=max(shares[1:]) <= highest(FALSE_PROMOTION, runs)) if promised else "not promised"
         book.line(name, *(f"{each:.1%}" for each in shares), told_so)
 
 
@@ -199,22 +223,34 @@ def _contests(book: Book) -> None:
     """A/B tests without a difference, looked at after every 50 of 20,000 units."""
     random = book.random
     book.head(
+        "tests",
         "A/B tests without a difference, alpha .05, a look every 50 of 20,000 units",
-        "metric", "treatment's share", "told", "by a test made for one look", "bound",
+        "metric", "treatment's share", "told", "by a test made for one look", "ready at the end", "bound",
     )  # fmt: skip
-    scenarios: list[tuple[str, float, Callable[[int], Paths], bool]] = [
-        ("share of 1%", 0.5, lambda n: binary_paths(random, n, (0.01, 0.01)), True),
-        ("share of 5%", 0.5, lambda n: binary_paths(random, n, (0.05, 0.05)), True),
-        ("share of 50%", 0.5, lambda n: binary_paths(random, n, (0.5, 0.5)), True),
-        ("share of 5%", 0.1, lambda n: binary_paths(random, n, (0.05, 0.05), share=0.1), True),
-        ("normal", 0.5, lambda n: value_paths(random, n, "normal"), True),
-        ("exponential", 0.5, lambda n: value_paths(random, n, "exponential"), True),
-        ("exponential", 0.2, lambda n: value_paths(random, n, "exponential", share=0.2), True),
-        ("spend: 9 in 10 nothing, then log-normal", 0.5, lambda n: value_paths(random, n, "spend"), True),
-        ("spend: 9 in 10 nothing, then log-normal", 0.1, lambda n: value_paths(random, n, "spend", share=0.1), False),
+    scenarios: list[tuple[str, float, Callable[[int], Paths]]] = [
+        ("share of 1%", 0.5, lambda n: binary_paths(random, n, (0.01, 0.01))),
+        ("share of 5%", 0.5, lambda n: binary_paths(random, n, (0.05, 0.05))),
+        ("share of 50%", 0.5, lambda n: binary_paths(random, n, (0.5, 0.5))),
+        ("share of 5%", 0.1, lambda n: binary_paths(random, n, (0.05, 0.05), share=0.1)),
+        ("normal", 0.5, lambda n: value_paths(random, n, "normal")),
+        ("exponential", 0.5, lambda n: value_paths(random, n, "exponential")),
+        ("exponential", 0.2, lambda n: value_paths(random, n, "exponential", share=0.2)),
+        *((SPEND, share, partial(_spend, random, "spend", share)) for share in (0.5, 0.3, 0.2, 0.1)),
+        ("the same, 1 in 50 spends", 0.1, partial(_spend, random, "rare spend", 0.1)),
     ]
-    for name, share, made, promised in scenarios:
-        found = [made(100) for _ in range(-(-book.runs // 100))]
-        ours, naive = (float(np.mean([way(each) for each in found])) for way in (told, naively_told))
-        kept = book.kept(holds=ours <= highest(0.05, book.runs)) if promised else "not promised"
-        book.line(name, f"{share:.0%}", f"{ours:.1%}", f"{naive:.1%}", kept)
+    for name, share, made in scenarios:
+        ours, naive, ready = _told(made, -(-book.runs // 100))
+        kept = book.kept(holds=ours <= highest(0.05, book.runs))
+        book.line(name, f"{share:.0%}", f"{ours:.1%}", f"{naive:.1%}", f"{ready:.0%}", kept)
+
+
+def _spend(random: Random, kind: str, share: float, runs: int) -> Paths:
+    return value_paths(random, runs, kind, share=share)
+
+
+def _told(made: Callable[[int], Paths], chunks: int) -> tuple[float, float, float]:
+    """How often a difference is told, by ours and by a test made for one look, and the gates are open at the end."""
+    some = (made(100) for _ in range(chunks))
+    found = [(told(each), naively_told(each), float(each.ready[:, -1].mean())) for each in some]
+    ours, naive, ready = (float(np.mean(each)) for each in zip(*found, strict=True))
+    return ours, naive, ready

@@ -285,6 +285,7 @@ def of_monitoring() -> tuple[Metric, ...]:
         records.migrate()
         book = AlertBook(records, ManualClock(NOON), AlertSettings(), {"d": "fraud"})
         book.tell("windows", "d", measured(window, MonitorSettings()), at=NOON, every=timedelta(days=7))
+        book.tell("rollout", "d", {"rollout_held": 0.0}, at=NOON, every=timedelta(minutes=1))
         gauges = AlertGauges(book, Outbox(records, ManualClock(NOON), AlertSettings()), ["d"])
         found = tuple(gauges.collect())
         records.close()

@@ -74,6 +74,7 @@ def test_what_the_top_says_of_a_noun_its_verbs_keep(modelyard: Command) -> None:
     [
         (["modle"], "Did you mean 'model'?"),
         (["größe"], "There are: adopt"),
+        (["deploy", "smok"], "Did you mean 'smoke'?"),
         (["model", "lst"], "lst"),
         (["model", "list", "--stag", "x"], "--stag"),
         (["model", "show"], "NAME"),

@@ -10,7 +10,7 @@ import pytest
 from modelyard.control import Watching
 from modelyard.control.scheduler import tell_freshness
 from modelyard.control.sending import sending
-from modelyard.control.watching import watching
+from modelyard.control.watching import tell_held, watching
 from modelyard.core import ManualClock, SeededIds, SystemClock, to_micros
 from modelyard.journal import Journal, PredictionRecord
 from modelyard.monitoring import series
@@ -58,6 +58,19 @@ def answered(project: Project, *, errors: int) -> None:
         ]
     )  # fmt: skip
     journal.close()
+
+
+def test_a_rollout_that_is_held_is_told_until_it_goes_on(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond an hour, by the default rule; watched with all that is watched each minute."""
+    assert isinstance(project.clock, ManualClock)
+    Watching(project).look()
+    assert project.alerts.values("shop")[series("rollout_held")] == 0
+    told = []
+    for held in (3_599.0, 3_601.0, 7_200.0, 0.0):
+        project.clock.advance(MINUTE)
+        monkeypatch.setattr(type(project.rollouts), "held_s", lambda *_, held=held: held)
+        told.append([(each.alert.name, each.until is None) for each in tell_held(project, "shop")])
+    assert told == [[], [("rollout_held", True)], [], [("rollout_held", False)]]
 
 
 def test_an_outage_is_told_within_minutes_and_so_is_its_end(project: Project, server: Taking) -> None:

@@ -202,6 +202,36 @@ def test_a_model_that_is_killed_in_the_middle_of_a_ramp_goes_back(tmp_path: Path
     assert failed == []
 
 
+@pytest.mark.parametrize(("raising", "ends"), [(0.0, "promoted"), (0.3, "rolled_back")])
+def test_two_workers_take_a_version_one_after_the_other(
+    tmp_path: Path, mlflow_tables: Path, raising: float, ends: str
+) -> None:
+    """Each answers with it alone once it has it; failures take it back from whoever has it; nobody is failed."""
+    load_of = Load
+    with (
+        yard(tmp_path, mlflow_tables, "acceptable: 0.02") as project,
+        load_of(project.settings.server.port, raising=raising) as load,
+    ):
+        until(lambda: len(load.heard("1")) > 200)
+        project.rollouts.start("moody", 2, project.principal, strategy="rolling")
+        ticked(project, "advanced")
+        until(lambda: bool(load.heard("2")))
+        loaded = [sorted(arm.version for arm in each.arms if arm.weight) for each in statuses(project)]
+        event = ticked(project, ends)
+        kinds = [each.kind for each in project.rollouts.history("moody")]
+        until(lambda: not load.answers or _last(load, 20) == ({"2"} if ends == "promoted" else {"1"}))
+        failed = [status for _, status, _ in load.answers if status != 200]
+        sys.stdout.write(f"{event.detail}; {len(load.answers)} requests, {len(failed)} failed\n")
+    assert sorted(loaded) == [["1"], ["2"]]
+    assert kinds.count("advanced") == 2 or (ends == "rolled_back" and kinds.count("advanced") == 1)
+    assert failed == []
+
+
+def _last(load: Load, answers: int) -> set[str]:
+    """The versions of the last answers."""
+    return {version for _, _, version in load.answers[-answers:]}
+
+
 def kill_models(project: Project, route: Any) -> None:
     """Kill the processes that run version 2, at every worker."""
     canary = next((arm.bundle for arm in route.arms if arm.version == "2"), None)

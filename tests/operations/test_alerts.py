@@ -162,7 +162,7 @@ def test_rules_are_shown_and_written_for_prometheus(project: Project, tmp_path: 
     """The same rules both ways."""
     shown = carry_out(alerts.rules, project, alerts.RulesAs())
     assert [each["name"] for each in shown["rules"]] == [
-        "latency_p99", "error_rate", "accuracy_drop", "drift_score", "moved",
+        "latency_p99", "error_rate", "accuracy_drop", "drift_score", "rollout_held", "moved",
     ]  # fmt: skip
     assert shown["rules"][-1]["when"] == "feature_drift > 0.3"
     file = tmp_path / "rules.yaml"

@@ -140,6 +140,22 @@ def test_what_is_missing_is_told_with_how_long_it_takes(make: MakeYard, clock: M
     assert value.startswith("an e-value of 20 (now ")
 
 
+def test_for_how_long_it_is_held_is_told_beyond_its_time(make: MakeYard, clock: ManualClock) -> None:
+    """Nothing while a step's hour lasts, while it is paused, or when none is under way."""
+    yard = make()
+    yard.rollouts.advance("d", ME)
+    yard.serve(200)
+    for hours, held in ((1, 0.0), (2, 2.0), (1, 3.0)):
+        clock.advance(hours * HOUR)
+        yard.rollouts.tick()
+        assert yard.rollouts.held_s("d") == held * 3600
+    yard.rollouts.pause("d", ME)
+    assert yard.rollouts.held_s("d") == 0
+    yard.rollouts.resume("d", ME)
+    yard.rollouts.abort("d", ME, "enough")
+    assert yard.rollouts.held_s("d") == 0
+
+
 def test_time_alone_promotes_nothing(make: MakeYard, clock: ManualClock) -> None:
     """A month at the last step with too few requests."""
     yard = make()

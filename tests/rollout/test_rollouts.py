@@ -16,7 +16,7 @@ from modelyard.bundling import BuiltBundle
 from modelyard.core import ManualClock, Verdict
 from modelyard.history import PredictionLog
 from modelyard.registry import NotServable
-from modelyard.rollout import NoRollout, RolloutActive
+from modelyard.rollout import NoRollout, Rollout, RolloutActive
 
 
 @pytest.fixture
@@ -38,6 +38,26 @@ def test_a_healthy_canary_is_promoted_step_by_step(yard: Yard, clock: ManualCloc
     assert yard.live() == "2"
     assert yard.numbers.aliases == {"production": 2}
     assert [event.kind for event in yard.rollouts.history("d")] == ["deployed", "started", *kinds]
+
+
+def test_tests_are_looked_at_last(tmp_path: Path, clock: ManualClock, built: BuiltBundle) -> None:
+    """An analysis reads all of a test: nobody's bad canary waits for it."""
+    yard = Yard(tmp_path, clock, built)
+    names = ("a", "b", "c")
+    rollouts = yard.process(*names)
+    for _ in range(2):
+        yard.version()
+    for name in names:
+        rollouts.start(name, 1, ME)
+        rollouts.start(name, 2, ME, strategy="ab" if name == "a" else "canary")
+    looked: list[str] = []
+
+    def note(rollout: Rollout) -> str:
+        looked.append(rollout.deployment)
+        return ""
+
+    yard.process(*names, alarms=(note,)).tick()
+    assert looked == ["b", "c", "a"]
 
 
 def test_a_canary_that_fails_is_taken_back_early(yard: Yard) -> None:

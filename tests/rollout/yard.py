@@ -91,8 +91,8 @@ class Yard:
         self._built = built
         self._asked = 0
 
-    def process(self) -> Rollouts:
-        """The rollouts as another process sees them."""
+    def process(self, *deployments: str, alarms: Sequence[Alarm] | None = None) -> Rollouts:
+        """The rollouts as another process sees them; of several deployments, where more than `d` are asked for."""
         return Rollouts(
             self.records,
             self.intents,
@@ -101,8 +101,8 @@ class Yard:
             self.log,
             self.clock,
             SeededIds(1),
-            {"d": self.settings},
-            alarms=self.alarms,
+            dict.fromkeys(deployments or ("d",), self.settings),
+            alarms=self.alarms if alarms is None else alarms,
         )
 
     def version(self, verdict: Verdict = Verdict.PASS) -> int:
@@ -188,7 +188,7 @@ class Yard:
         """Let a server say how it is."""
         route = self.rollouts.route("d")
         assert route is not None
-        loaded = [arm for arm in route.arms if follows or arm.name == "live"]
+        loaded = [arm for arm in route.at(server).arms if follows or arm.name == "live"]
         arms = [
             ArmStatus("d", arm.name, arm.version, arm.bundle, not (refused and arm.name != "live"),
                       refused if arm.name != "live" else "")

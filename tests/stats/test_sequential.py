@@ -5,7 +5,7 @@ These checks add up every outcome there is. What follows for rollouts is simulat
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -16,6 +16,12 @@ from scipy import stats as scipy_stats
 
 from modelyard.core import InvalidInput
 from modelyard.stats import BadEvent, PromotionEvidence, RollbackEvidence, promotion_evidence, rollback_evidence
+from modelyard.stats.sequential import (
+    PROMOTION_RATIO_WEIGHTS,
+    PROMOTION_REST,
+    PROMOTION_SHARE_WEIGHTS,
+    ROLLBACK_WEIGHTS,
+)
 
 events = st.lists(st.builds(BadEvent, share=st.floats(0.01, 0.99), canary=st.booleans()), max_size=25)
 
@@ -25,16 +31,16 @@ def chance(share: float, factor: float) -> float:
     return share * factor / (share * factor + 1 - share)
 
 
-def by_product(happened: Sequence[BadEvent], alternatives: Sequence[float], null: float) -> float:
-    """The mean of likelihood ratios, multiplied out one event at a time."""
+def by_product(happened: Sequence[BadEvent], alternatives: Mapping[float, float], null: float) -> float:
+    """The sum of likelihood ratios by weight, multiplied out one event at a time."""
     mixture = []
-    for alternative in alternatives:
-        product = 1.0
+    for alternative, weight in alternatives.items():
+        product = weight
         for each in happened:
             one, other = chance(each.share, alternative), chance(each.share, null)
             product *= one / other if each.canary else (1 - one) / (1 - other)
         mixture.append(product)
-    return sum(mixture) / len(mixture)
+    return sum(mixture)
 
 
 def expectation_of_rollback(shares: Sequence[float], factor: float) -> float:
@@ -51,17 +57,29 @@ def expectation_of_rollback(shares: Sequence[float], factor: float) -> float:
 @given(events)
 def test_rollback_equals_the_product_formula(happened: list[BadEvent]) -> None:
     """Log space and vectors change nothing but the speed."""
-    alternatives = [1.25 * each for each in (1.25, 1.5, 2, 3, 5, 10, 30)]
+    weights = {1.25: 0.25, 1.5: 0.25, 2: 0.15, 3: 0.1, 5: 0.1, 10: 0.1, 30: 0.05}
+    alternatives = {1.25 * each: weight for each, weight in weights.items()}
     assert rollback_evidence(happened) == pytest.approx(by_product(happened, alternatives, 1.25), rel=1e-9)
 
 
 @given(events, st.integers(0, 30), st.integers(0, 400))
 def test_promotion_equals_the_product_formula(happened: list[BadEvent], bad: int, good: int) -> None:
-    """Half from the arms of bad events, half from the canary's own count."""
-    ratio = by_product(happened, [2 * each for each in (1 / 8, 1 / 4, 1 / 2, 3 / 4)], 2)
-    shares = (0, 0.1, 0.25, 0.5, 0.75)
-    absolute = sum(each**bad * ((1 - each * 0.01) / 0.99) ** good for each in shares) / len(shares)
-    assert promotion_evidence(happened, bad, bad + good) == pytest.approx(ratio / 2 + absolute / 2, rel=1e-9)
+    """A fifth from the arms of bad events, a fifth from the canary's own count, and the rest stays."""
+    ratio = by_product(happened, {1 / 4: 0.01, 1 / 2: 0.04, 1: 0.1, 3 / 2: 0.05}, 2)
+    shares = {0.0: 0.1, 0.1: 0.02, 0.25: 0.03, 0.5: 0.04, 0.75: 0.01}
+    absolute = sum(weight * each**bad * ((1 - each * 0.01) / 0.99) ** good for each, weight in shares.items())
+    assert promotion_evidence(happened, bad, bad + good) == pytest.approx(0.6 + ratio + absolute, rel=1e-9)
+
+
+def test_the_weights_of_each_mixture_are_one_whole() -> None:
+    """Otherwise the expectation under the null would not be 1."""
+    assert sum(ROLLBACK_WEIGHTS) == pytest.approx(1)
+    assert sum((*PROMOTION_RATIO_WEIGHTS, *PROMOTION_SHARE_WEIGHTS, PROMOTION_REST)) == pytest.approx(1)
+
+
+def test_an_unacceptable_canary_is_promoted_less_than_once_in_forty() -> None:
+    """What moves is two fifths, and it has to become 19.4: by Ville's inequality, whenever one looks."""
+    assert (1 - PROMOTION_REST) / (20 - PROMOTION_REST) < 1 / 40
 
 
 def test_rollback_expects_exactly_one_at_the_margin_and_less_below() -> None:
@@ -77,7 +95,7 @@ def test_promotion_by_count_expects_at_most_one_for_an_unacceptable_canary(rate:
     """Summed over every number of bad answers among 600; exactly 1 at the boundary."""
     bad = np.arange(601)
     weights = scipy_stats.binom.pmf(bad, 600, rate)
-    evidence = [2 * promotion_evidence([], int(k), 600) - 1 for k in bad]  # without events the other half is 1
+    evidence = [(promotion_evidence([], int(k), 600) - 0.8) / 0.2 for k in bad]  # without events the rest is 0.8
     expected = float(np.dot(weights, evidence))
     assert expected == pytest.approx(1, abs=1e-6) if rate == 0.01 else expected < 1
 
@@ -85,7 +103,7 @@ def test_promotion_by_count_expects_at_most_one_for_an_unacceptable_canary(rate:
 def test_no_data_is_no_evidence() -> None:
     """Neither for taking back nor for trusting."""
     assert rollback_evidence([]) == 1
-    assert promotion_evidence([], 0, 0) == 1
+    assert promotion_evidence([], 0, 0) == pytest.approx(1)
 
 
 def test_zero_failures_earn_trust_after_about_five_hundred_requests() -> None:
@@ -99,7 +117,7 @@ def test_thousands_of_events_stay_finite() -> None:
     flood = [BadEvent(0.5, canary=True)] * 5000
     assert math.isfinite(rollback_evidence(flood))
     assert rollback_evidence(flood) > 1e100
-    assert promotion_evidence(flood, 5000, 5000) < 1e-3
+    assert promotion_evidence(flood, 5000, 5000) == pytest.approx(0.6, abs=1e-3)
     assert math.isfinite(promotion_evidence([], 0, 10**6))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from modelyard.core import Failed, ModelyardError
+from modelyard.core import Failed, ModelyardError, did_you_mean
 from modelyard.operations import deploying
 
 from .derive import command as derive
@@ -60,7 +60,9 @@ class _Deploy(click.Group):
             context.invoke(self._own, **values)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Options are required only where no verb follows."""
+        """Options are required only where no verb follows; a word that is none is taken for a misspelt verb."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise click.UsageError(f"No command {args[0]!r}. {did_you_mean(args[0], self.commands)}", ctx)
         if args and args[0] in self.commands:
             for each in self.params:
                 each.required = False

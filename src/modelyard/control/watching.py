@@ -18,6 +18,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JOIN_SECONDS = 2.0
 
 
+def tell_held(project: Project, deployment: str) -> list[AlertState]:
+    """Tell the rules for how long a rollout is held; returns what changed."""
+    every, held = project.settings.alerts.every, {"rollout_held": project.rollouts.held_s(deployment)}
+    return project.alerts.tell("rollout", deployment, held, at=project.clock.now(), every=every)
+
+
 class Watching:
     """Looks when `alerts.every` has passed; whatever it does can be done again after a crash."""
 
@@ -34,6 +40,7 @@ class Watching:
         if minute != self._looked:
             for deployment in project.settings.deployments:
                 changed += project.requests.look(deployment)
+                changed += tell_held(project, deployment)
             changed += project.resources.look(list(project.settings.deployments))
             changed += project.alerts.evaluate(now)
             self._looked = minute

@@ -31,7 +31,7 @@ class StartRollout:
     deployment: Annotated[str, Option(_DEPLOYMENT, positional=True)]
     to: Annotated[str, Option("Version: number, label or alias.")]
     strategy: Annotated[
-        str | None, Option("shadow, canary, ab, blue-green or all-at-once; by default as declared.")
+        str | None, Option("shadow, canary, ab, blue-green, rolling or all-at-once; by default as declared.")
     ] = None
     steps: Annotated[str | None, Option("Canary shares in percent, such as 1,5,25,50,100; by default as declared.")] = (
         None

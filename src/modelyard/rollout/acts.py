@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from modelyard.access import SYSTEM, Principal
 from modelyard.core import Clock, IdSource, to_micros
@@ -131,6 +131,19 @@ class Acts:
         begun = msgspec.structs.replace(counted, tally=msgspec.structs.replace(counted.tally, step_rows=0))
         put_counted(tx, rollout, begun, look.entities if look is not None else None)
         return self.event(rollout.deployment, rollout.version, "advanced", detail, rollout.evidence, by=principal)
+
+    def take(self, tx: Transaction, look: Look, decision: Decision) -> RolloutEvent:
+        """One more server takes the candidate; the weights say how many of all have it."""
+        rollout, way = look.rollout, STRATEGIES[look.rollout.plan.strategy]
+        kept = _kept(look, decision, missing=(), held="")
+        servers, every = tuple(kept.kept["servers"]), look.facts.loaded + len(look.facts.waiting)
+        route = require_route(tx, rollout.deployment)
+        share = min(1.0, len(servers) / every)
+        candidate = msgspec.structs.replace(candidate_of(route, way.arm), weight=share)
+        detail = f"{servers[-1]} takes v{rollout.version}, as number {len(servers)} of {every}"
+        self._write(tx, route, arms_with(route, candidate), detail, rollout.plan, rolled=servers)
+        _put(tx, look, msgspec.structs.replace(kept, step_at=self.now(), observed_s=0.0, reason=""))
+        return self.event(rollout.deployment, rollout.version, "advanced", detail, rollout.evidence)
 
     def hand_over(
         self, tx: Transaction, look: Look, version: ModelVersion, to: Strategy, decision: Decision
@@ -266,14 +279,22 @@ class Acts:
         """The first step of a strategy."""
         way = STRATEGIES[plan.strategy]
         candidate = arm_of(way.arm, way.role, version, way.shares(plan)[0])
-        return self._write(tx, route, arms_with(route, candidate), detail, plan)
+        rolled = () if way.by_server else UNSET
+        return self._write(tx, route, arms_with(route, candidate), detail, plan, rolled=rolled)
 
     def _write(
-        self, tx: Transaction, route: Route, arms: Sequence[Arm], reason: str, plan: Plan | None = None
+        self,
+        tx: Transaction,
+        route: Route,
+        arms: Sequence[Arm],
+        reason: str,
+        plan: Plan | None = None,
+        *,
+        rolled: tuple[str, ...] | UnsetType = UNSET,
     ) -> Route:
-        """The next generation; a plan's salt holds while its rollout lasts."""
+        """The next generation; a plan's salt holds while its rollout lasts, and so does which servers have taken it."""
         salt = plan.salt if plan is not None and plan.salt else route.deployment
-        return write_route(tx, msgspec.structs.replace(route, salt=salt), arms, reason)
+        return write_route(tx, msgspec.structs.replace(route, salt=salt, rolled=rolled), arms, reason)
 
     def _as_declared(self, route: Route) -> Route:
         """A route that assigns and measures as the project file says today; it holds until the next rollout begins."""

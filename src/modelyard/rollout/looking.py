@@ -30,6 +30,10 @@ _OFTEN = 4
 """A step is looked at so often at least, when its looks come from processes that know nothing of each other."""
 
 
+_UNKNOWN = 0.5
+"""Stands for a share of the traffic that nobody knows: records count, and no evidence by shares is asked."""
+
+
 @dataclass(frozen=True)
 class Look:
     """What one look found. `trouble`: why the candidate must go back at once, or nothing; `guardrail`: the same, by
@@ -91,7 +95,7 @@ class Looks:
             observed_s=rollout.observed_s + (0.0 if rollout.paused else passed),
             servers=servers.met,
             silent=dict(servers.silent),
-            evidence=counted.tally.evidence(),
+            evidence=counted.tally.counts() if way.by_server else counted.tally.evidence(),
         )
         seen, rows = self.looked(seen), counted.tally.step_rows
         facts = Facts(
@@ -104,15 +108,17 @@ class Looks:
             rate=rows / seen.observed_s if rows and seen.observed_s else None,
             loaded=servers.loaded,
             waiting=servers.waiting,
+            monotonic=self._clock.monotonic,
         )
         counted, drifted = self._spread(counted, facts, way)
-        return Look(facts, counted, entities, self._trouble(seen, servers, drifted), _breach(counted, rollout))
+        breach = _breach_by_count(counted, rollout) if way.by_server else _breach(counted, rollout)
+        return Look(facts, counted, entities, self._trouble(seen, servers, drifted), breach)
 
     def _counted(self, rollout: Rollout, way: Way, now: datetime) -> tuple[Counted, Entities | None, pa.Table]:
         with self._records.snapshot() as view:
             counted, entities = read_counted(view, rollout), read_entities(view, rollout)
             routes = generations(view, rollout.deployment, since=rollout.first_generation)
-        shares = {route.generation: share_of(route, way.arm) for route in routes}
+        shares = {route.generation: _UNKNOWN if way.by_server else share_of(route, way.arm) for route in routes}
         drift = ("prediction", "scores") if rollout.plan.prediction_drift is not None else ()
         fresh, cursor = read_fresh(
             self._log,
@@ -157,6 +163,14 @@ class Looks:
         if lost := servers.lost(rollout.plan.silent_s):
             return lost
         return next((why for alarm in self._alarms if (why := alarm(rollout))), drifted)
+
+
+def _breach_by_count(counted: Counted, rollout: Rollout) -> str:
+    """Why the rows that went wrong take the candidate back, whatever share of the traffic it has, or nothing."""
+    tally = counted.tally
+    if not tally.worse_by_count(rollout.plan.alpha):
+        return ""
+    return f"{tally.rows_bad} bad of {tally.rows} answers against {tally.live_rows_bad} of {tally.live_rows} live"
 
 
 def _breach(counted: Counted, rollout: Rollout) -> str:

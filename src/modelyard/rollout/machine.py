@@ -107,6 +107,9 @@ class Machine:
         match decision.action:
             case "advance":
                 return [self._acts.advance(tx, look.rollout, principal, why=decision.reason, look=look)]
+            case "take":
+                self._standing(tx, look.rollout)
+                return [self._acts.take(tx, look, decision)]
             case "hand_over":
                 version = self._standing(tx, look.rollout)
                 return [self._acts.hand_over(tx, look, version, decision.to or "canary", decision)]

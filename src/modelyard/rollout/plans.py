@@ -88,7 +88,7 @@ def _refuse_unused(strategy: Strategy, asked: Asked) -> None:
     unused = {
         "--steps": asked.steps is not None and strategy != "canary",
         "--dwell": asked.dwell is not None and strategy == "all-at-once",
-        "--min-requests": asked.min_requests is not None and strategy in ("all-at-once", "blue-green"),
+        "--min-requests": asked.min_requests is not None and strategy in ("all-at-once", "blue-green", "rolling"),
     }
     if found := [option for option, is_so in unused.items() if is_so]:
         raise InvalidInput(

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Strategy = Literal["all-at-once", "canary", "shadow", "ab", "blue-green"]
+Strategy = Literal["all-at-once", "canary", "shadow", "ab", "blue-green", "rolling"]
 """How a new version takes over."""
 
 State = Literal["active", "promoted", "rolled_back", "ended"]

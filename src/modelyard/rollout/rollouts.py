@@ -162,9 +162,24 @@ class Rollouts:
 
         return self._changes.carry_out([deployment], principal, decide)[0]
 
+    def held_s(self, deployment: str) -> float:
+        """For how many observed seconds, beyond the time of its step, a rollout is held for what it lacks: requests,
+        evidence, approvals, an operator's word. 0 when none is under way, or when it is paused.
+        """
+        rollout = self.state(deployment)
+        if rollout is None or rollout.state != "active" or rollout.paused or not rollout.missing:
+            return 0.0
+        return max(0.0, rollout.observed_s - rollout.plan.dwell_s)
+
     def tick(self) -> list[RolloutEvent]:
-        """Look at every rollout under way and act on what is found; returns what was decided."""
-        decided = [self._machine.tick(name) for name in self._deployments]
+        """Look at every rollout under way and act on what is found; returns what was decided.
+
+        Tests come last: an analysis reads all of a test, and nobody else's bad canary waits for it.
+        """
+        with self._records.snapshot() as view:
+            found = {name: active_rollout(view, name) for name in self._deployments}
+        tests = {name for name, each in found.items() if each is not None and each.plan.strategy == "ab"}
+        decided = [self._machine.tick(name) for name in sorted(found, key=tests.__contains__)]
         return [event for event in decided if event is not None]
 
     def pause(self, deployment: str, principal: Principal, reason: str = "") -> RolloutEvent:

@@ -20,7 +20,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelyard.stats import PromotionEvidence, RollbackEvidence
+from modelyard.stats import PromotionEvidence, RollbackEvidence, share_sequence
 from modelyard.stats.experiments import ShareEvidence
 
 from .entities import BAD, ON_CANDIDATE, SEEN, Entities
@@ -87,18 +87,36 @@ class Tally(msgspec.Struct, frozen=True):
         worst = self.worst
         return worst if self.guardrails[worst].value >= len(self.guardrails) / alpha else ""
 
+    def worse_by_count(self, alpha: float) -> bool:
+        """Whether the candidate's rows go wrong more often than the margin allows, whoever sent how many to which arm.
+
+        The intervals of both arms' bad shares, which hold at all looks together, lie apart by more than the margin. It
+        asks for more bad rows than a guardrail does, which knows the arms' shares of the traffic.
+        """
+        if not self.rows_bad or not self.live_rows:
+            return False
+        low, _ = share_sequence(self.rows_bad, self.rows, alpha=alpha / 2)
+        _, high = share_sequence(self.live_rows_bad, self.live_rows, alpha=alpha / 2)
+        return low > RollbackEvidence().margin * high
+
     def told(self, arm: str) -> str:
         """What speaks for the candidate, in a few words."""
         value = min(self.promotion.value, 1e12)
         return f"{self.rows_bad} bad of {self.rows} {arm} answers (e-value {value:.3g})"
 
-    def evidence(self) -> dict[str, Any]:
-        """The numbers for the record; e-values capped to what JSON and people can read."""
+    def counts(self) -> dict[str, Any]:
+        """The rows of both arms for the record."""
         return {
             "canary_requests": self.rows,
             "canary_bad": self.rows_bad,
             "live_requests": self.live_rows,
             "live_bad": self.live_rows_bad,
+        }
+
+    def evidence(self) -> dict[str, Any]:
+        """The numbers for the record; e-values capped to what JSON and people can read."""
+        return {
+            **self.counts(),
             "canary_units": self.requests,
             "canary_units_bad": self.bad,
             "rollback_e_value": min(self.guardrails[self.worst].value, 1e12) if self.guardrails else 1.0,

@@ -25,8 +25,9 @@ class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who answers for a deployment, from a generation on. Routes are values: a change is a new generation.
 
-    `assign` says whether an entity stays on its arm, or every request is assigned for itself. It is not written when
-    it is unset, which means the first, so that servers that know nothing of it read routes that ask nothing new.
+    `assign` says whether an entity stays on its arm, or every request is assigned for itself. `rolled` names the
+    servers that have taken the canary, where servers do so one after the other: see `at`. Neither is written when it is
+    unset, so that servers that know nothing of it read routes that ask nothing new.
     """
 
     deployment: str
@@ -39,6 +40,7 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     latency_objective_ms: float = 200.0
     reason: str = ""
     assign: Literal["sticky", "request"] | UnsetType = UNSET
+    rolled: tuple[str, ...] | UnsetType = UNSET
 
     @property
     def sticky(self) -> bool:
@@ -49,6 +51,23 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def live(self) -> Arm:
         """The arm that answers unless another is assigned, and whenever another fails."""
         return next(arm for arm in self.arms if arm.role == "live")
+
+    def at(self, server: str) -> "Route":
+        """The route as one server serves it: the same, unless servers take the canary one after the other.
+
+        Then one that has taken it gives it everything, with live ready to answer what it fails, and the others do not
+        load it. The weights of the route say no more than how far it is.
+        """
+        if self.rolled is UNSET:
+            return self
+        taken = server in self.rolled
+        share = {"live": 0.0 if taken else 1.0, "canary": 1.0}
+        arms = [
+            msgspec.structs.replace(arm, weight=share.get(arm.role, arm.weight))
+            for arm in self.arms
+            if taken or arm.role != "canary"
+        ]
+        return msgspec.structs.replace(self, arms=tuple(arms))
 
 
 class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

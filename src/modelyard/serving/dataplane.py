@@ -282,8 +282,8 @@ class DataPlane:
                 watched.append((ask, outcome))
         self._finish(told)
         self.shadows.rounds += 1
-        for ask, outcome in watched:
-            self.shadows.offer(ask, outcome)
+        if watched:
+            self.shadows.offer(watched)
         return again
 
     def _put_on_record(self, records: Sequence[PredictionRecord], asks: Sequence[Ask]) -> dict[int, Exception]:

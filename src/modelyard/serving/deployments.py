@@ -94,11 +94,19 @@ class Deployments:
     """
 
     def __init__(
-        self, feed: FeedFolder, online: OnlineStore, *, only: str | None = None, probe: ProbeLimits | None = None
+        self,
+        feed: FeedFolder,
+        online: OnlineStore,
+        *,
+        only: str | None = None,
+        probe: ProbeLimits | None = None,
+        server: str = "",
     ) -> None:
+        """`server` is the name by which routes that servers take one after the other know this one."""
         self._feed = feed
         self._online = online
         self._only = only
+        self._server = server
         self._probe = probe or ProbeLimits()
         self._bundles: dict[Digest, Bundle] = {}
         self._trust: Trust = NO_TRUST_ASKED
@@ -129,7 +137,7 @@ class Deployments:
             self._stamp = stamp
             return False
         if feed is not None:
-            routes = [route for route in feed.routes if self._only in (None, route.deployment)]
+            routes = [route.at(self._server) for route in feed.routes if self._only in (None, route.deployment)]
             self._trust = trust
             self._newly_admitted = {each for each in self._not_admitted if self._admitted(each)}
             self._not_admitted -= self._newly_admitted

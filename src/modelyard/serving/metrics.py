@@ -151,9 +151,9 @@ class Metrics:
         """Count a request that was sent away at once."""
         self._refused.labels(model).inc()
 
-    def shadow_dropped(self, model: str, reason: str) -> None:
-        """Count a shadow copy that was not scored."""
-        self._shadows_dropped.labels(model, reason).inc()
+    def shadow_dropped(self, model: str, reason: str, copies: int = 1) -> None:
+        """Count shadow copies that were not scored."""
+        self._shadows_dropped.labels(model, reason).inc(copies)
 
     def overridden(self, model: str, arm: str) -> None:
         """Count a request whose caller named the arm."""

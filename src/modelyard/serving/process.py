@@ -47,7 +47,9 @@ class ServerProcess:
         self._online = _online_store(options)
         durability: Durability = "power" if options.durability == "power" else "process"
         self._journal = Journal(options.journal, options.name, clock, durability=durability)
-        self._deployments = Deployments(self._feed, self._online, only=options.only, probe=options.probe)
+        self._deployments = Deployments(
+            self._feed, self._online, only=options.only, probe=options.probe, server=options.name
+        )
         self._metrics = Metrics(self._deployments.routes)
         self._tracing = Tracing(options.traces, options.traces_share, options.name) if options.traces else None
         self._plane = DataPlane(

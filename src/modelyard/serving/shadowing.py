@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 from weakref import WeakKeyDictionary
@@ -30,8 +30,10 @@ PAUSE = 24.0
 """While requests come, scoring on the loop is followed by a pause so many times as long: shadows take a twenty-fifth of
 its time, and what they cannot score in that is dropped. When none come they have all of it."""
 
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.03
 """The least such pause: copies that gather meanwhile are scored together, which costs little more than one."""
+
+_LEARNED = 0.2
 
 Dropped = Literal["queue", "cap", "failed", "end"]
 """Why a copy was not scored: too many waited, more came than the deployment lets a shadow see, its features could not
@@ -59,6 +61,15 @@ class _Lane:
         self._rate = per_second
         self._most = 0.0 if per_second is None else max(1.0, per_second)
         self._left, self._at = self._most, now
+        self._copy_us = 0.0
+
+    def fitting(self, arm: LoadedArm, microseconds: float) -> int:
+        """How many copies cost so much, scored and put on record: the record costs more than a cheap model does."""
+        return int(microseconds / max(arm.row_us, self._copy_us))
+
+    def took(self, copies: int, seconds: float) -> None:
+        """Learn what a copy costs."""
+        self._copy_us += _LEARNED * (seconds / copies * 1e6 - self._copy_us)
 
     def allows(self, now: float) -> bool:
         """Whether one more row fits under the rate, of which a second's worth may come at once."""
@@ -89,13 +100,18 @@ class Shadows:
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(thread_name_prefix="shadow", initializer=give_way)
 
-    def offer(self, ask: Ask, outcome: Outcome) -> None:
-        """Keep a copy of an answered row for each shadow that is to see it. Never raises."""
-        deployment = ask.deployment
-        for arm in shadows(deployment.route, assignment_key(deployment.route, ask.entity, ask.identity)):
-            loaded = deployment.arms.get(arm.name)
-            if loaded is not None and (why_not := self._kept(ask, loaded, outcome)) is not None:
-                self._metrics.shadow_dropped(deployment.route.model, why_not)
+    def offer(self, answered: Iterable[tuple[Ask, Outcome]]) -> None:
+        """Keep a copy of each answered row for each shadow that is to see it. Never raises."""
+        now, dropped = self._clock.monotonic(), Counter[tuple[str, Dropped]]()
+        for ask, outcome in answered:
+            deployment = ask.deployment
+            for arm in shadows(deployment.route, assignment_key(deployment.route, ask.entity, ask.identity)):
+                loaded = deployment.arms.get(arm.name)
+                if loaded is not None and (why_not := self._kept(ask, loaded, outcome, now)) is not None:
+                    dropped[deployment.route.model, why_not] += 1
+        for (model, why_not), copies in dropped.items():
+            self._metrics.shadow_dropped(model, why_not, copies)
+        self._ready.set()
 
     def waiting(self) -> int:
         """How many copies wait."""
@@ -120,9 +136,11 @@ class Shadows:
             if arm.off_loop:
                 self._start(arm, lane)
             elif spent_us < TURN_US:
-                copies = _taken(lane, int((TURN_US - spent_us) / arm.row_us))
-                spent_us += len(copies) * arm.row_us
+                copies, began = _taken(lane, lane.fitting(arm, TURN_US - spent_us)), self._clock.monotonic()
                 self._settled(arm, copies, arm.answer([(each.row, each.ask.at) for each in copies]))
+                took = self._clock.monotonic() - began
+                lane.took(len(copies), took)
+                spent_us += max(took * 1e6, len(copies) * arm.row_us)
             if lane.waiting and not lane.running:
                 self._ready.set()
 
@@ -137,9 +155,9 @@ class Shadows:
             lane.waiting.clear()
         self._threads.shutdown(wait=False)
 
-    def _kept(self, ask: Ask, arm: LoadedArm, outcome: Outcome) -> Dropped | None:
+    def _kept(self, ask: Ask, arm: LoadedArm, outcome: Outcome, now: float) -> Dropped | None:
         """Keep a copy for one shadow; why not, when it is not kept."""
-        policy, now = ask.deployment.policy, self._clock.monotonic()
+        policy = ask.deployment.policy
         lane = self._lanes.get(arm)
         if lane is None:
             lane = self._lanes[arm] = _Lane(policy.shadow_per_second, now)
@@ -154,7 +172,6 @@ class Shadows:
             log_event("serving", "a shadow's features could not be read", arm=arm.arm.name, error=repr(error))
             return "failed"
         lane.waiting.append(Copy(ask, arm, row))
-        self._ready.set()
         return None
 
     def _start(self, arm: LoadedArm, lane: _Lane) -> None:

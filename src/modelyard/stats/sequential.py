@@ -16,8 +16,17 @@ import msgspec
 from modelyard.core import InvalidInput
 
 ROLLBACK_RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+ROLLBACK_WEIGHTS = (0.25, 0.25, 0.15, 0.1, 0.1, 0.1, 0.05)
+"""Half lies on canaries about twice as bad, which are the hard ones; plainly bad ones are told after a dozen anyway."""
+
 PROMOTION_RATIOS = (1 / 8, 1 / 4, 1 / 2, 3 / 4)
+PROMOTION_RATIO_WEIGHTS = (0.01, 0.04, 0.1, 0.05)
 PROMOTION_SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
+PROMOTION_SHARE_WEIGHTS = (0.1, 0.02, 0.03, 0.04, 0.01)
+PROMOTION_REST = 0.6
+"""The weight that lies on the null hypothesis itself and never grows: of unacceptable canaries fewer than 0.4 / 19.4,
+one in 48, ever reach 20; ADR 37."""
+
 _MOST = 700.0
 """Evidence saturates at e to this, about 10 to the 304th."""
 
@@ -34,9 +43,9 @@ class RollbackEvidence(msgspec.Struct, frozen=True):
     """Evidence that the canary's bad rate exceeds `margin` times the live arm's; roll back at guardrails / alpha.
 
     Given that a bad event happened, it is the canary's with chance w·k / (w·k + 1 - w) when the canary is k times as
-    bad; a mixture over k of likelihood ratios against k = margin. Valid for any shares, ramps and peeking, and for any
-    drift that both arms share. Under sticky assignment pass only each entity's first bad event, at the share of the
-    moment of its *request*, however late it becomes known.
+    bad; a weighted mixture over k of likelihood ratios against k = margin. Valid for any shares, ramps and peeking, and
+    for any drift that both arms share. Under sticky assignment pass only each entity's first bad event, at the share of
+    the moment of its *request*, however late it becomes known.
     """
 
     margin: float = 1.25
@@ -50,13 +59,17 @@ class RollbackEvidence(msgspec.Struct, frozen=True):
         """With so many more bad events of either arm, all at one share of traffic in (0, 1)."""
         logs = _advanced(self.logs, self.margin, ROLLBACK_RATIOS, _inside(share), canary, live)
         return RollbackEvidence(
-            self.margin, logs, self.canary_bad + canary, self.live_bad + live, max(self.peak, _log_mean(logs))
+            self.margin,
+            logs,
+            self.canary_bad + canary,
+            self.live_bad + live,
+            max(self.peak, _log_mixture(logs, ROLLBACK_WEIGHTS)),
         )
 
     @property
     def value(self) -> float:
         """The e-value now; 1 without events."""
-        return _capped(_log_mean(self.logs))
+        return _capped(_log_mixture(self.logs, ROLLBACK_WEIGHTS))
 
     @property
     def p_value(self) -> float:
@@ -67,9 +80,9 @@ class RollbackEvidence(msgspec.Struct, frozen=True):
 class PromotionEvidence(msgspec.Struct, frozen=True):
     """Evidence against "the canary is at least `ratio` times as bad as live, and at least `acceptable` bad".
 
-    Half from the arms of bad events, half from the canary's own count; promote at 20 or more. Zero failures reach it
-    after about 5.3 / acceptable requests. The second half takes each request for itself: under sticky assignment pass
-    only each entity's first request, and look only when whole periods of what comes and goes (days) have passed.
+    A part from the arms of bad events, a part from the canary's own count; promote at 20 or more. Zero failures reach
+    it after about 5.3 / acceptable requests. The second part takes each request for itself: under sticky assignment
+    pass only each entity's first request, and look only when whole periods of what comes and goes (days) have passed.
     """
 
     ratio: float = 2.0
@@ -92,7 +105,7 @@ class PromotionEvidence(msgspec.Struct, frozen=True):
     def value(self) -> float:
         """The e-value now; 1 without requests."""
         absolute = [_log_absolute(each, self.bad, self.requests, self.acceptable) for each in PROMOTION_SHARES]
-        return 0.5 * _capped(_log_mean(self.logs)) + 0.5 * _capped(_log_mean(absolute))
+        return _promotion_value(self.logs, absolute)
 
     def requests_to(self, wanted: float, *, share: float, bad_rate: float, live_rate: float) -> int | None:
         """How many more canary requests bring `value` to `wanted` if all goes on at these rates; None: they never do.
@@ -115,7 +128,7 @@ class PromotionEvidence(msgspec.Struct, frozen=True):
         return math.ceil(enough)
 
     def _ahead(self, requests: float, share: float, bad_rate: float, live_rate: float) -> tuple[list[float], ...]:
-        """The logarithms of both halves after so many more canary requests, bad ones at their rate."""
+        """The logarithms of both parts after so many more canary requests, bad ones at their rate."""
         bad, logs = requests * bad_rate, list(self.logs)
         if 0 < share < 1:
             live_bad = requests * (1 - share) / share * live_rate
@@ -124,8 +137,7 @@ class PromotionEvidence(msgspec.Struct, frozen=True):
         return logs, [_log_absolute(each, self.bad + bad, whole, self.acceptable) for each in PROMOTION_SHARES]
 
     def _value_ahead(self, requests: float, share: float, bad_rate: float, live_rate: float) -> float:
-        by_ratio, absolute = self._ahead(requests, share, bad_rate, live_rate)
-        return 0.5 * _capped(_log_mean(by_ratio)) + 0.5 * _capped(_log_mean(absolute))
+        return _promotion_value(*self._ahead(requests, share, bad_rate, live_rate))
 
 
 def rollback_evidence(events: Iterable[BadEvent], *, margin: float = 1.25) -> float:
@@ -181,10 +193,18 @@ def _grows(after: Sequence[Sequence[float]], before: Sequence[Sequence[float]]) 
     return any(math.isfinite(one) and one - other > 1e-12 for one, other in pairs)
 
 
-def _log_mean(logs: Sequence[float]) -> float:
-    """The logarithm of the mean of what has these logarithms."""
+def _promotion_value(by_ratio: Sequence[float], absolute: Sequence[float]) -> float:
+    """What lies on the null, and what both parts have grown to."""
+    ratio = _capped(_log_mixture(by_ratio, PROMOTION_RATIO_WEIGHTS))
+    return PROMOTION_REST + ratio + _capped(_log_mixture(absolute, PROMOTION_SHARE_WEIGHTS))
+
+
+def _log_mixture(logs: Sequence[float], weights: Sequence[float]) -> float:
+    """The logarithm of the weighted sum of what has these logarithms."""
     most = max(logs)
-    return most + math.log(sum(math.exp(each - most) for each in logs) / len(logs)) if math.isfinite(most) else most
+    if not math.isfinite(most):
+        return most
+    return most + math.log(sum(weight * math.exp(each - most) for each, weight in zip(logs, weights, strict=True)))
 
 
 def _capped(log: float) -> float:

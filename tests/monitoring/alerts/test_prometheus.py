@@ -22,7 +22,7 @@ def written(rules: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_every_rule_is_there_with_its_threshold() -> None:
     """Over the names that are exported."""
     rules = written({})
-    assert set(rules) == {"latency_p99", "error_rate", "accuracy_drop", "drift_score"}
+    assert set(rules) == {"latency_p99", "error_rate", "accuracy_drop", "drift_score", "rollout_held"}
     assert "histogram_quantile(0.99" in rules["latency_p99"]["expr"]
     assert "> 200.0" in rules["latency_p99"]["expr"]
     assert rules["error_rate"]["labels"] == {"severity": "critical"}

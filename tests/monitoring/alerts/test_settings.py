@@ -24,12 +24,12 @@ def load(folder: Path, alerts: str) -> AlertSettings:
 
 
 def test_the_default_rules_and_those_that_are_switched_on() -> None:
-    """Four; and the floors and objectives with their own thresholds."""
+    """Five; and the floors and objectives with their own thresholds."""
     assert [each.name for each in rules_of(AlertSettings())] == [
-        "latency_p99", "error_rate", "accuracy_drop", "drift_score",
+        "latency_p99", "error_rate", "accuracy_drop", "drift_score", "rollout_held",
     ]  # fmt: skip
     more = rules_of(AlertSettings(also=("latency_p50", "latency_p95", "precision"), precision=0.6))
-    assert [(each.name, each.condition.comparison, each.condition.threshold) for each in more[4:]] == [
+    assert [(each.name, each.condition.comparison, each.condition.threshold) for each in more[5:]] == [
         ("latency_p50", ">", 50.0),
         ("latency_p95", ">", 100.0),
         ("precision", "<", 0.6),

@@ -17,14 +17,16 @@ UNITS = 2_500
 
 
 class Experiment:
-    """An A/B test over a log, and looks at it."""
+    """An A/B test over a log, and looks at it. An analysis takes `took_s`."""
+
+    asked_at = 0.0
 
     def __init__(self, log: PredictionLog, **declared: Any) -> None:
         settings = ExperimentSettings.model_validate({"metrics": ("converted",), **declared})
         plan = Plan(strategy="ab", dwell_s=60.0, sticky=True, experiment=settings.model_dump(mode="json"))
         at = START.isoformat()
         self.rollout = Rollout("r", "d", 2, "active", 0, at, at, ROUTE.generation, plan=plan)
-        self.log = log
+        self.log, self.took_s = log, 0.0
         self.facts = self._facts()
 
     def look(self, observed: float = 100.0) -> Decision:
@@ -40,7 +42,12 @@ class Experiment:
         """What is known, with what is kept."""
         observed, now = timedelta(seconds=self.rollout.observed_s), START + timedelta(days=2)
         fresh = self.log.predictions("d", end=START, columns=("prediction_id",))
-        return Facts(self.rollout, Tally(), observed, now, fresh, self.log)
+        return Facts(self.rollout, Tally(), observed, now, fresh, self.log, monotonic=self._monotonic)
+
+    def _monotonic(self) -> float:
+        """A clock that goes on only between two times that it is asked."""
+        self.asked_at += self.took_s
+        return self.asked_at
 
 
 def converting(folder: Path, treated: float, control: float) -> PredictionLog:
@@ -100,6 +107,16 @@ def test_an_analysis_is_made_anew_only_when_it_is_due(tmp_path: Path) -> None:
     tested.log = log_of(tmp_path / "empty")
     assert tested.look(observed=100 + 599).evidence == first.evidence
     assert tested.look(observed=100 + 600).evidence == {"verdict": "inconclusive"}
+
+
+def test_an_analysis_that_takes_long_is_made_seldom(tmp_path: Path) -> None:
+    """A minute and a half: half an hour has to pass before the next, though ten minutes are declared."""
+    tested = Experiment(converting(tmp_path / "full", 0.2, 0.2), every="10m")
+    tested.took_s = 90.0
+    first = tested.look()
+    tested.log = log_of(tmp_path / "empty")
+    assert tested.look(observed=100 + 1_799).evidence == first.evidence
+    assert tested.look(observed=100 + 1_800).evidence == {"verdict": "inconclusive"}
 
 
 def test_what_cannot_be_analysed_is_held_with_its_reason(tmp_path: Path) -> None:

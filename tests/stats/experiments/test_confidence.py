@@ -13,6 +13,7 @@ from modelyard.stats.experiments import (
     confidence_sequence,
     holm,
     mean_lack,
+    skew_lack,
     units_to,
 )
 
@@ -53,10 +54,11 @@ def test_without_error_there_is_no_doubt() -> None:
 
 
 def test_gates_say_what_is_lacking() -> None:
-    """20 of the rarer outcome; 1,000 units, 2,000 where the arms are very uneven."""
+    """20 of the rarer outcome; 1,000 units, 2,000 where the arms are very uneven; more where they are skewed."""
     assert [binary_lack(hits, 1_000) for hits in (0, 19, 20, 985)] == [20, 1, 0, 5]
     assert [mean_lack(units, 0.5) for units in (0, 999, 1_000)] == [1_000, 1, 0]
     assert [mean_lack(1_500, share) for share in (0.1, 0.09, 0.95)] == [0, 500, 500]
+    assert [skew_lack(skewness, 1_000) for skewness in (0.25, -0.25, 0.5, -1.0)] == [0, 0, 3_000, 15_000]
 
 
 @pytest.mark.parametrize("z", [0.5, 1.0, 2.5])

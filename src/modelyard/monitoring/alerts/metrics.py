@@ -101,6 +101,12 @@ _ALL = (
     _gauge(
         "group_difference", Unit.SCORE, "a group's rate from that of others", "model_group_difference", "group", "rate"
     ),
+    _gauge(
+        "rollout_held",
+        Unit.SECONDS,
+        "time beyond its step's that a rollout is held for what it lacks",
+        "rollout_held_seconds",
+    ),
     _process("cpu_cores", Unit.NUMBER, "processor time of a server, per time", "rate(process_cpu_seconds_total@[5m])"),
     _process("memory_bytes", Unit.BYTES, "resident memory of a server", "process_resident_memory_bytes@"),
     _process("queue_rows", Unit.NUMBER, "rows that wait for a model", "model_queue_rows@"),

@@ -20,13 +20,17 @@ _TEXTS: Mapping[str, tuple[AlertSeverity, str]] = {
         "performance is {value:.3f} below the baseline; {threshold:g} is the bound",
     ),
     "drift_score": (AlertSeverity.WARNING, "the data drift score is {value:.2f}; {threshold:g} is the bound"),
+    "rollout_held": (
+        AlertSeverity.WARNING,
+        "a rollout lacks something and is held {value:.0f} s beyond its step's time; {threshold:.0f} s is the bound",
+    ),
     "latency_p50": (AlertSeverity.WARNING, _SLOW.replace("{share}", "half")),
     "latency_p95": (AlertSeverity.WARNING, _SLOW.replace("{share}", "95%")),
     **{
         each: (AlertSeverity.CRITICAL, _FLOOR.replace("{metric}", each)) for each in ("accuracy", "precision", "recall")
     },
 }
-_DEFAULT = ("latency_p99", "error_rate", "accuracy_drop", "drift_score")
+_DEFAULT = ("latency_p99", "error_rate", "accuracy_drop", "drift_score", "rollout_held")
 _DECLARED = "{series} is {value:.4g}; the rule is broken {comparison} {threshold:g}"
 _NOW = timedelta(0)
 

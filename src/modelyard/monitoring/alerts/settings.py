@@ -104,12 +104,15 @@ def _check_webhook(url: str, secret: SecretStr | None) -> None:
 
 
 class AlertSettings(Section):
-    """What is alarming, and who is told. The first four are the default rules."""
+    """What is alarming, and who is told. The first five are the default rules."""
 
     latency_p99: float = Field(200.0, gt=0, description="Milliseconds; warning.")
     error_rate: float = Field(0.01, ge=0, lt=1, description="Share of requests; critical.")
     accuracy_drop: float = Field(0.05, gt=0, description="Below the baseline, in the monitor's metric; critical.")
     drift_score: float = Field(0.15, gt=0, lt=1, description="Importance-weighted mean effect; warning.")
+    rollout_held: float = Field(
+        3600.0, gt=0, description="Seconds beyond its step's time that a rollout is held for what it lacks; warning."
+    )
     also: tuple[Optional, ...] = Field((), description="Further rules to have, from those below.")
     latency_p50: float = Field(50.0, gt=0, description="Milliseconds; warning, where `also` has it.")
     latency_p95: float = Field(100.0, gt=0, description="Milliseconds; warning, where `also` has it.")

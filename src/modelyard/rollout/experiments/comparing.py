@@ -14,6 +14,7 @@ from modelyard.stats.experiments import (
     mean_difference,
     mean_lack,
     ratio_difference,
+    skew_lack,
     units_to,
 )
 
@@ -41,12 +42,12 @@ def compare(pair: Pair, place: int, metric: Metric, tallies: Tallies, alpha: flo
 def compare_moments(pair: Pair, place: int, metric: Metric, moments: Moments, alpha: float) -> Found:
     """By confidence sequence, at one look."""
     one, two = (of_arm(moments, arm, place) for arm in (pair.control, pair.treatment))
-    units, lack = one.count + two.count, lacking(metric, one, two, pair.share)
+    found = difference_of(metric, one, two)
+    units, lack = one.count + two.count, lacking(metric, one, two, pair.share, found)
     empty = Found(
         pair.treatment, metric.name, metric.kind or "continuous", metric.role, metric.lower_is_better, units, 0,
         "confidence sequence", lack=lack, state="too few",
     )  # fmt: skip
-    found = difference_of(metric, one, two)
     if found is None:
         return empty
     parts, planned = (found.difference, found.error, units), pair.planned
@@ -77,18 +78,19 @@ def hits_of(arm: ArmMoments) -> int:
     return round(arm.means[0] * arm.count) if arm.count else 0
 
 
-def lacking(metric: Metric, one: ArmMoments, two: ArmMoments, share: float) -> int:
+def lacking(metric: Metric, one: ArmMoments, two: ArmMoments, share: float, found: Difference | None) -> int:
     """How many units the smaller arm lacks before it may be judged; of a binary metric, of the rarer outcome."""
     if metric.kind == "binary":
         return max(binary_lack(hits_of(arm), arm.count) for arm in (one, two))
-    return max(mean_lack(arm.count, share) for arm in (one, two))
+    few = max(mean_lack(arm.count, share) for arm in (one, two))
+    return max(few, skew_lack(found.skewness, min(one.count, two.count))) if found is not None else few
 
 
 def _look(pair: Pair, metric: Metric, place: int, seen: int, at: str, moments: Moments, alpha: float) -> Look | None:
     """None while the metric may not be looked at."""
     one, two = (of_arm(moments, arm, place) for arm in (pair.control, pair.treatment))
     found = difference_of(metric, one, two)
-    if found is None or found.error <= 0 or lacking(metric, one, two, pair.share):
+    if found is None or found.error <= 0 or lacking(metric, one, two, pair.share, found):
         return None
     reach = float(boundary(one.count + two.count, alpha=alpha, planned=pair.planned))
     half, middle = found.error * reach, found.difference

@@ -16,6 +16,7 @@ from .ab import Ab
 from .blue_green import BlueGreen
 from .canary import PROMOTE_AT, Canary
 from .contract import Action, Decision, Facts, Way
+from .rolling import Rolling
 from .shadow import Shadow
 
 STRATEGIES: Mapping[Strategy, Way] = {
@@ -23,7 +24,10 @@ STRATEGIES: Mapping[Strategy, Way] = {
     "blue-green": BlueGreen(),
     "shadow": Shadow(),
     "ab": Ab(),
+    "rolling": Rolling(),
 }
 """Strategies that take their time, by name. All-at-once takes none: the machine deploys it in one decision."""
 
-__all__ = ["PROMOTE_AT", "STRATEGIES", "Ab", "Action", "BlueGreen", "Canary", "Decision", "Facts", "Shadow", "Way"]
+__all__ = [
+    "PROMOTE_AT", "STRATEGIES", "Ab", "Action", "BlueGreen", "Canary", "Decision", "Facts", "Rolling", "Shadow", "Way",
+]  # fmt: skip

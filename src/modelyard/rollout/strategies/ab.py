@@ -14,6 +14,10 @@ from ..records import Plan
 from .canary import too_early
 from .contract import Decision, Facts
 
+PAUSE = 20.0
+"""An analysis is followed by a pause at least so many times as long, so that other looks have nearly all of the time.
+"""
+
 WINNER, WORSE, OPEN = "winner", "worse", "inconclusive"
 
 
@@ -22,14 +26,16 @@ class Ab:
     """One share from beginning to end: `treatment_percentage` of the entities, spread by the plan's salt.
 
     Analysed by the confidence sequence that one may look at any time, at most every `experiment.every` of observed
-    time: an analysis reads the whole test. A winner waits for an operator's promote, unless it is declared that it
-    takes over by itself. A treatment that is worse, or that harms a guardrail, goes back. Where it is declared how many
-    units are planned, the test is over with them, whatever can be told.
+    time, and at most a twentieth of the time: an analysis reads the whole test, and looks wait for it. A winner waits
+    for an operator's promote, unless it is declared that it takes over by itself. A treatment that is worse, or that
+    harms a guardrail, goes back. Where it is declared how many units are planned, the test is over with them, whatever
+    can be told.
     """
 
     arm: str = "treatment"
     role: Literal["arm"] = "arm"
     columns: tuple[str, ...] = ()
+    by_server: bool = False
 
     def shares(self, plan: Plan) -> tuple[float, ...]:
         """One step."""
@@ -56,7 +62,7 @@ class Ab:
 
     def _analysed(self, facts: Facts, settings: ExperimentSettings) -> dict[str, Any]:
         """An analysis of the whole test, summed up."""
-        share = self.shares(facts.plan)[0]
+        share, began = self.shares(facts.plan)[0], facts.monotonic()
         trial = Trial(
             deployment=facts.rollout.deployment,
             arm=self.arm,
@@ -68,12 +74,14 @@ class Ab:
             sticky=facts.plan.sticky,
             logged_as=pseudonyms(facts.rollout),
         )
-        analysed = {"analysed_s": facts.rollout.observed_s, "rows": _rows(facts)}
         try:
             report = analyse_trial(facts.log, trial, question_of(settings, share), facts.rollout.deployment)
         except InvalidInput as error:  # a metric that nobody has told of yet, say: no reason to end
-            return {**analysed, "verdict": OPEN, "reason": f"{error.message} {error.remedy}".strip()}
-        return {**analysed, **_summed_up(report)}
+            found = {"verdict": OPEN, "reason": f"{error.message} {error.remedy}".strip()}
+        else:
+            found = _summed_up(report)
+        took = facts.monotonic() - began
+        return {"analysed_s": facts.rollout.observed_s, "took_s": took, "rows": _rows(facts), **found}
 
     def _decided(self, settings: ExperimentSettings, kept: Mapping[str, Any]) -> Decision:
         verdict, reason, evidence = kept.get("verdict"), str(kept.get("reason", "")), _evidence(kept)
@@ -97,7 +105,8 @@ def _due(facts: Facts, settings: ExperimentSettings, kept: Mapping[str, Any]) ->
     """Whether enough was observed since the last analysis, if there was one; outcomes come without requests too."""
     if "analysed_s" not in kept:
         return True
-    return facts.rollout.observed_s - float(kept["analysed_s"]) >= settings.every.total_seconds()
+    pause = max(settings.every.total_seconds(), PAUSE * float(kept.get("took_s", 0.0)))
+    return facts.rollout.observed_s - float(kept["analysed_s"]) >= pause
 
 
 def _summed_up(report: ExperimentReport) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class BlueGreen:
     arm: str = "green"
     role: Literal["canary"] = "canary"
     columns: tuple[str, ...] = ()
+    by_server: bool = False
 
     def shares(self, plan: Plan) -> tuple[float, ...]:  # noqa: ARG002 - the same whatever the plan
         """One step without traffic."""

@@ -24,6 +24,7 @@ class Canary:
     arm: str = "canary"
     role: Literal["canary"] = "canary"
     columns: tuple[str, ...] = ()
+    by_server: bool = False
 
     def shares(self, plan: Plan) -> tuple[float, ...]:
         """The declared steps, without the last one: that is the takeover."""

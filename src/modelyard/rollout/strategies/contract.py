@@ -5,7 +5,8 @@ takes a rollout back under every strategy (guardrails, failed loads, silent serv
 asked at all. A strategy is a value without state: what it must remember it gives back in `Decision.kept`.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -18,11 +19,12 @@ from modelyard.history import PredictionLog
 from ..records import Plan, Rollout, Strategy
 from ..tally import Tally
 
-Action = Literal["hold", "advance", "hand_over", "promote", "end", "roll_back"]
+Action = Literal["hold", "advance", "take", "hand_over", "promote", "end", "roll_back"]
 """What may be done about a rollout.
 
 hold: nothing changes; `missing` says what the next step needs, and a `reason` says that waiting alone will not help: it
-is told in the history, once. advance: the next step of `shares`. hand_over: the
+is told in the history, once. advance: the next step of `shares`. take: one more server takes the candidate, of those
+that `kept` names under `servers`. hand_over: the
 rollout goes on by the strategy `to`, from its first step, with evidence counted anew; where the version needs approvals
 that are not there yet, it waits for them. promote: the candidate becomes live and the alias moves; the machine does so
 only where `lacks` is empty and the version may hold the alias. end: the candidate's arm goes, nothing took over, and
@@ -63,6 +65,7 @@ class Facts:
     rate: float | None = None
     loaded: int = 0
     waiting: tuple[str, ...] = ()
+    monotonic: Callable[[], float] = time.monotonic
 
     @property
     def plan(self) -> Plan:
@@ -84,6 +87,12 @@ class Way(Protocol):
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the log that `judge` reads of `Facts.fresh`, beside `reading.NEEDED`."""
+
+    @property
+    def by_server(self) -> bool:
+        """Whether servers take the candidate one after the other: then nobody can say what share of the traffic it has,
+        and bad rows are judged by each arm's own count.
+        """
 
     def shares(self, plan: Plan) -> tuple[float, ...]:
         """The candidate's share in [0, 1] at each step before it takes over; at least one step."""

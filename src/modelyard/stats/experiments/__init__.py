@@ -8,6 +8,7 @@ from .comparison import Comparison
 from .confidence import (
     PLANNED,
     RARER,
+    SKEWED,
     VALUES,
     VALUES_UNEVEN,
     always_valid_p,
@@ -16,10 +17,11 @@ from .confidence import (
     confidence_sequence,
     mean_lack,
     mixing_rate,
+    skew_lack,
     units_to,
 )
 from .corrections import benjamini_hochberg, holm
-from .differences import Difference, mean_difference, ratio_difference
+from .differences import Difference, mean_difference, ratio_difference, skewness_of_difference
 from .means import mann_whitney, student, t_comparison, welch, z_comparison
 from .moments import ArmMoments
 from .power import power_of_means, power_of_sequence, power_of_shares, units_for
@@ -30,6 +32,7 @@ __all__ = [
     "MISMATCH_AT",
     "PLANNED",
     "RARER",
+    "SKEWED",
     "VALUES",
     "VALUES_UNEVEN",
     "ArmMoments",
@@ -55,6 +58,8 @@ __all__ = [
     "power_of_shares",
     "ratio_difference",
     "share_evidence",
+    "skew_lack",
+    "skewness_of_difference",
     "student",
     "t_comparison",
     "two_proportion_z",

@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Ends = tuple[float, float]
 RARER, VALUES, VALUES_UNEVEN = 20, 1_000, 2_000
+SKEWED = 0.25
+"""A difference of means that is more skewed than this is not judged; ADR 37."""
+
 PLANNED = 10_000
 """Units that a sequence is narrowest at when no plan says how many there will be."""
 
@@ -64,6 +67,16 @@ def mean_lack(units: int, share: float) -> int:
     Of 2,000 where an arm's share of all units, `share`, is below a tenth or above nine tenths.
     """
     return max(0, (VALUES if 0.1 <= share <= 0.9 else VALUES_UNEVEN) - units)
+
+
+def skew_lack(skewness: float, units: int) -> int:
+    """How many units the smaller arm, which has so many, lacks until the difference is no more skewed than 0.25.
+
+    Skewness falls with the root of the number of units. It is what the units so far say, so it is a forecast.
+    """
+    if abs(skewness) <= SKEWED:
+        return 0
+    return math.ceil(units * ((skewness / SKEWED) ** 2 - 1))
 
 
 def units_to(difference: float, error: float, n: int, *, alpha: float = 0.05, planned: float = PLANNED) -> int | None:

@@ -1,7 +1,5 @@
 """What an experiment keeps of each arm: count, means and products of several values a unit, merged part by part."""
 
-from collections.abc import Sequence
-
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,15 +8,18 @@ Matrix = NDArray[np.float64]
 
 
 class ArmMoments(msgspec.Struct, frozen=True):
-    """Units, the mean of each of d values, and the sums of products of differences from the means (d, d).
+    """Units, the mean of each of d values, and the sums of products of differences from the means: of two (d, d), and
+    of three (d, d, d), which say how skewed they are.
 
-    Merging is exact but for rounding: Chan, Golub and LeVeque, *Updating formulae* (1979), of products as of squares.
-    Its size depends on d alone, so that a look costs the same after a week as after an hour.
+    Merging is exact but for rounding: Chan, Golub and LeVeque, *Updating formulae* (1979), of products as of squares;
+    Pébay, *Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical moments*
+    (2008). Its size depends on d alone, so that a look costs the same after a week as after an hour.
     """
 
     count: int = 0
     means: tuple[float, ...] = ()
     products: tuple[tuple[float, ...], ...] = ()
+    cubes: tuple[tuple[tuple[float, ...], ...], ...] = ()
 
     @classmethod
     def of(cls, values: ArrayLike) -> "ArmMoments":
@@ -28,18 +29,21 @@ class ArmMoments(msgspec.Struct, frozen=True):
             return cls()
         means = rows.mean(axis=0)
         apart = rows - means
-        return cls._made(len(rows), means, apart.T @ apart)
+        cubes = np.einsum("ni,nj,nk->ijk", apart, apart, apart)
+        return cls._made(len(rows), means, apart.T @ apart, cubes)
 
     @classmethod
     def binary(cls, hits: int, total: int) -> "ArmMoments":
         """Of `total` units, each 0 or 1, of which `hits` are 1: what a sequential test keeps of a rate."""
         if not total:
             return cls()
-        return cls(total, (hits / total,), ((hits * (total - hits) / total,),))
+        rate, square = hits / total, hits * (total - hits) / total
+        return cls(total, (rate,), ((square,),), (((square * (1 - 2 * rate),),),))
 
     @classmethod
-    def _made(cls, count: int, means: Matrix, products: Matrix) -> "ArmMoments":
-        return cls(count, tuple(means.tolist()), tuple(map(tuple, products.tolist())))
+    def _made(cls, count: int, means: Matrix, products: Matrix, cubes: Matrix) -> "ArmMoments":
+        nested = tuple(tuple(map(tuple, each)) for each in cubes.tolist())
+        return cls(count, tuple(means.tolist()), tuple(map(tuple, products.tolist())), nested)
 
     def merge(self, other: "ArmMoments") -> "ArmMoments":
         """Of both parts together."""
@@ -50,14 +54,8 @@ class ArmMoments(msgspec.Struct, frozen=True):
         gap = two - one
         products = np.array(self.products) + np.array(other.products)
         products += np.outer(gap, gap) * (self.count * other.count / count)
-        return self._made(count, one + gap * (other.count / count), products)
-
-    def only(self, places: Sequence[int]) -> "ArmMoments":
-        """Of some of the values."""
-        if not self.count:
-            return self
-        picked = np.array(self.products)[np.ix_(places, places)]
-        return self._made(self.count, np.array(self.means)[list(places)], picked)
+        mean = one + gap * (other.count / count)
+        return self._made(count, mean, products, self._cubes_about(mean) + other._cubes_about(mean))
 
     @property
     def covariance(self) -> Matrix:
@@ -65,4 +63,12 @@ class ArmMoments(msgspec.Struct, frozen=True):
         if self.count < 2:
             return np.full((len(self.means), len(self.means)), np.nan)
         found: Matrix = np.array(self.products) / (self.count - 1)
+        return found
+
+    def _cubes_about(self, point: Matrix) -> Matrix:
+        """The sums of products of three differences from a point (d, d, d)."""
+        by = np.array(self.means) - point
+        paired = np.multiply.outer(by, np.array(self.products))
+        turned = paired + paired.transpose(1, 0, 2) + paired.transpose(1, 2, 0)
+        found: Matrix = np.array(self.cubes) + turned + self.count * np.multiply.outer(np.outer(by, by), by)
         return found
