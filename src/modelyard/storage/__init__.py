@@ -5,7 +5,18 @@ documents and its own streams.
 """
 
 from .contract import ArtifactStore, ArtifactStream, Body, Document, Entry, RecordStore, Snapshot, Transaction
-from .errors import ArtifactDamaged, ArtifactMissing, RevisionConflict, StoreUnavailable, UnknownStore, UnsafeTree
+from .errors import (
+    ArtifactDamaged,
+    ArtifactMissing,
+    LeaseLost,
+    LeaseTaken,
+    RevisionConflict,
+    StoreUnavailable,
+    UnknownStore,
+    UnsafeTree,
+)
+from .fenced import FencedRecordStore
+from .lease import Lease, LeaseRecord
 from .open import open_artifact_store, open_record_store
 
 __all__ = [
@@ -16,6 +27,11 @@ __all__ = [
     "Body",
     "Document",
     "Entry",
+    "FencedRecordStore",
+    "Lease",
+    "LeaseLost",
+    "LeaseRecord",
+    "LeaseTaken",
     "RecordStore",
     "RevisionConflict",
     "Snapshot",
