@@ -1,16 +1,14 @@
 """The process edge: results on stdout, talk on stderr, errors as sentences with an exit code."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.core import Conflict, Failed, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable
+from modelyard.core import Conflict, Failed, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable, json_text
 
 if TYPE_CHECKING:
     from modelyard.wiring import Project
@@ -73,7 +71,7 @@ def _print_error(code: str, message: str, context: Mapping[str, object], remedy:
     """The error as the one document that `--json` promises."""
     if "--json" in sys.argv:
         document = {"code": code, "message": message, "context": context, "remedy": remedy}
-        click.echo(_json({"error": document}))
+        click.echo(json_text({"error": document}))
 
 
 def talk(error: ModelyardError) -> None:
@@ -86,24 +84,9 @@ def talk(error: ModelyardError) -> None:
 def emit(result: Any, *, as_json: bool, show: Callable[[Any], None]) -> None:
     """Print a result for a person, or as one JSON document."""
     if as_json:
-        click.echo(_json(result))
+        click.echo(json_text(result))
         return
     show(result)
-
-
-def _json(value: Any) -> str:
-    """A JSON document; NaN and infinities are null."""
-    return json.dumps(_finite(value), indent=2, default=str, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return value
 
 
 @contextmanager

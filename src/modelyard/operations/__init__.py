@@ -3,6 +3,7 @@
 Owns what a command means. Does not own spelling or printing (`cli`), or the parts it asks (the rooms below).
 """
 
+from .catalogue import catalogue
 from .contract import Call, Nothing, Operation, Option, carry_out, operation
 from .templates import write_template
 
@@ -12,6 +13,7 @@ __all__ = [
     "Operation",
     "Option",
     "carry_out",
+    "catalogue",
     "operation",
     "write_template",
 ]

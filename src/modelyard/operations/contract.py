@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from modelyard.access import Permission, Principal, authorize
+from modelyard.access import Permission, PermissionDenied, Principal, authorize
 from modelyard.wiring import Project
 
 Input = TypeVar("Input")
@@ -14,13 +14,15 @@ Input = TypeVar("Input")
 class Option:
     """How one field of an input is spelled on the command line: its help, whether it needs no `--name`, a short `-n`.
 
-    Used inside `Annotated[...]`. Fields without a default are required.
+    Used inside `Annotated[...]`. Fields without a default are required. `local` fields name what only this machine
+    has, a file or an address to ask from here, and cannot be sent to a remote control plane; they have a default.
     """
 
     help: str
     positional: bool = False
     flag: str | None = None
     short: str | None = None
+    local: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,27 @@ def operation(
     return make
 
 
-def carry_out(operation: Operation[Input], project: Project, given: Input) -> Any:
-    """Carry out an operation for the project's principal, when its policy allows."""
-    authorize(project.principal, operation.permission)
-    return operation.run(Call(project, given, project.principal))
+def carry_out(
+    operation: Operation[Input], project: Project, given: Input, *, principal: Principal | None = None
+) -> Any:
+    """Carry out an operation for a principal, by default the project's own, when its policy allows.
+
+    A principal that is for some deployments only is refused whatever is not about one of these.
+    """
+    caller = principal or project.principal
+    authorize(caller, operation.permission)
+    if caller.deployments:
+        _require_deployment(caller, operation, given)
+    return operation.run(Call(project, given, caller))
+
+
+def _require_deployment(caller: Principal, operation: Operation[Any], given: object) -> None:
+    deployment = getattr(given, "deployment", None)
+    if isinstance(deployment, str):
+        authorize(caller, operation.permission, deployment=deployment)
+        return
+    raise PermissionDenied(
+        f"The key '{caller.name}' is for {', '.join(caller.deployments)} only, and '{operation.name}' is about more.",
+        context={"principal": caller.name, "operation": operation.name},
+        remedy="Name the deployment, where the command takes one, or use a key without --deployment.",
+    )
