@@ -13,6 +13,8 @@ from modelyard.core import Conflict, Failed, Forbidden, InvalidInput, ModelyardE
 if TYPE_CHECKING:
     from modelyard.wiring import Project
 
+    from .remote import Remote
+
 EXIT_FAILED, EXIT_USAGE, EXIT_DRIFT, EXIT_REFUSED, EXIT_NOT_FOUND, EXIT_INCONCLUSIVE, EXIT_INTERRUPTED = (
     1, 2, 3, 4, 5, 6, 130,
 )  # fmt: skip
@@ -87,6 +89,20 @@ def emit(result: Any, *, as_json: bool, show: Callable[[Any], None]) -> None:
         click.echo(json_text(result))
         return
     show(result)
+
+
+def remote_of(folder: Path | None = None) -> "Remote | None":
+    """The remote control plane that this command line asks; None when it is about this machine.
+
+    `--project` says that it is, against the variable MODELYARD_URL; against `--url` it says too much.
+    """
+    context = click.get_current_context(silent=True)
+    remote: Remote | None = context.find_root().obj if context is not None else None
+    if remote is None or folder is None:
+        return remote
+    if not remote.flag:
+        return None
+    raise click.UsageError("--url and --project do not go together: one is there, the other here.")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Owns what a command means. Does not own spelling or printing (`cli`), or the par
 """
 
 from .catalogue import catalogue
-from .contract import Call, Nothing, Operation, Option, carry_out, operation
+from .contract import Call, Nothing, Operation, Option, carry_out, operation, options_of
 from .templates import write_template
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "carry_out",
     "catalogue",
     "operation",
+    "options_of",
     "write_template",
 ]

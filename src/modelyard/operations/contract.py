@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from modelyard.access import Permission, PermissionDenied, Principal, authorize
 from modelyard.wiring import Project
@@ -58,6 +58,13 @@ class Operation(Generic[Input]):
 @dataclass(frozen=True)
 class Nothing:
     """The input of operations that need none."""
+
+
+def options_of(input_type: type) -> dict[str, Option]:
+    """How each field of an input is spelled; one that no command line has needs no help."""
+    hints = get_type_hints(input_type, include_extras=True)
+    annotated = {name: hint for name, hint in hints.items() if get_origin(hint) is Annotated}
+    return {name: get_args(annotated[name])[1] if name in annotated else Option("") for name in hints}
 
 
 def operation(

@@ -2,27 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from modelyard.core import InvalidInput, did_you_mean
-from modelyard.operations import Operation, Option
+from modelyard.operations import Operation, options_of
 
 
 def input_model(operation: Operation[Any]) -> type[BaseModel]:
     """A model with the fields of an operation's input, except those of this machine alone; it knows no others."""
-    hints = get_type_hints(operation.input_type, include_extras=True)
+    kinds, options = get_type_hints(operation.input_type), options_of(operation.input_type)
     taken: dict[str, Any] = {}
     for each in fields(operation.input_type):
-        kind, option = _annotated(hints[each.name])
+        option = options[each.name]
         required = each.default is MISSING and each.default_factory is MISSING
         if option.local:
             if required:
                 raise TypeError(f"'{each.name}' of '{operation.name}' is local: it needs a default")
             continue
         default = ... if required else each.default if each.default_factory is MISSING else each.default_factory()
-        taken[each.name] = (kind, Field(default, description=option.help or None))
+        taken[each.name] = (kinds[each.name], Field(default, description=option.help or None))
     name = "".join(word.capitalize() for word in operation.name.replace("-", " ").split())
     config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
     return create_model(name, __config__=config, __doc__=operation.summary, **taken)
@@ -40,11 +40,3 @@ def complaint(errors: Sequence[Any], known: Sequence[str]) -> InvalidInput:
     said = "; ".join(f"{where or 'the body'}: {what[:1].lower()}{what[1:]}" for where, _, what in told[:10])
     remedy = f"There is no '{path}'. {did_you_mean(path, known)}" if kind == "extra_forbidden" else "Correct it."
     return InvalidInput(f"The input cannot be used: {said[:800]}.", context={"path": path}, remedy=remedy)
-
-
-def _annotated(hint: Any) -> tuple[Any, Option]:
-    """A field's type, and how it is spelled; a field that no command line has needs no help."""
-    if get_origin(hint) is Annotated:
-        kind, option = get_args(hint)[:2]
-        return kind, option
-    return hint, Option("")

@@ -85,9 +85,9 @@ def _endpoint(operation: Operation[Any], projects: Projects) -> Callable[..., Re
         with projects.opened(caller.principal) as project:
             return result(carry_out(operation, project, typed(operation, given), principal=caller.principal))
 
-    model = input_model(operation)
     needs = Depends(Needs(operation.permission))
-    taken = Annotated[model, Query() if method_of(operation) == "GET" else Body()]
+    made: Any = input_model(operation)
+    taken = Annotated[made, Query() if method_of(operation) == "GET" else Body()]
     endpoint.__signature__ = Signature(  # type: ignore[attr-defined] # how FastAPI is told what a made function takes
         [
             Parameter("caller", Parameter.KEYWORD_ONLY, annotation=Annotated[Caller, needs]),
