@@ -77,6 +77,11 @@ class Lease:
         found = self.stored()
         return found if found is not None and self._in_force(found) else None
 
+    def mine(self) -> bool:
+        """Whether it is held here, though it may have run out: nobody else took it since."""
+        found = self.stored()
+        return found is not None and found.token == self._token
+
     def take(self) -> bool:
         """Take it where it is free, or go on holding it; False when another process holds it."""
         with self._lock, self._records.transaction() as tx:
