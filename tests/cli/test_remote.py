@@ -53,7 +53,7 @@ ASKED: tuple[tuple[str, ...], ...] = (
     ("model", "card", "purchase", "1"), ("model", "lineage", "purchase", "1"),
     ("pipeline", "show", "training"), ("pipeline", "validate", "training"), ("pipeline", "export", "training"),
     ("rollout", "status", "shop"), ("rollout", "status", "shed"), ("alert", "list", "--all"), ("audit", "list"),
-    ("audit", "verify"), ("features", "list"), ("retrain", "status", "purchase"), ("retrain", "explain", "nothing"),
+    ("audit", "verify"), ("retrain", "status", "purchase"), ("retrain", "explain", "nothing"),
     ("drift", "analyze", "--model", "purchase"), ("rollout", "start", "shop", "--to", "1", "--strategy", "never"),
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import uvicorn
 from fastapi import APIRouter
 
-from modelyard.console import application
+from modelyard.console import Desk, application
 from modelyard.core import Clock, ManualClock
 from modelyard.operations import carry_out, keys
 from modelyard.wiring import Project
@@ -82,10 +82,15 @@ class Console:
 
 
 @contextmanager
-def console_of(folder: Path, clock: ManualClock | None = None, pages: APIRouter | None = None) -> Iterator[Console]:
+def console_of(
+    folder: Path,
+    clock: ManualClock | None = None,
+    *routers: APIRouter,
+    pages: Callable[[Desk], APIRouter] | None = None,
+) -> Iterator[Console]:
     """The console of the project in a folder, for as long as the block lasts."""
     project = Project(folder, clock=clock, environment={})
-    app = application(project, pages)
+    app = application(project, *routers, pages=pages)
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", proxy_headers=False)
     server = uvicorn.Server(config)
     listening = config.bind_socket()

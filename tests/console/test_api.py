@@ -111,7 +111,7 @@ def test_a_result_is_the_document_that_the_command_prints(
 @pytest.mark.parametrize(
     ("path", "given", "status", "told"),
     [
-        ("/api/v1/model/show", {"name": "purhcase"}, 404, {"code": "NO_SUCH_MODEL"}),
+        ("/api/v1/model/show", {"name": "purhcase"}, 404, {"code": "MODEL_VERSION_NOT_FOUND"}),
         ("/api/v1/model/show", {}, 400, {"code": "INVALID_INPUT", "path": "name"}),
         ("/api/v1/model/list", {"nmae": "x"}, 400, {"code": "INVALID_INPUT", "path": "nmae"}),
         ("/api/v1/audit/list", {"limit": "many"}, 400, {"code": "INVALID_INPUT", "path": "limit"}),
@@ -153,7 +153,7 @@ def test_an_error_of_the_console_itself_tells_nothing_of_its_inside(shop: Path) 
     def broken() -> str:
         raise RuntimeError("secret")
 
-    with console_of(shop, pages=pages) as console:
+    with console_of(shop, None, pages) as console:
         answer = console.get("/broken")
     assert (answer.status, answer.error["code"]) == (500, "INTERNAL_ERROR")
     assert b"secret" not in answer.body

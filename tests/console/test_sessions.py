@@ -6,13 +6,14 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
-from modelyard.access import Permission, Principal, Role, local_principal
-from modelyard.console import Needs, application
+from modelyard.access import NotAuthenticated, Permission, Principal, Role, local_principal
+from modelyard.console import Desk, Needs, Projects, application
 from modelyard.console.guard import LARGEST_BODY
 from modelyard.core import InvalidProjectFile, ManualClock
 from modelyard.operations import carry_out, keys
+from modelyard.operations.models import OneVersion, show_model
 from modelyard.wiring import Project
 
 from ..conftest import NOON
@@ -257,10 +258,49 @@ def test_a_console_beyond_this_machine_is_not_known_as_this_machine(shop: Path) 
     project.close()
 
 
+def test_pages_know_who_asks_by_their_desk(shop: Path, clock: ManualClock) -> None:
+    """A key, a session, or this machine; a proxy's request without either is nobody's, whatever cookie it carries."""
+
+    def pages(desk: Desk) -> APIRouter:
+        router = APIRouter()
+
+        @router.get("/")
+        def overview(request: Request) -> str:
+            principal = desk.authenticate(request.cookies.get("page"))
+            found = desk.carry_out(show_model, OneVersion("purchase", "1"), principal)
+            return f"{desk.name} {found['number']} {principal.name}"
+
+        @router.get("/begin")
+        def begin(request: Request) -> str:
+            return desk.begin(request.headers["x-key"])
+
+        @router.get("/end")
+        def end(request: Request) -> None:
+            desk.end(request.cookies["page"])
+
+        return router
+
+    with console_of(shop, clock, pages=pages) as console:
+        key = console.key("viewer")
+        name = key.split("_")[1]
+        assert console.get("/").json == f"minimal 1 {local_principal().name}"
+        assert console.get("/", cookie=f"page={key}").json == f"minimal 1 {name}"
+        session = console.get("/begin", x_key=key).json
+        assert console.get("/", cookie=f"page={session}").json == f"minimal 1 {name}"
+        console.get("/end", cookie=f"page={session}")
+        assert refusal(console.get("/", cookie=f"page={session}")) == (401, "SESSION_OVER")
+        assert refusal(console.get("/", cookie="page=", x_forwarded_for="10.0.0.1")) == (401, "NOT_AUTHENTICATED")
+        assert refusal(console.get("/", cookie="other=1", forwarded="for=10.0.0.1")) == (401, "NOT_AUTHENTICATED")
+        asked = console.get("/", x_forwarded_for="10.0.0.1", accept="text/html")
+        assert (asked.status, asked.headers["location"]) == (303, "/sign-in?next=/")
+    project = Project(shop, environment={})
+    with pytest.raises(NotAuthenticated):
+        Desk(Projects(project), application(project).state.identity).authenticate(None)
+    project.close()
+
+
 def test_what_is_done_for_a_caller_is_done_in_his_name(console: Console) -> None:
     """Also by what outlives the request: each caller has a project of his own, and nobody gets another's."""
-    from modelyard.console import Projects
-
     project = Project(console.folder, clock=console.clock, environment={})
     projects = Projects(project)
     one, two = (Principal(name, (Role.VIEWER,), "key") for name in ("one", "two"))
@@ -268,6 +308,8 @@ def test_what_is_done_for_a_caller_is_done_in_his_name(console: Console) -> None
         assert (first.principal, beside.principal, second.principal) == (one, one, two)
         assert len({id(first), id(beside), id(second)}) == 3
         seen = {id(first), id(beside)}
+    with projects.opened(one) as first, projects.opened(two) as second:
+        assert first.online is second.online  # one process can open an embedded one but once
     with projects.opened(one) as again:
         assert id(again) in seen
     projects.close()

@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from modelyard.control import PortInUse, free_port, free_ports, running, server_part, up
+from modelyard.control import PortInUse, free_port, free_ports, server_part, up
+from modelyard.operations.parts import running
 from modelyard.wiring import Project
 
 

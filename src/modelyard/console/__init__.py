@@ -5,6 +5,7 @@ Owns how operations are asked over HTTP: routes, who asks, what a browser may do
 """
 
 from .app import application
+from .desk import Desk
 from .errors import (
     BodyTooLarge,
     ForeignOrigin,
@@ -22,6 +23,7 @@ from .sessions import Session, Sessions
 __all__ = [
     "BodyTooLarge",
     "Caller",
+    "Desk",
     "ForeignOrigin",
     "Identity",
     "InternalError",

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from logging import ERROR
 
@@ -22,6 +22,7 @@ from modelyard.wiring import Project
 
 from .api import answer, operations_router, result, session_router
 from .api.inputs import complaint
+from .desk import Desk, pages_ask
 from .errors import InternalError, NoSuchRoute, RouteWithoutPolicy, WrongMethod
 from .guard import Guard
 from .identity import Identity, Needs, open_to_all
@@ -32,12 +33,13 @@ from .sign_in import SIGN_IN, sign_in_router
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-def application(project: Project, pages: APIRouter | None = None) -> FastAPI:
+def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], APIRouter] | None = None) -> FastAPI:
     """The application of a project, to be served by any ASGI server; RouteWithoutPolicy when a route of it is open by
     oversight.
 
-    `pages` are served beside the API; each of their routes depends on `Needs(permission)` or `open_to_all`. The project
-    is the application's own from here on: its records from any thread, and every request opens it anew for its caller.
+    `pages` makes the pages' router of a desk, which tells them who asks and carries out what they do; further `routers`
+    depend on `Needs(permission)` or `open_to_all`, route by route. The project is the application's own from here on:
+    its records from any thread, and every request opens it anew for its caller.
     """
     settings = project.settings.control
     projects = Projects(project)
@@ -64,8 +66,9 @@ def application(project: Project, pages: APIRouter | None = None) -> FastAPI:
         authentication=settings.authentication,
         cookie=_cookie(project),
     )
-    routers = (operations_router(projects), session_router(), sign_in_router(), _own_router(app))
-    for router in (*routers, *([pages] if pages is not None else [])):
+    if pages is not None:
+        app.include_router(pages(Desk(projects, app.state.identity)), dependencies=[Depends(pages_ask)])
+    for router in (operations_router(projects), session_router(), sign_in_router(), _own_router(app), *routers):
         app.include_router(router)
     _answer_errors(app)
     _require_policies(app.routes)
@@ -160,7 +163,7 @@ def _calls(dependant: Dependant) -> Iterator[object]:
 
 
 def _is_policy(call: object) -> bool:
-    return isinstance(call, Needs) or call is open_to_all
+    return isinstance(call, Needs) or call in (open_to_all, pages_ask)
 
 
 def _cookie(project: Project) -> str:

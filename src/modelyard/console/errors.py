@@ -1,6 +1,6 @@
 """Why a request to the console is refused before any operation sees it, and why the console does not start."""
 
-from modelyard.core import Forbidden, InvalidInput, ModelyardError, NotFound
+from modelyard.core import Forbidden, InvalidInput, NotFound, Unavailable
 
 
 class UnknownHost(Forbidden):
@@ -39,7 +39,7 @@ class WrongMethod(InvalidInput):
     code = "WRONG_METHOD"
 
 
-class InternalError(ModelyardError):
+class InternalError(Unavailable):
     """The console failed in a way that nobody thought of."""
 
     code = "INTERNAL_ERROR"

@@ -51,11 +51,13 @@ class Identity:
             return await self._of_key(scheme, key.strip())
         if token := request.cookies.get(self.cookie, ""):
             return await self._of_session(request, token)
-        client = request.client.host if request.client is not None else ""
-        behind = any(name in request.headers for name in _FORWARDED)
-        if self._authentication or behind or not is_loopback(client):
+        return Caller(self.local(here=is_of_this_machine(request)), "machine")
+
+    def local(self, *, here: bool) -> Principal:
+        """The user that runs the console, for who asks here, on its machine; NotAuthenticated for everybody else."""
+        if self._authentication or not here:
             raise NotAuthenticated("This console asks for an API key.", remedy="Send 'Authorization: Bearer KEY'.")
-        return Caller(self._local, "machine")
+        return self._local
 
     async def _of_key(self, scheme: str, key: str) -> Caller:
         if scheme.lower() != "bearer":
@@ -72,6 +74,12 @@ class Identity:
                 remedy=f"Send the header {CSRF_HEADER}, or a field csrf: GET /api/v1/session tells it.",
             )
         return Caller(principal, "session", expected)
+
+
+def is_of_this_machine(request: Request) -> bool:
+    """Whether a request comes over loopback, and no proxy says that it speaks for another."""
+    client = request.client.host if request.client is not None else ""
+    return is_loopback(client) and not any(name in request.headers for name in _FORWARDED)
 
 
 async def _sent(request: Request) -> str:

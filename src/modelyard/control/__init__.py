@@ -5,8 +5,6 @@ scheduler that ticks monitors, rollouts and retraining. Does not own what those 
 request.
 """
 
-from modelyard.operations.parts import RunningProcess, running
-
 from .errors import AlreadyRunning, NotPurged, PortInUse, StartFailed
 from .health import Health
 from .leading import LEADER, Leader, leading
@@ -28,7 +26,6 @@ __all__ = [
     "Part",
     "PortInUse",
     "Purged",
-    "RunningProcess",
     "StartFailed",
     "Supervisor",
     "Watching",
@@ -42,7 +39,6 @@ __all__ = [
     "python_command",
     "require_free_port",
     "require_free_ports",
-    "running",
     "server_part",
     "stop_running",
     "up",

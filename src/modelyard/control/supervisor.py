@@ -133,7 +133,7 @@ class Supervisor:
         atomic_write(self._folder / "processes.json", json.dumps(state).encode(), durable=False)
 
 
-def stop_running(run_folder: Path, *, seconds: float = 2 * STOP_SECONDS) -> tuple[RunningProcess, ...]:
+def stop_running(run_folder: Path, *, seconds: float = 4 * STOP_SECONDS) -> tuple[RunningProcess, ...]:
     """End the supervisor of a workspace and what it left; returns what was running."""
     found = running(run_folder)
     for each in sorted(found, key=lambda process: process.name != "supervisor"):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Self
 
 from modelyard.access import Principal, local_principal
@@ -54,12 +55,18 @@ class ProjectStores:
         self.principal = principal or local_principal(self.settings.security.roles)
         self.seed = seed
         self._fence = fence
+        self._lender: Self | None = None
+        self._lending = Lock()
 
     def another(
         self, *, principal: Principal | None = None, fence: Callable[[Transaction], None] | None = None
     ) -> Self:
-        """The same project once more, read anew and with stores of its own: for another thread, or another caller."""
-        return type(self)(
+        """The same project once more, read anew, for another thread or another caller; close it before this one.
+
+        Its stores are its own, except the online store, which is safe for many threads, and which a process can open
+        but once where it is embedded: that is this project's.
+        """
+        found = type(self)(
             self.file.folder,
             clock=self.clock,
             ids=self.ids,
@@ -68,6 +75,8 @@ class ProjectStores:
             seed=self.seed,
             fence=fence,
         )
+        found._lender = self._lender or self
+        return found
 
     @property
     def settings(self) -> ProjectFile:

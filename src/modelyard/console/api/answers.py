@@ -17,11 +17,12 @@ from modelyard.core import (
     json_text,
 )
 
-from ..errors import BodyTooLarge, WrongMethod
+from ..errors import BodyTooLarge, InternalError, WrongMethod
 
 STATUSES: dict[type[ModelyardError], int] = {
     BodyTooLarge: 413,
     WrongMethod: 405,
+    InternalError: 500,
     NotAuthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
