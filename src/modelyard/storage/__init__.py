@@ -1,7 +1,7 @@
 """Stores: where decisions are kept (records) and where bytes are kept (artifacts).
 
-Owns the two contracts, their drivers and the migrations. Does not own what is kept: each room has its own kinds of
-documents and its own streams.
+Owns the two contracts, their drivers and the migrations, and leases on them. Does not own what is kept: each room has
+its own kinds of documents and its own streams.
 """
 
 from .contract import ArtifactStore, ArtifactStream, Body, Document, Entry, RecordStore, Snapshot, Transaction
