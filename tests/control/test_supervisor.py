@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from modelyard.control import AlreadyRunning, Part, StartFailed, Supervisor, running, stop_running
+from modelyard.control import AlreadyRunning, Part, StartFailed, Supervisor, stop_running
+from modelyard.operations.parts import running
 
 OBEDIENT = "import sys; print('up', flush=True); sys.stdin.read()"
 STUBBORN = (

@@ -61,11 +61,12 @@ class Session:
     grpc_port: int = field(init=False)
     metrics_port: int = field(init=False)
     control_port: int = field(init=False)
+    console_port: int = field(init=False)
     answer: dict[str, Any] = field(default_factory=dict)
     lasting: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.port, self.grpc_port, self.metrics_port, self.control_port = free_ports(4)
+        self.port, self.grpc_port, self.metrics_port, self.control_port, self.console_port = free_ports(5)
 
     def type(self, line: Typed) -> None:
         """Type one command; AssertionError when it ends or prints otherwise than shown."""
@@ -121,12 +122,14 @@ class Session:
             "MODELYARD_SERVER_GRPC_PORT": str(self.grpc_port),
             "MODELYARD_SERVER_METRICS_PORT": str(self.metrics_port),
             "MODELYARD_CONTROL_METRICS_PORT": str(self.control_port),
+            "MODELYARD_CONTROL_PORT": str(self.console_port),
         }
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, **ports, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
 
     def _here(self, text: str) -> str:
-        ports = {":8080": self.port, ":8082": self.metrics_port, ":8083": self.control_port}
+        control = {":8083": self.control_port, ":8090": self.console_port}
+        ports = {":8080": self.port, ":8082": self.metrics_port, **control}
         for written, port in ports.items():
             text = text.replace(written, f":{port}")
         return text

@@ -29,7 +29,7 @@ pytestmark = [
 PROJECT = """
 project: bank
 server: {{port: {}, grpc_port: null, metrics_port: {}}}
-control: {{metrics_port: null}}
+control: {{metrics_port: null, port: null}}
 models:
   fraud: {{label: fraud, request: {{amount: number}}, features: [amount]}}
 deployments:

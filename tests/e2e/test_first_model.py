@@ -38,7 +38,7 @@ def test_from_an_empty_folder_to_an_answer(tmp_path: Path) -> None:
     port, metrics = free_ports(2)
     with (shop / "modelyard.yaml").open("a") as file:
         file.write(f"\nserver: {{port: {port}, grpc_port: null, metrics_port: {metrics}}}\n")
-        file.write("control: {metrics_port: null}\n")
+        file.write("control: {metrics_port: null, port: null}\n")
     assert modelyard("pipeline", "run", "training", project=shop)["verdict"] == "pass"
     assert modelyard("rollout", "start", "shop", "--to", "1", project=shop)["kind"] == "deployed"
     (version,) = modelyard("model", "list", "--stage", "production", project=shop)

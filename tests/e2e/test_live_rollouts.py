@@ -37,7 +37,7 @@ pytestmark = [
 PROJECT = """
 project: yard
 server: {{port: {0}, grpc_port: null, metrics_port: {1}, workers: 2}}
-control: {{metrics_port: null}}
+control: {{metrics_port: null, port: null}}
 security: {{python_bundles: {2}}}
 models:
   moody: {{label: y, request: {{f0: number}}, features: [f0]}}

@@ -23,7 +23,7 @@ PROJECT = """
 project: bank
 stores: {{tracking: "{uri}"}}
 server: {{port: {port}, grpc_port: null, metrics_port: {metrics}}}
-control: {{metrics_port: null}}
+control: {{metrics_port: null, port: null}}
 models:
   fraud: {{label: fraud, request: {{a: number, b: number}}, features: [a, b], gate: {{min_auc: 0.6}}}}
 deployments:

@@ -6,6 +6,7 @@ Owns the words and the decision. Does not own where keys are stored or published
 
 from .errors import NotAuthenticated, PermissionDenied
 from .keys import KeyRing, KnownKey, load_pepper, mint_key, token_digest
+from .loopback import is_loopback
 from .policy import ROLE_PERMISSIONS, Permission, authorize
 from .principals import SYSTEM, local_principal
 from .records import Principal, Role, StoredKey
@@ -22,6 +23,7 @@ __all__ = [
     "Role",
     "StoredKey",
     "authorize",
+    "is_loopback",
     "load_pepper",
     "local_principal",
     "mint_key",

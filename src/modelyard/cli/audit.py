@@ -8,8 +8,9 @@ import click
 from modelyard.audit import AuditBroken
 from modelyard.operations import audits
 
+from .derive import anywhere, asked
 from .derive import command as derive
-from .edge import Inconclusive, emit, exit_code, open_project, talk
+from .edge import Inconclusive, emit, exit_code, talk
 from .show import fields, table
 
 _PATH = click.Path(path_type=Path)
@@ -37,22 +38,22 @@ command.add_command(derive(audits.audit_checkpoint, fields))
 command.add_command(derive(audits.audit_export, fields))
 
 
+@anywhere
 @command.command("verify")
 @click.argument("file", type=_PATH, required=False)
 @click.option("--key", "trusted", multiple=True, metavar="FILE", help="Public key that must have signed. Repeatable.")
-@click.option("--project", "folder", type=_PATH, default=Path(), help="Folder with modelyard.yaml, or the file.")
+@click.option("--project", "folder", type=_PATH, help="Folder with modelyard.yaml, or the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def verify(file: Path | None, *, trusted: tuple[str, ...], folder: Path, as_json: bool) -> None:
+def verify(file: Path | None, *, trusted: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
     """Check the whole audit record against its hashes and its checkpoints; or FILE, an export, by itself."""
-    from modelyard.operations import Nothing, carry_out  # noqa: PLC0415 - `--help` must not pay for it
+    from modelyard.operations import Nothing  # noqa: PLC0415 - `--help` must not pay for it
 
     if file is not None:
-        report = audits.check_export(file, trusted, folder)
+        report = audits.check_export(file, trusted, folder or Path())
     elif trusted:
         raise click.UsageError("--key goes with FILE; a project has its own key and security.trusted_keys.")
     else:
-        with open_project(folder) as project:
-            report = carry_out(audits.audit_verify, project, Nothing())
+        report = asked(audits.audit_verify, Nothing(), folder)
     emit(report, as_json=as_json, show=fields)
     if (error := _ending(report)) is not None:
         talk(error)

@@ -7,6 +7,7 @@ import click
 from modelyard.core import Failed, ModelyardError, did_you_mean
 from modelyard.operations import deploying
 
+from .derive import anywhere
 from .derive import command as derive
 from .show import fields
 
@@ -69,5 +70,5 @@ class _Deploy(click.Group):
         return super().parse_args(ctx, args)
 
 
-command = _Deploy(derive(deploying.deploy, _show, _any_failed))
+command = anywhere(_Deploy(derive(deploying.deploy, _show, _any_failed)))
 command.add_command(derive(deploying.smoke, fields, _failed))

@@ -4,13 +4,14 @@ import types
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from weakref import WeakSet
 
 import click
 
 from modelyard.core import ModelyardError
 
-from .edge import emit, exit_code, open_project, talk
+from .edge import emit, exit_code, open_project, remote_of, talk
 
 if TYPE_CHECKING:
     from dataclasses import Field as DataclassField
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 PROJECT_HELP = "Folder with modelyard.yaml, or the file."
 """What `--project` says in `--help`."""
+
+Command = TypeVar("Command", bound=click.Command)
+
+ANYWHERE: WeakSet[click.Command] = WeakSet()
+"""The commands that may be asked of a remote control plane."""
 
 Show = Callable[[Any], None]
 """Prints a result for a person."""
@@ -61,14 +67,23 @@ def command(
             raise click.exceptions.Exit(exit_code(error))
 
     name = (operation.verb or operation.noun).rpartition(" ")[2]  # `version add` is `add` in the group `version`
-    return click.Command(name, params=parameters, callback=callback, help=operation.summary)
+    made = click.Command(name, params=parameters, callback=callback, help=operation.summary)
+    return made if operation.local else anywhere(made)
+
+
+def anywhere(command: Command) -> Command:
+    """The command, which may also be asked of a remote control plane: all it needs of a project, it gets by `asked`."""
+    ANYWHERE.add(command)
+    return command
 
 
 def asked(operation: "Operation[Any]", given: object, folder: Path | None, outside: Outside | None = None) -> Any:
-    """Carry out an operation in the project of a folder, by default the working directory."""
+    """Carry out an operation in the project of a folder, by default the working directory; or, with `--url`, there."""
     from modelyard.operations import carry_out  # noqa: PLC0415 - `--help` must not pay for it
     from modelyard.wiring import FILE_NAME  # noqa: PLC0415 - as above
 
+    if not operation.local and (remote := remote_of(folder)) is not None:
+        return remote.ask(operation, given)
     if outside is not None and folder is None and not Path(FILE_NAME).is_file():
         return outside(given)
     with open_project(folder or Path()) as project:

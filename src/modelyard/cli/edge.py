@@ -1,19 +1,19 @@
 """The process edge: results on stdout, talk on stderr, errors as sentences with an exit code."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.core import Conflict, Failed, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable
+from modelyard.core import Conflict, Failed, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable, json_text
 
 if TYPE_CHECKING:
     from modelyard.wiring import Project
+
+    from .remote import Remote
 
 EXIT_FAILED, EXIT_USAGE, EXIT_DRIFT, EXIT_REFUSED, EXIT_NOT_FOUND, EXIT_INCONCLUSIVE, EXIT_INTERRUPTED = (
     1, 2, 3, 4, 5, 6, 130,
@@ -73,7 +73,7 @@ def _print_error(code: str, message: str, context: Mapping[str, object], remedy:
     """The error as the one document that `--json` promises."""
     if "--json" in sys.argv:
         document = {"code": code, "message": message, "context": context, "remedy": remedy}
-        click.echo(_json({"error": document}))
+        click.echo(json_text({"error": document}))
 
 
 def talk(error: ModelyardError) -> None:
@@ -86,24 +86,23 @@ def talk(error: ModelyardError) -> None:
 def emit(result: Any, *, as_json: bool, show: Callable[[Any], None]) -> None:
     """Print a result for a person, or as one JSON document."""
     if as_json:
-        click.echo(_json(result))
+        click.echo(json_text(result))
         return
     show(result)
 
 
-def _json(value: Any) -> str:
-    """A JSON document; NaN and infinities are null."""
-    return json.dumps(_finite(value), indent=2, default=str, allow_nan=False)
+def remote_of(folder: Path | None = None) -> "Remote | None":
+    """The remote control plane that this command line asks; None when it is about this machine.
 
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return value
+    `--project` says that it is, against the variable MODELYARD_URL; against `--url` it says too much.
+    """
+    context = click.get_current_context(silent=True)
+    remote: Remote | None = context.find_root().obj if context is not None else None
+    if remote is None or folder is None:
+        return remote
+    if not remote.flag:
+        return None
+    raise click.UsageError("--url and --project do not go together: one is there, the other here.")
 
 
 @contextmanager

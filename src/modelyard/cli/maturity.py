@@ -8,13 +8,14 @@ import click
 from modelyard.core import Failed, InvalidInput, ModelyardError, atomic_write
 from modelyard.operations import maturity as reports
 
-from .derive import PROJECT_HELP, asked
+from .derive import PROJECT_HELP, anywhere, asked
 from .edge import Inconclusive, emit, exit_code, talk
 from .show import table
 
 _PATH = click.Path(path_type=Path)
 
 
+@anywhere
 @click.command(
     "maturity",
     help=f"{reports.maturity.summary} With --audit: what each version in production lacks of review, card, monitor, "

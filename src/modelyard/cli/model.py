@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from modelyard.core import Failed, InvalidInput, ModelyardError, atomic_write
-from modelyard.operations import approving, cards, carry_out, lineage, models, promotions, registering
+from modelyard.operations import approving, cards, lineage, models, promotions, registering
 
-from .derive import PROJECT_HELP, asked
+from .derive import PROJECT_HELP, anywhere, asked
 from .derive import command as derive
-from .edge import Inconclusive, emit, exit_code, open_project, talk
+from .edge import Inconclusive, emit, exit_code, talk
 from .show import fields, table
 
 _MOVED = table("at", "deployment", "version", "kind", "detail")
@@ -82,6 +82,7 @@ def _of_a_version(function: Callable[..., None]) -> Callable[..., None]:
     return click.argument("name")(version(where(as_json(function))))
 
 
+@anywhere
 @command.command("card", help=f"{cards.model_card.summary} Without options it is printed as Markdown.")
 @click.option("--html", type=_PATH, metavar="FILE", help="Write a page with pictures, which opens offline.")
 @click.option("--md", type=_PATH, metavar="FILE", help="Write it as Markdown.")
@@ -90,6 +91,7 @@ def card(name: str, version: str, *, html: Path | None, md: Path | None, **calle
     _tell(cards.model_card, models.OneVersion(name, version), called, "markdown", html=html, markdown=md)
 
 
+@anywhere
 @command.command("lineage", help=lineage.model_lineage.summary)
 @click.option("--svg", type=_PATH, metavar="FILE", help="Write it as a picture.")
 @click.option("--openlineage", type=_PATH, metavar="FILE", help="Write it as OpenLineage's events, one a line.")
@@ -105,6 +107,7 @@ alias.add_command(derive(promotions.remove_alias, _MOVED))
 command.add_command(alias)
 
 
+@anywhere
 @command.command(
     "gate",
     help=f"{registering.judge.summary} For example: --min-accuracy 0.8 --min-precision 0.7 --max-log_loss 0.4. "
@@ -114,12 +117,10 @@ command.add_command(alias)
 @click.argument("name")
 @click.argument("version")
 @click.argument("limits", nargs=-1, type=click.UNPROCESSED, metavar="[--min-METRIC X] [--max-METRIC X] ...")
-@click.option("--project", "project_folder", type=click.Path(path_type=Path), default=Path(), help=PROJECT_HELP)
+@click.option("--project", "project_folder", type=_PATH, help=PROJECT_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def gate(name: str, version: str, limits: tuple[str, ...], project_folder: Path, *, as_json: bool) -> None:
-    asked = registering.JudgeVersion(name, version, _limits(limits))
-    with open_project(project_folder) as project:
-        result = carry_out(registering.judge, project, asked)
+def gate(name: str, version: str, limits: tuple[str, ...], project_folder: Path | None, *, as_json: bool) -> None:
+    result = asked(registering.judge, registering.JudgeVersion(name, version, _limits(limits)), project_folder)
     emit(result, as_json=as_json, show=fields)
     if (error := _verdict(result)) is not None:
         talk(error)

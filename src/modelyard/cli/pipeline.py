@@ -8,19 +8,18 @@ from typing import Any
 import click
 
 from modelyard.core import Failed, ModelyardError, atomic_write
-from modelyard.operations import Operation, carry_out, pipelines, runs
+from modelyard.operations import Operation, pipelines, runs
 from modelyard.pipelines import Description, describe_file
 
+from .derive import anywhere, asked
 from .derive import command as derive
-from .edge import Inconclusive, emit, exit_code, open_project, talk
+from .edge import Inconclusive, emit, exit_code, talk
 from .progress import watched
 from .show import fields, findings, table
 
 _PATH = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-_PROJECT = click.option(
-    "--project", "project_folder", type=_PATH, default=Path(), help="Folder with modelyard.yaml, or the file."
-)
+_PROJECT = click.option("--project", "project_folder", type=_PATH, help="Folder with modelyard.yaml, or the file.")
 
 
 def _run(result: dict[str, Any]) -> None:
@@ -52,13 +51,14 @@ command.add_command(derive(runs.show_logs, _logs))
 command.add_command(derive(runs.why, fields))
 
 
+@anywhere
 @command.command("show", help=pipelines.show_pipeline.summary)
 @click.argument("name", metavar="NAME|FILE")
 @click.option("--svg", type=_PATH, metavar="FILE", help="Draw it into this file.")
 @click.option("--mermaid", is_flag=True, help="Print the Mermaid chart alone.")
 @_PROJECT
 @_JSON
-def show(name: str, *, svg: Path | None, mermaid: bool, project_folder: Path, as_json: bool) -> None:
+def show(name: str, *, svg: Path | None, mermaid: bool, project_folder: Path | None, as_json: bool) -> None:
     if mermaid and as_json:
         raise click.UsageError("--json has the Mermaid chart in it: leave --mermaid out.")
     result = _asked(name, pipelines.shown, project_folder, pipelines.show_pipeline, pipelines.ShowPipeline(name))
@@ -70,19 +70,22 @@ def show(name: str, *, svg: Path | None, mermaid: bool, project_folder: Path, as
     emit(result, as_json=as_json, show=printer)
 
 
+@anywhere
 @command.command("validate", help=pipelines.validate_pipeline.summary)
 @click.argument("name", metavar="NAME|FILE", required=False)
 @click.option("--pipeline", metavar="NAME|FILE", help="The same, as a flag.")
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @_PROJECT
 @_JSON
-def validate(name: str | None, *, pipeline: str | None, strict: bool, project_folder: Path, as_json: bool) -> None:
+def validate(
+    name: str | None, *, pipeline: str | None, strict: bool, project_folder: Path | None, as_json: bool
+) -> None:
     wanted = name or pipeline
     if wanted is None or (name and pipeline):
         raise click.UsageError("Name one pipeline, or one JSON file of one: modelyard pipeline validate NAME|FILE.")
-    asked = pipelines.ValidatePipeline(wanted, strict)
+    given = pipelines.ValidatePipeline(wanted, strict)
     result = _asked(
-        wanted, lambda found: pipelines.judged(found, strict=strict), project_folder, pipelines.validate_pipeline, asked
+        wanted, lambda found: pipelines.judged(found, strict=strict), project_folder, pipelines.validate_pipeline, given
     )
     emit(result, as_json=as_json, show=_findings)
     if not result["valid"]:
@@ -93,14 +96,14 @@ def validate(name: str | None, *, pipeline: str | None, strict: bool, project_fo
         raise click.exceptions.Exit(exit_code(error))
 
 
+@anywhere
 @command.command("export", help=pipelines.export_pipeline.summary)
 @click.argument("name")
 @click.option("-o", "--output", type=_PATH, metavar="FILE", help="The file; without it the document is printed.")
 @_PROJECT
 @_JSON
-def export(name: str, *, output: Path | None, project_folder: Path, as_json: bool) -> None:
-    with open_project(project_folder) as project:
-        document = carry_out(pipelines.export_pipeline, project, pipelines.ShowPipeline(name))
+def export(name: str, *, output: Path | None, project_folder: Path | None, as_json: bool) -> None:
+    document = asked(pipelines.export_pipeline, pipelines.ShowPipeline(name), project_folder)
     if output is None:
         emit(document, as_json=True, show=click.echo)
         return
@@ -109,14 +112,13 @@ def export(name: str, *, output: Path | None, project_folder: Path, as_json: boo
 
 
 def _asked(
-    name: str, of_file: Callable[[Description], Any], folder: Path, operation: Operation[Any], given: object
+    name: str, of_file: Callable[[Description], Any], folder: Path | None, operation: Operation[Any], given: object
 ) -> Any:
     """Of a JSON file, which needs no project; or else of the project's pipeline."""
     path = Path(name)
     if path.suffix == ".json" or path.is_file():
         return of_file(describe_file(path))
-    with open_project(folder) as project:
-        return carry_out(operation, project, given)
+    return asked(operation, given, folder)
 
 
 def _steps(result: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import click
 from modelyard.operations import deployments, responses
 
 from . import experiments
-from .derive import asked
+from .derive import anywhere, asked
 from .derive import command as derive
 from .edge import emit
 from .responses import ending, show_diff
@@ -38,7 +38,7 @@ def _watching(command: click.Command) -> click.Command:
             time.sleep(_EVERY_S)
 
     option = click.Option(["--watch"], is_flag=True, help="Print it again when it changes, until the rollout is over.")
-    return click.Command(command.name, params=[*command.params, option], callback=show, help=command.help)
+    return anywhere(click.Command(command.name, params=[*command.params, option], callback=show, help=command.help))
 
 
 def _progress(status: dict[str, Any]) -> None:

@@ -1,15 +1,17 @@
 """The top of the command line. A noun's file is imported only when the noun is used."""
 
+import os
 from importlib import import_module
 
 import click
+from click.core import ParameterSource
 
 NOUNS: dict[str, str] = {
     "init": "Write a new project to start from.",
     "adopt": "Turn an existing model and data into a project, ready to serve and watch.",
     "demo": "Live a year of real flights through the whole loop, on this machine.",
-    "up": "Start the server and the control process, and keep them running.",
-    "down": "Stop what `up` started.",
+    "up": "Start the server, the control process and the console, and keep them running.",
+    "down": "Stop what `up` started; with --purge remove the workspace's stores too.",
     "status": "What runs, what is live, what is on trial.",
     "doctor": "Check stores, versions, ports, disk, clock and telemetry switches.",
     "config": "The effective settings, and where each came from.",
@@ -56,14 +58,53 @@ class LazyNouns(click.Group):
             from modelyard.core import did_you_mean  # noqa: PLC0415 - only on the way to an error
 
             raise click.UsageError(f"No command {args[0]!r}. {did_you_mean(args[0], NOUNS, shown=30)}", ctx)
-        return super().resolve_command(ctx, args)
+        found = super().resolve_command(ctx, args)
+        if _elsewhere(ctx) and found[1] is not None and not {"-h", "--help"} & set(args):
+            _require_anywhere(found[1], args[1:], args[:1])
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         with formatter.section("Commands"):
             formatter.write_dl(list(NOUNS.items()))
 
 
+def _elsewhere(ctx: click.Context) -> bool:
+    """Whether `--url` was typed; a variable in the environment lets local commands be local."""
+    return bool(ctx.params.get("url")) and ctx.get_parameter_source("url") is ParameterSource.COMMANDLINE
+
+
+def _require_anywhere(command: click.Command, words: list[str], path: list[str]) -> None:
+    """LOCAL_ONLY when the command that these words lead to is about this machine's own files and processes."""
+    from modelyard.core import InvalidInput  # noqa: PLC0415 - only who asks elsewhere pays for it
+
+    from .derive import ANYWHERE  # noqa: PLC0415 - as above
+
+    while isinstance(command, click.Group) and words and words[0] in command.commands:
+        command, path, words = command.commands[words[0]], [*path, words[0]], words[1:]
+    if command in ANYWHERE or (isinstance(command, click.Group) and not command.invoke_without_command):
+        return
+    name = " ".join(path)
+    raise InvalidInput(
+        f"'{name}' is about files and processes of the machine that it runs on, and --url names another.",
+        code="LOCAL_ONLY",
+        remedy=f"Run it there, in the project's folder, without --url: modelyard {name}",
+    )
+
+
 @click.command(cls=LazyNouns, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="modelyard", prog_name="modelyard")
-def root() -> None:
+@click.option(
+    "--url",
+    envvar="MODELYARD_URL",
+    metavar="URL",
+    help="Ask the control plane at this address, http://HOST:8090, instead of a project here; or MODELYARD_URL. "
+    "The key shown there is MODELYARD_API_KEY.",
+)
+@click.pass_context
+def root(ctx: click.Context, url: str | None) -> None:
     """Keeps machine-learning models running: train, gate, register, serve, roll out, watch, retrain."""
+    if not url:
+        return
+    from .remote import Remote  # noqa: PLC0415 - only who asks elsewhere pays for it
+
+    ctx.obj = Remote(url, os.environ.get("MODELYARD_API_KEY", ""), _elsewhere(ctx))

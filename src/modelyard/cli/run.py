@@ -8,7 +8,7 @@ import click
 from modelyard.core import InvalidInput, atomic_write
 from modelyard.operations import tracked
 
-from .derive import asked
+from .derive import anywhere, asked
 from .derive import command as derive
 from .edge import emit
 from .show import fields, table
@@ -75,6 +75,7 @@ command.add_command(derive(tracked.list_tracked, _show_list, outside=tracked.out
 command.add_command(derive(tracked.show_tracked, _show_run, outside=tracked.outside(tracked.shown)))
 
 
+@anywhere
 @command.command("compare", help=tracked.compare_tracked.summary)
 @click.argument("runs", nargs=-1, required=True)
 @click.option("--html", type=_PATH, metavar="FILE", help="Write a page with pictures, which opens offline.")

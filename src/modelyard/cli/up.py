@@ -1,5 +1,6 @@
 """`modelyard up`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,15 +12,24 @@ from .edge import open_project
 @click.option(
     "--project", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder with modelyard.yaml."
 )
-@click.option("--only", type=click.Choice(["server"]), help="Only this part.")
+@click.option(
+    "--only", type=click.Choice(["server", "control"]), help="Only this part; the console is with the control process."
+)
 def command(folder: Path, only: str | None) -> None:
-    """Start the server and the control process, and keep them running until Ctrl-C."""
+    """Start the server, the control process and the console, and keep them running until Ctrl-C."""
     from modelyard.control import up  # noqa: PLC0415 - `--help` must not pay for it
 
     with open_project(folder) as project:
+        name, logs = project.settings.project, project.run_folder
 
-        def started(address: str) -> None:
-            click.echo(f"{project.settings.project} serves at {address}. Logs: {project.run_folder}. Ctrl-C ends it.")
+        def started(parts: Mapping[str, str | None]) -> None:
+            does = f"serves at {parts['server']}" if "server" in parts else "is looked after"
+            click.echo(f"{name} {does}. Logs: {logs}. Ctrl-C ends it.")
+            if address := parts.get("console"):
+                click.echo(f"Console: {address}")
 
-        up(project, started, control=only is None)
+        def restarted(part: str) -> None:
+            click.echo(f"The part '{part}' had ended, and runs again: {logs / part}.log tells why.", err=True)
+
+        up(project, started, only=only, restarted=restarted)
     click.echo("Stopped.", err=True)

@@ -9,8 +9,11 @@ from types import FrameType
 
 from modelyard.core import ModelyardError, configure_logging, log_event
 from modelyard.core.processes import when_parent_ends
+from modelyard.storage import Lease
 from modelyard.wiring import Project
 
+from .health import Health
+from .leading import LEADER, Leader, leading
 from .metrics import answering_scrapes
 from .scheduler import look, materialize_when_due, tell_freshness
 from .sending import sending
@@ -19,7 +22,7 @@ from .watching import watching
 
 
 def main() -> int:
-    """Look again and again; a part that is down is logged and tried again, never fatal."""
+    """Look again and again while this process leads; a part that is down is logged and tried again, never fatal."""
     parser = argparse.ArgumentParser(prog="python -m modelyard.control", description=__doc__)
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--every", type=float, default=5.0, help="Seconds between two looks.")
@@ -34,15 +37,29 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     when_parent_ends(stopping.set)
     project = Project(options.project)
-    with answering_scrapes(project), sending(project), shipping(project), watching(options.project):
+    lease = Lease(project.records, LEADER, project.clock, lasts=project.settings.control.lease)
+    leader, acting = Leader(lease), project.another(fence=lease.check)
+    health = Health(project, leader)
+    with (
+        leading(leader),
+        health.published(),
+        answering_scrapes(acting, health),
+        sending(acting, leads=leader),
+        shipping(acting, leads=leader),
+        watching(options.project, leads=leader, fence=lease.check),
+    ):
         (project.run_folder / "control.ready").touch()
         while not stopping.wait(options.every):
-            _look(project)
+            if leader():
+                health.trouble = _look(acting)
+                health.looked_at = project.clock.now()
+    acting.close()
     project.close()
     return 0
 
 
-def _look(project: Project) -> None:
+def _look(project: Project) -> str:
+    """Look once, and tell what went wrong."""
     try:
         for each in materialize_when_due(project):
             log_event("control", "materialized", view=each.view, rows=each.rows, stored=each.stored)
@@ -50,11 +67,12 @@ def _look(project: Project) -> None:
         happened = look(project)
     except ModelyardError as error:
         log_event("control", "look failed, will be tried again", code=error.code, error=str(error))
-        return
+        return error.message
     for rollout in happened.rollouts:
         log_event("control", rollout.kind, detail=rollout.detail)
     for loop in happened.loops:
         log_event("control", loop.kind, detail=loop.detail)
+    return ""
 
 
 if __name__ == "__main__":

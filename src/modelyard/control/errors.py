@@ -19,3 +19,9 @@ class StartFailed(Unavailable):
     """A process ended, or was not ready in time, right after it was started."""
 
     code = "START_FAILED"
+
+
+class NotPurged(Conflict):
+    """What was to be removed is not only the workspace's own, or is in use."""
+
+    code = "NOT_PURGED"

@@ -8,13 +8,16 @@ from logging import WARNING
 from modelyard.core import ModelyardError, log_event
 from modelyard.wiring import Project
 
+from .leading import Leads, always
+
 _JOIN_SECONDS = 2.0
 _LONGEST_PAUSE_S = 30.0
 
 
 @contextmanager
-def shipping(project: Project, *, every: float = 1.0) -> Iterator[None]:
-    """Ship what is new, again and again, while the block lasts; nothing where no `stores.log` is declared.
+def shipping(project: Project, *, every: float = 1.0, leads: Leads = always) -> Iterator[None]:
+    """Ship what is new, again and again, while the block lasts and this process leads; nothing where no `stores.log` is
+    declared.
 
     While the place is away, or another process ships there, it is tried at longer and longer intervals. What is cut off
     at the end is shipped by the next one.
@@ -24,7 +27,7 @@ def shipping(project: Project, *, every: float = 1.0) -> Iterator[None]:
         yield
         return
     stopping = threading.Event()
-    arguments = (project, declared.get_secret_value(), stopping, every)
+    arguments = (project, declared.get_secret_value(), stopping, every, leads)
     thread = threading.Thread(target=_keep_shipping, args=arguments, daemon=True, name="shipping")
     thread.start()
     try:
@@ -34,12 +37,14 @@ def shipping(project: Project, *, every: float = 1.0) -> Iterator[None]:
         thread.join(_JOIN_SECONDS)
 
 
-def _keep_shipping(project: Project, to: str, stopping: threading.Event, every: float) -> None:
+def _keep_shipping(project: Project, to: str, stopping: threading.Event, every: float, leads: Leads) -> None:
     pause = every
     while not stopping.wait(pause):
+        if not leads():
+            continue
         try:
             with closing(project.shipper(to)) as shipper:
-                while True:
+                while leads():
                     shipper.ship()
                     pause = every
                     if stopping.wait(every):

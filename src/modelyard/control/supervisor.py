@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
-
 from modelyard.core import atomic_write, log_event
+from modelyard.operations.parts import RunningProcess, running, started_at
 
 from .errors import AlreadyRunning, StartFailed
 
@@ -28,15 +27,6 @@ class Part:
     command: Sequence[str]
     ready: Callable[[], bool]
     ready_seconds: float = 30.0
-
-
-@dataclass(frozen=True)
-class RunningProcess:
-    """A process as written to `processes.json`; `started` tells it from a later one with the same pid."""
-
-    name: str
-    pid: int
-    started: float
 
 
 class Supervisor:
@@ -139,21 +129,11 @@ class Supervisor:
 
     def _write_state(self) -> None:
         pids = {"supervisor": os.getpid(), **{name: child.pid for name, child in self._children.items()}}
-        state = [asdict(RunningProcess(name, pid, _started(pid))) for name, pid in pids.items()]
+        state = [asdict(RunningProcess(name, pid, started_at(pid))) for name, pid in pids.items()]
         atomic_write(self._folder / "processes.json", json.dumps(state).encode(), durable=False)
 
 
-def running(run_folder: Path) -> tuple[RunningProcess, ...]:
-    """The processes of a workspace that are alive now, whoever started them."""
-    try:
-        state = json.loads((run_folder / "processes.json").read_bytes())
-    except FileNotFoundError:
-        return ()
-    known = tuple(RunningProcess(**each) for each in state)
-    return tuple(each for each in known if _started(each.pid) == each.started)
-
-
-def stop_running(run_folder: Path, *, seconds: float = 2 * STOP_SECONDS) -> tuple[RunningProcess, ...]:
+def stop_running(run_folder: Path, *, seconds: float = 4 * STOP_SECONDS) -> tuple[RunningProcess, ...]:
     """End the supervisor of a workspace and what it left; returns what was running."""
     found = running(run_folder)
     for each in sorted(found, key=lambda process: process.name != "supervisor"):
@@ -171,14 +151,6 @@ def stop_running(run_folder: Path, *, seconds: float = 2 * STOP_SECONDS) -> tupl
 def python_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module under this interpreter."""
     return [sys.executable, "-m", module, *arguments]
-
-
-def _started(pid: int) -> float:
-    try:
-        process = psutil.Process(pid)
-        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.NoSuchProcess:
-        return 0.0
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

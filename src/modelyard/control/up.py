@@ -1,12 +1,13 @@
-"""`modelyard up`: the server and the control process of a project under one supervisor."""
+"""`modelyard up`: the server, the control process and the console of a project under one supervisor."""
 
 import signal
 import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from urllib.error import URLError
 
+from modelyard.operations.parts import console_answers
 from modelyard.wiring import Project, server_command
 
 from .ports import require_free_ports
@@ -14,25 +15,52 @@ from .supervisor import Part, Supervisor, python_command
 
 WATCH_SECONDS = 0.5
 
+PARTS = ("server", "control")
+"""What `up` can be told to start alone; the console is with the control process."""
 
-def up(project: Project, started: Callable[[str], None], *, control: bool = True) -> None:
+
+def up(
+    project: Project,
+    started: Callable[[Mapping[str, str | None]], None],
+    *,
+    only: str | None = None,
+    restarted: Callable[[str], None] = lambda _: None,
+) -> None:
     """Start the processes of a project and keep them running until Ctrl-C or `modelyard down`.
 
-    `started` is told the server's address once all of them are ready. PortInUse names the owner and the setting.
+    `started` is told the parts, each with its address or None, once all of them are ready; `restarted` the name of a
+    part that ended by itself and runs again. PortInUse names the owner and the setting.
     """
-    settings = project.settings.server
-    require_free_ports(settings.host, settings.ports | (project.settings.control.ports if control else {}))
-    project.publisher.publish()
-    project.features.materializer.materialize(project.clock.now(), incremental=True)
-    project.online.close()
+    serve, control = only in (None, "server"), only in (None, "control")
+    _require_ports(project, serve=serve, control=control)
+    if serve:
+        project.publisher.publish()
+        project.features.materializer.materialize(project.clock.now(), incremental=True)
+        project.online.close()
     stopping = _stop_on_signals()
     with Supervisor(project.run_folder) as supervisor:
-        supervisor.start(server_part(project))
+        parts: dict[str, str | None] = {}
+        if serve:
+            supervisor.start(server_part(project))
+            parts["server"] = f"http://{project.settings.server.host}:{project.settings.server.port}"
         if control:
+            parts["control"] = None
+            if (address := project.settings.control.address) is not None:
+                supervisor.start(_console_part(project, address))
+                parts["console"] = address
             supervisor.start(_control_part(project))
-        started(f"http://{settings.host}:{settings.port}")
+        started(parts)
         while not stopping.wait(WATCH_SECONDS):
-            supervisor.restart_ended()
+            for name in supervisor.restart_ended():
+                restarted(name)
+
+
+def _require_ports(project: Project, *, serve: bool, control: bool) -> None:
+    """PortInUse for whichever is taken of those that will be needed."""
+    server, own = project.settings.server, project.settings.control
+    require_free_ports(server.host, (server.ports if serve else {}) | (own.ports if control else {}))
+    if control and own.port is not None:
+        require_free_ports(own.host.strip("[]"), {"control.port": own.port})
 
 
 def server_part(project: Project, **ports: int) -> Part:
@@ -51,6 +79,12 @@ def _control_part(project: Project) -> Part:
     ready.unlink(missing_ok=True)
     command = python_command("modelyard.control", "--project", str(project.file.folder))
     return Part("control", command, ready.exists)
+
+
+def _console_part(project: Project, address: str) -> Part:
+    """A process of its own: a look that trains for an hour slows no page, and neither falls with the other."""
+    command = python_command("modelyard.console", "--project", str(project.file.folder))
+    return Part("console", command, lambda: console_answers(address) is not None)
 
 
 def _answers(url: str) -> bool:

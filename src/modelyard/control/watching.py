@@ -4,7 +4,7 @@ It has a thread and a project of its own, so that a training that takes an hour 
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from logging import WARNING
@@ -12,10 +12,16 @@ from pathlib import Path
 
 from modelyard.core import ModelyardError, log_event
 from modelyard.monitoring import AlertState
+from modelyard.storage import Transaction
 from modelyard.wiring import Project
+
+from .leading import Leads, always
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JOIN_SECONDS = 2.0
+
+Fence = Callable[[Transaction], None]
+"""Asked in a write transaction; what it raises stops the write."""
 
 
 def tell_held(project: Project, deployment: str) -> list[AlertState]:
@@ -49,10 +55,14 @@ class Watching:
 
 
 @contextmanager
-def watching(folder: Path, *, every: float = 1.0) -> Iterator[None]:
-    """Watch the project in a folder from a thread, while the block lasts."""
+def watching(folder: Path, *, every: float = 1.0, leads: Leads = always, fence: Fence | None = None) -> Iterator[None]:
+    """Watch the project in a folder from a thread, while the block lasts and this process leads.
+
+    `fence` is asked in each of its writes to the record store.
+    """
     stopping = threading.Event()
-    thread = threading.Thread(target=_watch, args=(folder, stopping, every), daemon=True, name="watching")
+    arguments = (folder, stopping, every, leads, fence)
+    thread = threading.Thread(target=_watch, args=arguments, daemon=True, name="watching")
     thread.start()
     try:
         yield
@@ -61,10 +71,12 @@ def watching(folder: Path, *, every: float = 1.0) -> Iterator[None]:
         thread.join(_JOIN_SECONDS)
 
 
-def _watch(folder: Path, stopping: threading.Event, every: float) -> None:
-    project = Project(folder)
+def _watch(folder: Path, stopping: threading.Event, every: float, leads: Leads, fence: Fence | None) -> None:
+    project = Project(folder, fence=fence)
     watching = Watching(project)
     while not stopping.wait(every):
+        if not leads():
+            continue
         try:
             changed = watching.look()
         except ModelyardError as error:

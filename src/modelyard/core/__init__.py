@@ -6,6 +6,7 @@ needs neither pays for neither.
 """
 
 from .clock import Clock, ManualClock, Micros, SystemClock, from_micros, to_micros
+from .documents import json_text
 from .errors import (
     Conflict,
     Damaged,
@@ -67,6 +68,7 @@ __all__ = [
     "digest_of",
     "from_micros",
     "is_name",
+    "json_text",
     "log_event",
     "nearest",
     "shown",

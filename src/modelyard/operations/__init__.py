@@ -3,7 +3,8 @@
 Owns what a command means. Does not own spelling or printing (`cli`), or the parts it asks (the rooms below).
 """
 
-from .contract import Call, Nothing, Operation, Option, carry_out, operation
+from .catalogue import catalogue
+from .contract import Call, Nothing, Operation, Option, carry_out, operation, options_of
 from .templates import write_template
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "Operation",
     "Option",
     "carry_out",
+    "catalogue",
     "operation",
+    "options_of",
     "write_template",
 ]

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
-from modelyard.access import Permission, Principal, authorize
+from modelyard.access import Permission, PermissionDenied, Principal, authorize
 from modelyard.wiring import Project
 
 Input = TypeVar("Input")
@@ -14,13 +14,15 @@ Input = TypeVar("Input")
 class Option:
     """How one field of an input is spelled on the command line: its help, whether it needs no `--name`, a short `-n`.
 
-    Used inside `Annotated[...]`. Fields without a default are required.
+    Used inside `Annotated[...]`. Fields without a default are required. `local` fields name what only this machine
+    has, a file or an address to ask from here, and cannot be sent to a remote control plane; they have a default.
     """
 
     help: str
     positional: bool = False
     flag: str | None = None
     short: str | None = None
+    local: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,13 @@ class Nothing:
     """The input of operations that need none."""
 
 
+def options_of(input_type: type) -> dict[str, Option]:
+    """How each field of an input is spelled; one that no command line has needs no help."""
+    hints = get_type_hints(input_type, include_extras=True)
+    annotated = {name: hint for name, hint in hints.items() if get_origin(hint) is Annotated}
+    return {name: get_args(annotated[name])[1] if name in annotated else Option("") for name in hints}
+
+
 def operation(
     noun: str, verb: str, permission: Permission, *, local: bool = False
 ) -> Callable[[Callable[[Call[Input]], Any]], Operation[Input]]:
@@ -71,7 +80,27 @@ def operation(
     return make
 
 
-def carry_out(operation: Operation[Input], project: Project, given: Input) -> Any:
-    """Carry out an operation for the project's principal, when its policy allows."""
-    authorize(project.principal, operation.permission)
-    return operation.run(Call(project, given, project.principal))
+def carry_out(
+    operation: Operation[Input], project: Project, given: Input, *, principal: Principal | None = None
+) -> Any:
+    """Carry out an operation for a principal, by default the project's own, when its policy allows.
+
+    A principal that is for some deployments only is refused whatever is not about one of these.
+    """
+    caller = principal or project.principal
+    authorize(caller, operation.permission)
+    if caller.deployments:
+        _require_deployment(caller, operation, given)
+    return operation.run(Call(project, given, caller))
+
+
+def _require_deployment(caller: Principal, operation: Operation[Any], given: object) -> None:
+    deployment = getattr(given, "deployment", None)
+    if isinstance(deployment, str):
+        authorize(caller, operation.permission, deployment=deployment)
+        return
+    raise PermissionDenied(
+        f"The key '{caller.name}' is for {', '.join(caller.deployments)} only, and '{operation.name}' is about more.",
+        context={"principal": caller.name, "operation": operation.name},
+        remedy="Name the deployment, where the command takes one, or use a key without --deployment.",
+    )

@@ -40,7 +40,9 @@ class RunSmoke:
     """Which deployment to ask its golden rows, and where."""
 
     deployment: Annotated[str | None, Option("Deployment; by default the one in staging.", positional=True)] = None
-    url: Annotated[str | None, Option("Server to ask, http://HOST:PORT; by default the project's own.")] = None
+    url: Annotated[str | None, Option("Server to ask, http://HOST:PORT; by default the project's own.", local=True)] = (
+        None
+    )
     wait: Annotated[float, Option("Seconds to wait until the server has the version.")] = 30.0
 
 

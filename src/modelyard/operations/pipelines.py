@@ -40,7 +40,7 @@ class RunPipeline:
     name: Annotated[str | None, Option("Pipeline.", positional=True)] = None
     param: Annotated[tuple[str, ...], Option("Parameter as name=value; repeat for more.", flag="-p")] = ()
     pipeline: Annotated[str | None, Option("The pipeline, as a flag.")] = None
-    params: Annotated[Path | None, Option("YAML file of parameters; -p goes before it.")] = None
+    params: Annotated[Path | None, Option("YAML file of parameters; -p goes before it.", local=True)] = None
     engine: Annotated[str | None, Option("Where steps run: local or ray; by default what modelyard.yaml says.")] = None
     start: Annotated[str | None, Option("Only this step and what follows from it.", flag="--from")] = None
     end: Annotated[str | None, Option("Only this step and what it needs.", flag="--to")] = None

@@ -15,6 +15,7 @@ from modelyard.core import ModelyardError, SystemClock, to_micros
 from modelyard.wiring import Project
 
 from .contract import Call, Nothing, operation
+from .parts import parts_of
 
 _REMEDY = "Make well what is wrong above, then look again: modelyard doctor."
 TELEMETRY_SWITCHES = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
@@ -38,7 +39,7 @@ def show_config(call: Call[Nothing]) -> Any:
 
 @operation("status", "", Permission.READ)
 def status(call: Call[Nothing]) -> Any:
-    """What is live, what is on trial, which servers beat, what fires."""
+    """What runs and how it is, what is live, what is on trial, which servers beat, what fires."""
     project, deployments = call.project, {}
     for name in project.settings.deployments:
         route, rollout = project.rollouts.route(name), project.rollouts.state(name)
@@ -53,7 +54,13 @@ def status(call: Call[Nothing]) -> Any:
     now = to_micros(SystemClock().now())
     servers = [{"server": each.server, "address": each.address, "pid": each.pid} for each in project.feed.statuses(now)]
     firing = [state.alert.message for state in project.alerts.firing()]
-    return {"project": project.settings.project, "deployments": deployments, "servers": servers, "alerts": firing}
+    return {
+        "project": project.settings.project,
+        "parts": parts_of(project),
+        "deployments": deployments,
+        "servers": servers,
+        "alerts": firing,
+    }
 
 
 @operation("doctor", "", Permission.READ, local=True)

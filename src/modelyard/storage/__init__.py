@@ -1,11 +1,22 @@
 """Stores: where decisions are kept (records) and where bytes are kept (artifacts).
 
-Owns the two contracts, their drivers and the migrations. Does not own what is kept: each room has its own kinds of
-documents and its own streams.
+Owns the two contracts, their drivers and the migrations, and leases on them. Does not own what is kept: each room has
+its own kinds of documents and its own streams.
 """
 
 from .contract import ArtifactStore, ArtifactStream, Body, Document, Entry, RecordStore, Snapshot, Transaction
-from .errors import ArtifactDamaged, ArtifactMissing, RevisionConflict, StoreUnavailable, UnknownStore, UnsafeTree
+from .errors import (
+    ArtifactDamaged,
+    ArtifactMissing,
+    LeaseLost,
+    LeaseTaken,
+    RevisionConflict,
+    StoreUnavailable,
+    UnknownStore,
+    UnsafeTree,
+)
+from .fenced import FencedRecordStore
+from .lease import Lease, LeaseRecord
 from .open import open_artifact_store, open_record_store
 
 __all__ = [
@@ -16,6 +27,11 @@ __all__ = [
     "Body",
     "Document",
     "Entry",
+    "FencedRecordStore",
+    "Lease",
+    "LeaseLost",
+    "LeaseRecord",
+    "LeaseTaken",
     "RecordStore",
     "RevisionConflict",
     "Snapshot",

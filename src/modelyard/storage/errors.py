@@ -21,6 +21,18 @@ class RevisionConflict(Conflict):
     code = "REVISION_CONFLICT"
 
 
+class LeaseTaken(Conflict):
+    """Another process does this now."""
+
+    code = "LEASE_TAKEN"
+
+
+class LeaseLost(Conflict):
+    """Another process does this now, which this one did before."""
+
+    code = "LEASE_LOST"
+
+
 class ArtifactMissing(NotFound):
     """No bytes are stored under this digest."""
 

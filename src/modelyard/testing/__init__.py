@@ -11,16 +11,26 @@ if TYPE_CHECKING:
     from .artifacts import ArtifactStoreSuite
     from .engines import EngineSuite
     from .executors import ExecutorSuite
+    from .leases import LeaseSuite
     from .online import OnlineStoreSuite
     from .records import RecordStoreSuite
     from .streams import StreamSuite
 
-__all__ = ["ArtifactStoreSuite", "EngineSuite", "ExecutorSuite", "OnlineStoreSuite", "RecordStoreSuite", "StreamSuite"]
+__all__ = [
+    "ArtifactStoreSuite",
+    "EngineSuite",
+    "ExecutorSuite",
+    "LeaseSuite",
+    "OnlineStoreSuite",
+    "RecordStoreSuite",
+    "StreamSuite",
+]
 
 _HOMES = {
     "ArtifactStoreSuite": "artifacts",
     "EngineSuite": "engines",
     "ExecutorSuite": "executors",
+    "LeaseSuite": "leases",
     "OnlineStoreSuite": "online",
     "RecordStoreSuite": "records",
     "StreamSuite": "streams",

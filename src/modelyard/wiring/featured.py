@@ -28,7 +28,10 @@ class FeaturedProject(WatchedProject):
 
     @cached_property
     def online(self) -> OnlineStore:
-        """The online store, for writing."""
+        """The online store, for writing; that of the project which this one was made of, if any."""
+        if self._lender is not None:
+            with self._lender._lending:
+                return self._lender.online
         return open_online_store(self.settings.stores.online.get_secret_value(), self.online_folder)
 
     def online_address(self) -> Path | None:

@@ -218,8 +218,9 @@ class Project(FeaturedProject):
             self._vouch()
             self.audit.recorded = 0
         for name in ("records", "online"):
-            if name in made:
-                made.pop(name).close()
+            store = made.pop(name, None)
+            if store is not None and (name != "online" or self._lender is None):
+                store.close()
 
     def _vouch(self) -> None:
         """A checkpoint of what this process and its workers have recorded; nothing that was done fails with it."""

@@ -1,12 +1,14 @@
 """The sections of `modelyard.yaml` that belong to no single room."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from modelyard.access import Role
+from modelyard.access import Role, is_loopback
 from modelyard.core import Digest, InvalidInput
+from modelyard.core.durations import Duration
 from modelyard.core.settings import Section
 from modelyard.history import TOPIC
 from modelyard.inference import Task
@@ -84,15 +86,56 @@ class ServerSettings(Section):
 
 
 class ControlSettings(Section):
-    """The control process."""
+    """The control process, and the console with the control API."""
 
+    host: str = Field("127.0.0.1", description="Address that the console and the control API listen on.")
+    port: int | None = Field(
+        8090, ge=1, le=65535, description="Port of the console and the control API; null: modelyard up starts none."
+    )
+    authentication: bool = Field(
+        default=False,
+        description="Ask for an API key, or a session that began with one, on every request to the console and the "
+        "control API; false: whoever reaches it over loopback is the user that runs it.",
+    )
+    hosts: tuple[str, ...] = Field(
+        (), description="Names, besides its address, under which browsers and clients may call the console."
+    )
+    certificate: Path | None = Field(None, description="TLS certificate of the console (PEM, with its chain).")
+    private_key: Path | None = Field(None, description="Private key of that certificate (PEM).")
     metrics_port: int | None = Field(
         8083, ge=1, le=65535, description="Port of /metrics of monitoring and alerts, on server.host; null: none."
     )
+    lease: Duration = Field(
+        timedelta(seconds=15),
+        description="How long the leader of several control processes may be silent before another takes over.",
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        """What other machines can reach knows who asks, and nobody on the way reads it."""
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key go together")
+        if self.lease < timedelta(seconds=1):
+            raise ValueError("a lease lasts a second at least")
+        if is_loopback(self.host):
+            return self
+        if not self.authentication:
+            raise ValueError(f"to listen on {self.host}, beyond this machine, takes authentication: true")
+        if self.certificate is None:
+            raise ValueError(f"to listen on {self.host}, beyond this machine, takes a certificate and private_key")
+        return self
+
+    @property
+    def address(self) -> str | None:
+        """Where the console is, for a browser; None without one."""
+        if self.port is None:
+            return None
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.certificate is None else 'https'}://{host}:{self.port}"
 
     @property
     def ports(self) -> dict[str, int]:
-        """The ports that are wanted, by the setting that changes each."""
+        """The port for scrapes, by the setting that changes it; the console's stands on an address of its own."""
         return {} if self.metrics_port is None else {"control.metrics_port": self.metrics_port}
 
 

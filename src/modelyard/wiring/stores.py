@@ -1,8 +1,10 @@
 """Where a project keeps things: its file, its folders, its stores, its keys."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
+from typing import Self
 
 from modelyard.access import Principal, local_principal
 from modelyard.audit import AuditLog, Checkpoints, Sink, open_sink
@@ -14,7 +16,14 @@ from modelyard.core import (
 )
 from modelyard.data import Versions
 from modelyard.inference import Trust
-from modelyard.storage import ArtifactStore, RecordStore, open_artifact_store, open_record_store
+from modelyard.storage import (
+    ArtifactStore,
+    FencedRecordStore,
+    RecordStore,
+    Transaction,
+    open_artifact_store,
+    open_record_store,
+)
 from modelyard.tracking import Evaluations, Tracker
 
 from .keys import KEYS_FOLDER, ProjectKeys
@@ -33,14 +42,41 @@ class ProjectStores:
         principal: Principal | None = None,
         environment: Mapping[str, str] | None = None,
         seed: int = 0,
+        fence: Callable[[Transaction], None] | None = None,
     ) -> None:
-        """The project whose `modelyard.yaml` stands at `path`. Nothing is created before it is needed."""
+        """The project whose `modelyard.yaml` stands at `path`. Nothing is created before it is needed.
+
+        `fence` is asked in every write transaction of the record store, and what it raises stops the write.
+        """
         self.file = load_project_file(Path(path), environment)
         self._environment = environment
         self.clock = clock or SystemClock()
         self.ids = ids or SystemIds()
         self.principal = principal or local_principal(self.settings.security.roles)
         self.seed = seed
+        self._fence = fence
+        self._lender: Self | None = None
+        self._lending = Lock()
+
+    def another(
+        self, *, principal: Principal | None = None, fence: Callable[[Transaction], None] | None = None
+    ) -> Self:
+        """The same project once more, read anew, for another thread or another caller; close it before this one.
+
+        Its stores are its own, except the online store, which is safe for many threads, and which a process can open
+        but once where it is embedded: that is this project's.
+        """
+        found = type(self)(
+            self.file.folder,
+            clock=self.clock,
+            ids=self.ids,
+            principal=principal or self.principal,
+            environment=self._environment,
+            seed=self.seed,
+            fence=fence,
+        )
+        found._lender = self._lender or self
+        return found
 
     @property
     def settings(self) -> ProjectFile:
@@ -79,7 +115,7 @@ class ProjectStores:
         url = declared.get_secret_value() if declared else f"sqlite:///{self.workspace / 'records.db'}"
         store = open_record_store(url)
         store.migrate()
-        return store
+        return store if self._fence is None else FencedRecordStore(store, self._fence)
 
     @cached_property
     def artifacts(self) -> ArtifactStore:

@@ -1,0 +1,101 @@
+"""Sessions: a person signs in with an API key once, and the browser carries a cookie instead."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+
+from modelyard.access import KeyRing, NotAuthenticated, Principal, Role, StoredKey, token_digest
+from modelyard.core import Clock, Micros, to_micros
+from modelyard.storage import RecordStore, Snapshot
+from modelyard.wiring import KEYS
+
+KIND = "session"
+"""The kind of the documents that sessions are stored as, under the digest of their token."""
+
+LASTS = timedelta(hours=12)
+"""How long a session lasts, however often it is used."""
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A session at rest. Its token is with the browser alone."""
+
+    key_id: str
+    began_us: Micros
+    expires_us: Micros
+
+
+class Sessions:
+    """Who holds a key, and who holds the token of a session that began with one.
+
+    A session ends when it is twelve hours old, when its holder leaves, and with its key: that is asked each time. Any
+    console of the record store knows it. Safe for several threads.
+    """
+
+    def __init__(self, records: RecordStore, clock: Clock, pepper: bytes) -> None:
+        self._records = records
+        self._clock = clock
+        self._pepper = pepper
+
+    def holder(self, key: str) -> Principal:
+        """Who holds an API key; NotAuthenticated when nobody does, or not any more."""
+        with self._records.snapshot() as view:
+            keys = [msgspec.convert(each.body, StoredKey) for each in view.scan(KEYS)]
+        return self._ring(keys).authenticate(key, self._now())
+
+    def begin(self, key: str) -> tuple[str, Principal]:
+        """A session for the holder of a key: its token, 256 random bits, and who that is."""
+        principal = self.holder(key)
+        token, now = secrets.token_hex(32), self._clock.now()
+        session = Session(principal.name, to_micros(now), to_micros(now + LASTS))
+        with self._records.transaction() as tx:
+            for each in tx.scan(KIND):
+                if each.body["expires_us"] <= session.began_us:
+                    tx.delete(KIND, each.key)
+            tx.put(KIND, self._digest(token), msgspec.to_builtins(session))
+        return token, principal
+
+    def of(self, token: str) -> Principal:
+        """Whose session a token is; NotAuthenticated when it is over."""
+        with self._records.snapshot() as view:
+            session = self._stored(view, token)
+            key = view.get(KEYS, session.key_id) if session is not None else None
+        if session is None or key is None or session.expires_us <= self._now():
+            raise _over()
+        stored = msgspec.convert(key.body, StoredKey)
+        if not _counts(stored, self._now()):
+            raise _over()
+        return Principal(stored.key_id, (Role(stored.role),), "key", stored.deployments)
+
+    def end(self, token: str) -> None:
+        """End a session; ending none does nothing."""
+        with self._records.transaction() as tx:
+            tx.delete(KIND, self._digest(token))
+
+    def csrf(self, token: str) -> str:
+        """What pages of a session send along with changes. Who cannot read the pages cannot know it."""
+        return hmac.new(self._pepper, f"csrf:{token}".encode(), hashlib.sha256).hexdigest()
+
+    def _stored(self, view: Snapshot, token: str) -> Session | None:
+        document = view.get(KIND, self._digest(token))
+        return None if document is None else msgspec.convert(document.body, Session)
+
+    def _digest(self, token: str) -> str:
+        return token_digest(token, self._pepper)
+
+    def _ring(self, keys: Sequence[StoredKey]) -> KeyRing:
+        return KeyRing((each for each in keys if each.revoked_us is None), self._pepper)
+
+    def _now(self) -> Micros:
+        return to_micros(self._clock.now())
+
+
+def _counts(key: StoredKey, now: Micros) -> bool:
+    return key.revoked_us is None and (key.expires_us is None or now < key.expires_us)
+
+
+def _over() -> NotAuthenticated:
+    return NotAuthenticated("The session is over.", code="SESSION_OVER", remedy="Sign in again, with an API key.")

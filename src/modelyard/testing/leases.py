@@ -1,0 +1,95 @@
+"""What a lease must be on every record store."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from modelyard.core import ManualClock
+from modelyard.storage import FencedRecordStore, Lease, LeaseLost, LeaseTaken, RecordStore
+
+_LASTS = timedelta(seconds=15)
+
+
+class LeaseSuite(ABC):
+    """Promises of `storage.Lease`. Subclasses give migrated stores of one database."""
+
+    @abstractmethod
+    @pytest.fixture
+    def open_store(self) -> Callable[[], RecordStore]:
+        """Opens a store of this test's own database; every call opens the same database anew."""
+
+    @pytest.fixture
+    def clock(self) -> ManualClock:
+        """A clock that stands still until it is moved."""
+        return ManualClock(datetime(2026, 1, 5, 12, tzinfo=UTC))
+
+    @pytest.fixture
+    def new_lease(self, open_store: Callable[[], RecordStore], clock: ManualClock) -> Callable[[], Lease]:
+        """Makes another one that asks for the same lease, over a store of its own."""
+        return lambda: Lease(open_store(), "leader", clock, lasts=_LASTS)
+
+    def test_one_holds_it(self, new_lease: Callable[[], Lease]) -> None:
+        """The second is refused as long as the first one renews, and told by whom; taking twice is holding on."""
+        first, second = new_lease(), new_lease()
+        assert first.holder() is None
+        assert (first.take(), second.take(), first.take()) == (True, False, True)
+        held = second.holder()
+        assert held is not None
+        assert (held.epoch, first.epoch, second.epoch) == (1, 1, 0)
+        with pytest.raises(LeaseTaken, match=f"held by process {held.pid}"), second.kept():
+            pytest.fail("held twice")
+
+    def test_who_is_silent_loses_it(self, new_lease: Callable[[], Lease], clock: ManualClock) -> None:
+        """Not a moment before it has run out; each holder has an epoch of its own, and the first one has lost it."""
+        first, second = new_lease(), new_lease()
+        assert first.take()
+        clock.advance(_LASTS - timedelta(seconds=1))
+        assert not second.take()
+        assert first.renew()
+        clock.advance(_LASTS - timedelta(seconds=1))
+        assert not second.take()
+        clock.advance(timedelta(seconds=1))
+        assert second.take()
+        assert (second.epoch, first.renew(), first.take()) == (2, False, False)
+
+    def test_it_is_handed_over(self, new_lease: Callable[[], Lease]) -> None:
+        """Who gives it back keeps nobody waiting; who does not hold it gives nothing back."""
+        first, second = new_lease(), new_lease()
+        with first.kept():
+            second.release()
+            assert not second.take()
+        assert second.holder() is None
+        assert second.take()
+        assert second.epoch == 2
+        assert not first.renew()
+
+    def test_what_a_former_holder_writes_is_refused(
+        self, new_lease: Callable[[], Lease], open_store: Callable[[], RecordStore], clock: ManualClock
+    ) -> None:
+        """In the very transaction, whole, though it has not noticed yet; reading is nobody's privilege."""
+        first, second = new_lease(), new_lease()
+        assert first.take()
+        fenced = FencedRecordStore(open_store(), first.check)
+        with fenced.transaction() as tx:
+            tx.put("thing", "a", {"x": 1})
+        clock.advance(_LASTS)
+        assert second.take()
+        with pytest.raises(LeaseLost, match="no longer held here"), fenced.transaction() as tx:
+            tx.put("thing", "a", {"x": 2})
+        with fenced.snapshot() as view:
+            document = view.get("thing", "a")
+        assert document is not None
+        assert dict(document.body) == {"x": 1}
+
+    def test_many_at_once_have_one_winner(self, new_lease: Callable[[], Lease], clock: ManualClock) -> None:
+        """Five rounds of four that ask at once, each after the one before was silent for too long."""
+        for round_ in range(1, 6):
+            asking = [new_lease() for _ in range(4)]
+            with ThreadPoolExecutor(4) as pool:
+                won = list(pool.map(Lease.take, asking))
+            assert won.count(True) == 1
+            assert asking[won.index(True)].epoch == round_
+            clock.advance(_LASTS)
