@@ -213,9 +213,11 @@ def _settings(path: str, field: FieldInfo) -> Iterator[str]:
         for field_name, each in model.model_fields.items():
             name = each.alias or field_name
             inner = f"{path}.NAME.{name}" if named else f"{path}.{name}"
-            if list(_models(each.annotation)):
+            inside = list(_models(each.annotation))
+            if inside:
                 yield _row(f"`{inner}`", _value(each), _default(each), _description(each))
-            yield from _settings(inner, each)
+            if all(further is not model for _, further in inside):  # of itself nothing new is to be told
+                yield from _settings(inner, each)
 
 
 def _models(annotation: Any, *, named: bool = False) -> Iterator[tuple[bool, type[BaseModel]]]:

@@ -22,6 +22,8 @@ BAD_CANDIDATE_FROM = datetime(2013, 8, 20, tzinfo=START.tzinfo)
 ROLLOUT_EVERY = timedelta(hours=12)
 FOLLOW_SECONDS = 10.0
 NAMED = 4
+UNTOLD = ("training", "gated", "rolled_back")
+"""Transitions of the loop that say nothing of their own: the next one does, or the rollout did."""
 
 
 @dataclass
@@ -91,7 +93,7 @@ class Year:
             self._note("resolved" if state.until else "alert", state.alert.message)
         for event in happened.loops:
             self.progress.retrained += event.kind == "registered"
-            if event.kind != "rolled_back":  # the rollout said why
+            if event.kind not in UNTOLD:
                 self._note({"triggered": "retraining", "rollout": "canary"}.get(event.kind, event.kind), event.detail)
         await self._followed()
 
