@@ -52,10 +52,10 @@ def paired_difference(
     ends = mean_interval(better, level=level)
     if ends is None:
         return None
-    values = [float(_losses(metric, each, y).mean()) for each in (one, other)]
+    first, second = (float(_losses(metric, each, y).mean()) for each in (one, other))
     if metric == "accuracy":
-        values = [1 - each for each in values]
-    return PairedDifference(*values, float(better.mean()), *ends, len(y))
+        first, second = 1 - first, 1 - second
+    return PairedDifference(first, second, float(better.mean()), *ends, len(y))
 
 
 def _of_areas(
