@@ -71,7 +71,9 @@ def test_a_week_of_decay_is_judged_alerted_and_retrained_once(project: Project) 
     assert (window.requests, window.verdict) == (400, "fail")
     assert "pages" in window.drifted
     assert {state.alert.name for state in happened.alerts} >= {"drift_score"}
-    assert [event.kind for event in happened.loops] == ["triggered", "registered", "rollout", "promoted"]
+    assert [event.kind for event in happened.loops] == [
+        "triggered", "training", "gated", "registered", "rollout", "promoted",
+    ]  # fmt: skip
     route = project.rollouts.route("shop")
     assert route is not None
     assert route.live.version == "2"
