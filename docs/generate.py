@@ -8,7 +8,7 @@ import pkgutil
 import sys
 import types
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import Enum
 from importlib import import_module
 from inspect import cleandoc
@@ -41,6 +41,7 @@ _KINDS: Mapping[Any, str] = {
     timedelta: "duration",
     date: "date",
     datetime: "instant",
+    time: "time of the day, as '22:00'",
     type(None): "null",
 }
 

@@ -137,7 +137,7 @@ def test_a_candidate_that_misses_its_gate_is_rejected(yard: Yard) -> None:
     yard.auc = 0.5
     yard.saw(**DRIFTED)
     assert told(yard.loop.tick())[-1] == ("rejected", "auc 0.5000 (at least 0.8)")
-    assert (yard.loop.state("fraud").state, yard.tracker.count, yard.live()) == ("idle", 1, "1")
+    assert (yard.loop.state("fraud").state, yard.numbers.count, yard.live()) == ("idle", 1, "1")
 
 
 def test_a_pipeline_that_registers_nothing_is_rejected(yard: Yard) -> None:

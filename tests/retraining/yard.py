@@ -11,6 +11,7 @@ from modelyard.access import local_principal
 from modelyard.audit import AuditLog, Intents
 from modelyard.bundling import BuiltBundle
 from modelyard.core import Judgement, ManualClock, SeededIds, Verdict
+from modelyard.core.ids import IdSource
 from modelyard.history import PredictionLog
 from modelyard.inference import load_bundle
 from modelyard.monitoring import AlertBook, AlertSettings, FeatureDrift, Monitors, MonitorSettings, Window
@@ -20,6 +21,7 @@ from modelyard.retraining import Retraining, RetrainingSettings
 from modelyard.rollout import INTENT, DeploymentSettings, Rollouts, RoutePublisher
 from modelyard.routing import FeedFolder
 from modelyard.storage import open_artifact_store, open_record_store
+from modelyard.tracking import RegisteredModels
 
 from ..rollout.yard import Numbers
 
@@ -30,12 +32,23 @@ DAY = timedelta(days=1)
 class Yard:
     """One model with its deployment, pipeline and policy, over real stores."""
 
-    def __init__(self, folder: Path, clock: ManualClock, built: BuiltBundle) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: ManualClock,
+        built: BuiltBundle,
+        *,
+        tracker: RegisteredModels | None = None,
+        ids: IdSource | None = None,
+    ) -> None:
+        """`ids`: other than seeded ones where several processes make some."""
         self.folder, self.clock, self.built = folder, clock, built
         self.records = open_record_store(f"sqlite:///{folder / 'records.db'}")
         self.records.migrate()
         self.audit = AuditLog(self.records, clock)
-        self.tracker = Numbers()
+        self.numbers = Numbers()
+        self.tracker = tracker or self.numbers
+        self.ids = ids
         self.registry = Registry(
             self.records, self.audit, open_artifact_store(str(folder / "artifacts")), self.tracker, clock
         )
@@ -48,7 +61,7 @@ class Yard:
             {},
             authentication=False,
         )
-        self.intents = Intents(self.records, self.audit, clock, SeededIds(0), {INTENT: publisher})
+        self.intents = Intents(self.records, self.audit, clock, ids or SeededIds(0), {INTENT: publisher})
         self.log = PredictionLog(folder / "journal", folder / "log")
         self.policy: dict[str, Any] = {"pipeline": "training", "deployment": "d", "cooldown": "7d", "schedule": None}
         self.strategy: dict[str, Any] = {"strategy": "all-at-once"}
@@ -62,7 +75,14 @@ class Yard:
         """The loop as a new process makes it."""
         deployment = DeploymentSettings.model_validate({"model": "fraud@production", **self.strategy})
         self.rollouts = Rollouts(
-            self.records, self.intents, self.registry, self.feed, self.log, self.clock, SeededIds(1), {"d": deployment}
+            self.records,
+            self.intents,
+            self.registry,
+            self.feed,
+            self.log,
+            self.clock,
+            self.ids or SeededIds(1),
+            {"d": deployment},
         )
         bundle = load_bundle(self.built.path)
         watched = {"d": MonitorSettings(metric="auc", min_labels=100)}
@@ -96,7 +116,7 @@ class Yard:
         @step(kind="register")
         def register(metrics: dict[str, float], gates: list[Judgement]) -> int | None:
             """A version with what its gates said."""
-            return self.version(gates) if self.registers else None
+            return self.version(gates, run_id) if self.registers else None
 
         @pipeline
         def training(as_of: object, rounds: int = 1, window: object = None) -> None:
@@ -106,12 +126,12 @@ class Yard:
 
         return run_pipeline(training, params, RunContext(run_id, self.clock, 0, None), self.records)  # type: ignore[arg-type]  # no step asks for services
 
-    def version(self, gates: list[Judgement] | None = None) -> int:
-        """Register one more version."""
+    def version(self, gates: list[Judgement] | None = None, once: str | None = None) -> int:
+        """Register one more version; of one act only one."""
         gates = [Judgement(Verdict.PASS)] if gates is None else gates
         return self.registry.register(
             "fraud", principal=ME, source="models:/m", run="r", bundle=self.built.path, digest=self.built.digest,
-            gates=gates,
+            gates=gates, once=None if once is None else f"{once}/register",
         ).number  # fmt: skip
 
     def live(self) -> str | None:

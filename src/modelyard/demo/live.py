@@ -39,12 +39,15 @@ class Progress:
 class Year:
     """One run through the year. The control plane is this process; its clock is moved by the timeline."""
 
-    def __init__(self, project: Project, clock: ManualClock, clients: Clients, screen: Screen) -> None:
+    def __init__(
+        self, project: Project, clock: ManualClock, clients: Clients, screen: Screen, *, bad_candidate: bool = True
+    ) -> None:
+        """`bad_candidate`: whether one is sent on purpose, for a canary to catch."""
         self._project = project
         self._clock = clock
         self._clients = clients
         self._screen = screen
-        self.progress = Progress()
+        self.progress = Progress(bad_candidate_caught=not bad_candidate)
         self._next_rollout_tick = START
         self._next_bad_candidate = BAD_CANDIDATE_FROM
         self._route = project.rollouts.route(DEPLOYMENT)
