@@ -197,7 +197,7 @@ def _case(built: BuiltBundle, examples: int, steps: int) -> None:
 
 def test_a_loop_keeps_its_promises_whatever_happens(built: BuiltBundle) -> None:
     """A few ways through."""
-    _case(built, 6, 25)
+    _case(built, 3, 20)
 
 
 @pytest.mark.long
@@ -211,10 +211,12 @@ WEEKS = ({}, DRIFTED, {}, DECAYED, DRIFTED, {})
 """What a disturbed and an undisturbed loop see, week by week; the candidate of the fourth is too bad."""
 
 
-def lived(folder: Path, built: BuiltBundle, kills: list[int]) -> dict[str, Any]:
-    """Where a loop is after these weeks that was killed at these moments, each time by another process."""
+def lived(folder: Path, built: BuiltBundle, kills: list[int]) -> tuple[dict[str, Any], int]:
+    """Where a loop is after these weeks that was killed at these moments, and how often it was; each time another
+    process goes on.
+    """
     folder.mkdir()
-    clock = ManualClock(NOON)
+    clock, killed = ManualClock(NOON), 0
     yard = Yard(folder, clock, built, ids=SystemIds())
     yard.rollouts.start("d", yard.version(), ME)
     for number, changes in enumerate(WEEKS):
@@ -226,6 +228,7 @@ def lived(folder: Path, built: BuiltBundle, kills: list[int]) -> dict[str, Any]:
             with dying(kills.pop()):
                 yard.loop.tick()
                 break
+            killed += 1
             yard.intents.reconcile()
             yard.restarted()
         yard.restarted().tick()
@@ -239,14 +242,15 @@ def lived(folder: Path, built: BuiltBundle, kills: list[int]) -> dict[str, Any]:
         "audited": [e.body["action"] for e in yard.audit.entries() if e.body["action"].startswith("loop.")],
     }
     yard.records.close()
-    return told
+    return told, killed
 
 
 def test_a_loop_that_is_killed_again_and_again_ends_as_one_that_is_not(tmp_path: Path, built: BuiltBundle) -> None:
     """At every third moment around a commit: the same history, to the letter, the same versions, the same audit."""
-    undisturbed = lived(tmp_path / "undisturbed", built, [])
+    undisturbed, _ = lived(tmp_path / "undisturbed", built, [])
     assert [kind for _, _, kind, _ in undisturbed["history"]].count("triggered") == 3
     assert (undisturbed["live"], undisturbed["runs"]) == ("3", [f"fraud-{number:06d}" for number in (1, 2, 3)])
-    for seed in range(3):
-        kills = [1 + seed + 3 * each for each in range(14)]
-        assert lived(tmp_path / str(seed), built, kills) == undisturbed
+    for seed in range(2):
+        told, killed = lived(tmp_path / str(seed), built, [1 + seed + 3 * each for each in range(14)])
+        assert killed >= 6
+        assert told == undisturbed

@@ -15,7 +15,8 @@ from modelyard.core.ids import IdSource
 from modelyard.history import PredictionLog
 from modelyard.inference import load_bundle
 from modelyard.monitoring import AlertBook, AlertSettings, FeatureDrift, Monitors, MonitorSettings, Window
-from modelyard.pipelines import PipelineRun, RunContext, find_run, gate, pipeline, run_pipeline, step
+from modelyard.pipelines import Engine, PipelineRun, Place, find_run, gate, pipeline, step
+from modelyard.pipelines.running.here import Here
 from modelyard.registry import Projector, Registry
 from modelyard.retraining import Retraining, RetrainingSettings
 from modelyard.rollout import INTENT, DeploymentSettings, Rollouts, RoutePublisher
@@ -27,6 +28,31 @@ from ..rollout.yard import Numbers
 
 ME = local_principal()
 DAY = timedelta(days=1)
+
+
+class Once(Numbers):
+    """Of one act it gives one number, as MLflow does, which keeps what was told it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: dict[str, int] = {}
+
+    def create(
+        self,
+        model: str,
+        source: str,
+        run_id: str | None,
+        tags: Mapping[str, str] | None = None,
+        description: str = "",
+        *,
+        once: str | None = None,
+    ) -> int:
+        if once is not None and once in self.given:
+            return self.given[once]
+        number = super().create(model, source, run_id, tags, description)
+        if once is not None:
+            self.given[once] = number
+        return number
 
 
 class Yard:
@@ -46,7 +72,7 @@ class Yard:
         self.records = open_record_store(f"sqlite:///{folder / 'records.db'}")
         self.records.migrate()
         self.audit = AuditLog(self.records, clock)
-        self.numbers = Numbers()
+        self.numbers = Once()
         self.tracker = tracker or self.numbers
         self.ids = ids
         self.registry = Registry(
@@ -124,7 +150,11 @@ class Yard:
             metrics = evaluate(as_of)
             register(metrics, [gate(metrics, {"auc": 0.8})] if self.gated else [])
 
-        return run_pipeline(training, params, RunContext(run_id, self.clock, 0, None), self.records)  # type: ignore[arg-type]  # no step asks for services
+        store = open_artifact_store(str(self.folder / "artifacts"))
+        place = Place(
+            self.records, store, self.folder, self.folder, self.clock, Here(store, None), frozen=True,  # type: ignore[arg-type]  # no step asks for services
+        )  # fmt: skip
+        return Engine(place).run(training, params, run_id, cache=False)
 
     def version(self, gates: list[Judgement] | None = None, once: str | None = None) -> int:
         """Register one more version; of one act only one."""
