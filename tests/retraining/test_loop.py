@@ -173,6 +173,66 @@ def test_a_pipeline_that_cannot_run_ends_the_cycle(yard: Yard, params: dict[str,
     assert yard.loop.tick() == []
 
 
+def test_a_training_that_failed_is_tried_again_once_after_five_minutes(yard: Yard) -> None:
+    """Under the same run id; when it fails again the cycle has failed, and the budget knows what both computed."""
+    yard.auc = "none"  # type: ignore[assignment]  # the gate compares it with a number, and raises
+    yard.loop.trigger("fraud", "by hand", ME)
+    *_, event = yard.loop.tick()
+    assert (event.kind, event.evidence["attempt"], event.evidence["run"]) == ("retrying", 1, "fraud-000001")
+    assert event.detail.endswith("It is tried again at 2026-01-05T12:05:00+00:00.")
+    told = yard.loop.explain("fraud")
+    assert (told.acts, "tried again at 2026-01-05T12:05:00+00:00" in told.summary) == (False, True)
+    yard.clock.advance(timedelta(minutes=5) - timedelta(microseconds=1))
+    assert yard.restarted().tick() == []
+    yard.clock.advance(timedelta(microseconds=1))
+    assert yard.loop.explain("fraud").acts
+    assert [each.kind for each in yard.loop.tick()] == ["failed"]
+    assert yard.trained == ["fraud-000001"] * 2
+
+
+def test_each_further_try_waits_twice_as_long_and_may_succeed(yard: Yard) -> None:
+    """5, 10 and 20 minutes; what helps is that the cause is gone."""
+    yard.policy["retry"] = {"retries": 3}
+    loop = yard.restarted()
+    yard.auc = "none"  # type: ignore[assignment]  # as above
+    loop.trigger("fraud", "by hand", ME)
+    for minutes in (5, 10, 20):
+        event = loop.tick()[-1]
+        assert event.detail.endswith(f"at {(yard.clock.now() + timedelta(minutes=minutes)).isoformat()}.")
+        yard.clock.advance(timedelta(minutes=minutes))
+    yard.auc = 0.9
+    assert loop.tick()[-1].kind == "failed"  # the step that gave no number is done, and done it stays
+    loop.trigger("fraud", "by hand", ME)
+    assert loop.tick()[-1].kind == "promoted"
+
+
+def test_trouble_with_one_model_keeps_no_other_waiting(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error is raised in the end, after the others were moved."""
+    loop = yard.loop
+    policies = {"broken": loop.policy("fraud"), "fraud": loop.policy("fraud")}
+    monkeypatch.setattr(loop, "_policies", policies)
+    step = Retraining._step
+
+    def broken(self: Retraining, model: str) -> LoopEvent | None:
+        if model == "broken":
+            raise Unavailable("The store is down.")
+        return step(self, model)
+
+    monkeypatch.setattr(Retraining, "_step", broken)
+    loop.trigger("fraud", "by hand", ME)
+    with pytest.raises(Unavailable):
+        loop.tick()
+    assert yard.kinds() == WHOLE
+
+
+def test_a_transition_that_the_machine_does_not_have_writes_nothing(yard: Yard) -> None:
+    """A mistake of ours is loud."""
+    loop = yard.loop.state("fraud")
+    with pytest.raises(RuntimeError, match="'promoted' does not lead from idle"):
+        yard.loop._advance(loop, loop, "promoted", "")
+    assert yard.kinds() == []
+
+
 def test_what_is_only_unavailable_is_tried_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cycle stays where it is, and goes on once the store answers."""
     with monkeypatch.context() as broken:

@@ -12,6 +12,7 @@ LEADS_TO: Mapping[Kind, State] = MappingProxyType(
         "promoted": "idle", "shadow": "idle", "rolled_back": "idle",
     }
 )  # fmt: skip
+"""The state that each transition leads to."""
 
 AFTER: Mapping[State, frozenset[Kind]] = MappingProxyType(
     {
@@ -24,6 +25,7 @@ AFTER: Mapping[State, frozenset[Kind]] = MappingProxyType(
         "rollout": frozenset({"promoted", "shadow", "rolled_back"}),
     }
 )
+"""The transitions that each state allows."""
 
 ENDS: frozenset[Kind] = frozenset(kind for kind, state in LEADS_TO.items() if state == "idle")
 """The transitions that end a cycle."""
