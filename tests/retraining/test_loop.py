@@ -318,7 +318,7 @@ def test_a_canary_taken_back_while_the_loop_was_down_is_not_tried_again(
     loop.trigger("fraud", "by hand", ME)
     advance = Retraining._advance
 
-    def crash(self: Retraining, before: Any, later: Any, kind: str, *args: Any) -> LoopEvent:
+    def crash(self: Retraining, before: Any, later: Any, kind: Any, *args: Any) -> LoopEvent:
         if kind == "rollout":
             raise Crash
         return advance(self, before, later, kind, *args)

@@ -207,7 +207,7 @@ def test_a_loop_keeps_its_promises_whatever_happens_at_length(built: BuiltBundle
     _case(built, 60, 50)
 
 
-WEEKS = ({}, DRIFTED, {}, DECAYED, DRIFTED, {})
+WEEKS: tuple[dict[str, Any], ...] = ({}, DRIFTED, {}, DECAYED, DRIFTED, {})
 """What a disturbed and an undisturbed loop see, week by week; the candidate of the fourth is too bad."""
 
 
@@ -225,8 +225,11 @@ def lived(folder: Path, built: BuiltBundle, kills: Sequence[int]) -> tuple[dict[
         yard.saw(**changes)
         yard.restarted()
         for moment in kills:
+            alive: list[int] = []
             with dying(moment):
                 yard.loop.tick()
+                alive.append(moment)
+            if alive:
                 break
             killed += 1
             yard.intents.reconcile()

@@ -54,7 +54,7 @@ class RetrainingSettings(Section):
             return self.when
         given = {name: getattr(self, name) for name in _SHORT}
         parts = tuple(Condition.model_validate({name: each}) for name, each in given.items() if each is not None)
-        return Condition(any=parts) if parts else None  # type: ignore[call-arg]  # the others have defaults
+        return Condition(any=parts) if parts else None
 
     @property
     def zone(self) -> ZoneInfo:
