@@ -8,7 +8,7 @@ import pkgutil
 import sys
 import types
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import Enum
 from importlib import import_module
 from inspect import cleandoc
@@ -41,6 +41,7 @@ _KINDS: Mapping[Any, str] = {
     timedelta: "duration",
     date: "date",
     datetime: "instant",
+    time: "time of the day, as '22:00'",
     type(None): "null",
 }
 
@@ -213,9 +214,11 @@ def _settings(path: str, field: FieldInfo) -> Iterator[str]:
         for field_name, each in model.model_fields.items():
             name = each.alias or field_name
             inner = f"{path}.NAME.{name}" if named else f"{path}.{name}"
-            if list(_models(each.annotation)):
+            inside = list(_models(each.annotation))
+            if inside:
                 yield _row(f"`{inner}`", _value(each), _default(each), _description(each))
-            yield from _settings(inner, each)
+            if all(further is not model for _, further in inside):  # of itself nothing new is to be told
+                yield from _settings(inner, each)
 
 
 def _models(annotation: Any, *, named: bool = False) -> Iterator[tuple[bool, type[BaseModel]]]:

@@ -53,7 +53,7 @@ DECLARED = """
 
 FURTHER = """
 retraining:
-  purchase: {pipeline: training, deployment: shop, cooldown: 7d}
+  purchase: {pipeline: training, deployment: shop, cooldown: 7d, schedule: null}
 lineage: {openlineage: events.jsonl}
 """
 """And what else it declares."""

@@ -11,9 +11,9 @@ MODEL = "purchase"
 
 
 @my.step(kind="data")
-def load(as_of: datetime) -> pa.Table:
-    """Visits whose outcome was known by then."""
-    return my.context().services.dataset("visits", as_of)
+def load(as_of: datetime, window: dict[str, str] | None) -> pa.Table:
+    """Visits whose outcome was known by then: all of them, or those that the window takes."""
+    return my.context().services.dataset("visits", as_of, window)
 
 
 @my.step(kind="validate")
@@ -34,7 +34,7 @@ def train(parts: tuple[pa.Table, ...]) -> my.Candidate:
     samples = my.context().services.samples(MODEL, parts[0])
     categories = [field.kind == "category" for field in samples.signature.fields]
     model = HistGradientBoostingClassifier(categorical_features=categories, random_state=my.context().seed)
-    return my.Candidate(model.fit(samples.matrix, samples.labels), samples)
+    return my.Candidate(model.fit(samples.matrix, samples.labels, samples.weights), samples)
 
 
 @my.step(kind="evaluate")
@@ -50,9 +50,12 @@ def register(candidate: my.Candidate, metrics: dict[str, float], gates: list[my.
 
 
 @my.pipeline
-def training(as_of: datetime, min_auc: float = 0.6) -> None:
-    """Train on all visits known at `as_of`; a worse model than `min_auc` is not registered."""
-    rows = load(as_of)
+def training(as_of: datetime, min_auc: float = 0.6, window: dict[str, str] | None = None) -> None:
+    """Train on the visits known at `as_of`; a worse model than `min_auc` is not registered.
+
+    `window` says what of them counts: {length: 90d} the newest, {half_life: 30d} the newest most.
+    """
+    rows = load(as_of, window)
     validate(rows)
     parts = split(rows, as_of)
     candidate = train(parts)

@@ -27,4 +27,6 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInf
         name = field.alias or field_name
         yield f"{prefix}{name}", field
         for named, inner in sections(field.annotation):
+            if inner is model:  # of itself nothing new is to be told
+                continue
             yield from _fields(inner, f"{prefix}{name}.NAME." if named else f"{prefix}{name}.")

@@ -71,7 +71,9 @@ def test_a_week_of_decay_is_judged_alerted_and_retrained_once(project: Project) 
     assert (window.requests, window.verdict) == (400, "fail")
     assert "pages" in window.drifted
     assert {state.alert.name for state in happened.alerts} >= {"drift_score"}
-    assert [event.kind for event in happened.loops] == ["triggered", "registered", "rollout", "promoted"]
+    assert [event.kind for event in happened.loops] == [
+        "triggered", "training", "gated", "registered", "rollout", "promoted",
+    ]  # fmt: skip
     route = project.rollouts.route("shop")
     assert route is not None
     assert route.live.version == "2"
@@ -128,3 +130,15 @@ def test_trouble_with_one_deployment_keeps_no_other_waiting(shop: Path, clock: M
     assert [window.deployment for window in project.monitors.windows("shop")] == ["shop"]
     assert [event.kind for event in project.retraining.history("purchase")][-1] == "promoted"
     project.close()
+
+
+def test_the_reference_moves_with_the_champion(project: Project) -> None:
+    """Visitors have changed for good: that is drift against version 1, and none against the version that learned it."""
+    data = project.file.folder / "data.py"
+    data.write_text(data.read_text().replace("random.poisson(5, count)", "random.poisson(11, count)"))
+    week(project, pages=12)
+    happened = look(project)
+    assert ("pages" in happened.windows[0].drifted, happened.loops[-1].kind) == (True, "promoted")
+    week(project, pages=12, version="2")
+    (window,) = look(project).windows
+    assert (window.version, "pages" in window.drifted) == ("2", False)

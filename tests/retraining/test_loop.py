@@ -2,154 +2,27 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from modelyard.access import SYSTEM, Principal, Role, local_principal
-from modelyard.audit import AuditLog, Intents
-from modelyard.bundling import BuiltBundle
-from modelyard.core import Clock, Digest, Judgement, ManualClock, SeededIds, Unavailable, Verdict
-from modelyard.history import PredictionLog
-from modelyard.inference import load_bundle
-from modelyard.monitoring import AlertBook, AlertSettings, FeatureDrift, Monitors, MonitorSettings, Window
-from modelyard.pipelines import PipelineRun, RunContext, find_run, gate, pipeline, run_pipeline, step
-from modelyard.registry import ApprovalRule, Approvals, Projector, Registry
-from modelyard.retraining import LoopBusy, LoopEvent, LoopMovedOn, NoPolicy, Retraining, RetrainingSettings
-from modelyard.rollout import INTENT, DeploymentSettings, Rollouts, RoutePublisher
+from modelyard.access import SYSTEM, Principal, Role
+from modelyard.core import Clock, Digest, Unavailable
+from modelyard.pipelines import PipelineRun
+from modelyard.registry import ApprovalRule, Approvals
+from modelyard.retraining import LoopBusy, LoopEvent, LoopMovedOn, NoPolicy, Retraining
 from modelyard.rollout.state import active_rollout, put_rollout
-from modelyard.routing import FeedFolder
-from modelyard.storage import open_artifact_store, open_record_store
 
-from ..rollout.yard import Numbers
-
-ME = local_principal()
-DAY = timedelta(days=1)
+from .yard import DAY, DECAYED, DRIFTED, ME, Yard, drift
 
 
 class Crash(Exception):
     """The process ended here."""
 
 
-class Yard:
-    """One model with its deployment, pipeline and policy, over real stores."""
-
-    def __init__(self, folder: Path, clock: ManualClock, built: BuiltBundle) -> None:
-        self.folder, self.clock, self.built = folder, clock, built
-        self.records = open_record_store(f"sqlite:///{folder / 'records.db'}")
-        self.records.migrate()
-        self.audit = AuditLog(self.records, clock)
-        self.tracker = Numbers()
-        self.registry = Registry(
-            self.records, self.audit, open_artifact_store(str(folder / "artifacts")), self.tracker, clock
-        )
-        self.feed = FeedFolder(folder / "feed")
-        publisher = RoutePublisher(
-            self.records,
-            self.feed,
-            lambda _: (),
-            Projector(self.records, self.tracker).project,
-            {},
-            authentication=False,
-        )
-        self.intents = Intents(self.records, self.audit, clock, SeededIds(0), {INTENT: publisher})
-        self.log = PredictionLog(folder / "journal", folder / "log")
-        self.policy: dict[str, Any] = {"pipeline": "training", "deployment": "d", "cooldown": "7d"}
-        self.strategy: dict[str, Any] = {"strategy": "all-at-once"}
-        self.auc, self.gated, self.registers = 0.9, True, True
-        self.trained: list[str] = []
-        self.loop = self.restarted()
-
-    def restarted(self, model: str = "fraud") -> Retraining:
-        """The loop as a new process makes it."""
-        deployment = DeploymentSettings.model_validate({"model": "fraud@production", **self.strategy})
-        self.rollouts = Rollouts(
-            self.records, self.intents, self.registry, self.feed, self.log, self.clock, SeededIds(1), {"d": deployment}
-        )
-        bundle = load_bundle(self.built.path)
-        watched = {"d": MonitorSettings(metric="auc", min_labels=100)}
-        alerts = AlertBook(self.records, self.clock, AlertSettings())
-        monitors = Monitors(self.records, self.log, self.clock, lambda _d, _v: bundle, watched, alerts)
-        policies = {model: RetrainingSettings.model_validate(self.policy)}
-        self.loop = Retraining(
-            self.records, self.audit, monitors, self.registry, self.rollouts, self.run, self.clock, policies
-        )
-        return self.loop
-
-    def run(self, name: str, params: Mapping[str, Any], run_id: str) -> PipelineRun:
-        """A real pipeline: evaluate, a gate at .8, register; one that ended under this id is only read."""
-        before = find_run(self.records, run_id)
-        if before is not None and before.state in ("done", "stopped"):
-            return before
-        self.trained.append(run_id)
-
-        @step(kind="evaluate")
-        def evaluate(as_of: object) -> dict[str, float]:
-            """How the candidate does."""
-            return {"auc": self.auc}
-
-        @step(kind="register")
-        def register(metrics: dict[str, float], gates: list[Judgement]) -> int | None:
-            """A version with what its gates said."""
-            return self.version(gates) if self.registers else None
-
-        @pipeline
-        def training(as_of: object, rounds: int = 1) -> None:
-            """Evaluate, and register what is good enough."""
-            metrics = evaluate(as_of)
-            register(metrics, [gate(metrics, {"auc": 0.8})] if self.gated else [])
-
-        return run_pipeline(training, params, RunContext(run_id, self.clock, 0, None), self.records)  # type: ignore[arg-type]  # no step asks for services
-
-    def version(self, gates: list[Judgement] | None = None) -> int:
-        """Register one more version."""
-        gates = [Judgement(Verdict.PASS)] if gates is None else gates
-        return self.registry.register(
-            "fraud", principal=ME, source="models:/m", run="r", bundle=self.built.path, digest=self.built.digest,
-            gates=gates,
-        ).number  # fmt: skip
-
-    def live(self) -> str | None:
-        """The version that is fully live."""
-        route = self.rollouts.route("d")
-        return route.live.version if route is not None else None
-
-    def saw(self, **changes: Any) -> None:
-        """A window of the last week, in which all was well but for the changes."""
-        end = self.clock.now()
-        well = Window(
-            deployment="d", version=self.live() or "1", start=(end - 7 * DAY).isoformat(), end=end.isoformat(),
-            requests=1000, errors=0, latency_p99_ms=5.0, labels=1000, coverage=1.0,
-            features=(drift("amount", 0.02), drift("visits", 0.01)), drift_score=0.02,
-            performance={"auc": 0.9, "accuracy": 0.9}, baseline={"auc": 0.9, "accuracy": 0.9},
-            verdict="pass", reasons=(),
-        )  # fmt: skip
-        window = msgspec.structs.replace(well, **changes)
-        with self.records.transaction() as tx:
-            tx.put("window", f"d/{window.start}", msgspec.to_builtins(window))
-
-    def kinds(self) -> list[str]:
-        """Every transition so far."""
-        return [event.kind for event in self.loop.history("fraud")]
-
-
-def drift(name: str, effect: float, verdict: Any = "pass") -> FeatureDrift:
-    """A feature of a window."""
-    return FeatureDrift(name, "number", 0.0, effect, 0.05, 0.0, 0.0, verdict, "")
-
-
-DRIFTED = {"drift_score": 0.4, "features": (drift("amount", 0.5, "fail"), drift("visits", 0.9, "inconclusive"))}
-DECAYED = {"performance": {"auc": 0.7, "accuracy": 0.9}}
-
-
-@pytest.fixture
-def yard(tmp_path: Path, clock: ManualClock, built: BuiltBundle) -> Yard:
-    """Version 1 is live and nothing has been seen of it."""
-    yard = Yard(tmp_path, clock, built)
-    yard.rollouts.start("d", yard.version(), ME)
-    return yard
+WHOLE = ["triggered", "training", "gated", "registered", "rollout", "promoted"]
+"""The transitions of a cycle that nothing stops."""
 
 
 def told(events: list[LoopEvent]) -> list[tuple[str, str]]:
@@ -160,18 +33,24 @@ def told(events: list[LoopEvent]) -> list[tuple[str, str]]:
 def test_drift_begins_a_cycle_that_ends_with_a_new_live_version(yard: Yard) -> None:
     """From trigger to promotion, each transition with its reason and in the audit record."""
     yard.saw(**DRIFTED)
-    assert yard.loop.explain("fraud") == (
+    assert yard.loop.explain("fraud").summary == (
         "It will retrain: data drift score 0.40 above 0.15, most in amount."  # visits has too few rows to say so
     )
     assert told(yard.loop.tick()) == [
         ("triggered", "data drift score 0.40 above 0.15, most in amount"),
+        ("training", "pipeline training, run fraud-000001"),
+        ("gated", "auc 0.9000 (at least 0.8)"),
         ("registered", "v2 passed the gate (auc 0.900)"),
         ("rollout", "v2 is on its way"),
         ("promoted", "v2 is live"),
     ]
     assert (yard.live(), yard.trained) == ("2", ["fraud-000001"])
-    actions = [entry.body["action"] for entry in yard.audit.entries() if entry.body["action"].startswith("loop.")]
-    assert actions == ["loop.triggered", "loop.registered", "loop.rollout", "loop.promoted"]
+    entries = [each.body for each in yard.audit.entries() if each.body["action"].startswith("loop.")]
+    assert [each["action"] for each in entries] == [f"loop.{kind}" for kind in WHOLE]
+    assert all(each["detail"]["evidence"] for each in entries if each["action"] != "loop.training")
+    (trigger,) = [each for each in entries[0]["detail"]["evidence"]["trigger"]["parts"] if each["state"] == "fires"]
+    assert (trigger["evidence"]["drift_score"], trigger["evidence"]["above"]) == (0.4, 0.15)
+    assert entries[2]["detail"]["evidence"]["metrics"] == {"auc": 0.9}
     assert yard.loop.tick() == []
 
 
@@ -201,7 +80,7 @@ def test_what_is_inconclusive_never_begins_a_cycle(yard: Yard, changes: dict[str
     """Too few labels or rows are no decay, however bad the numbers look."""
     yard.saw(**changes)
     assert yard.loop.tick() == []
-    assert yard.loop.explain("fraud") == "Nothing calls for retraining."
+    assert yard.loop.explain("fraud").summary == "Nothing calls for retraining."
 
 
 def test_a_window_of_an_earlier_champion_calls_for_nothing(yard: Yard) -> None:
@@ -230,7 +109,8 @@ def test_the_cooldown_holds_back_automatic_cycles_only(yard: Yard) -> None:
     yard.clock.advance(7 * DAY - timedelta(microseconds=1))
     yard.saw(**DRIFTED)
     assert yard.loop.tick() == []
-    assert yard.loop.explain("fraud").endswith("but waits until 2026-01-12T12:00:00+00:00: the cooldown is 7d.")
+    explained = yard.loop.explain("fraud")
+    assert explained.summary.endswith("but waits until 2026-01-12T12:00:00+00:00: the cooldown is 7d.")
     yard.loop.trigger("fraud", "cannot wait", ME)
     assert yard.loop.tick()[-1].kind == "promoted"
     yard.clock.advance(timedelta(microseconds=1))
@@ -257,7 +137,7 @@ def test_a_candidate_that_misses_its_gate_is_rejected(yard: Yard) -> None:
     yard.auc = 0.5
     yard.saw(**DRIFTED)
     assert told(yard.loop.tick())[-1] == ("rejected", "auc 0.5000 (at least 0.8)")
-    assert (yard.loop.state("fraud").state, yard.tracker.count, yard.live()) == ("idle", 1, "1")
+    assert (yard.loop.state("fraud").state, yard.numbers.count, yard.live()) == ("idle", 1, "1")
 
 
 def test_a_pipeline_that_registers_nothing_is_rejected(yard: Yard) -> None:
@@ -281,14 +161,76 @@ def test_a_policy_that_refuses_the_version_ends_the_cycle(yard: Yard) -> None:
 @pytest.mark.parametrize("params", [{"round": 1}, {"rounds": object}])
 def test_a_pipeline_that_cannot_run_ends_the_cycle(yard: Yard, params: dict[str, Any]) -> None:
     """A parameter it does not have, a step that raises: on record as failed, and not tried for ever."""
+    yard.policy["retry"] = {"retries": 0}
+    yard.restarted()
     if "rounds" in params:
         params = {}
         yard.auc = "none"  # type: ignore[assignment]  # the gate compares it with a number, and raises
     yard.loop.trigger("fraud", "by hand", ME, params=params)
-    (event,) = yard.loop.tick()
+    *_, event = yard.loop.tick()
     assert event.kind == "failed"
     assert "do not fit" in event.detail or "TypeError" in event.detail
     assert yard.loop.tick() == []
+
+
+def test_a_training_that_failed_is_tried_again_once_after_five_minutes(yard: Yard) -> None:
+    """Under the same run id; when it fails again the cycle has failed, and the budget knows what both computed."""
+    yard.auc = "none"  # type: ignore[assignment]  # the gate compares it with a number, and raises
+    yard.loop.trigger("fraud", "by hand", ME)
+    *_, event = yard.loop.tick()
+    assert (event.kind, event.evidence["attempt"], event.evidence["run"]) == ("retrying", 1, "fraud-000001")
+    assert event.detail.endswith("It is tried again at 2026-01-05T12:05:00+00:00.")
+    told = yard.loop.explain("fraud")
+    assert (told.acts, "tried again at 2026-01-05T12:05:00+00:00" in told.summary) == (False, True)
+    yard.clock.advance(timedelta(minutes=5) - timedelta(microseconds=1))
+    assert yard.restarted().tick() == []
+    yard.clock.advance(timedelta(microseconds=1))
+    assert yard.loop.explain("fraud").acts
+    assert [each.kind for each in yard.loop.tick()] == ["failed"]
+    assert yard.trained == ["fraud-000001"] * 2
+
+
+def test_each_further_try_waits_twice_as_long_and_may_succeed(yard: Yard) -> None:
+    """5, 10 and 20 minutes; what helps is that the cause is gone."""
+    yard.policy["retry"] = {"retries": 3}
+    loop = yard.restarted()
+    yard.auc = "none"  # type: ignore[assignment]  # as above
+    loop.trigger("fraud", "by hand", ME)
+    for minutes in (5, 10, 20):
+        event = loop.tick()[-1]
+        assert event.detail.endswith(f"at {(yard.clock.now() + timedelta(minutes=minutes)).isoformat()}.")
+        yard.clock.advance(timedelta(minutes=minutes))
+    yard.auc = 0.9
+    assert loop.tick()[-1].kind == "failed"  # the step that gave no number is done, and done it stays
+    loop.trigger("fraud", "by hand", ME)
+    assert loop.tick()[-1].kind == "promoted"
+
+
+def test_trouble_with_one_model_keeps_no_other_waiting(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error is raised in the end, after the others were moved."""
+    loop = yard.loop
+    policies = {"broken": loop.policy("fraud"), "fraud": loop.policy("fraud")}
+    monkeypatch.setattr(loop, "_policies", policies)
+    step = Retraining._step
+
+    def broken(self: Retraining, model: str) -> LoopEvent | None:
+        if model == "broken":
+            raise Unavailable("The store is down.")
+        return step(self, model)
+
+    monkeypatch.setattr(Retraining, "_step", broken)
+    loop.trigger("fraud", "by hand", ME)
+    with pytest.raises(Unavailable):
+        loop.tick()
+    assert yard.kinds() == WHOLE
+
+
+def test_a_transition_that_the_machine_does_not_have_writes_nothing(yard: Yard) -> None:
+    """A mistake of ours is loud."""
+    loop = yard.loop.state("fraud")
+    with pytest.raises(RuntimeError, match="'promoted' does not lead from idle"):
+        yard.loop._advance(loop, loop, "promoted", "")
+    assert yard.kinds() == []
 
 
 def test_what_is_only_unavailable_is_tried_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +252,7 @@ def test_a_cycle_waits_while_another_rollout_is_under_way(yard: Yard) -> None:
     loop = yard.restarted()
     yard.rollouts.start("d", yard.version(), ME)
     loop.trigger("fraud", "by hand", ME)
-    assert [event.kind for event in loop.tick()] == ["registered"]
+    assert [event.kind for event in loop.tick()] == ["training", "gated", "registered"]
     assert loop.tick() == []
     yard.rollouts.rollback("d", ME, "an operator decided")
     assert [event.kind for event in loop.tick()] == ["rollout"]
@@ -335,7 +277,7 @@ def test_a_deployment_that_only_shadows_ends_the_cycle_with_a_shadow(yard: Yard)
 
 
 @pytest.mark.parametrize("strategy", ["all-at-once", "canary"])
-@pytest.mark.parametrize("at", [0, 1, 2, 3])
+@pytest.mark.parametrize("at", range(6))
 def test_a_cycle_that_is_cut_off_goes_on_after_the_restart(
     yard: Yard, at: int, strategy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,14 +295,14 @@ def test_a_cycle_that_is_cut_off_goes_on_after_the_restart(
 
     with monkeypatch.context() as dying:
         dying.setattr(Retraining, "_advance", crash)
-        if strategy == "canary" and at == 3:
+        if strategy == "canary" and at == 5:
             loop.tick()  # the canary is under way; nothing more to write
         else:
             with pytest.raises(Crash):
                 loop.tick()
     loop = yard.restarted()
     loop.tick()
-    assert yard.kinds() == ["triggered", "registered", "rollout", "promoted"][: 4 if strategy == "all-at-once" else 3]
+    assert yard.kinds() == (WHOLE if strategy == "all-at-once" else WHOLE[:-1])
     assert yard.trained == ["fraud-000001"]
     starts = [event.kind for event in yard.rollouts.history("d")]
     assert starts == ["deployed", "deployed" if strategy == "all-at-once" else "started"]
@@ -376,7 +318,7 @@ def test_a_canary_taken_back_while_the_loop_was_down_is_not_tried_again(
     loop.trigger("fraud", "by hand", ME)
     advance = Retraining._advance
 
-    def crash(self: Retraining, before: Any, later: Any, kind: str, *args: Any) -> LoopEvent:
+    def crash(self: Retraining, before: Any, later: Any, kind: Any, *args: Any) -> LoopEvent:
         if kind == "rollout":
             raise Crash
         return advance(self, before, later, kind, *args)
@@ -401,8 +343,8 @@ def test_of_two_processes_that_move_a_loop_one_wins(yard: Yard, monkeypatch: pyt
         return quick(name, params, run_id)
 
     monkeypatch.setattr(yard, "run", slow)
-    assert yard.restarted().tick() == []
-    assert yard.kinds() == ["triggered", "registered", "rollout", "promoted"]
+    assert [event.kind for event in yard.restarted().tick()] == ["training"]
+    assert yard.kinds() == WHOLE
 
 
 def test_one_cycle_at_a_time(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -434,7 +376,7 @@ def test_the_settings_of_a_monitor_that_is_gone_call_for_nothing(yard: Yard) -> 
 def test_a_clock_without_movement_decides_nothing_twice(yard: Yard, clock: Clock) -> None:
     """Ticking again and again at one instant is one tick."""
     yard.saw(**DRIFTED)
-    assert len(yard.loop.tick()) == 4
+    assert len(yard.loop.tick()) == len(WHOLE)
     assert [yard.loop.tick() for _ in range(3)] == [[], [], []]
 
 
@@ -444,7 +386,10 @@ def test_a_version_that_needs_approval_waits_for_it(yard: Yard) -> None:
         yard.records, yard.audit, yard.clock, {"production": ApprovalRule()}, lambda *_: Digest("c")
     )
     yard.loop.trigger("fraud", "by hand", ME)
-    assert told(yard.loop.tick())[-1][0] == "registered"
+    kind, why = told(yard.loop.tick())[-1]
+    assert (kind, yard.loop.state("fraud").state) == ("approval", "approval")
+    assert "0 of 1 approvals" in why
+    assert yard.loop.explain("fraud").summary.endswith("(now: approval, v2 waits for approval).")
     assert yard.loop.tick() == []
     assert [each.body["action"] for each in yard.audit.entries()].count("model.request") == 1
     version = yard.registry.get("fraud", 2)

@@ -18,12 +18,16 @@ import msgspec
     show_default=True,
     help="Folder for the project, its stores, the summary and the report.",
 )
+@click.option("--compare", is_flag=True, help="Live it twice, by the loop and monthly, and compare both with never.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON document.")
-def command(workspace: Path, seed: int, *, full: bool, keep_serving: bool, as_json: bool) -> None:
+def command(workspace: Path, seed: int, *, full: bool, keep_serving: bool, compare: bool, as_json: bool) -> None:
     """Live a year of real flights through the whole loop, on this machine."""
-    from modelyard.demo import DEFAULT_SHARE, DemoOptions, run_demo  # noqa: PLC0415 - `--help` must not pay for it
+    from modelyard.demo import DEFAULT_SHARE, DemoOptions, compare_demo, run_demo  # noqa: PLC0415 - `--help` must not pay for it
 
     share = 1.0 if full else DEFAULT_SHARE
-    summary = run_demo(DemoOptions(workspace, share=share, seed=seed, keep_serving=keep_serving, quiet=as_json))
+    if compare and keep_serving:
+        raise click.UsageError("--compare lives two years, of which --keep-serving could leave neither up.")
+    options = DemoOptions(workspace, share=share, seed=seed, keep_serving=keep_serving, quiet=as_json)
+    told = compare_demo(options) if compare else run_demo(options)
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(summary), indent=2))
+        click.echo(json.dumps(msgspec.to_builtins(told), indent=2))

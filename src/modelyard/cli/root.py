@@ -32,7 +32,7 @@ NOUNS: dict[str, str] = {
     "monitor": "Windows of drift and performance: run, status, schedule.",
     "drift": "Data drift: compare, analyze.",
     "alert": "Alerts: list, show, ack, silence, unsilence, silences, notices, test, rules.",
-    "retrain": "The retraining loop: run, tick, status, explain.",
+    "retrain": "The retraining loop: run, tick, trigger, status, history, explain, policy.",
     "key": "API keys: create, list, revoke.",
     "audit": "The audit record: list, verify, checkpoint, export.",
     "maturity": "How far the machinery carries, from evidence; with --audit what production lacks.",

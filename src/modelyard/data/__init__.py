@@ -30,10 +30,11 @@ from .schema import (
     write_schema,
 )
 from .settings import DatasetSettings, ReadSettings, promises_of
-from .split import check_leaks, check_split, folds, known_by, split, split_by_time
+from .split import WEIGHT, check_leaks, check_split, folds, known_by, split, split_by_time, training_window
 from .versions import DatasetVersion, Version, VersionDiff, Versions, content_digest, version_of
 
 __all__ = [
+    "WEIGHT",
     "CheckResult",
     "ColumnChecks",
     "ColumnFacts",
@@ -78,6 +79,7 @@ __all__ = [
     "split",
     "split_by_time",
     "to_pandera",
+    "training_window",
     "validate_table",
     "version_of",
     "write_schema",

@@ -4,7 +4,18 @@ Owns the clients, the accelerated year, its summary and report. Does not own any
 server, monitors, rollouts and retraining that every project has.
 """
 
-from .records import Event, Month, Summary
+from .compare import compare_demo
+from .records import Compared, Event, Lived, Month, Summary
 from .run import DEFAULT_SHARE, DemoOptions, run_demo
 
-__all__ = ["DEFAULT_SHARE", "DemoOptions", "Event", "Month", "Summary", "run_demo"]
+__all__ = [
+    "DEFAULT_SHARE",
+    "Compared",
+    "DemoOptions",
+    "Event",
+    "Lived",
+    "Month",
+    "Summary",
+    "compare_demo",
+    "run_demo",
+]

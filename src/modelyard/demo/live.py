@@ -22,6 +22,8 @@ BAD_CANDIDATE_FROM = datetime(2013, 8, 20, tzinfo=START.tzinfo)
 ROLLOUT_EVERY = timedelta(hours=12)
 FOLLOW_SECONDS = 10.0
 NAMED = 4
+UNTOLD = ("training", "gated", "rolled_back")
+"""Transitions of the loop that say nothing of their own: the next one does, or the rollout did."""
 
 
 @dataclass
@@ -37,12 +39,15 @@ class Progress:
 class Year:
     """One run through the year. The control plane is this process; its clock is moved by the timeline."""
 
-    def __init__(self, project: Project, clock: ManualClock, clients: Clients, screen: Screen) -> None:
+    def __init__(
+        self, project: Project, clock: ManualClock, clients: Clients, screen: Screen, *, bad_candidate: bool = True
+    ) -> None:
+        """`bad_candidate`: whether one is sent on purpose, for a canary to catch."""
         self._project = project
         self._clock = clock
         self._clients = clients
         self._screen = screen
-        self.progress = Progress()
+        self.progress = Progress(bad_candidate_caught=not bad_candidate)
         self._next_rollout_tick = START
         self._next_bad_candidate = BAD_CANDIDATE_FROM
         self._route = project.rollouts.route(DEPLOYMENT)
@@ -91,7 +96,7 @@ class Year:
             self._note("resolved" if state.until else "alert", state.alert.message)
         for event in happened.loops:
             self.progress.retrained += event.kind == "registered"
-            if event.kind != "rolled_back":  # the rollout said why
+            if event.kind not in UNTOLD:
                 self._note({"triggered": "retraining", "rollout": "canary"}.get(event.kind, event.kind), event.detail)
         await self._followed()
 

@@ -32,7 +32,8 @@ class Summary(msgspec.Struct, frozen=True):
     """The whole run. Durations are wall time.
 
     Training-serving skew is of every answer of the year: `skew_compared` had logged features, `skew_differing` of them
-    were served at least one value that the point-in-time join does not give.
+    were served at least one value that the point-in-time join does not give. `cycles` began by themselves; the
+    candidate that the demonstration sends on purpose is not one of them.
     """
 
     seed: int
@@ -44,6 +45,7 @@ class Summary(msgspec.Struct, frozen=True):
     predictions_logged: int
     labels_posted: int
     labels_joined: int
+    cycles: int
     retrained: int
     promoted: int
     rolled_back: int
@@ -53,3 +55,25 @@ class Summary(msgspec.Struct, frozen=True):
     serve_p50_ms: float
     serve_p99_ms: float
     wall_s: float
+
+
+class Lived(msgspec.Struct, frozen=True):
+    """The year under one way of retraining: how often a model was trained, and the AUC of what callers got.
+
+    `auc` is the mean of the months that all ways have one for, May to December: in April nothing is retrained yet.
+    """
+
+    cycles: int
+    promoted: int
+    auc: float
+    months: dict[str, float | None]
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """The same year lived three ways: `never` retrained, fixed `monthly`, and by the `loop`."""
+
+    seed: int
+    share: float
+    never: Lived
+    monthly: Lived
+    loop: Lived

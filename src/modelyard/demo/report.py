@@ -36,7 +36,7 @@ def _performance(summary: Summary) -> go.Figure:
         if event.kind in ("promoted", "rolled_back"):
             colour = _COLOURS["good" if event.kind == "promoted" else "bad"]
             figure.add_vline(x=event.at[:10], line={"color": colour, "dash": "dot"})
-    return _styled(figure, "AUC of logged answers by month (dotted: promotions and roll-backs)")
+    return styled(figure, "AUC of logged answers by month (dotted: promotions and roll-backs)")
 
 
 def _drift(windows: list[Window]) -> go.Figure:
@@ -44,9 +44,7 @@ def _drift(windows: list[Window]) -> go.Figure:
     effects = [[_effect(window, name) for window in windows] for name in names]
     starts = [window.start[:10] for window in windows]
     figure = go.Figure(go.Heatmap(x=starts, y=names, z=effects, zmin=0, zmax=1, colorscale="YlOrRd"))
-    return _styled(
-        figure, "Data drift by week: effect of each feature against the live version's reference", height=560
-    )
+    return styled(figure, "Data drift by week: effect of each feature against the live version's reference", height=560)
 
 
 def _effect(window: Window, name: str) -> float | None:
@@ -66,10 +64,11 @@ def _traffic(windows: list[Window]) -> go.Figure:
         secondary_y=True,
     )
     figure.update_yaxes(rangemode="tozero")
-    return _styled(figure, "Requests a week, and the share that some arm failed (live answered in its place)")
+    return styled(figure, "Requests a week, and the share that some arm failed (live answered in its place)")
 
 
-def _styled(figure: go.Figure, title: str, *, height: int = 380) -> go.Figure:
+def styled(figure: go.Figure, title: str, *, height: int = 380) -> go.Figure:
+    """A figure as all of the reports show theirs."""
     figure.update_layout(
         title=title, height=height, template="plotly_white", legend={"orientation": "h", "y": -0.2}, margin={"t": 60}
     )

@@ -12,7 +12,7 @@ from rich.console import Console
 from modelyard.control import Supervisor, free_ports, server_part
 from modelyard.core import Failed, InvalidInput, ManualClock, SeededIds, atomic_write
 from modelyard.operations import write_template
-from modelyard.wiring import Project
+from modelyard.wiring import FILE_NAME, Project
 
 from .live import DEPLOYMENT, MODEL, Year
 from .pages import pages
@@ -38,12 +38,16 @@ class DemoOptions:
     seed: int = 0
     keep_serving: bool = False
     quiet: bool = False
+    monthly: bool = False
+    """Retrain on the first of each month and never else; no bad candidate is sent."""
 
 
 def run_demo(options: DemoOptions) -> Summary:
     """Live the year and return its summary; `summary.json` and `report.html` stand in the workspace afterwards."""
     began = time.monotonic()
     folder = _prepare(options.workspace)
+    if options.monthly:
+        _by_the_calendar(folder)
     clock = ManualClock(START)
     project = Project(folder, clock=clock, ids=SeededIds(options.seed), seed=options.seed)
     screen = Screen()
@@ -84,6 +88,15 @@ def _prepare(workspace: Path) -> Path:
     return workspace.resolve()
 
 
+def _by_the_calendar(folder: Path) -> None:
+    """The same project, retrained at midnight of each first of a month whether anything calls for it or not."""
+    file = folder / FILE_NAME
+    before, policy, _ = file.read_text(encoding="utf-8").partition("retraining:\n")
+    lines = [f"  {MODEL}:", "    pipeline: training", f"    deployment: {DEPLOYMENT}", "    cooldown: 1d"]
+    text = "\n".join([*lines, "    when: {schedule: 0 0 1 * *}", ""])
+    file.write_text(before + policy + text, encoding="utf-8")
+
+
 def _first_version(project: Project) -> None:
     """Train on January to March, serve it, and let it ride along for ever as a shadow."""
     run = project.run_pipeline("training", {"as_of": START}, run_id="first")
@@ -99,7 +112,7 @@ async def _live(
     project: Project, clock: ManualClock, address: str, screen: Screen, options: DemoOptions, began: float
 ) -> Summary:
     async with Clients(address, DEPLOYMENT) as clients:
-        year = Year(project, clock, clients, screen)
+        year = Year(project, clock, clients, screen, bad_candidate=not options.monthly)
         with screen:
             await year.live(moments(project.file.folder, share=options.share, seed=options.seed))
         await _shadows_done(project, clients.tally.sent)

@@ -11,7 +11,7 @@ from modelyard.monitoring import AlertState, Window
 from modelyard.stats import auc
 from modelyard.wiring import Project
 
-from .live import DEPLOYMENT, Year
+from .live import DEPLOYMENT, MODEL, Year
 from .records import Month, Summary
 from .timeline import END, START
 from .traffic import Tally
@@ -38,6 +38,7 @@ def summarise(project: Project, year: Year, tally: Tally, *, share: float, seed:
         predictions_logged=stats.predictions,
         labels_posted=tally.truths_posted,
         labels_joined=stats.joined,
+        cycles=sum("trigger" in event.evidence for event in project.retraining.history(MODEL)),
         retrained=year.progress.retrained,
         promoted=decisions.count("promoted"),
         rolled_back=decisions.count("rolled_back"),

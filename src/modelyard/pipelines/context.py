@@ -23,13 +23,14 @@ class Samples:
     """Rows as a model reads them.
 
     `table`: the n rows themselves, features in the signature's order, then the label; `matrix`: the features encoded,
-    (n, f) float64; `labels` (n,) of 0 and 1.
+    (n, f) float64; `labels` (n,) of 0 and 1; `weights` (n,) of how much each row counts, of rows that were weighed.
     """
 
     signature: Signature
     table: pa.Table
     matrix: NDArray[np.float64]
     labels: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Candidate:
 class Services(Protocol):
     """What the project gives to its steps."""
 
-    def dataset(self, name: str, as_of: datetime) -> pa.Table:
-        """The rows of a dataset whose label is known at `as_of`, by event time."""
+    def dataset(self, name: str, as_of: datetime, window: Mapping[str, str] | None = None) -> pa.Table:
+        """The rows of a dataset whose label is known at `as_of`, by event time; see `training_window`."""
 
     def check(self, name: str, rows: pa.Table) -> Judgement:
         """The dataset's declared checks, and the leak check over the model's features."""
@@ -63,6 +64,15 @@ class Services(Protocol):
 
     def champion_metrics(self, model: str, rows: pa.Table, *, complete: bool = False) -> dict[str, float]:
         """Metrics of the version in production on joined rows, or the complete ones; empty when there is none."""
+
+    def challenge(
+        self, model: str, candidate: Candidate, rows: pa.Table, *, metric: str = "auc", complete: bool = False
+    ) -> dict[str, float]:
+        """How much better a candidate is than the version in production on the same joined rows, which neither of them
+        may have learned from: `candidate`, `champion`, `difference` with its 95% interval `lower` to `upper`, `rows`.
+
+        Empty when there is no version in production, or too few rows to tell.
+        """
 
     def evaluate(self, model: str, candidate: Candidate, rows: pa.Table, *, complete: bool = False) -> dict[str, float]:
         """Metrics of a candidate on joined rows that it has not seen, or the complete ones.

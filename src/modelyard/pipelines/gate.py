@@ -13,10 +13,18 @@ def judge(
     champion: Mapping[str, float] | None = None,
     beat_champion_in: str | None = None,
     margin: float = 0.0,
+    challenge: Mapping[str, float] | None = None,
 ) -> Judgement:
-    """Pass when every metric of `minimum` is reached and the champion is beaten by more than `margin` (may be < 0)."""
+    """Pass when every metric of `minimum` is reached and the champion is beaten by more than `margin` (may be < 0).
+
+    `challenge`: candidate and champion compared on the same rows, with an interval (see `Services.challenge`). It then
+    takes the whole interval of the difference above `margin` to pass, and all of it below to fail: between the two
+    the rows cannot tell, which is `inconclusive`, and registers nothing either. Without a champion it asks nothing.
+    """
     parts = [_reached(metrics, name, floor) for name, floor in minimum.items()]
-    if beat_champion_in is not None and champion:
+    if challenge:
+        parts.append(_surely_beaten(challenge, beat_champion_in or "the metric", margin))
+    elif beat_champion_in is not None and champion:
         parts.append(_beaten(metrics, champion, beat_champion_in, margin))
     return Judgement.all_of(parts)
 
@@ -35,6 +43,17 @@ def _beaten(metrics: Mapping[str, float], champion: Mapping[str, float], name: s
     verdict = Verdict.PASS if metrics[name] > champion[name] + margin else Verdict.FAIL
     reason = f"{name} {metrics[name]:.4f} against the champion's {champion[name]:.4f}"
     return Judgement(verdict, (reason,), {f"champion_{name}": champion[name]})
+
+
+def _surely_beaten(challenge: Mapping[str, float], name: str, margin: float) -> Judgement:
+    lower, upper = challenge["lower"], challenge["upper"]
+    verdict = Verdict.PASS if lower > margin else Verdict.FAIL if upper <= margin else Verdict.INCONCLUSIVE
+    reason = (
+        f"{name} {challenge['candidate']:.4f} against the champion's {challenge['champion']:.4f} on the same "
+        f"{challenge['rows']:.0f} rows: better by {challenge['difference']:+.4f}, surely {lower:+.4f} to {upper:+.4f} "
+        f"(above {margin:+g})"
+    )
+    return Judgement(verdict, (reason,), {"challenge": dict(challenge), "margin": margin})
 
 
 gate = Step("gate", "gate", judge)

@@ -4,9 +4,34 @@ Owns when a model is retrained and following it to its end. Does not own trainin
 (`rollout`).
 """
 
-from .errors import LoopBusy, LoopMovedOn, NoPolicy
+from .errors import LoopBusy, LoopMovedOn, NoPolicy, NoTrigger
 from .loop import Retraining
-from .records import Loop, LoopEvent
+from .machine import AFTER, ENDS
+from .policy import Budget, QuietHours, Retry, TrainingWindow
+from .records import Explanation, Hold, Loop, LoopEvent, Said
 from .settings import RetrainingSettings
+from .triggers import Condition, RowsSince, Seen, judge
 
-__all__ = ["Loop", "LoopBusy", "LoopEvent", "LoopMovedOn", "NoPolicy", "Retraining", "RetrainingSettings"]
+__all__ = [
+    "AFTER",
+    "ENDS",
+    "Budget",
+    "Condition",
+    "Explanation",
+    "Hold",
+    "Loop",
+    "LoopBusy",
+    "LoopEvent",
+    "LoopMovedOn",
+    "NoPolicy",
+    "NoTrigger",
+    "QuietHours",
+    "Retraining",
+    "RetrainingSettings",
+    "Retry",
+    "RowsSince",
+    "Said",
+    "Seen",
+    "TrainingWindow",
+    "judge",
+]

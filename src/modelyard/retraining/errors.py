@@ -9,6 +9,12 @@ class NoPolicy(NotFound):
     code = "NO_POLICY"
 
 
+class NoTrigger(NotFound):
+    """The policy declares no such trigger to be fired."""
+
+    code = "NO_TRIGGER"
+
+
 class LoopBusy(Conflict):
     """A cycle is under way."""
 

@@ -29,6 +29,7 @@ from .moments import Moments
 from .multiclass import confusion_counts, multiclass_metrics, probability_metrics
 from .multivariate import DomainClassifier, Reconstruction, domain_classifier, pca_reconstruction, rank_scores
 from .null import Statistic, null_quantile, upper_quantile
+from .paired import PAIRED, PairedDifference, paired_difference
 from .quantile_bins import QuantileHistogram, count_between, quantile_edges, wasserstein_of_weights
 from .ranks import mid_ranks
 from .regression import regression_metrics
@@ -39,6 +40,7 @@ from .sorted_samples import energy_sorted, ks_sorted, quantile_shifts, quantile_
 from .vectors import VectorDistance, centroid_shift, mmd, vector_energy
 
 __all__ = [
+    "PAIRED",
     "Adwin",
     "BadEvent",
     "Calibration",
@@ -54,6 +56,7 @@ __all__ = [
     "Moments",
     "NewLevels",
     "PageHinkley",
+    "PairedDifference",
     "PrecisionRecallCurve",
     "PromotionEvidence",
     "QuantileHistogram",
@@ -98,6 +101,7 @@ __all__ = [
     "multiclass_metrics",
     "new_levels",
     "null_quantile",
+    "paired_difference",
     "pca_reconstruction",
     "pearson",
     "precision_recall_curve",

@@ -28,6 +28,18 @@ def dataset_settings(file: LoadedFile, name: str) -> DatasetSettings:
     return declared[name]
 
 
+def event_time_of(file: LoadedFile, name: str) -> str:
+    """The column with the instant of each row of a dataset; InvalidInput when none is declared."""
+    column = dataset_settings(file, name).event_time
+    if column is None:
+        raise InvalidInput(
+            f"A training window of dataset '{name}' is one of time, and it names no event_time.",
+            code="NO_EVENT_TIME",
+            remedy=f"Name the column with the instant of each row: datasets.{name}.event_time.",
+        )
+    return column
+
+
 VERSION = "version:"
 """How a source begins that is a dataset version."""
 

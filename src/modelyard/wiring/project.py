@@ -40,6 +40,7 @@ from modelyard.retraining import Retraining
 
 from .featured import FeaturedProject
 from .lineage import ToldLineage
+from .new_rows import NewRows
 from .project_file import FILE_NAME
 from .services import ProjectServices
 from .steps import DatasetVersions, ProjectSurroundings
@@ -78,6 +79,7 @@ class Project(FeaturedProject):
             self.run_pipeline,
             self.clock,
             self.settings.retraining,
+            NewRows(self.file, self.datasets),
         )
 
     def pipeline_settings(self, name: str) -> PipelineSettings:

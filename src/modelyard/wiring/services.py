@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from datetime import datetime
 from functools import reduce
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from modelyard.access import Principal
 from modelyard.bundling import Facts, build_bundle, build_profile, infer_signature, permutation_importance
@@ -27,16 +29,16 @@ from modelyard.core import (
     shown,
     to_micros,
 )
-from modelyard.data import DatasetSettings, Versions, check_leaks, version_of
+from modelyard.data import WEIGHT, DatasetSettings, Versions, check_leaks, training_window, version_of
 from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle, sign_bundle
 from modelyard.online import RequestField
 from modelyard.pipelines import Candidate, Samples, in_run
 from modelyard.registry import FeatureList, ModelVersionNotFound, Registry, judge_limits
-from modelyard.stats import binary_metrics
+from modelyard.stats import PAIRED, binary_metrics, paired_difference
 from modelyard.tracking import Declared, Evaluations, Tracker, evaluate, evaluation_page
 
-from .datasets import dataset_rows, dataset_settings, validate_dataset
+from .datasets import dataset_rows, dataset_settings, event_time_of, validate_dataset
 from .keys import ProjectKeys
 from .project_file import LoadedFile
 from .settings import ModelSettings
@@ -79,8 +81,10 @@ class ProjectServices:
         self._keys = keys
         self.evaluations = evaluations
 
-    def dataset(self, name: str, as_of: datetime) -> pa.Table:
+    def dataset(self, name: str, as_of: datetime, window: Mapping[str, str] | None = None) -> pa.Table:
         rows = dataset_rows(self._file, name, as_of, self._versions.table)
+        if window:
+            rows = training_window(rows, event_time_of(self._file, name), as_of, window)
         if (run := in_run()) is not None:
             columns = {field.name: str(field.type) for field in rows.schema}
             run.read(name, version_of(name, rows).digest, columns)
@@ -117,7 +121,8 @@ class ProjectServices:
         settings = self._file.settings.models[model]
         _require_binary(model, settings)
         names = _bare(self._features_of(settings))
-        chosen = rows.select([*names, settings.label])
+        weighed = [WEIGHT] if WEIGHT in rows.column_names else []
+        chosen = rows.select([*names, settings.label, *weighed])
         if complete:
             chosen = chosen.drop_null()
         inputs = chosen.select(names)
@@ -126,18 +131,46 @@ class ProjectServices:
             signature = infer_signature(inputs, required=required)
         matrix = Encoder(signature).from_columns([_column(inputs.column(name)) for name in names]).matrix
         labels = chosen.column(settings.label).cast(pa.float64()).to_numpy()
-        return Samples(signature, chosen, matrix, labels)
+        weights = chosen.column(WEIGHT).to_numpy() if weighed else None
+        return Samples(signature, chosen.select([*names, settings.label]), matrix, labels, weights)
 
     def champion_metrics(self, model: str, rows: pa.Table, *, complete: bool = False) -> dict[str, float]:
+        found = self._champion(model, rows, complete=complete)
+        return {} if found is None else binary_metrics(*found)
+
+    def challenge(
+        self, model: str, candidate: Candidate, rows: pa.Table, *, metric: str = "auc", complete: bool = False
+    ) -> dict[str, float]:
+        champion = self._champion(model, rows, complete=complete)
+        if champion is None:
+            return {}
+        if metric not in PAIRED:
+            raise InvalidInput(f"Candidates are not compared by {shown(metric)}.", remedy=did_you_mean(metric, PAIRED))
+        samples = self.samples(model, rows, signature=candidate.samples.signature, complete=complete)
+        if len(samples.labels) != len(champion[1]):
+            raise InvalidInput(
+                f"Candidate and champion of '{model}' are to be compared on the same rows, and of {len(rows)} the one "
+                f"can judge {len(samples.labels)}, the other {len(champion[1])}.",
+                code="NOT_THE_SAME_ROWS",
+                remedy="Leave out the rows that one of them cannot judge.",
+            )
+        scores = candidate.model.predict_proba(samples.matrix)[:, 1]
+        found = paired_difference(metric, scores, champion[0], samples.labels)
+        return {} if found is None else {name: float(each) for name, each in asdict(found).items()}
+
+    def _champion(
+        self, model: str, rows: pa.Table, *, complete: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Scores and labels (n,) of the version in production; None when there is none."""
         try:
             version = self._registry.get(model, "production")
         except ModelVersionNotFound:
-            return {}
+            return None
         with TemporaryDirectory(dir=self._scratch) as folder:
             fetched = self._registry.fetch_bundle(version, Path(folder) / "bundle")
             with closing(load_bundle(fetched, expect=version.bundle, trust=self._keys.trust())) as bundle:
                 samples = self.samples(model, rows, signature=bundle.info.signature, complete=complete)
-                return binary_metrics(bundle.scores(samples.matrix)[:, 0], samples.labels)
+                return bundle.scores(samples.matrix)[:, 0], samples.labels
 
     def evaluate(self, model: str, candidate: Candidate, rows: pa.Table, *, complete: bool = False) -> dict[str, float]:
         settings, declared = self._file.settings.models[model], self.declared(model)

@@ -1,0 +1,48 @@
+"""`kill -9` of the control plane at random moments of three months: the loop ends where it would have ended anyway."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelyard.bundling import BuiltBundle
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def months(folder: Path, built: BuiltBundle, kills: int, seed: int) -> tuple[dict[str, Any], str]:
+    """Where a loop ended that was killed so often."""
+    folder.mkdir()
+    words = [folder, built.path, built.digest, kills, seed]
+    command = [sys.executable, "-m", "tests.retraining.killing_machine", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout), done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_three_months_that_are_killed_again_and_again_end_as_those_that_are_not(
+    tmp_path: Path, built: BuiltBundle
+) -> None:
+    """Five times: the same history to the letter, the same versions, runs, rollouts and audit, nothing twice."""
+    undisturbed, _ = months(tmp_path / "undisturbed", built, 0, 0)
+    kinds = [kind for _, _, kind, _ in undisturbed["history"]]
+    assert (kinds.count("triggered"), kinds.count("promoted"), kinds.count("rejected")) == (5, 4, 1)
+    assert (undisturbed["live"], len(undisturbed["runs"])) == ("5", 5)
+    for seed in range(5):
+        killed, told = months(tmp_path / str(seed), built, 20, seed)
+        assert int(told.split()[1]) >= 8  # "killed 8 times"
+        assert killed == undisturbed
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_the_same_fifty_times(tmp_path: Path, built: BuiltBundle) -> None:
+    """With other moments each time."""
+    undisturbed, _ = months(tmp_path / "undisturbed", built, 0, 0)
+    for seed in range(50):
+        assert months(tmp_path / str(seed), built, 40, seed)[0] == undisturbed
