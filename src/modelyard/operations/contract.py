@@ -71,7 +71,10 @@ def operation(
     return make
 
 
-def carry_out(operation: Operation[Input], project: Project, given: Input) -> Any:
-    """Carry out an operation for the project's principal, when its policy allows."""
-    authorize(project.principal, operation.permission)
-    return operation.run(Call(project, given, project.principal))
+def carry_out(
+    operation: Operation[Input], project: Project, given: Input, *, principal: Principal | None = None
+) -> Any:
+    """Carry out an operation for a principal, by default the project's, when its policy allows."""
+    asking = principal or project.principal
+    authorize(asking, operation.permission)
+    return operation.run(Call(project, given, asking))
