@@ -30,11 +30,12 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Weights(msgspec.Struct, frozen=True):
-    """Who had which share of a deployment's traffic from an instant on: versions by arm, and their weights."""
+    """Who had which share of a deployment's traffic from an instant on: by arm its role, version and weight."""
 
     at: str
     generation: int
     reason: str
+    roles: dict[str, str]
     versions: dict[str, str]
     weights: dict[str, float]
 
@@ -67,9 +68,16 @@ def weights_over_time(routes: Sequence[Route], events: Sequence[RolloutEvent]) -
         if at is None:
             continue
         place = at + 1
-        versions = {arm.name: arm.version for arm in route.arms}
-        weights = {arm.name: arm.weight for arm in route.arms}
-        found.append(Weights(events[at].at, route.generation, route.reason, versions, weights))
+        found.append(
+            Weights(
+                events[at].at,
+                route.generation,
+                route.reason,
+                {arm.name: arm.role for arm in route.arms},
+                {arm.name: arm.version for arm in route.arms},
+                {arm.name: arm.weight for arm in route.arms},
+            )
+        )
     return found
 
 

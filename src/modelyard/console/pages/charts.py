@@ -48,7 +48,8 @@ def traffic(points: Points) -> Figure | None:
     data = [
         {"type": "bar", "name": "answers", "x": ends, "y": [each["requests"] for each in points],
          "marker": {"color": _FIRST}},
-        {"type": "bar", "name": "errors", "x": ends, "y": [each["errors"] for each in points], "marker": {"color": _BAD}},
+        {"type": "bar", "name": "errors", "x": ends, "y": [each["errors"] for each in points],
+         "marker": {"color": _BAD}},
     ]  # fmt: skip
     return _figure(data, "a window", barmode="stack")
 
@@ -84,24 +85,22 @@ def beside(bins: Sequence[Mapping[str, Any]]) -> Figure:
     return _figure(data, "share of the rows", barmode="group", **axes)
 
 
-def weights(steps: Points) -> Figure | None:
-    """Who had which share of the traffic, as steps in time; a shadow's copies are not traffic."""
+def weights(steps: Points, until: str) -> Figure | None:
+    """Who had which share of the traffic, as steps in time up to an instant; a shadow's copies stand above it."""
     if not steps:
         return None
-    names = dict.fromkeys(name for each in steps for name in each["weights"] if name not in ("previous",))
-    times = [each["at"] for each in steps]
+    times = [*(each["at"] for each in steps), max(until, steps[-1]["at"])]
+    every = [*steps, steps[-1]]
+    roles = {name: role for each in steps for name, role in each["roles"].items() if name != "previous"}
     data = []
-    for place, name in enumerate(names):
-        y = [each["weights"].get(name) for each in steps]
-        told = [f"v{each['versions'][name]}" if name in each["versions"] else "" for each in steps]
-        colour = {"live": _FIRST, "canary": _SECOND}.get(name, f"--series-{3 + place % 3}")
-        line = _line(name, times, y, colour, mode="lines+markers")
-        data.append(
-            line
-            | {"line": {"color": colour, "width": 2, "shape": "hv"}, "text": told, "connectgaps": False}
-            | {"hovertemplate": "%{x}<br>%{text} %{y:.0%}<extra>" + name + "</extra>"}
-        )
-    return _figure(data, "share", yaxis={"tickformat": ".0%", "range": [-0.03, 1.05]})
+    for place, (name, role) in enumerate(sorted(roles.items(), key=lambda each: each[1] == "shadow")):
+        colour = {"live": _FIRST, "canary": _SECOND}.get(role, f"--series-{3 + place % 3}")
+        told = [f"v{each['versions'][name]}" if name in each["versions"] else "away" for each in every]
+        line: Figure = _line(name, times, [each["weights"].get(name, 0.0) for each in every], colour)
+        line["line"] |= {"shape": "hv", "dash": "dot" if role == "shadow" else "solid"}
+        line |= {"text": told, "hovertemplate": "%{x}<br>%{text} %{y:.0%}<extra>" + name + "</extra>"}
+        data.append(line if role == "shadow" else line | {"stackgroup": "traffic"})
+    return _figure(data, "share of the traffic", yaxis={"tickformat": ".0%", "range": [0, 1.06]})
 
 
 def evidence(trail: Points, bounds: Mapping[str, float] | None) -> Figure | None:
@@ -118,7 +117,7 @@ def evidence(trail: Points, bounds: Mapping[str, float] | None) -> Figure | None
         _line("for going back", x, [each["rollback"] for each in points], _BAD, mode="lines+markers"),
         _line(f"goes back at {bounds['rollback']:g}", ends, [bounds["rollback"]] * 2, _BAD, dash="dash"),
     ]
-    axes = {"yaxis": {"type": "log", "dtick": 1, "exponentformat": "power"}}
+    axes = {"yaxis": {"type": "log", "dtick": 1, "tickformat": "~s"}}
     return _figure(data, "e-value", **axes) | {"x_title": "the candidate's answers"}
 
 

@@ -49,13 +49,12 @@ def _version(ask: Ask, params: Params) -> dict[str, Any]:
     name = params["name"]
     version = ask(models.show_model, models.OneVersion(name, params["version"]))
     made = ask(lineage.model_lineage, models.OneVersion(name, str(version["number"])))
-    answers = [each for each in version["approvals"]]
     return {
         "name": name,
         "version": version,
         "svg": made["svg"],
         "unknown": made["unknown"],
-        "approvals": answers,
+        "approvals": version["approvals"],
         "may_approve": may(ask, Permission.APPROVE),
         "may_operate": may(ask, Permission.OPERATE),
         "may_develop": may(ask, Permission.DEVELOP),

@@ -28,7 +28,7 @@ NAV = (
 """The pages that every page leads to."""
 
 _TONES = {
-    "good": ("pass", "healthy", "done", "promoted", "resolved", "cached", "active key", "production", "approved", "live"),
+    "good": ("pass", "healthy", "done", "promoted", "resolved", "cached", "production", "approved", "live"),
     "bad": ("fail", "failed", "critical", "rolled_back", "rejected", "dead", "stopped", "aborted", "broken"),
     "warn": (
         "inconclusive", "warning", "pending", "unserved", "paused", "held", "interrupted", "waiting", "acknowledged",
@@ -39,6 +39,7 @@ _TONES = {
         "triggered", "challenger", "staging",
     ),
 }  # fmt: skip
+_NONE = "\N{EN DASH}"
 _TONE_OF = {word: tone for tone, words in _TONES.items() for word in words}
 _WORDS = {"unserved": "no server", "empty": "nothing deployed", "idle": "at rest", "rolled_back": "rolled back"}
 
@@ -52,7 +53,7 @@ def shown_page(template: str, values: Mapping[str, Any]) -> str:
 def _instant(value: str | datetime | None) -> Markup:
     """An instant to the minute, in UTC; whole when pointed at."""
     if value in (None, ""):
-        return Markup("–")
+        return Markup("{}").format(_NONE)
     at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     at = at.astimezone(UTC)
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
@@ -65,12 +66,12 @@ def _day(value: str) -> str:
 
 
 def _share(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{100 * value:.{digits}f}%"
+    return _NONE if value is None else f"{100 * value:.{digits}f}%"
 
 
 def _number(value: float | str | None, digits: int = 3) -> str:
     if value is None:
-        return "–"
+        return _NONE
     if isinstance(value, str):
         return value
     if isinstance(value, int) or value == int(value):
@@ -84,19 +85,19 @@ def _tone(word: str | None) -> str:
 
 def _badge(word: str | None, tone: str = "") -> Markup:
     """A state as a word with a colour: never the colour alone."""
-    text = _WORDS.get(str(word), str(word or "–").replace("_", " "))
+    text = _WORDS.get(str(word), str(word or _NONE).replace("_", " "))
     return Markup('<span class="badge {}">{}</span>').format(tone or _tone(word), text)
 
 
 def _seconds(value: float | None) -> str:
     if value is None:
-        return "–"
+        return _NONE
     return f"{value:.2f} s" if value < 60 else format_duration(timedelta(seconds=round(value)))
 
 
 def _size(value: float | None) -> str:
     if value is None:
-        return "–"
+        return _NONE
     for unit in ("B", "KiB", "MiB"):
         if value < 1024:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"

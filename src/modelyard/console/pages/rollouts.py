@@ -23,21 +23,29 @@ def _one(ask: Ask, params: Params) -> dict[str, Any]:
     status = ask(deployments.rollout_status, which)
     told = ask(deployments.rollout_evidence, which)
     history = ask(deployments.rollout_history, which)
+    rollout = status["rollout"]
     return {
         "name": params["name"],
         "progress": status["progress"],
         "route": status["route"],
-        "rollout": status["rollout"],
+        "rollout": rollout,
         "bounds": told["bounds"],
         "history": history[:-60:-1],
         "more": max(0, len(history) - 59),
-        "diff": _diff(status["rollout"]),
+        "diff": _diff(rollout),
         "charts": {
-            "weights": charts.weights(told["weights"][-80:]),
+            "weights": charts.weights(_lately(told["weights"], rollout), rollout["looked_at"] if rollout else ""),
             "evidence": charts.evidence(told["trail"], told["bounds"]),
         },
         "may": may(ask, Permission.OPERATE),
     }
+
+
+def _lately(weights: list[dict[str, Any]], rollout: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The latest rollout and what was live before; without one the newest generations."""
+    if rollout is None:
+        return weights[-20:]
+    return [each for each in weights if each["generation"] >= rollout["first_generation"] - 1] or weights[-1:]
 
 
 def _diff(rollout: dict[str, Any] | None) -> dict[str, Any] | None:

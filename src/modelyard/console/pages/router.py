@@ -36,7 +36,8 @@ KEY, SAID = "modelyard_key", "modelyard_said"
 _ROOMS = (overview, models, rollouts, alerts, drift, loop, runs, features, audit, settings)
 _LOOK_S, _SHARE, _LIFE_S, _FORM = 1.0, 0.05, 300.0, 64 * 1024
 _STATUS: tuple[tuple[type[ModelyardError], int], ...] = (
-    (NotAuthenticated, 401), (Forbidden, 403), (NotFound, 404), (InvalidInput, 400), (Conflict, 409), (Unavailable, 503),
+    (NotAuthenticated, 401), (Forbidden, 403), (NotFound, 404), (InvalidInput, 400), (Conflict, 409),
+    (Unavailable, 503),
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
-"""Files that pages load: our own, and Plotly's script from the installed wheel. Each address holds a digest of its bytes,
-so that browsers may keep it for ever.
+"""Files that pages load: our own, and Plotly's script from the installed wheel.
+
+Each address holds a digest of the bytes, so that browsers may keep them for ever.
 """
 
 import gzip
