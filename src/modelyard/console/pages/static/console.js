@@ -122,6 +122,7 @@
   };
 
   addEventListener("DOMContentLoaded", () => {
+    document.querySelector(".pages [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     remember(document);
     settle(document);
     follow();
