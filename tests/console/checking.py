@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
@@ -74,19 +75,28 @@ def flaws(text: str) -> Iterator[str]:
     yield from (f"unlabelled: {each}" for each in page.unlabelled)
     yield from (f"without a name: {each}" for each in page.nameless)
     yield from (f"not closed or not opened: {each}" for each in page.unbalanced)
-    if page.of("html") and page.of("html")[0].get("lang") != "en":
+    yield from _structure(page)
+    yield from _elsewhere(page)
+    if re.search(r"url\(\s*['\"]?(https?:)?//|@import", text):
+        yield "a style leads elsewhere"
+
+
+def _structure(page: Reader) -> Iterator[str]:
+    if [each.get("lang") for each in page.of("html")] != ["en"]:
         yield "the page says no language"
-    for landmark in ("main", "nav", "header"):
-        if not page.of(landmark):
-            yield f"no {landmark}"
+    yield from (f"no {landmark}" for landmark in ("main", "nav", "header") if not page.of(landmark))
     if len(page.of("h1")) != 1:
         yield f"{len(page.of('h1'))} headings of the first order"
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
-    if any(later > earlier + 1 for earlier, later in zip(levels, levels[1:], strict=False)):
+    if any(later > earlier + 1 for earlier, later in pairwise(levels)):
         yield f"headings skip a level: {levels}"
     names = [found["id"] for _, found in page.tags if "id" in found]
     yield from (f"the id {each} is there twice" for each in sorted({each for each in names if names.count(each) > 1}))
-    yield from (f"no caption: {each}" for each in page.of("table") if "<caption" not in text)
+    if len(page.of("table")) != len(page.of("caption")):
+        yield "a table has no caption"
+
+
+def _elsewhere(page: Reader) -> Iterator[str]:
     for found in page.of("script"):
         if "src" not in found and found.get("type") != "application/json":
             yield "a script stands in the page"
@@ -95,8 +105,6 @@ def flaws(text: str) -> Iterator[str]:
         for name in ("src", "href", "action", "poster", "data"):
             if re.match(r"(https?:)?//", found.get(name, "")):
                 yield f"{tag} leads elsewhere: {found[name]}"
-    if re.search(r"url\(\s*['\"]?(https?:)?//|@import", text):
-        yield "a style leads elsewhere"
 
 
 def colours(css: str) -> dict[str, dict[str, str]]:

@@ -130,7 +130,7 @@ def second_version(project: Project) -> int:
     folder = project.models.fetch_bundle(first, project.workspace / "second")
     return project.models.register(
         "purchase", principal=project.principal, source=str(first.source), run=first.run, bundle=folder,
-        digest=first.bundle, gates=[Judgement(Verdict.PASS)], metrics={"auc": 0.7},
+        digest=first.bundle, gates=[Judgement(Verdict.PASS)], metrics={"auc": 0.7}, params={"only_here": 1},
     ).number  # fmt: skip
 
 

@@ -16,7 +16,9 @@ def _all(ask: Ask, params: Params) -> dict[str, Any]:
         limit=_EACH + 1,
         newest=True,
         before=before,
-        **{name: value for name, value in asked.items() if value},
+        principal=asked["principal"] or None,
+        action=asked["action"] or None,
+        subject=asked["subject"] or None,
     )
     found = ask(audits.audit_list, page)
     return {"found": found[:_EACH], "more": len(found) > _EACH, "asked": asked, "before": before}

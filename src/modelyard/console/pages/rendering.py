@@ -1,6 +1,6 @@
 """Pages as text: their templates, and how values are written in them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -111,7 +111,7 @@ def _data(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 - escaped
 
 
-_FILTERS = {
+_FILTERS: dict[str, Callable[..., object]] = {
     "instant": _instant,
     "day": _day,
     "share": _share,
