@@ -54,9 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     for path, first, times in found:
         _say(f"{path:<34}{statistics.median(times):>10.1f}{max(times):>10.1f}{first:>10.1f}")
     slow = [path for path, _, times in found if statistics.median(times) > LIMIT_MS]
-    print(
-        f"\n{'All' if not slow else 'Not all'} pages answer within {LIMIT_MS:g} ms{': ' if slow else ''}{', '.join(slow)}"
-    )
+    told = f"Slower than {LIMIT_MS:g} ms: {', '.join(slow)}" if slow else f"Every page answers within {LIMIT_MS:g} ms."
+    _say(f"\n{told}")
     return 1 if slow else 0
 
 

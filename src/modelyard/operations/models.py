@@ -88,8 +88,8 @@ def list_models(call: Call[ListModels]) -> Any:
     project, name = call.project, call.input.name
     notice(project, name)
     found = project.models.versions(name, stage=call.input.stage)
-    aliases = {each: project.models.aliases(each) for each in {version.name for version in found}}
-    return [_told(each, aliases[each.name]) for each in found]
+    holders = project.models.holders()
+    return [_told(each, holders.get(each.name, {})) for each in found]
 
 
 @operation("model", "show", Permission.READ)

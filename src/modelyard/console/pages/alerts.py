@@ -8,7 +8,7 @@ from modelyard.operations import Nothing, alerts
 from .frame import Action, Ask, Page, Params, number
 from .models import may
 
-_EACH = 50
+_EACH = 25
 _ORDER = {"firing": 0, "pending": 1, "resolved": 2}
 
 

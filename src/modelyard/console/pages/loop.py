@@ -3,7 +3,7 @@
 from typing import Any
 
 from modelyard.access import Permission
-from modelyard.operations import Nothing, loop, models, workspace
+from modelyard.operations import Nothing, loop, workspace
 
 from .frame import Ask, Page, Params
 from .models import may
@@ -33,10 +33,9 @@ def _told(ask: Ask, name: str) -> dict[str, Any]:
 
 def _names(ask: Ask) -> list[str]:
     """The models that the project file says how to retrain; names may have dots in them."""
-    paths = [each["path"] for each in ask(workspace.show_config, Nothing())]
-    known = {each["name"] for each in ask(models.list_models, models.ListModels())}
-    declared = {each.split(".")[1] for each in paths if each.startswith("retraining.")}
-    return sorted({name for name in known | declared if any(each.startswith(f"retraining.{name}.") for each in paths)})
+    paths = [str(each["path"]) for each in ask(workspace.show_config, Nothing())]
+    settings = [each.removeprefix("retraining.") for each in paths if each.startswith("retraining.")]
+    return sorted({each.removesuffix(".pipeline") for each in settings if each.endswith(".pipeline")})
 
 
 PAGES = (

@@ -8,7 +8,7 @@ from modelyard.operations import approving, cards, lineage, models, promotions
 from . import charts
 from .frame import Action, Ask, Document, Page, Params, address, number
 
-_EACH = 50
+_EACH = 25
 
 
 def _all(ask: Ask, params: Params) -> dict[str, Any]:

@@ -13,7 +13,7 @@ _EACH = 25
 def _all(ask: Ask, params: Params) -> dict[str, Any]:
     """Every deployment a line; the only one with all that there is to say."""
     skip = number(params, "skip", 0)
-    found = ask(watched.overview, watched.Overlook(brief=True, windows=12, skip=skip, limit=_EACH + 1))
+    found = ask(watched.overview, watched.Overlook(brief=True, windows=1, skip=skip, limit=_EACH + 1))
     if len(found) == 1 and not skip:
         return {"skip": skip, "size": _EACH, "more": False, "found": [], **_one(ask, {"name": found[0]["deployment"]})}
     return {"found": found[:_EACH], "more": len(found) > _EACH, "skip": skip, "size": _EACH, "one": None}
