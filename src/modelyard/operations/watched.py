@@ -9,7 +9,7 @@ import msgspec
 from modelyard.access import Permission
 from modelyard.core import NotFound, SystemClock, did_you_mean, from_micros, to_micros
 from modelyard.inference import PROFILE_FILE, ColumnProfile, ReferenceProfile
-from modelyard.monitoring import Kept, MonitorSettings, Reference, Window, bins_of, ranked, state_of
+from modelyard.monitoring import Kept, MonitorSettings, Reference, Window, bins_of, ranked
 from modelyard.registry import ModelVersion
 from modelyard.routing import Route, ServerStatus
 from modelyard.wiring import Project
@@ -48,7 +48,10 @@ def overview(call: Call[Overlook]) -> Any:
     names = list(project.settings.deployments) if given.deployment is None else [given.deployment]
     last = None if given.limit is None else given.skip + given.limit
     statuses = project.feed.statuses(to_micros(SystemClock().now()))
-    return [_told(project, each, statuses, given) for each in names[given.skip : last]]
+    firing: dict[str, list[dict[str, Any]]] = {}
+    for each in project.alerts.firing(given.deployment):
+        firing.setdefault(each.deployment, []).append(msgspec.to_builtins(each))
+    return [_told(project, name, statuses, firing.get(name, []), given) for name in names[given.skip : last]]
 
 
 @operation("monitor", "show", Permission.READ)
@@ -68,11 +71,16 @@ def show_window(call: Call[OneWindow]) -> Any:
     return told | {"importance": importance, "bins": _bins(profile, kept, reference)}
 
 
-def _told(project: Project, name: str, statuses: Sequence[ServerStatus], given: Overlook) -> dict[str, Any]:
+def _told(
+    project: Project,
+    name: str,
+    statuses: Sequence[ServerStatus],
+    firing: list[dict[str, Any]],
+    given: Overlook,
+) -> dict[str, Any]:
     settings = project.rollouts.settings(name)
     route, rollout = project.rollouts.route(name), project.rollouts.state(name)
     windows = project.monitors.windows(name, last=max(1, given.windows))
-    firing = [msgspec.to_builtins(state_of(each)) for each in project.alerts.open(name) if each.standing.fired_at]
     monitor = project.monitors.watched.get(name)
     active = rollout is not None and rollout.state == "active"
     servers = [_server(each) for each in statuses if name in each.generations]
@@ -81,7 +89,7 @@ def _told(project: Project, name: str, statuses: Sequence[ServerStatus], given: 
         "model": settings.model_name,
         "alias": settings.alias,
         "state": _state(route, servers, firing, active=active),
-        "live": _live(project, name, route),
+        "live": _live(project, name, route, brief=given.brief),
         "arms": [] if route is None else [msgspec.to_builtins(each) for each in route.arms],
         "rollout": None if rollout is None or not active else {"version": rollout.version, "step": rollout.step + 1},
         "servers": servers,
@@ -110,13 +118,13 @@ def _state(route: Route | None, servers: list[dict[str, Any]], firing: list[dict
     return "rolling out" if active else "healthy"
 
 
-def _live(project: Project, name: str, route: Route | None) -> dict[str, Any] | None:
-    """The live version, since when, and why."""
+def _live(project: Project, name: str, route: Route | None, *, brief: bool) -> dict[str, Any] | None:
+    """The live version, and since when unless that is too much to ask."""
     if route is None:
         return None
     version = project.models.get(route.model, route.live.version)
     since = ""
-    for each in project.rollouts.weights(name)[::-1]:
+    for each in () if brief else project.rollouts.weights(name)[::-1]:
         if each.versions.get("live") != route.live.version:
             break
         since = each.at

@@ -8,7 +8,6 @@ import msgspec
 from modelyard.access import KeyRing, NotAuthenticated, Principal, StoredKey, load_pepper
 from modelyard.core import to_micros
 from modelyard.operations import Operation, carry_out
-from modelyard.operations.models import noticed_elsewhere
 from modelyard.wiring import KEYS, Project
 
 
@@ -23,7 +22,13 @@ class Desk(Protocol):
         """What `operations.carry_out` gives for this principal; its errors are passed on."""
 
     def authenticate(self, token: str | None) -> Principal:
-        """Who shows this API key, or none; NotAuthenticated where one is asked for, or is not known."""
+        """Who shows this API key, this token of `begin`, or nothing; NotAuthenticated where one is needed, or unknown."""
+
+    def begin(self, key: str) -> str:
+        """The token that a browser keeps once somebody has signed in with an API key; NotAuthenticated otherwise."""
+
+    def end(self, token: str) -> None:
+        """Whoever shows this token is signed out."""
 
 
 class ProjectDesk:
@@ -42,8 +47,8 @@ class ProjectDesk:
         return self._project.settings.project
 
     def carry_out(self, operation: Operation[Any], given: Any, principal: Principal) -> Any:
-        """One after another. Nobody looks at MLflow meanwhile: the control process does that by itself."""
-        with self._lock, noticed_elsewhere():
+        """One after another."""
+        with self._lock:
             return carry_out(operation, self._project, given, principal=principal)
 
     def authenticate(self, token: str | None) -> Principal:
@@ -61,3 +66,11 @@ class ProjectDesk:
             pepper = load_pepper(project.run_folder / "pepper")
         ring = KeyRing((each for each in stored if each.revoked_us is None), pepper)
         return ring.authenticate(token, to_micros(project.clock.now()))
+
+    def begin(self, key: str) -> str:
+        """The key itself: it is checked at each request, and revoked it opens nothing."""
+        self.authenticate(key)
+        return key
+
+    def end(self, token: str) -> None:
+        """Nothing is kept here that could end."""

@@ -8,7 +8,7 @@ from modelyard.operations import watched
 from . import charts
 from .frame import Ask, Page, Params, number
 
-_EACH, _DRAWN = 25, 24
+_EACH, _DRAWN = 20, 24
 
 
 def _all(ask: Ask, params: Params) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from modelyard.access import Principal
 from modelyard.core import InvalidInput, shown
 from modelyard.operations import Operation
+from modelyard.operations.models import noticed_elsewhere
 
 from .desk import Desk
 
@@ -23,8 +24,9 @@ class Ask:
     principal: Principal
 
     def __call__(self, operation: Operation[Any], given: Any) -> Any:
-        """What the operation gives."""
-        return self.desk.carry_out(operation, given, self.principal)
+        """What the operation gives. Nobody looks at MLflow for a page: the control process does that by itself."""
+        with noticed_elsewhere():
+            return self.desk.carry_out(operation, given, self.principal)
 
 
 Load = Callable[[Ask, Params], dict[str, Any]]

@@ -7,7 +7,7 @@ from modelyard.operations import watched
 from . import charts
 from .frame import Ask, Page, Params, number
 
-_EACH = 25
+_EACH = 20
 
 
 def _all(ask: Ask, params: Params) -> dict[str, Any]:

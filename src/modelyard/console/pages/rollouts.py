@@ -9,7 +9,7 @@ from . import charts
 from .frame import Action, Ask, Page, Params, address, number
 from .models import may
 
-_EACH = 25
+_EACH = 20
 
 
 def _all(ask: Ask, params: Params) -> dict[str, Any]:

@@ -30,8 +30,8 @@ from .rendering import shown_page
 from .security import HEADERS, LOOPBACK, Said, Seals, check_host, check_origin
 from .static import static_file
 
-KEY, SAID = "modelyard_key", "modelyard_said"
-"""Cookies: the API key of who signed in, and what became of the form before."""
+SAID = "modelyard_said"
+"""The cookie that holds what became of the form before."""
 
 _ROOMS = (overview, models, rollouts, alerts, drift, loop, runs, features, audit, settings)
 _LOOK_S, _SHARE, _LIFE_S, _FORM = 1.0, 0.05, 300.0, 64 * 1024
@@ -55,6 +55,8 @@ class _Site:
         self._desk = desk
         self._hosts = hosts
         self._seals = Seals(secrets.token_bytes(32))
+        # Cookies know no ports, and another project's console may stand beside this one.
+        self._key = f"modelyard_key_{hashlib.sha256(desk.name.encode()).hexdigest()[:8]}"
         self.router = APIRouter(include_in_schema=False)
         for room in _ROOMS:
             for page in room.PAGES:
@@ -173,12 +175,12 @@ class _Site:
             key = form.get("key", "").strip()
             if not key:
                 raise InvalidInput("No key was given.", remedy="Make one: modelyard key create --name NAME.")
-            await run_in_threadpool(self._desk.authenticate, key)
+            token = await run_in_threadpool(self._desk.begin, key)
         except ModelyardError as error:
             return self._signing_in(request, error, 401)
         response = RedirectResponse("/", status_code=303, headers=HEADERS)
         secure = request.url.scheme == "https"
-        response.set_cookie(KEY, key, httponly=True, samesite="strict", secure=secure, path="/")
+        response.set_cookie(self._key, token, httponly=True, samesite="strict", secure=secure, path="/")
         return response
 
     async def _sign_out(self, request: Request) -> Response:
@@ -187,14 +189,16 @@ class _Site:
             check_origin(request.headers)
         except ModelyardError as error:
             return self._wrong(request, None, error)
+        if token := request.cookies.get(self._key):
+            await run_in_threadpool(self._desk.end, token)
         response = RedirectResponse("/sign-in", status_code=303, headers=HEADERS)
-        response.delete_cookie(KEY, path="/")
+        response.delete_cookie(self._key, path="/")
         return response
 
     def _principal(self, request: Request) -> Principal:
         check_host(request.headers, self._hosts)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        shown = token.strip() if scheme.lower() == "bearer" else request.cookies.get(KEY)
+        shown = token.strip() if scheme.lower() == "bearer" else request.cookies.get(self._key)
         return self._desk.authenticate(shown or None)
 
     def _wrong(self, request: Request, principal: Principal | None, error: ModelyardError) -> Response:
@@ -215,7 +219,7 @@ class _Site:
         return {
             "project": self._desk.name,
             "principal": principal,
-            "signed_in": KEY in request.cookies,
+            "signed_in": self._key in request.cookies,
             "token": self._seals.token(principal) if principal is not None else "",
         }
 
