@@ -1,5 +1,6 @@
 """Charts as Plotly takes them: data and layout. Colours are names of the style sheet's, resolved in the browser."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -117,7 +118,8 @@ def evidence(trail: Points, bounds: Mapping[str, float] | None) -> Figure | None
         _line("for going back", x, [each["rollback"] for each in points], _BAD, mode="lines+markers"),
         _line(f"goes back at {bounds['rollback']:g}", ends, [bounds["rollback"]] * 2, _BAD, dash="dash"),
     ]
-    axes = {"yaxis": {"type": "log", "dtick": 1, "tickformat": "~s"}}
+    seen = [-1.3, math.log10(30 * bounds["rollback"])]  # of powers of ten: what lies beyond has decided long since
+    axes = {"yaxis": {"type": "log", "dtick": 1, "tickformat": "~s", "range": seen}}
     return _figure(data, "e-value", **axes) | {"x_title": "the candidate's answers"}
 
 

@@ -22,7 +22,7 @@ class Desk(Protocol):
         """What `operations.carry_out` gives for this principal; its errors are passed on."""
 
     def authenticate(self, token: str | None) -> Principal:
-        """Who shows this API key, this token of `begin`, or nothing; NotAuthenticated where one is needed, or unknown."""
+        """Who shows this API key, this token of `begin`, or nothing; NotAuthenticated for one unknown, or needed."""
 
     def begin(self, key: str) -> str:
         """The token that a browser keeps once somebody has signed in with an API key; NotAuthenticated otherwise."""

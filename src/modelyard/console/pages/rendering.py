@@ -74,6 +74,8 @@ def _number(value: float | str | None, digits: int = 3) -> str:
         return _NONE
     if isinstance(value, str):
         return value
+    if abs(value) >= 1e9:
+        return f"{value:.3g}"
     if isinstance(value, int) or value == int(value):
         return f"{int(value):,}"
     return f"{value:,.{digits}f}" if abs(value) >= 1e-3 else f"{value:.{digits}g}"

@@ -1,5 +1,6 @@
 """Rollouts: who has how much of the traffic, what the evidence says, and the decisions that people take."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from modelyard.access import Permission
@@ -45,7 +46,10 @@ def _lately(weights: list[dict[str, Any]], rollout: dict[str, Any] | None) -> li
     """The latest rollout and what was live before; without one the newest generations."""
     if rollout is None:
         return weights[-20:]
-    return [each for each in weights if each["generation"] >= rollout["first_generation"] - 1] or weights[-1:]
+    found = [each for each in weights if each["generation"] >= rollout["first_generation"] - 1] or weights[-1:]
+    began, looked = (datetime.fromisoformat(rollout[each]) for each in ("started_at", "looked_at"))
+    shown = (began - max(looked - began, timedelta(minutes=1)) / 5).isoformat()
+    return [{**found[0], "at": max(found[0]["at"], shown)}, *found[1:]]
 
 
 def _diff(rollout: dict[str, Any] | None) -> dict[str, Any] | None:
