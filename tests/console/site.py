@@ -145,8 +145,8 @@ def answers(
         identity, mine = f"{at}-{generation}-{number}", bool(random.random() < share)
         row: tuple[Any, ...] = (int(random.poisson(5 + shift)) + 1, float(random.gamma(2, 3)), "mail")
         score, failed = float(random.random()), mine and bool(random.random() < errors)
-        told = (identity, at, "shop", generation)
-        rest = (None, row, int(score > 0.5), (score,), 2100)
+        told: Any = (identity, at, "shop", generation)
+        rest: Any = (None, row, int(score > 0.5), (score,), 2100)
         if mine:
             journal.append(
                 [PredictionRecord(*told, "2", "canary", "canary", not failed, *rest, "model" if failed else None, at)]

@@ -2,3 +2,7 @@
 
 Owns what is seen of a project in a browser. Does not own what anything means: every page and action asks `operations`.
 """
+
+from .pages import ProjectDesk
+
+__all__ = ["ProjectDesk"]
