@@ -159,7 +159,7 @@ def _deploy(project: Project, clock: ManualClock, names: list[str]) -> None:
 def _answers(project: Project, name: str, count: int, server: str) -> None:
     at = to_micros(project.clock.now())
     journal = Journal(project.journal_folder, server, project.clock)
-    told = (name, 1, "1", "live", "live", True, None)
+    told: Any = (name, 1, "1", "live", "live", True, None)
     journal.append(
         [
             PredictionRecord(f"{server}-{each}", at, *told, (each % 9 + 1, 3.0, "mail"), 1, (each % 100 / 100,), 2000)
