@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 import yaml
@@ -159,10 +159,10 @@ def _deploy(project: Project, clock: ManualClock, names: list[str]) -> None:
 def _answers(project: Project, name: str, count: int, server: str) -> None:
     at = to_micros(project.clock.now())
     journal = Journal(project.journal_folder, server, project.clock)
-    told: Any = (name, 1, "1", "live", "live", True, None)
+    told, record = (name, 1, "1", "live", "live", True, None), cast("Any", PredictionRecord)
     journal.append(
         [
-            PredictionRecord(f"{server}-{each}", at, *told, (each % 9 + 1, 3.0, "mail"), 1, (each % 100 / 100,), 2000)
+            record(f"{server}-{each}", at, *told, (each % 9 + 1, 3.0, "mail"), 1, (each % 100 / 100,), 2000)
             for each in range(count)
         ]
     )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import numpy as np
@@ -138,21 +138,19 @@ def answers(
     project: Project, count: int, *, generation: int = 1, share: float = 0.0, errors: float = 0.0, shift: float = 0.0
 ) -> None:
     """So many requests of this instant, with their truth; a share of them asked of the canary, which may fail."""
-    random = np.random.default_rng(generation)
+    random, record = np.random.default_rng(generation), cast("Any", PredictionRecord)
     at = to_micros(project.clock.now())
     journal = Journal(project.journal_folder, f"server-{at}-{generation}", project.clock)
     for number in range(count):
         identity, mine = f"{at}-{generation}-{number}", bool(random.random() < share)
         row: tuple[Any, ...] = (int(random.poisson(5 + shift)) + 1, float(random.gamma(2, 3)), "mail")
         score, failed = float(random.random()), mine and bool(random.random() < errors)
-        told: Any = (identity, at, "shop", generation)
-        rest: Any = (None, row, int(score > 0.5), (score,), 2100)
+        told = (identity, at, "shop", generation)
+        rest = (None, row, int(score > 0.5), (score,), 2100)
         if mine:
-            journal.append(
-                [PredictionRecord(*told, "2", "canary", "canary", not failed, *rest, "model" if failed else None, at)]
-            )
+            journal.append([record(*told, "2", "canary", "canary", not failed, *rest, "model" if failed else None, at)])
         if failed or not mine:
-            journal.append([PredictionRecord(*told, "1", "live", "live", True, *rest, None, at)])
+            journal.append([record(*told, "1", "live", "live", True, *rest, None, at)])
         label = int(random.random() < score)
         journal.append([TruthRecord(identity, "shop", label, at, at, at)])
     journal.close()
