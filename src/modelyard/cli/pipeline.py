@@ -29,6 +29,12 @@ def _run(result: dict[str, Any]) -> None:
     findings(result.get("findings", ()), err=True)
 
 
+def _status(result: dict[str, Any]) -> None:
+    _run(result)
+    if result["state"] == "running" and not result["working"]:
+        click.echo(f"No process works on it any more: modelyard pipeline resume {result['id']}", err=True)
+
+
 def _logs(result: list[dict[str, Any]]) -> None:
     for each in result:
         if len(result) > 1:
@@ -43,10 +49,11 @@ def _ending(result: dict[str, Any]) -> ModelyardError | None:
     return kind("; ".join(result["reasons"]), code="GATE_FAILED", remedy="Nothing was registered.")
 
 
-command = click.Group("pipeline", help="Pipelines: run, resume, list, logs, why, show, validate, export.")
+command = click.Group("pipeline", help="Pipelines: run, resume, list, status, logs, why, show, validate, export.")
 command.add_command(watched(derive(pipelines.run_pipeline, _run, _ending)))
 command.add_command(watched(derive(pipelines.resume_pipeline, _run, _ending)))
 command.add_command(derive(runs.list_pipeline_runs, table("id", "pipeline", "state", "verdict", "started_at")))
+command.add_command(derive(runs.run_status, _status))
 command.add_command(derive(runs.show_logs, _logs))
 command.add_command(derive(runs.why, fields))
 

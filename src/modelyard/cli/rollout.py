@@ -45,9 +45,15 @@ def _progress(status: dict[str, Any]) -> None:
     fields(status["progress"])
 
 
+def _evidence(found: dict[str, Any]) -> None:
+    fields(found["bounds"])
+    table("at", "canary_requests", "canary_bad", "live_requests", "live_bad", "rollback", "promotion")(found["trail"])
+    table("at", "generation", "versions", "weights")(found["weights"])
+
+
 command = click.Group(
     "rollout",
-    help="Versions on their way: start, status, pause, advance, promote, abort, roll back, history, diff.",
+    help="Rollouts: start, status, pause, advance, promote, abort, roll back, history, evidence, diff.",
 )
 command.add_command(derive(deployments.start_rollout, fields))
 command.add_command(_watching(derive(deployments.rollout_status, fields)))
@@ -58,5 +64,6 @@ command.add_command(derive(deployments.promote_rollout, fields))
 command.add_command(derive(deployments.abort, fields))
 command.add_command(derive(deployments.roll_back, fields))
 command.add_command(derive(deployments.rollout_history, table("at", "version", "kind", "by", "detail")))
+command.add_command(derive(deployments.rollout_evidence, _evidence))
 command.add_command(derive(responses.rollout_diff, show_diff, ending))
 command.add_command(experiments.command)

@@ -26,10 +26,11 @@ from .desk import Desk, pages_ask
 from .errors import InternalError, NoSuchRoute, RouteWithoutPolicy, WrongMethod
 from .guard import Guard
 from .identity import Identity, Needs, open_to_all
+from .pages import pages as own_pages
 from .projects import Projects
 from .sessions import Sessions
-from .sign_in import SIGN_IN, sign_in_router
 
+SIGN_IN = "/sign-in"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -37,8 +38,8 @@ def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], A
     """The application of a project, to be served by any ASGI server; RouteWithoutPolicy when a route of it is open by
     oversight.
 
-    `pages` makes the pages' router of a desk, which tells them who asks and carries out what they do; further `routers`
-    depend on `Needs(permission)` or `open_to_all`, route by route. The project is the application's own from here on:
+    `pages` makes the pages' router of a desk, which tells them who asks and carries out what they do; by default they
+    are the console's own. Further `routers` depend on `Needs(permission)` or `open_to_all`, route by route. The project is the application's own from here on:
     its records from any thread, and every request opens it anew for its caller.
     """
     settings = project.settings.control
@@ -66,9 +67,10 @@ def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], A
         authentication=settings.authentication,
         cookie=_cookie(project),
     )
-    if pages is not None:
-        app.include_router(pages(Desk(projects, app.state.identity)), dependencies=[Depends(pages_ask)])
-    for router in (operations_router(projects), session_router(), sign_in_router(), _own_router(app), *routers):
+    desk = Desk(projects, app.state.identity)
+    shown = own_pages(desk, hosts=None, cookie=app.state.identity.cookie) if pages is None else pages(desk)
+    app.include_router(shown, dependencies=[Depends(pages_ask)])
+    for router in (operations_router(projects), session_router(), _own_router(app), *routers):
         app.include_router(router)
     _answer_errors(app)
     _require_policies(app.routes)

@@ -34,6 +34,7 @@ from .alerts import (
     state_of,
     verify_webhook,
 )
+from .bins import bins_of
 from .comparing import (
     METHODS,
     ColumnDrift,
@@ -64,6 +65,7 @@ from .records import (
     SegmentSeen,
     Window,
 )
+from .references import Kept, Reference
 from .report import Watched, monitor_page, ranked
 from .requests import RequestWatch
 from .resources import ResourceUse, ResourceWatch
@@ -92,6 +94,7 @@ __all__ = [
     "GroupRate",
     "Instance",
     "Joint",
+    "Kept",
     "MonitorSettings",
     "Monitors",
     "NoSuchAlert",
@@ -103,6 +106,7 @@ __all__ = [
     "Planted",
     "ReceiverOf",
     "ReceiverSettings",
+    "Reference",
     "RequestWatch",
     "ResourceUse",
     "ResourceWatch",
@@ -117,6 +121,7 @@ __all__ = [
     "Watched",
     "Window",
     "WindowSample",
+    "bins_of",
     "compare_columns",
     "compare_data",
     "comparison_page",

@@ -8,7 +8,7 @@ import msgspec
 
 from modelyard.core import Digest
 from modelyard.history import PredictionLog
-from modelyard.inference import Bundle, SampledRows
+from modelyard.inference import Bundle, ReferenceProfile, SampledRows
 from modelyard.storage import RecordStore
 
 from .counts import ColumnCounts, counts_of
@@ -72,11 +72,21 @@ class References:
             return _of_kept("previous", earlier[0] if earlier else None), earlier
         if isinstance(settings.reference, Period):
             return self._period(deployment, bundle, settings, settings.reference), earlier
-        profile = bundle.profile
-        columns = {each.name: counts_of(each) for each in profile.columns}
-        scores = counts_of(profile.scores) if profile.scores is not None else None
-        by_level = sampled_segments(profile, settings.segments)
-        return Reference("bundle", columns, scores, by_level, profile.sample), earlier
+        return _of_profile(bundle.profile, settings), earlier
+
+    def known(
+        self, deployment: str, digest: Digest, profile: ReferenceProfile, settings: MonitorSettings, before: datetime
+    ) -> Reference | None:
+        """The same reference, from the record store alone; None for a period of the log that was not read yet."""
+        if settings.reference == "previous":
+            earlier = (each for each in self._kept(deployment, before) if each.bundle == digest)
+            return _of_kept("previous", next(earlier, None))
+        if isinstance(settings.reference, Period):
+            name, key = _period_key(deployment, digest, settings, settings.reference)
+            with self._records.snapshot() as view:
+                document = view.get(PERIOD, key)
+            return None if document is None else _of_kept(name, msgspec.convert(document.body, Kept))
+        return _of_profile(profile, settings)
 
     def _kept(self, deployment: str, before: datetime) -> list[Kept]:
         with self._records.snapshot() as view:
@@ -90,9 +100,7 @@ class References:
         return [msgspec.convert(each.body, Kept) for each in found]
 
     def _period(self, deployment: str, bundle: Bundle, settings: MonitorSettings, period: Period) -> Reference:
-        grouped = ",".join(sorted(settings.segments))
-        name = f"{period.start.isoformat()} to {period.end.isoformat()}"
-        key = f"{deployment}/{bundle.digest}/{name}/{settings.most_segments}/{grouped}"
+        name, key = _period_key(deployment, bundle.digest, settings, period)
         with self._records.snapshot() as view:
             document = view.get(PERIOD, key)
         if document is not None:
@@ -115,6 +123,19 @@ class References:
 
 _EARLIER = 4
 """So many windows before tell what scores are worth."""
+
+
+def _period_key(deployment: str, digest: Digest, settings: MonitorSettings, period: Period) -> tuple[str, str]:
+    """What a period is called, and the key of what is kept of it."""
+    grouped = ",".join(sorted(settings.segments))
+    name = f"{period.start.isoformat()} to {period.end.isoformat()}"
+    return name, f"{deployment}/{digest}/{name}/{settings.most_segments}/{grouped}"
+
+
+def _of_profile(profile: ReferenceProfile, settings: MonitorSettings) -> Reference:
+    columns = {each.name: counts_of(each) for each in profile.columns}
+    scores = counts_of(profile.scores) if profile.scores is not None else None
+    return Reference("bundle", columns, scores, sampled_segments(profile, settings.segments), profile.sample)
 
 
 def _of_kept(name: str, kept: Kept | None) -> Reference:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from modelyard.drawing import Bar, Line, as_text, draw_bars, draw_lines, render
-from modelyard.inference import ColumnProfile, NumberProfile, ReferenceProfile
+from modelyard.drawing import Bar, Line, draw_bars, draw_lines, render
+from modelyard.inference import ColumnProfile, ReferenceProfile
 
+from .bins import bins_of
 from .counts import ColumnCounts
 from .performance import LOWER_IS_BETTER
 from .records import FeatureDrift, FeatureOutliers, Window
@@ -17,7 +18,6 @@ from .resources import ResourceUse
 DRAWN = 12
 """So many features have a picture: those first whose importance times effect is greatest."""
 
-_BARS = 10
 _ORDER = {"fail": 0, "inconclusive": 1, "pass": 2}
 
 
@@ -156,33 +156,9 @@ def _distributions(watched: Watched, importance: Mapping[str, float]) -> list[st
 
 def _distribution(title: str, profile: ColumnProfile, before: ColumnCounts, now: ColumnCounts) -> str:
     bars = []
-    for label, first, second in _bins(profile, before, now):
+    for label, first, second in bins_of(profile, before, now):
         bars += [Bar(label, first / max(1, before.rows), colour=0), Bar("", second / max(1, now.rows), colour=1)]
     return draw_bars(title, bars, "share of the rows")
-
-
-def _bins(profile: ColumnProfile, before: ColumnCounts, now: ColumnCounts) -> list[tuple[str, int, int]]:
-    """At most ten bins or levels with their rows, and those that miss a value."""
-    missing = ("(missing)", before.missing + before.mistyped, now.missing + now.mistyped)
-    if isinstance(profile, NumberProfile):
-        labels = _between(profile.edges, len(before.bins))
-        found = list(zip(labels, before.bins, now.bins, strict=True))
-        size = -(-len(found) // _BARS)
-        parts = [found[at : at + size] for at in range(0, len(found), size)]
-        joined = [(part[-1][0], sum(each[1] for each in part), sum(each[2] for each in part)) for part in parts]
-        return [*joined, missing]
-    levels = [*profile.levels, "(unknown)"]
-    found = sorted(zip(levels, before.bins, now.bins, strict=True), key=lambda each: -each[1] - each[2])
-    rest = found[_BARS:]
-    others = [(f"{len(rest)} others", sum(each[1] for each in rest), sum(each[2] for each in rest))] if rest else []
-    return [*found[:_BARS], *others, missing]
-
-
-def _between(edges: Sequence[float], bins: int) -> list[str]:
-    """What each bin is called, by its upper end."""
-    if bins != len(edges) + 1:  # a constant: below it, at it, above it
-        return [f"< {as_text(edges[0])}", f"= {as_text(edges[0])}", f"> {as_text(edges[0])}"]
-    return [*(f"≤ {as_text(each)}" for each in edges), f"> {as_text(edges[-1])}"] if edges else ["any"]
 
 
 def _share(value: float | None) -> str:

@@ -7,9 +7,9 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
-from modelyard.core import Clock, InvalidInput, ModelyardError, Verdict
+from modelyard.core import Clock, Digest, InvalidInput, ModelyardError, Verdict
 from modelyard.history import PredictionLog
-from modelyard.inference import Bundle, SampledRows
+from modelyard.inference import Bundle, ReferenceProfile, SampledRows
 from modelyard.storage import RecordStore, Transaction
 
 from .alerts import AlertBook
@@ -101,8 +101,10 @@ class Monitors:
         found = self._judged(deployment, Span(start, end, end + settings.late), settings)
         return None if found is None else found.window
 
-    def windows(self, deployment: str) -> list[Window]:
-        """Every judged window as it was judged last, oldest first."""
+    def windows(self, deployment: str, *, last: int | None = None) -> list[Window]:
+        """Every judged window as it was judged last, or the `last` so many of them, oldest first."""
+        if last is not None:
+            return self._newest(deployment, last)[::-1]
         with self._records.snapshot() as view:
             return [msgspec.convert(each.body, Window) for each in view.scan(KIND, prefix=f"{deployment}/")]
 
@@ -128,6 +130,17 @@ class Monitors:
         reference, _ = self._references.of(deployment, bundle, settings, before)
         kept = self.kept(deployment, newest.start)
         return Watched(deployment, model, settings.metric, windows, kept, reference, bundle.profile)
+
+    def beside(self, window: Window, digest: Digest, profile: ReferenceProfile) -> tuple[Kept | None, Reference | None]:
+        """The counts of a window and those it was compared with, from the record store alone.
+
+        `digest` and `profile` are those of the bundle of the window's version. None for what is not kept: windows of
+        releases before, and a reference that is a period of the log which was not read yet.
+        """
+        settings = self.watched.get(window.deployment, MonitorSettings())
+        before = datetime.fromisoformat(window.start)
+        reference = self._references.known(window.deployment, digest, profile, settings, before)
+        return self.kept(window.deployment, window.start), reference
 
     def told_importance(self, window: Window) -> Mapping[str, float]:
         """How much each feature weighs in the version of a window."""

@@ -1,6 +1,6 @@
 """Operations on the audit record."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -18,6 +18,9 @@ from modelyard.wiring import FILE_NAME, Project, read_trusted_key
 from .contract import Call, Nothing, Option, operation
 from .times import instant_of
 
+_PAGE = 500
+"""So many entries are read at once."""
+
 
 @dataclass(frozen=True)
 class AuditPage:
@@ -30,6 +33,8 @@ class AuditPage:
     subject: Annotated[str | None, Option("Only what was done to this; * stands for anything.")] = None
     since: Annotated[str | None, Option("Only from this time on: ISO 8601, or how long ago, such as 7d.")] = None
     until: Annotated[str | None, Option("Only before this time: ISO 8601, or how long ago.")] = None
+    newest: Annotated[bool, Option("The newest first.")] = False
+    before: Annotated[int | None, Option("With --newest: only entries below this number.")] = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,10 @@ def audit_list(call: Call[AuditPage]) -> Any:
     if call.input.after < 0 or call.input.limit < 1:
         raise InvalidInput("--after counts from 0 and --limit from 1.", remedy="modelyard audit list --limit 50")
     wanted = _filter(call.input, call.project.clock.now())
-    found = (entry for entry in call.project.audit.walk(after=call.input.after) if wanted(entry))
+    entries = (
+        _backwards(call.project, call.input) if call.input.newest else call.project.audit.walk(after=call.input.after)
+    )
+    found = (entry for entry in entries if wanted(entry))
     return [{"number": entry.seq, **entry.body} for entry in islice(found, call.input.limit)]
 
 
@@ -101,6 +109,15 @@ def verdict_of(report: AuditReport) -> str:
     if not report.intact:
         return "fail"
     return "inconclusive" if report.doubt else "pass"
+
+
+def _backwards(project: Project, page: AuditPage) -> Iterator[Entry]:
+    """Entries beyond `after` and below `before`, the newest first; numbers have no gaps."""
+    top = project.audit.head().number if page.before is None else page.before - 1
+    while top > page.after:
+        bottom = max(page.after, top - _PAGE)
+        yield from reversed(project.audit.entries(after=bottom, limit=top - bottom))
+        top = bottom
 
 
 def _filter(page: AuditPage, now: datetime) -> Callable[[Entry], bool]:

@@ -10,7 +10,7 @@ import msgspec
 from modelyard.access import Permission, Principal
 from modelyard.core import check_text
 from modelyard.core.durations import format_duration, parse_duration
-from modelyard.rollout import STRATEGIES, Asked, Rollout, RolloutEvent, check_strategy, parse_steps
+from modelyard.rollout import PROMOTE_AT, STRATEGIES, Asked, Rollout, RolloutEvent, check_strategy, parse_steps
 
 from .contract import Call, Option, operation
 
@@ -105,6 +105,18 @@ def rollout_history(call: Call[OneDeployment]) -> Any:
     return [msgspec.to_builtins(event) for event in call.project.rollouts.history(call.input.deployment)]
 
 
+@operation("rollout", "evidence", Permission.READ)
+def rollout_evidence(call: Call[OneDeployment]) -> Any:
+    """How the evidence of the latest rollout grew, at which bounds it decides, and who had how much traffic when."""
+    rollouts, deployment = call.project.rollouts, call.input.deployment
+    rollout = rollouts.state(deployment)
+    return {
+        "bounds": _bounds(rollout) if rollout is not None else None,
+        "trail": [msgspec.to_builtins(each) for each in rollouts.trail(deployment)],
+        "weights": [msgspec.to_builtins(each) for each in rollouts.weights(deployment)],
+    }
+
+
 @operation("rollout", "pause", Permission.OPERATE)
 def pause(call: Call[ByHand]) -> Any:
     """Let a rollout take no step until it is resumed; it still goes back by itself when it must."""
@@ -147,6 +159,12 @@ def _decided(call: Call[Any], decide: Callable[[str, Principal, str], RolloutEve
     """What somebody decides about a deployment's rollout by hand, for the reason he gives."""
     reason = check_text("reason", call.input.reason)
     return msgspec.to_builtins(decide(call.input.deployment, call.principal, reason))
+
+
+def _bounds(rollout: Rollout) -> dict[str, float]:
+    """The e-values at which it goes back, and with which it may take over."""
+    guardrails = max(1, len(rollout.evidence.get("guardrails", ())))
+    return {"rollback": guardrails / rollout.plan.alpha, "promotion": PROMOTE_AT}
 
 
 def _progress(rollout: Rollout) -> dict[str, Any]:

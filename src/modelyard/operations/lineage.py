@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import ModelyardError, from_micros
+from modelyard.core import ModelyardError, NotFound, from_micros
 from modelyard.data import Version
 from modelyard.inference import BundleInfo
 from modelyard.online import FeaturePlan
@@ -119,7 +119,11 @@ def _run_name(run: PipelineRun) -> str:
 
 def version_with(project: Project, name: str, digest: str) -> Version | None:
     """The dataset version of a name with this content, as bundles tell of the rows behind their profile."""
-    return next((each for each in project.datasets.versions(name) if each.digest == digest), None)
+    try:
+        kept = project.datasets.versions(name)
+    except NotFound:  # nothing of this name was ever kept
+        return None
+    return next((each for each in kept if each.digest == digest), None)
 
 
 def _add_rows(project: Project, graph: _Graph, info: BundleInfo, subject: str) -> None:

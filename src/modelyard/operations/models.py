@@ -1,6 +1,8 @@
 """Operations that look at model versions, or change what is said of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -86,8 +88,8 @@ def list_models(call: Call[ListModels]) -> Any:
     project, name = call.project, call.input.name
     notice(project, name)
     found = project.models.versions(name, stage=call.input.stage)
-    aliases = {each: project.models.aliases(each) for each in {version.name for version in found}}
-    return [_told(each, aliases[each.name]) for each in found]
+    holders = project.models.holders()
+    return [_told(each, holders.get(each.name, {})) for each in found]
 
 
 @operation("model", "show", Permission.READ)
@@ -159,9 +161,24 @@ def describe_model(call: Call[Describe]) -> Any:
     return _told(later, call.project.models.aliases(version.name))
 
 
+_NOTICED_ELSEWHERE: ContextVar[bool] = ContextVar("noticed_elsewhere", default=False)
+
+
+@contextmanager
+def noticed_elsewhere() -> Iterator[None]:
+    """Inside the block nobody looks at MLflow: a control process does so by itself, every few seconds."""
+    token = _NOTICED_ELSEWHERE.set(True)
+    try:
+        yield
+    finally:
+        _NOTICED_ELSEWHERE.reset(token)
+
+
 def notice(project: Project, name: str | None) -> None:
     """Look at what plain MLflow clients changed, where the model is one of ours."""
-    if name is None or project.models.versions(name):
+    if name is None or _NOTICED_ELSEWHERE.get():
+        return
+    if project.models.versions(name):
         project.outside.notice(name)
 
 

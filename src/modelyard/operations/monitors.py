@@ -38,6 +38,7 @@ class Watch:
 
     deployment: Annotated[str | None, Option("Deployment; by default the newest window of each.")] = None
     all: Annotated[bool, Option("Every window, oldest first.")] = False
+    last: Annotated[int | None, Option("The newest so many windows, oldest first.")] = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ def run_monitors(call: Call[RunMonitors]) -> Any:
 def monitor_status(call: Call[Watch]) -> Any:
     """The newest window of a deployment: drift, performance, verdict."""
     project, names = call.project, _watched(call.project, call.input.deployment)
+    if call.input.last is not None:
+        if call.input.last < 1:
+            raise InvalidInput("--last counts from 1.", remedy="modelyard monitor status --last 10")
+        found = [window for name in names for window in project.monitors.windows(name, last=call.input.last)]
+        return [msgspec.to_builtins(each) for each in found]
     if call.input.all:
         return [msgspec.to_builtins(each) for name in names for each in project.monitors.windows(name)]
     newest = [project.monitors.latest(name) for name in names]

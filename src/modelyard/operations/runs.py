@@ -9,7 +9,17 @@ import msgspec
 
 from modelyard.access import Permission
 from modelyard.core import InvalidInput, NotFound, did_you_mean
-from modelyard.pipelines import PipelineRun, RunNotFound, explain, find_run, list_runs, run_step
+from modelyard.pipelines import (
+    PipelineRun,
+    RunNotFound,
+    draw_run,
+    explain,
+    find_run,
+    is_live,
+    newest_runs,
+    run_step,
+)
+from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
 
@@ -20,6 +30,14 @@ class Runs:
 
     pipeline: Annotated[str | None, Option("Only of this pipeline.")] = None
     limit: Annotated[int, Option("At most so many.")] = 20
+    skip: Annotated[int, Option("Leave out so many of the newest.")] = 0
+
+
+@dataclass(frozen=True)
+class OneRun:
+    """A run."""
+
+    run: Annotated[str, Option("Run.", positional=True)]
 
 
 @dataclass(frozen=True)
@@ -56,18 +74,26 @@ def list_pipeline_runs(call: Call[Runs]) -> Any:
     """The runs of pipelines, newest first."""
     if call.input.pipeline is not None:
         call.project.pipeline_settings(call.input.pipeline)
-    found = list_runs(call.project.records, pipeline=call.input.pipeline, limit=call.input.limit)
+    if call.input.limit < 1 or call.input.skip < 0:
+        raise InvalidInput("--limit counts from 1 and --skip from 0.", remedy="modelyard pipeline list --limit 20")
+    found, _ = newest_runs(
+        call.project.records, pipeline=call.input.pipeline, skip=call.input.skip, limit=call.input.limit
+    )
     return [without_inner_matters(each) for each in found]
+
+
+@operation("pipeline", "status", Permission.READ)
+def run_status(call: Call[OneRun]) -> Any:
+    """A run and each of its steps: state, time, cache, result, and whether a process works on it; also drawn."""
+    run = _run(call.project, call.input.run)
+    working = run.lease is not None and run.state == "running" and is_live(run.lease)
+    return {**without_inner_matters(run), "working": working, "svg": draw_run(run)}
 
 
 @operation("pipeline", "logs", Permission.READ, local=True)
 def show_logs(call: Call[Logs]) -> Any:
     """What the steps of a run wrote to standard output and error."""
-    run = find_run(call.project.records, call.input.run)
-    if run is None:
-        known = [each.id for each in list_runs(call.project.records, limit=50)]
-        hint = did_you_mean(call.input.run, known)
-        raise RunNotFound(f"There is no run {call.input.run}.", remedy=f"{hint} See: modelyard pipeline list")
+    run = _run(call.project, call.input.run)
     folder = call.project.workspace / "runs" / run.id / "logs"
     names = [each.name for each in run.steps]
     if call.input.step is not None and call.input.step not in names:
@@ -109,6 +135,16 @@ def without_inner_matters(run: PipelineRun) -> dict[str, Any]:
     for step in told["steps"]:
         step.pop("components")
     return told
+
+
+def _run(project: Project, run_id: str) -> PipelineRun:
+    run = find_run(project.records, run_id)
+    if run is None:
+        known = [each.id for each in newest_runs(project.records, limit=50)[0]]
+        raise RunNotFound(
+            f"There is no run {run_id}.", remedy=f"{did_you_mean(run_id, known)} See: modelyard pipeline list"
+        )
+    return run
 
 
 def _text(folder: Path, step: str) -> str:

@@ -34,7 +34,9 @@ class Finding:
 @operation("config", "show", Permission.READ)
 def show_config(call: Call[Nothing]) -> Any:
     """The effective settings, and where each came from."""
-    return [asdict(origin) for origin in call.project.file.origins]
+    return [
+        {"path": origin.path, "value": origin.value, "source": origin.source} for origin in call.project.file.origins
+    ]
 
 
 @operation("status", "", Permission.READ)

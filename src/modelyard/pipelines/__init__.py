@@ -58,8 +58,10 @@ from .running import (
     Why,
     explain,
     find_run,
+    is_live,
     last_read,
     list_runs,
+    newest_runs,
     run_pipeline,
     run_step,
     seeded,
@@ -67,7 +69,7 @@ from .running import (
 from .search import SearchResult, TrialRecord, search
 from .shards import Rounds, Shards, data_parallel
 from .source import describe_document, describe_file
-from .svg import draw_svg
+from .svg import draw_run, draw_svg
 from .tracked import TrackedRuns
 
 __all__ = [
@@ -145,6 +147,7 @@ __all__ = [
     "describe_document",
     "describe_file",
     "draw_mermaid",
+    "draw_run",
     "draw_svg",
     "each",
     "explain",
@@ -157,11 +160,13 @@ __all__ = [
     "hints_of",
     "in_a_file",
     "in_run",
+    "is_live",
     "judge",
     "last_read",
     "list_runs",
     "load_pipeline",
     "must_move",
+    "newest_runs",
     "pipeline",
     "read_graph",
     "receiver_of",

@@ -165,8 +165,8 @@ class Registry:
 
     def require_model(self, name: str, view: Snapshot) -> None:
         """Return when there is such a model; ModelVersionNotFound otherwise."""
-        models = {each.key.partition("/")[0] for each in view.scan(VERSIONS)}
-        if name not in models:
+        if not view.scan(VERSIONS, prefix=f"{name}/", limit=1):
+            models = {each.key.partition("/")[0] for each in view.scan(VERSIONS)}
             raise ModelVersionNotFound(f"There is no model {shown(name)}.", remedy=did_you_mean(name[:128], models))
 
     def versions(self, name: str | None = None, *, stage: str | None = None) -> list[ModelVersion]:
@@ -188,6 +188,11 @@ class Registry:
         """The aliases of a model and the version each points at."""
         with self.records.snapshot() as view:
             return aliases_of(view, name)
+
+    def holders(self) -> dict[str, dict[str, int]]:
+        """The same of every model that has one."""
+        with self.records.snapshot() as view:
+            return all_holders(view)
 
     def move_alias(
         self,

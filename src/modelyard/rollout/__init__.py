@@ -14,8 +14,9 @@ from .rollouts import Rollouts
 from .routes import INTENT, RoutePublisher, trusting
 from .settings import DeploymentSettings
 from .smoke import Smoke, SmokeTests, last_smoke
-from .strategies import STRATEGIES, Decision, Facts, Way
+from .strategies import PROMOTE_AT, STRATEGIES, Decision, Facts, Way
 from .tally import Tally
+from .trail import Point, Weights
 from .trials import trial_of
 from .uses import RouteUse
 
@@ -24,6 +25,7 @@ __all__ = [
     "ALL_STRATEGIES",
     "EXTERNAL",
     "INTENT",
+    "PROMOTE_AT",
     "STRATEGIES",
     "Alarm",
     "AliasEvent",
@@ -38,6 +40,7 @@ __all__ = [
     "Outside",
     "OutsideChanges",
     "Plan",
+    "Point",
     "Promotions",
     "Rollout",
     "RolloutActive",
@@ -51,6 +54,7 @@ __all__ = [
     "Strategy",
     "Tally",
     "Way",
+    "Weights",
     "check_strategy",
     "last_smoke",
     "parse_steps",

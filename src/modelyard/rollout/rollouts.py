@@ -20,10 +20,11 @@ from .machine import Machine
 from .plans import Asked, plan_of
 from .records import EventKind, Plan, Rollout, RolloutEvent, Strategy
 from .returning import Returns
-from .routes import current_route
+from .routes import current_route, generations
 from .settings import DeploymentSettings
 from .state import active_rollout, put_rollout, read_rollout, require_active
 from .strategies import STRATEGIES
+from .trail import Point, Weights, read_trail, weights_over_time
 from .uses import RouteUse, uses_of
 
 
@@ -93,6 +94,23 @@ class Rollouts:
         self.settings(deployment)
         with self._records.snapshot() as view:
             return [msgspec.convert(each.body, RolloutEvent) for each in view.entries(f"rollouts/{deployment}")]
+
+    def trail(self, deployment: str) -> list[Point]:
+        """How the evidence of the latest rollout grew, oldest first."""
+        self.settings(deployment)
+        with self._records.snapshot() as view:
+            rollout = read_rollout(view, deployment)
+            return read_trail(view, rollout.id) if rollout is not None else []
+
+    def weights(self, deployment: str, *, last: int = 200) -> list[Weights]:
+        """Who had which share of the traffic, over the newest so many generations, oldest first."""
+        self.settings(deployment)
+        with self._records.snapshot() as view:
+            route = current_route(view, deployment)
+            newest = route.generation if route is not None else 0
+            routes = generations(view, deployment, since=max(1, newest - last + 1))
+            events = view.entries(f"rollouts/{deployment}")
+        return weights_over_time(routes, [msgspec.convert(each.body, RolloutEvent) for each in events])
 
     def start(
         self,

@@ -10,6 +10,7 @@ from modelyard.storage import Snapshot, Transaction
 from .errors import NoRollout, RolloutActive, RolloutMovedOn
 from .records import Rollout
 from .routes import ROLLOUT, current_route
+from .trail import note_evidence
 
 LIVE, WARM = "live", "previous"
 """Names of arms. `previous` has no traffic: it is the version before, loaded for an instant return."""
@@ -22,8 +23,9 @@ def read_rollout(view: Snapshot, deployment: str) -> Rollout | None:
 
 
 def put_rollout(tx: Transaction, rollout: Rollout) -> None:
-    """Write a rollout down."""
+    """Write a rollout down, and what its evidence is now."""
     tx.put(ROLLOUT, rollout.deployment, msgspec.to_builtins(rollout))
+    note_evidence(tx, rollout)
 
 
 def active_rollout(view: Snapshot, deployment: str) -> Rollout | None:

@@ -4,8 +4,10 @@ Owns orders, cache keys, records of runs and steps, and the loop that moves a ru
 (`execution`) or the forms of what steps hand on (`artifacts`).
 """
 
+from .begun import newest_runs
 from .engine import Engine
 from .here import run_pipeline
+from .lease import is_live
 from .observer import InBackground, Observer
 from .place import Place, kept_of
 from .records import PipelineRun, RunState, StepRecord, StepState, find_run, last_read, list_runs
@@ -29,9 +31,11 @@ __all__ = [
     "Why",
     "explain",
     "find_run",
+    "is_live",
     "kept_of",
     "last_read",
     "list_runs",
+    "newest_runs",
     "run_pipeline",
     "run_step",
     "seeded",

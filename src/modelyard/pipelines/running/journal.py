@@ -8,6 +8,7 @@ import msgspec
 from modelyard.storage import RecordStore
 
 from ..errors import RunActive
+from .begun import note_begun
 from .fault import fault_point
 from .records import CACHE, ELEMENT, KIND, STEP, PipelineRun, StepRecord, step_key, to_body
 
@@ -63,6 +64,8 @@ class Journal:
         """The run is this process's from now on; RevisionConflict when another was faster."""
         self.run = run
         with self._records.transaction() as tx:
+            if expect == 0:
+                note_begun(tx, run)
             self._put_run(tx, expect=expect)
 
     def end(self, run: PipelineRun) -> None:

@@ -1,0 +1,235 @@
+"""Every page of the console, over a real project: it is there, whole, readable by everybody, and asks nobody else."""
+
+import json
+import re
+from importlib.resources import files
+
+import pytest
+
+from modelyard.operations import Nothing, audits, carry_out, workspace
+from modelyard.pipelines import newest_runs
+
+from .checking import Reader, colours, contrast, flaws
+from .conftest import Console
+from .site import Browser
+
+PAGES = (
+    "/", "/deployments/shop", "/models", "/models/purchase", "/models/purchase/1", "/models/purchase/compare",
+    "/rollouts", "/rollouts/shop", "/alerts", "/drift", "/drift/shop", "/loop", "/loop/purchase", "/runs",
+    "/runs/compare", "/features", "/audit", "/settings", "/sign-in",
+)  # fmt: skip
+CSS = files("modelyard.console.pages").joinpath("static", "console.css").read_text()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_whole_and_for_everybody(console: Console, path: str) -> None:
+    """Labels, headings in order, landmarks, ids once; no script in the page, nothing from elsewhere."""
+    answer = console.browser.get(path)
+    assert answer.status == 200
+    assert list(flaws(answer.text)) == []
+
+
+@pytest.mark.parametrize("path", [each for each in PAGES if each != "/deployments/shop"])
+def test_a_page_of_a_project_without_a_past_is_whole_too(fresh: Console, path: str) -> None:
+    """Nothing deployed, nothing judged, nothing fired: each page says so, most of them with a command."""
+    answer = fresh.browser.get(path)
+    assert answer.status == 200
+    assert list(flaws(answer.text)) == []
+
+
+def test_the_checks_of_pages_find_what_they_look_for() -> None:
+    """A page with every flaw has every flaw told."""
+    page = (
+        "<html><h1>One</h1><h1>Two</h1><h3 id=a>Three</h3><p id=a onclick='x()'><input><a href='https://cdn'></a></p>"
+        "<script>alert(1)</script><table></table><style>@import 'x'</style></html>"
+    )
+    told = " ".join(flaws(page))
+    for flaw in (
+        "unlabelled", "without a name: a", "no language", "no main", "2 headings", "skip a level", "twice",
+        "no caption",        "a script stands", "p has onclick", "a leads elsewhere", "a style leads",
+    ):  # fmt: skip
+        assert flaw in told, flaw
+
+
+def test_headers_let_no_script_in_and_nothing_out(console: Console) -> None:
+    """Scripts come from the console alone, whatever is written into a page."""
+    headers = console.browser.get("/").headers
+    policy = dict(each.strip().split(" ", 1) for each in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self'"
+    assert policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert policy["form-action"] == "'self'"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_files_come_from_the_wheel_under_their_digest(console: Console) -> None:
+    """What a page loads is there, may be kept for ever, and is gone under another digest."""
+    page = Reader(console.browser.get("/").text)
+    scripts = [each["src"] for each in page.of("script") if "src" in each]
+    wanted = [*scripts, page.of("html")[0]["data-plotly"], *(each["href"] for each in page.of("link"))]
+    assert [each.rpartition("/")[2] for each in wanted] == ["console.js", "plotly.js", "icon.svg", "console.css"]
+    for each in wanted:
+        answer = console.browser.get(each)
+        assert answer.status == 200
+        assert "immutable" in answer.headers["cache-control"]
+    assert "Plotly" in console.browser.get(wanted[1]).text[:200_000]
+    assert console.browser.get("/static/000000000000/console.js").status == 404
+    assert console.browser.get("/static/000000000000/..%2fconsole.css").status == 404
+
+
+TEXTS = {
+    "page": ("ink", "soft", "accent"),
+    "panel": ("ink", "soft", "accent", "good", "bad", "warn", "busy"),
+    "raised": ("ink", "soft", "accent"),
+    "plain-pale": ("ink", "soft", "accent"),
+    "good-pale": ("good",), "bad-pale": ("bad",), "warn-pale": ("warn", "ink", "soft"), "busy-pale": ("busy",),
+    "accent": ("on-accent",), "good": ("panel",), "bad": ("panel",),
+}  # fmt: skip
+"""Which colours of text stand on which."""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "dark by the system"])
+def test_every_text_can_be_read_on_what_it_stands_on(theme: str) -> None:
+    """WCAG AA: 4.5 to 1 for text, 3 to 1 for what is drawn and for focus."""
+    known = colours(CSS)[theme]
+    pairs = [(text, below) for below, texts in TEXTS.items() for text in texts]
+    poor = {pair: contrast(known[pair[0]], known[pair[1]]) for pair in pairs}
+    assert {pair: ratio for pair, ratio in poor.items() if ratio < 4.5} == {}
+    drawn = [*(each for each in known if each.startswith("series-")), "focus", "bad", "soft"]
+    assert [each for each in drawn if contrast(known[each], known["panel"]) < 3] == []
+
+
+def test_dark_is_the_same_by_choice_and_by_the_system() -> None:
+    """The two blocks of the style sheet agree, and know every colour of the light one."""
+    known = colours(CSS)
+    assert known["dark"] == known["dark by the system"]
+    assert set(known["dark"]) == set(known["light"])
+
+
+def test_contrast_is_that_of_the_standard() -> None:
+    """Black on white is 21 to 1; #767676 on white is the well-known grey that just passes."""
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
+
+
+def test_the_overview_tells_version_quality_drift_and_alerts(console: Console) -> None:
+    """What is live since when, the metric beside its baseline, the drifted feature with its direction, the alert."""
+    text = console.browser.get("/").text
+    window = console.project.monitors.latest("shop")
+    assert window is not None
+    assert "pages" in window.drifted
+    assert 'href="/models/purchase/1"' in text
+    assert f"{window.performance['auc']:.3f}" in text
+    assert f"{window.baseline['auc']:.3f}" in text
+    assert re.search(r"pages</a>.*?▲ \+\d", text, re.DOTALL)
+    assert "the data drift score is" in text
+    assert "Version 2 is on its way" in text
+
+
+def test_charts_carry_their_numbers_and_words_for_who_does_not_see_them(console: Console) -> None:
+    """Figures are JSON in the page; each plot is named."""
+    page = Reader(console.browser.get("/rollouts/shop").text)
+    figures = [json.loads(each) for each in page.scripts if each.strip()]
+    assert [each["y_title"] for each in figures] == ["share of the traffic", "e-value"]
+    names = [each["name"] for each in figures[1]["data"]]
+    assert names == ["for taking over", "may take over at 20", "for going back", "goes back at 400"]
+    plots = [each for each in page.of("div") if each.get("class") == "plot"]
+    assert all(each["role"] == "img" and each["aria-label"] for each in plots)
+
+
+def test_weights_are_steps_in_time_up_to_the_last_look(console: Console) -> None:
+    """Live alone, then the canary's tenth beside it; the last step lasts until the rollout was looked at."""
+    page = Reader(console.browser.get("/rollouts/shop").text)
+    live, canary = json.loads(page.scripts[0])["data"]
+    assert live["y"] == [1.0, 0.9, 0.9]
+    assert canary["y"] == [0.0, 0.1, 0.1]
+    rollout = console.project.rollouts.state("shop")
+    assert rollout is not None
+    assert live["x"][-1] == rollout.looked_at
+
+
+def test_drift_is_shown_feature_by_feature_for_any_window(console: Console) -> None:
+    """The features in the order in which they matter, values beside the reference, windows to choose from."""
+    text = console.browser.get("/drift/shop").text
+    figures = [json.loads(each) for each in Reader(text).scripts if each.strip()]
+    assert len(figures) == 4  # the predictions and three features
+    for figure in figures:
+        assert [sum(each["y"]) for each in figure["data"]] == [pytest.approx(1, abs=0.01)] * 2
+    start = re.search(r'<option value="([^"]+)"', text)
+    assert start is not None
+    assert console.browser.get(f"/drift/shop?window={start[1].replace('+', '%2B')}").status == 200
+    missing = console.browser.get("/drift/shop?window=1999-01-01")
+    assert missing.status == 404
+    assert "modelyard monitor run" in missing.text
+
+
+def test_a_run_is_shown_step_by_step_with_its_logs(console: Console) -> None:
+    """State, time, cache, result and log of each step, and the graph."""
+    (run, *_), _ = newest_runs(console.project.records)
+    text = console.browser.get(f"/runs/{run.id}").text
+    assert list(flaws(text)) == []
+    assert "<svg" in text
+    assert "auc" in text
+    assert console.browser.get(f"/runs/{run.id}/log/train").status == 200
+    assert console.browser.get(f"/runs/{run.id}/log/nosuch").status == 404
+    assert console.browser.get("/runs/nosuch").status == 404
+    both = console.browser.get(f"/runs/compare?r.{run.id}=on&r.{run.id}=on")
+    assert "Tick two runs" in both.text
+
+
+def test_a_version_has_its_card_its_lineage_and_its_comparison(console: Console) -> None:
+    """The card is a page of its own; versions stand side by side with what differs marked."""
+    assert "shop team" in console.browser.get("/models/purchase/1/card").text
+    text = console.browser.get("/models/purchase/compare?v.1=on&v.2=on&metric=auc").text
+    assert ">v2</a>" in text
+    assert "only_here <span" in text
+
+
+def test_the_audit_record_is_read_backwards_a_page_at_a_time(console: Console) -> None:
+    """The newest first; older ones behind a link; filters as on the command line."""
+    text = console.browser.get("/audit").text
+    head = console.project.audit.head().number
+    numbers = [int(each) for each in re.findall(r'<tr><td class="num">(\d+)</td>', text)]
+    assert numbers == list(range(head, 0, -1))[:50]
+    some = console.browser.get("/audit?action=model.approv*").text
+    assert len(re.findall(r'<tr><td class="num">', some)) == 2
+    page = audits.AuditPage(limit=3, newest=True, before=5)
+    assert [each["number"] for each in carry_out(audits.audit_list, console.project, page)] == [4, 3, 2]
+
+
+def test_settings_say_where_they_come_from_and_mask_secrets(console: Console) -> None:
+    """Each setting with its origin, as `modelyard config show` has them."""
+    text = console.browser.get("/settings?find=monitoring").text
+    assert "monitoring.shop.metric" in text
+    assert "<code>server.port</code>" not in text
+    shown = carry_out(workspace.show_config, console.project, Nothing())
+    assert {each["source"] for each in shown} >= {"default"}
+
+
+def test_what_is_not_there_says_what_there_is(console: Console) -> None:
+    """Errors are pages too, with the remedy."""
+    answer = console.browser.get("/models/nosuch")
+    assert answer.status == 404
+    assert "There is no model" in answer.text
+    assert list(flaws(answer.text)) == []
+    assert console.browser.get("/runs?skip=x").status == 400
+    assert console.browser.get("/deployments/nosuch").status == 404
+
+
+def test_the_events_tell_when_what_is_shown_has_changed(own: Console) -> None:
+    """The mark of the page comes first; it is another one when the rollout was paused."""
+    before = re.search(r'data-mark="(\w+)"', own.browser.get("/rollouts/shop").text)
+    assert before is not None
+    with own.browser.following("/live/rollouts/shop") as marks:
+        assert next(marks) == before[1]
+        own.project.rollouts.pause("shop", own.project.principal, "to look at it")
+        assert next(marks) != before[1]
+
+
+def test_a_page_asks_for_nothing_of_a_name_from_elsewhere(console: Console) -> None:
+    """A name that somebody else points here reads nothing: the Host must be this machine's."""
+    answer = console.browser.get("/", Host="evil.example:80")
+    assert answer.status == 403
+    assert "does not answer as" in answer.text
+    assert Browser(console.browser.port).get("/", Host=f"localhost:{console.browser.port}").status == 200
