@@ -1,0 +1,27 @@
+"""Every target by its name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from . import docker, grafana, prometheus
+from .records import Render
+
+
+@dataclass(frozen=True)
+class Target:
+    """What can be rendered, and in a sentence what comes of it."""
+
+    name: str
+    summary: str
+    render: Render
+
+
+_ALL = (
+    Target("docker", "Images of server and steps, and a compose file with every store.", docker.render),
+    Target("prometheus", "Rules, scrape configuration and Alertmanager's routes.", prometheus.render),
+    Target("grafana", "Dashboards of serving and of monitoring.", grafana.render),
+)
+
+TARGETS: Mapping[str, Target] = MappingProxyType({each.name: each for each in _ALL})
+"""Every target by its name."""
