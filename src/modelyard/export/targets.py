@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from . import docker, grafana, prometheus
+from . import docker, grafana, kubernetes, prometheus
 from .records import Render
 
 
@@ -19,6 +19,7 @@ class Target:
 
 _ALL = (
     Target("docker", "Images of server and steps, and a compose file with every store.", docker.render),
+    Target("kubernetes", "Manifests with Kustomize overlays, and a Helm chart.", kubernetes.render),
     Target("prometheus", "Rules, scrape configuration and Alertmanager's routes.", prometheus.render),
     Target("grafana", "Dashboards of serving and of monitoring.", grafana.render),
 )

@@ -1,0 +1,27 @@
+"""Servers on Kubernetes: plain manifests with Kustomize overlays, and a Helm chart of the same."""
+
+from .pods import (
+    LABEL,
+    config_map,
+    exposed,
+    fetch_container,
+    labels_of,
+    metadata,
+    server_container,
+    server_pod,
+    server_resources,
+)
+from .render import render
+
+__all__ = [
+    "LABEL",
+    "config_map",
+    "exposed",
+    "fetch_container",
+    "labels_of",
+    "metadata",
+    "render",
+    "server_container",
+    "server_pod",
+    "server_resources",
+]
