@@ -56,6 +56,14 @@ class ExportSettings(Section):
     egress_ports: tuple[Port, ...] = Field(
         (443, 5432, 6379), description="Ports of stores that pods may reach: HTTPS, PostgreSQL, Valkey."
     )
+    logger_url: str | None = Field(
+        None, pattern=r"^https?://", description="Where KServe sends copies of requests and answers; null: nowhere."
+    )
+    prometheus: str = Field(
+        "http://prometheus.monitoring:9090",
+        pattern=r"^https?://",
+        description="Address of the Prometheus that Argo Rollouts and Flagger ask.",
+    )
     schedule: str = Field("0 2 * * *", description="Cron (UTC) of scheduled training.")
     pipeline: str | None = Field(None, description="Pipeline of CI and schedules; the only one, or `training`.")
 

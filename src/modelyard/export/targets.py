@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from . import docker, grafana, kubernetes, prometheus
+from . import argo_rollouts, docker, flagger, grafana, kserve, kubernetes, prometheus, seldon
 from .records import Render
 
 
@@ -20,6 +20,10 @@ class Target:
 _ALL = (
     Target("docker", "Images of server and steps, and a compose file with every store.", docker.render),
     Target("kubernetes", "Manifests with Kustomize overlays, and a Helm chart.", kubernetes.render),
+    Target("kserve", "InferenceServices for KServe.", kserve.render),
+    Target("seldon", "SeldonDeployments for Seldon Core.", seldon.render),
+    Target("argo-rollouts", "Canaries by Argo Rollouts, through Istio, judged by Prometheus.", argo_rollouts.render),
+    Target("flagger", "Canaries by Flagger, through Istio, judged by Prometheus.", flagger.render),
     Target("prometheus", "Rules, scrape configuration and Alertmanager's routes.", prometheus.render),
     Target("grafana", "Dashboards of serving and of monitoring.", grafana.render),
 )

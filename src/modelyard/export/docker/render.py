@@ -9,7 +9,7 @@ from .requirements import SERVING, pinned
 
 _HEAD = "Rendered by `modelyard export docker` from modelyard.yaml; change that, and render again.\n"
 
-_PASSWORD = "${POSTGRES_PASSWORD:?choose one in .env}"
+_PASSWORD = "${POSTGRES_PASSWORD:?choose one in .env}"  # noqa: S105 - the name of a variable
 _ANY = "0.0.0.0"  # noqa: S104 - the address inside a container's own network
 _SCRATCH = "/tmp"  # noqa: S108 - memory of a container's own
 

@@ -1,5 +1,6 @@
 """Servers on Kubernetes: plain manifests with Kustomize overlays, and a Helm chart of the same."""
 
+from .objects import server_deployment, service
 from .pods import (
     LABEL,
     config_map,
@@ -22,6 +23,8 @@ __all__ = [
     "metadata",
     "render",
     "server_container",
+    "server_deployment",
     "server_pod",
     "server_resources",
+    "service",
 ]

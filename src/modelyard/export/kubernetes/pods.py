@@ -88,7 +88,7 @@ def server_pod(subject: Subject, deployment: str, name: str, *, closed: bool = T
         keys = {"secretName": f"{name}-api-keys", "items": [_item("api-keys")], "defaultMode": 0o440}
         pod["volumes"].append({"name": "api-keys", "secret": keys})
     if subject.ships_log:
-        pod["containers"].append(_shipper(subject, name))
+        pod["containers"].append(_shipper(subject))
     return pod
 
 
@@ -237,7 +237,7 @@ def command_pod(subject: Subject, command: list[str]) -> dict[str, Any]:
     }
 
 
-def _shipper(subject: Subject, name: str) -> dict[str, Any]:
+def _shipper(subject: Subject) -> dict[str, Any]:
     """Brings the pod's prediction log to `stores.log` as it is written; what is not shipped yet goes with the pod."""
     return {
         "name": "ship-log",
