@@ -28,9 +28,9 @@ def lost(subject: Subject, deployment: str) -> str:
     settings = subject.deployments[deployment]
     told = [
         "What is lost against `modelyard rollout`:",
-        f"- evidence that may be looked at after every request (alpha {settings.alpha:g}): here bounds are compared with "
-        "rates of five minutes, so that few requests decide by chance;",
-        f"- promotion only after {settings.min_requests} canary requests: here only that there were so many in a step;",
+        f"- evidence that may be looked at after every request (alpha {settings.alpha:g}):",
+        "  here bounds are compared with rates of five minutes, so that few requests decide by chance;",
+        f"- promotion only after {settings.min_requests} canary requests: here time alone promotes;",
         "- the live arm's answer when the canary fails a request, and the log of both;",
     ]
     if settings.assign == "sticky" and settings.assign_by is not None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from . import argo_rollouts, docker, flagger, grafana, kserve, kubernetes, prometheus, seldon
+from . import airflow, argo_rollouts, docker, flagger, grafana, kserve, kubeflow, kubernetes, prometheus, ray, seldon
 from .records import Render
 
 
@@ -24,6 +24,9 @@ _ALL = (
     Target("seldon", "SeldonDeployments for Seldon Core.", seldon.render),
     Target("argo-rollouts", "Canaries by Argo Rollouts, through Istio, judged by Prometheus.", argo_rollouts.render),
     Target("flagger", "Canaries by Flagger, through Istio, judged by Prometheus.", flagger.render),
+    Target("kubeflow", "A pipeline for Kubeflow Pipelines v2.", kubeflow.render),
+    Target("airflow", "A pipeline as DAG files of Airflow 3.", airflow.render),
+    Target("ray", "A pipeline as a job of a Ray cluster.", ray.render),
     Target("prometheus", "Rules, scrape configuration and Alertmanager's routes.", prometheus.render),
     Target("grafana", "Dashboards of serving and of monitoring.", grafana.render),
 )

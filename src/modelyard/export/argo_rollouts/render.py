@@ -19,7 +19,8 @@ def render(subject: Subject) -> Files:
         check_strategy("Argo Rollouts", deployment, subject.deployments[deployment], _KNOWN)
         comment = (
             f"Deployment {deployment} under Argo Rollouts (v1.7 or newer) with Istio. It takes the Deployment's place: "
-            f"delete that one. A promotion begins by changing MODEL_URI in the pod template's annotation.\n"
+            f"delete that one. A promotion begins by a version's number in the pod template: MODEL_URI=models:/NAME/3. An "
+            "alias there would let pods of the old revision fetch the new version when they start again.\n"
             f"{lost(subject, deployment)}\n{_HEAD}"
         )
         files[f"{name}-rollout.yaml"] = document(_rollout(subject, deployment, name), comment)
@@ -56,7 +57,8 @@ def _rollout(subject: Subject, deployment: str, name: str) -> dict[str, Any]:
         }
     spec = {key: each for key, each in made["spec"].items() if not key.startswith("#")}
     template = spec.pop("template")
-    template["metadata"]["annotations"]["modelyard/model-uri"] = f"models:/{settings.model}"
+    (fetch,) = template["spec"]["initContainers"]
+    fetch["env"][0] = {"name": "MODEL_URI", "value": f"models:/{settings.model}"}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Rollout",
