@@ -4,7 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from . import airflow, argo_rollouts, docker, flagger, grafana, kserve, kubeflow, kubernetes, prometheus, ray, seldon
+from . import (
+    airflow,
+    argo_rollouts,
+    ci,
+    docker,
+    flagger,
+    grafana,
+    kserve,
+    kubeflow,
+    kubernetes,
+    prometheus,
+    ray,
+    runbook,
+    sagemaker,
+    seldon,
+)
 from .records import Render
 
 
@@ -27,6 +42,9 @@ _ALL = (
     Target("kubeflow", "A pipeline for Kubeflow Pipelines v2.", kubeflow.render),
     Target("airflow", "A pipeline as DAG files of Airflow 3.", airflow.render),
     Target("ray", "A pipeline as a job of a Ray cluster.", ray.render),
+    Target("ci", "Workflows of GitHub Actions and GitLab CI.", ci.render),
+    Target("sagemaker", "Requests that make an endpoint of the server's image.", sagemaker.render),
+    Target("runbook", "The operations guide: deploy, roll back, alerts, recovery, troubleshooting.", runbook.render),
     Target("prometheus", "Rules, scrape configuration and Alertmanager's routes.", prometheus.render),
     Target("grafana", "Dashboards of serving and of monitoring.", grafana.render),
 )
