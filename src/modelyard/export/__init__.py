@@ -8,12 +8,14 @@ disk are still they. Does not own what is rendered: images run `serving`, steps 
 from .errors import ExportOutdated, UnsupportedSetting
 from .files import Difference, difference, write
 from .records import Files, LoopTold, Measured, ModelTold, Render, Subject
+from .sagemaker import Endpoint, render_endpoint
 from .settings import ExportSettings, PodSettings
 from .targets import TARGETS, Target
 
 __all__ = [
     "TARGETS",
     "Difference",
+    "Endpoint",
     "ExportOutdated",
     "ExportSettings",
     "Files",
@@ -26,5 +28,6 @@ __all__ = [
     "Target",
     "UnsupportedSetting",
     "difference",
+    "render_endpoint",
     "write",
 ]

@@ -168,7 +168,8 @@ def _module(where: str, folder: Path) -> ModuleType:
 
 def _node(told: Mapping[str, Any], folder: Path) -> Node:
     conditions = tuple(
-        Condition(read_value(each["output"]), each["operator"], read_value(each.get("value"))) for each in told.get("when", ())
+        Condition(read_value(each["output"]), each["operator"], read_value(each.get("value")))
+        for each in told.get("when", ())
     )
     return Node(
         told["name"],

@@ -20,22 +20,20 @@ _MEANING = {
 _SLOW = (
     "`modelyard doctor`, and the dashboard `serving`: do rows wait (queue), is a processor full, did traffic grow?",
     "A new version is live since then? `modelyard rollout rollback {deployment} --reason TEXT`.",
-    "Else more processes (`server.workers`) or servers; cached answers (`deployments.{deployment}.serving.cache_answers`); "
-    "a smaller model.",
+    "Else more processes (`server.workers`), more servers, cached answers (`serving.cache_answers`), a smaller model.",
 )
 _WRONG = (
     "`modelyard monitor status --deployment {deployment}`: which windows, which segments, how many labels.",
     "Live since a new version? `modelyard rollout rollback {deployment} --reason TEXT`.",
-    "Else `modelyard drift analyze --model {model} --window 7d`: is it the data? Then retrain: "
-    "`modelyard retrain run {model}`.",
+    "Else ask whether it is the data: `modelyard drift analyze --model {model} --window 7d`.",
+    "Retrain: `modelyard retrain run {model}`.",
 )
 _STEPS = {
     "latency_p99": _SLOW,
     "latency_p95": _SLOW,
     "latency_p50": _SLOW,
     "error_rate": (
-        "`modelyard log query \"select error, count(*) from log group by 1\" --view predictions --deployment {deployment} "
-        "--since 1h`: which kind, which arm.",
+        "`modelyard log stats {deployment}`, and the dashboard `serving`: which kind of error, which arm.",
         "`input`: a caller sends what the model does not take; `modelyard bundle show` has its inputs.",
         "`model` or `timeout` since a new version: `modelyard rollout rollback {deployment} --reason TEXT`.",
     ),
