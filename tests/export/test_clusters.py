@@ -1,4 +1,4 @@
-"""What goes to clusters: Pod Security restricted holds for every pod, selectors select, defaults are the promised ones."""
+"""What goes to clusters: Pod Security restricted holds for every pod, selectors select, defaults are as promised."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -44,31 +44,45 @@ def pods(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def violations(pod: Mapping[str, Any]) -> Iterator[str]:
-    """What of the Pod Security Standard `restricted` a pod does not hold (the page of that name in Kubernetes' manual)."""
+    """What of the standard `restricted` a pod does not hold ("Pod Security Standards" in Kubernetes' manual)."""
     around = pod.get("securityContext", {})
     for each in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(each):
             yield each
     for volume in pod.get("volumes", ()):
         kinds = set(volume) - {"name"}
-        if not kinds <= {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}:
+        if not kinds <= {
+            "configMap",
+            "csi",
+            "downwardAPI",
+            "emptyDir",
+            "ephemeral",
+            "persistentVolumeClaim",
+            "projected",
+            "secret",
+        }:
             yield f"volume {volume['name']}: {kinds}"
     for container in (*pod.get("initContainers", ()), *pod["containers"]):
-        name, own = container["name"], container.get("securityContext", {})
-        merged = {**around, **own}
-        if own.get("privileged"):
-            yield f"{name} is privileged"
-        if own.get("allowPrivilegeEscalation") is not False:
-            yield f"{name} may escalate"
-        if merged.get("runAsNonRoot") is not True or merged.get("runAsUser") == 0:
-            yield f"{name} may be root"
-        if merged.get("seccompProfile", {}).get("type") not in ("RuntimeDefault", "Localhost"):
-            yield f"{name} has no seccomp profile"
-        capabilities = own.get("capabilities", {})
-        if capabilities.get("drop") != ["ALL"] or not set(capabilities.get("add", ())) <= {"NET_BIND_SERVICE"}:
-            yield f"{name} keeps capabilities"
-        if any("hostPort" in port for port in container.get("ports", ())):
-            yield f"{name} has a port of the host"
+        yield from violations_of(container, around)
+
+
+def violations_of(container: Mapping[str, Any], around: Mapping[str, Any]) -> Iterator[str]:
+    """The same of one container, in the context of its pod."""
+    name, own = container["name"], container.get("securityContext", {})
+    merged = {**around, **own}
+    if own.get("privileged"):
+        yield f"{name} is privileged"
+    if own.get("allowPrivilegeEscalation") is not False:
+        yield f"{name} may escalate"
+    if merged.get("runAsNonRoot") is not True or merged.get("runAsUser") == 0:
+        yield f"{name} may be root"
+    if merged.get("seccompProfile", {}).get("type") not in ("RuntimeDefault", "Localhost"):
+        yield f"{name} has no seccomp profile"
+    capabilities = own.get("capabilities", {})
+    if capabilities.get("drop") != ["ALL"] or not set(capabilities.get("add", ())) <= {"NET_BIND_SERVICE"}:
+        yield f"{name} keeps capabilities"
+    if any("hostPort" in port for port in container.get("ports", ())):
+        yield f"{name} has a port of the host"
 
 
 @pytest.mark.parametrize("target", CLUSTERS)
@@ -81,8 +95,14 @@ def test_pod_security_restricted_holds_for_every_pod(subject: Subject, target: s
 
 def test_the_check_of_pods_notices_what_is_wrong() -> None:
     """A pod that declares nothing fails each of its rules."""
-    bare = {"hostNetwork": True, "volumes": [{"name": "v", "hostPath": {}}], "containers": [{"name": "c", "ports": [{"hostPort": 1}]}]}
-    assert len(list(violations(bare))) == 7  # the host's network, path and port; escalation, root, seccomp, capabilities
+    bare = {
+        "hostNetwork": True,
+        "volumes": [{"name": "v", "hostPath": {}}],
+        "containers": [{"name": "c", "ports": [{"hostPort": 1}]}],
+    }
+    assert (
+        len(list(violations(bare))) == 7
+    )  # the host's network, path and port; escalation, root, seccomp, capabilities
 
 
 def test_what_selects_pods_selects_those_that_are_there(subject: Subject) -> None:
@@ -97,12 +117,17 @@ def test_what_selects_pods_selects_those_that_are_there(subject: Subject) -> Non
         selector = found[kind, name]["spec"].get("selector") or found[kind, name]["spec"]["podSelector"]
         assert selector["matchLabels"].items() <= labels
     assert found["HorizontalPodAutoscaler", name]["spec"]["scaleTargetRef"]["name"] == name
-    assert found["ServiceAccount", name]["metadata"]["name"] == deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    assert (
+        found["ServiceAccount", name]["metadata"]["name"]
+        == deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    )
     ports = {each["name"] for pod in pods(deployment) for each in pod["containers"][0]["ports"]}
     assert {each["targetPort"] for each in found["Service", name]["spec"]["ports"]} <= ports
     jobs = [each for (kind, _), each in found.items() if kind == "CronJob"]
     assert {each["metadata"]["name"] for each in jobs} == {"flights-loop", "flights-materialize"}
-    (commands,) = (each for (kind, each_name), each in found.items() if (kind, each_name) == ("NetworkPolicy", "flights-commands"))
+    (commands,) = (
+        each for (kind, each_name), each in found.items() if (kind, each_name) == ("NetworkPolicy", "flights-commands")
+    )
     for job in jobs:
         template = job["spec"]["jobTemplate"]["spec"]["template"]
         assert commands["spec"]["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
@@ -117,7 +142,10 @@ def test_the_defaults_are_those_that_are_promised(subject: Subject) -> None:
     assert (scaling["minReplicas"], scaling["maxReplicas"]) == (2, 10)
     assert scaling["metrics"][0]["resource"]["target"]["averageUtilization"] == 70
     (server,) = deployment["template"]["spec"]["containers"]
-    assert server["resources"] == {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
+    assert server["resources"] == {
+        "requests": {"cpu": "500m", "memory": "512Mi"},
+        "limits": {"cpu": "2", "memory": "2Gi"},
+    }
     assert server["livenessProbe"]["httpGet"]["path"] == "/health"
     assert server["readinessProbe"]["httpGet"]["path"] == "/ready"
     assert {"MODEL_URI", "WORKERS"} <= {each["name"] for each in server["env"]}
@@ -137,12 +165,20 @@ def test_what_a_bundle_needs_raises_what_is_asked_for(tmp_path: Path) -> None:
 
 def test_settings_reach_the_objects(tmp_path: Path) -> None:
     """Host, certificate, requests a second, graphics cards, ports of stores, and the log's sidecar."""
-    export = {"host": "m.example.com", "tls_secret": "tls", "requests_per_replica": 50, "server": {"gpus": 1}, "egress_ports": [4222]}
+    export = {
+        "host": "m.example.com",
+        "tls_secret": "tls",
+        "requests_per_replica": 50,
+        "server": {"gpus": 1},
+        "egress_ports": [4222],
+    }
     subject = changed(tmp_path, {"export": export, "stores": {"log": "nats://queue:4222"}})
     found = {(each["kind"], each["metadata"]["name"]): each for each in objects(subject, "kubernetes", "base/")}
     ingress = found["Ingress", "minimal-shop"]["spec"]
     assert (ingress["rules"][0]["host"], ingress["tls"][0]["secretName"]) == ("m.example.com", "tls")
-    assert found["HorizontalPodAutoscaler", "minimal-shop"]["spec"]["metrics"][1]["pods"]["target"]["averageValue"] == "50"
+    assert (
+        found["HorizontalPodAutoscaler", "minimal-shop"]["spec"]["metrics"][1]["pods"]["target"]["averageValue"] == "50"
+    )
     pod = found["Deployment", "minimal-shop"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
     assert [each["name"] for each in pod["containers"]] == ["server", "ship-log"]
@@ -154,7 +190,12 @@ def test_controllers_shift_the_steps_of_the_deployment(subject: Subject) -> None
     """10 and 50 percent, a day each, then all."""
     (rollout,) = (each for each in objects(subject, "argo-rollouts") if each["kind"] == "Rollout")
     steps = rollout["spec"]["strategy"]["canary"]["steps"]
-    assert steps == [{"setWeight": 10}, {"pause": {"duration": "24h"}}, {"setWeight": 50}, {"pause": {"duration": "24h"}}]
+    assert steps == [
+        {"setWeight": 10},
+        {"pause": {"duration": "24h"}},
+        {"setWeight": 50},
+        {"pause": {"duration": "24h"}},
+    ]
     (canary,) = (each for each in objects(subject, "flagger") if each["kind"] == "Canary")
     assert canary["spec"]["analysis"]["stepWeights"] == [10, 50]
     (route,) = (each for each in objects(subject, "argo-rollouts") if each["kind"] == "VirtualService")

@@ -24,7 +24,7 @@ def subject() -> Subject:
 
 @pytest.mark.parametrize("target", sorted(set(TARGETS) - REFUSED))
 def test_what_is_committed_of_the_flights_is_what_is_rendered(subject: Subject, target: str) -> None:
-    """After a deliberate change: modelyard export TARGET --project examples/flights -o examples/flights/rendered/TARGET."""
+    """After a deliberate change: `modelyard export TARGET`, with `-o` the folder of the target."""
     found = difference(TARGETS[target].render(subject), RENDERED / target)
     assert found.none, str(found)
 
@@ -93,18 +93,30 @@ def test_a_list_of_files_that_leads_out_of_the_folder_removes_nothing(tmp_path: 
     assert outside.exists()
 
 
+def following(**strategies: str) -> dict[str, object]:
+    """A section of deployments that follow the same alias, by their strategies."""
+    return {
+        name.replace("_dot_", ".").replace("_dash_", "-"): {"model": "purchase@production", "strategy": strategy}
+        for name, strategy in strategies.items()
+    }
+
+
+TWINS = following(a_dot_b="canary", a_dash_b="canary")
+STRATEGY = "deployments.shop.strategy"
+
+
 @pytest.mark.parametrize(
     ("target", "sections", "setting"),
     [
-        ("flagger", {"deployments": {"shop": {"model": "purchase@production", "strategy": "shadow"}}}, "deployments.shop.strategy"),
-        ("argo-rollouts", {"deployments": {"shop": {"model": "purchase@production", "strategy": "ab"}}}, "deployments.shop.strategy"),
-        ("kserve", {"deployments": {"shop": {"model": "purchase@production", "strategy": "blue-green"}}}, "deployments.shop.strategy"),
+        ("flagger", {"deployments": following(shop="shadow")}, STRATEGY),
+        ("argo-rollouts", {"deployments": following(shop="ab")}, STRATEGY),
+        ("kserve", {"deployments": following(shop="blue-green")}, STRATEGY),
         ("kubernetes", {"deployments": {}, "monitoring": {}}, "deployments"),
-        ("kubernetes", {"deployments": {"a.b": {"model": "purchase@production"}, "a-b": {"model": "purchase@production"}}, "monitoring": {}}, "deployments"),
-        ("sagemaker", {"deployments": {"a": {"model": "purchase@production"}, "b": {"model": "purchase@production"}}, "monitoring": {}}, "deployments"),
+        ("kubernetes", {"deployments": TWINS, "monitoring": {}}, "deployments"),
+        ("sagemaker", {"deployments": following(a="canary", b="canary"), "monitoring": {}}, "deployments"),
         ("airflow", {"export": {"pipeline": "tuning"}}, "export.pipeline"),
     ],
-)  # fmt: skip
+)
 def test_what_a_target_cannot_carry_is_an_error_that_names_the_setting(
     tmp_path: Path, target: str, sections: dict[str, object], setting: str
 ) -> None:
@@ -133,7 +145,9 @@ def test_sagemaker_gets_three_requests_for_a_model_without_views(tmp_path: Path)
     """And the flights, whose features come from views, are refused by name."""
     files = TARGETS["sagemaker"].render(changed(tmp_path, {}))
     told = {name: json.loads(text) for name, text in files.items()}
-    assert told["create-endpoint.json"]["EndpointConfigName"] == told["create-endpoint-config.json"]["EndpointConfigName"]
+    assert (
+        told["create-endpoint.json"]["EndpointConfigName"] == told["create-endpoint-config.json"]["EndpointConfigName"]
+    )
     (variant,) = told["create-endpoint-config.json"]["ProductionVariants"]
     assert variant["ModelName"] == told["create-model.json"]["ModelName"]
     assert told["create-model.json"]["PrimaryContainer"]["Environment"]["BEHIND_GATEWAY"] == "true"
@@ -147,8 +161,14 @@ def test_no_secret_is_rendered(tmp_path: Path) -> None:
     subject = changed(
         tmp_path,
         {
-            "stores": {"records": "postgresql+psycopg://me:hunter2@db/records", "log": "nats://user:hunter2@queue:4222"},
-            "alerts": {"notify": {"pager": {"webhook": webhook, "secret": "hunter2-hunter2-hunter2", "severity": "critical"}}},
+            "deployments": {"shop": {"model": "purchase@production", "strategy": "canary"}},
+            "stores": {
+                "records": "postgresql+psycopg://me:hunter2@db/records",
+                "log": "nats://user:hunter2@queue:4222",
+            },
+            "alerts": {
+                "notify": {"pager": {"webhook": webhook, "secret": "hunter2-hunter2-hunter2", "severity": "critical"}}
+            },
         },
     )
     for target in TARGETS.values():
@@ -159,7 +179,10 @@ def test_no_secret_is_rendered(tmp_path: Path) -> None:
 
 def test_alertmanager_routes_by_severity(tmp_path: Path) -> None:
     """A receiver of critical alerts alone is not told of warnings."""
-    notify = {"pager": {"webhook": "${URL}", "secret": "${SECRET}", "severity": "critical"}, "chat": {"apprise": "slack://x"}}
+    notify = {
+        "pager": {"webhook": "${URL}", "secret": "${SECRET}", "severity": "critical"},
+        "chat": {"apprise": "slack://x"},
+    }
     files = TARGETS["prometheus"].render(changed(tmp_path, {"alerts": {"notify": notify}}))
     config = yaml.safe_load(files["alertmanager.yml"])
     routes = {each["receiver"]: each for each in config["route"]["routes"]}

@@ -87,30 +87,43 @@ def validate(python: Path, documents: list[Any]) -> None:
     """Strictly, against each version's schemas."""
     assert documents
     ended = subprocess.run(
-        [str(python), "-c", _VALIDATE, *VERSIONS], input=json.dumps(documents), capture_output=True, text=True, check=True
+        [str(python), "-c", _VALIDATE, *VERSIONS],
+        input=json.dumps(documents),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert json.loads(ended.stdout.splitlines()[-1]) == []
 
 
 @pytest.mark.parametrize("stage", ["production", "staging"])
-def test_overlays_are_built_and_valid(subject: Subject, validator: Path, tools: Path, tmp_path: Path, stage: str) -> None:
+def test_overlays_are_built_and_valid(
+    subject: Subject, validator: Path, tools: Path, tmp_path: Path, stage: str
+) -> None:
     """By `kubectl kustomize`, in a namespace that is held to Pod Security restricted."""
     write(TARGETS["kubernetes"].render(subject), tmp_path / "out")
     built = subprocess.run(
-        [tools / "kubectl", "kustomize", tmp_path / "out" / "overlays" / stage], capture_output=True, text=True, check=True
+        [tools / "kubectl", "kustomize", tmp_path / "out" / "overlays" / stage],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     documents = list(of_kubernetes(built))
     validate(validator, documents)
     (space,) = (each for each in documents if each["kind"] == "Namespace")
     assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    assert {each["metadata"].get("namespace") for each in documents if each["kind"] != "Namespace"} == {space["metadata"]["name"]}
+    assert {each["metadata"].get("namespace") for each in documents if each["kind"] != "Namespace"} == {
+        space["metadata"]["name"]
+    }
     replicas = {each["spec"]["replicas"] for each in documents if each["kind"] == "Deployment"}
     assert replicas == {1 if stage == "staging" else 3}
     uris = [each["data"]["MODEL_URI"] for each in documents if each["kind"] == "ConfigMap"]
     assert all(each.endswith(f"@{stage}") for each in uris)
 
 
-def test_the_chart_gives_the_same_objects_as_the_base(subject: Subject, validator: Path, tools: Path, tmp_path: Path) -> None:
+def test_the_chart_gives_the_same_objects_as_the_base(
+    subject: Subject, validator: Path, tools: Path, tmp_path: Path
+) -> None:
     """By `helm lint` and `helm template` with its own values, but for what the chart adds."""
     files = TARGETS["kubernetes"].render(subject)
     write(files, tmp_path / "out")
@@ -157,7 +170,9 @@ def test_pods_of_controllers_are_pods_of_kubernetes(validator: Path) -> None:
                 if each["kind"] in ("Service", "ConfigMap"):
                     documents.append(each)
                 if (pod := pod_of(each)) is not None:
-                    documents.append({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": Path(name).stem}, "spec": pod})
+                    documents.append(
+                        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": Path(name).stem}, "spec": pod}
+                    )
     assert len([each for each in documents if each["kind"] == "Pod"]) == 3
     validate(validator, documents)
 

@@ -48,7 +48,12 @@ def test_the_route_is_of_the_bundle_and_the_deployment(built: BuiltBundle, keys:
     environment = {"MODEL_URI": str(built.path), "DEPLOYMENT_FILE": str(declared), "API_KEYS_FILE": str(keys)}
     feed = publish(environment, tmp_path / "state", open_door=False)
     (route,) = feed.routes
-    assert (route.deployment, route.model, route.assign_by, route.live.bundle) == ("shop", "fraud", "customer", built.digest)
+    assert (route.deployment, route.model, route.assign_by, route.live.bundle) == (
+        "shop",
+        "fraud",
+        "customer",
+        built.digest,
+    )
     assert feed.policy("shop").rows_limit == 7
     assert feed.authentication
     assert TOKEN not in (tmp_path / "state" / "feed" / "feed.json").read_text()
@@ -131,7 +136,7 @@ def ask(port: int, path: str, body: object = None, token: str | None = None) -> 
 def test_a_container_answers_those_who_have_a_key(built: BuiltBundle, keys: Path, tmp_path: Path) -> None:
     """On every address of its network; probes need none."""
     environment = {"MODEL_URI": str(built.path), "STATE_FOLDER": str(tmp_path / "state"), "API_KEYS_FILE": str(keys)}
-    row = {"features": {"amount": 120.0, "country": "de"}}
+    row = {"inputs": [{"amount": 120.0, "country": "de"}]}
     with served(environment) as port:
         assert ask(port, "/predict", row)[0] == 401
         status, answer = ask(port, "/predict", row, TOKEN)

@@ -19,7 +19,8 @@ def render(subject: Subject) -> Files:
         check_strategy("Argo Rollouts", deployment, subject.deployments[deployment], _KNOWN)
         comment = (
             f"Deployment {deployment} under Argo Rollouts (v1.7 or newer) with Istio. It takes the Deployment's place: "
-            f"delete that one. A promotion begins by a version's number in the pod template: MODEL_URI=models:/NAME/3. An "
+            f"delete that one. A promotion begins by a version's number in the pod template: "
+            f"MODEL_URI=models:/NAME/3. An "
             "alias there would let pods of the old revision fetch the new version when they start again.\n"
             f"{lost(subject, deployment)}\n{_HEAD}"
         )

@@ -59,7 +59,8 @@ def jobs_of(subject: Subject) -> list[Job]:
         ),
         Job(
             "train",
-            "Data validation, training, evaluation, gate and registration are steps of the pipeline; a gate that says no "
+            "Data validation, training, evaluation, gate and registration are steps of the pipeline; a gate "
+            "that says no "
             "ends the job. The gate is asked once more of what was registered.",
             (
                 f"modelyard pipeline run {pipeline} --json > run.json",

@@ -72,7 +72,8 @@ def _compose(subject: Subject, names: dict[str, str]) -> str:
         "  docker compose run --rm training modelyard pipeline run PIPELINE\n"
         "  docker compose run --rm training modelyard key create --name me   # put the key into api-keys.txt\n"
         "  docker compose up -d\n"
-        "Only loopback is published. A server serves the version that its alias names when it starts. After a promotion: "
+        "Only loopback is published. A server serves the version that its alias names when it starts. After a "
+        "promotion: "
         "docker compose up -d --force-recreate fetch-NAME NAME."
     )
     return document(compose, head)

@@ -18,8 +18,10 @@ def render(subject: Subject) -> Files:
     for deployment, name in deployment_names(subject).items():
         check_strategy("Flagger", deployment, subject.deployments[deployment], _KNOWN)
         comment = (
-            f"Deployment {deployment} under Flagger with Istio, beside the Deployment and HorizontalPodAutoscaler {name}. "
-            "Flagger makes the Services and the VirtualService; leave out those of `modelyard export kubernetes`. A change "
+            f"Deployment {deployment} under Flagger with Istio, beside the Deployment and "
+            f"HorizontalPodAutoscaler {name}. "
+            "Flagger makes the Services and the VirtualService; leave out those of `modelyard export "
+            "kubernetes`. A change "
             f"of MODEL_URI in the ConfigMap begins a canary.\n{lost(subject, deployment)}\n{_HEAD}"
         )
         files[f"{name}-canary.yaml"] = document(_canary(subject, deployment, name), comment)

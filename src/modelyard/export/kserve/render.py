@@ -25,11 +25,14 @@ def render(subject: Subject) -> Files:
             told = ""
         comment = (
             f"Deployment {deployment} as an InferenceService (Knative mode; init containers need the flag "
-            "kubernetes.podspec-init-containers of Knative, and secrets `modelyard-stores` as under `export kubernetes`).\n"
+            "kubernetes.podspec-init-containers of Knative, and secrets `modelyard-stores` as under `export "
+            "kubernetes`).\n"
             "Callers are let in by the gateway (Istio's AuthorizationPolicy, say): no API key is asked for.\n"
-            f"Open Inference Protocol: /v2/models/{deployment}/infer. gRPC and metrics are not exposed: a revision has one "
+            f"Open Inference Protocol: /v2/models/{deployment}/infer. gRPC and metrics are not exposed: a "
+            f"revision has one "
             f"port; Knative's autoscaler counts requests in its place.{told}\n{lost(subject, deployment)}\n"
-            "- steps: traffic stays at canaryTrafficPercent until it is changed, by hand or by a controller; so does going "
+            "- steps: traffic stays at canaryTrafficPercent until it is changed, by hand or by a controller; "
+            "so does going "
             f"back: set it to 0.\n{_HEAD}"
         )
         files[f"{name}-inferenceservice.yaml"] = document(_service(subject, deployment, name), comment)

@@ -1,7 +1,7 @@
 """A pipeline as the intermediate representation of Kubeflow Pipelines v2 (PipelineSpec), written without its SDK.
 
-Source: the message `PipelineSpec` of https://github.com/kubeflow/pipelines (api/v2alpha1/pipeline_spec.proto). Each step
-is a container of the training image; what waits for a judgement has a trigger that asks its verdict.
+Source: the message `PipelineSpec` of https://github.com/kubeflow/pipelines (api/v2alpha1/pipeline_spec.proto). Each
+step is a container of the training image; what waits for a judgement has a trigger that asks its verdict.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,8 @@ def render(subject: Subject) -> Files:
     }
     comment = (
         f"Pipeline {name} of {subject.project} for Kubeflow Pipelines v2: upload it, or create a run of it. {_HEAD}\n"
-        "Steps are cached by their inputs and the image's tag: give a new tag to new code. Artifacts go to the store of "
+        "Steps are cached by their inputs and the image's tag: give a new tag to new code. Artifacts go to the "
+        "store of "
         "MODELYARD_STORES_ARTIFACTS; between steps only their names and digests travel. In a recurring run an instant "
         "such as as_of may be [[ScheduledTime]]."
     )

@@ -71,14 +71,16 @@ def _of_deployment(subject: Subject, deployment: str, name: str) -> Iterator[tup
     lost = (
         f"The servers of deployment {deployment}. Each serves the version that MODEL_URI names when it starts, so a "
         f"promotion takes effect by:\n  kubectl rollout restart deployment/{name}\n"
-        f"and is taken back by:\n  kubectl rollout undo deployment/{name}, with MODEL_URI set to a number: models:/NAME/3\n"
-        f"What is lost against `modelyard rollout`: strategy {declared.strategy} with its evidence. Pods are replaced all "
+        f"and is taken back by:\n  kubectl rollout undo deployment/{name}, with MODEL_URI set to a number: "
+        f"models:/NAME/3\n"
+        f"What is lost against `modelyard rollout`: strategy {declared.strategy} with its evidence. Pods are "
+        f"replaced all "
         "at once; argo-rollouts and flagger shift traffic by steps."
     )
     if declared.clock == "request":
         lost += f"\ndeployments.{deployment}.clock: request is for loopback; here event time is the server's clock."
     if not subject.ships_log:
-        lost += "\nThe prediction log lies in the pod and goes with it: set stores.log, and a sidecar ships it as it is written."
+        lost += "\nThe prediction log lies in the pod and goes with it: set stores.log, and a sidecar ships it."
     yield (
         "Who the servers are in the cluster: nobody who may ask its API.",
         {

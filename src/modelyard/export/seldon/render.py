@@ -18,7 +18,8 @@ def render(subject: Subject) -> Files:
     for deployment, name in deployment_names(subject).items():
         check_strategy("Seldon Core", deployment, subject.deployments[deployment], _KNOWN)
         comment = (
-            f"Deployment {deployment} as a SeldonDeployment of Seldon Core 1.x, protocol v2, without its orchestrator.\n"
+            f"Deployment {deployment} as a SeldonDeployment of Seldon Core 1.x, protocol v2, without its "
+            f"orchestrator.\n"
             "Callers are let in by the gateway: no API key is asked for. Secrets `modelyard-stores` as under `export "
             f"kubernetes`.\n{lost(subject, deployment)}\n"
             "- steps: a canary is a second predictor of another MODEL_URI, with `traffic` changed by hand or by a "

@@ -30,8 +30,8 @@ def run_step(
     """Carry out the step at `file.py:function` or `module:function` in this process.
 
     `inputs` are artifacts by parameter, as an earlier call printed them, also inside lists and objects, or
-    `{"artifact": …, "path": [key, …]}` for an element; `params` are JSON values, and what JSON lacks is written as exported
-    pipelines have it: `{"$datetime": "2026-01-31T12:00:00+00:00"}`. The answer has the output as such an
+    `{"artifact": …, "path": [key, …]}` for an element; `params` are JSON values, and what JSON lacks is
+    written as exported pipelines have it: `{"$datetime": "2026-01-31T12:00:00+00:00"}`. The answer has the output as such an
     artifact, what of it is JSON, and the verdict of a judgement.
     """
     taken = {key: _taken(value) for key, value in inputs.items()}
