@@ -31,8 +31,8 @@ def run_step(
 
     `inputs` are artifacts by parameter, as an earlier call printed them, also inside lists and objects, or
     `{"artifact": …, "path": [key, …]}` for an element; `params` are JSON values, and what JSON lacks is
-    written as exported pipelines have it: `{"$datetime": "2026-01-31T12:00:00+00:00"}`. The answer has the output as such an
-    artifact, what of it is JSON, and the verdict of a judgement.
+    written as exported pipelines have it: `{"$datetime": "2026-01-31T12:00:00+00:00"}`. The answer has the output as
+    such an artifact, what of it is JSON, and the verdict of a judgement.
     """
     taken = {key: _taken(value) for key, value in inputs.items()}
     if twice := sorted(taken.keys() & params.keys()):
