@@ -1,4 +1,4 @@
-"""Rendered pipelines under their own engines, in environments of their own, give the model that the local engine gives."""
+"""Rendered pipelines, run as Kubeflow and Airflow run them, give the model that the local engine gives."""
 
 import hashlib
 import json
