@@ -31,7 +31,7 @@ def exported(tmp_path: Path, clock: ManualClock) -> set[str]:
     records = open_record_store(f"sqlite:///{tmp_path / 'records.db'}")
     records.migrate()
     book = AlertBook(records, clock, AlertSettings(), {})
-    gauges = AlertGauges(book, Outbox(records, clock, lambda _: (_ for _ in ()).throw(AssertionError)), ())
+    gauges = AlertGauges(book, Outbox(records, clock, AlertSettings()), ())
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     collectors: list[Collector | CollectorRegistry] = [Metrics().registry, registry, gauges]

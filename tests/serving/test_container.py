@@ -17,7 +17,7 @@ import pytest
 
 from modelyard.access import KeyRing, NotAuthenticated, load_pepper
 from modelyard.bundling import BuiltBundle
-from modelyard.core import InvalidInput
+from modelyard.core import InvalidInput, Micros
 from modelyard.inference import Fetched
 from modelyard.serving.container import container_command, publish
 
@@ -58,9 +58,9 @@ def test_the_route_is_of_the_bundle_and_the_deployment(built: BuiltBundle, keys:
     assert feed.authentication
     assert TOKEN not in (tmp_path / "state" / "feed" / "feed.json").read_text()
     ring = KeyRing(feed.keys, load_pepper(tmp_path / "state" / "pepper"))
-    assert ring.authenticate(TOKEN, 0).name == "0123456789ab"
+    assert ring.authenticate(TOKEN, Micros(0)).name == "0123456789ab"
     with pytest.raises(NotAuthenticated):
-        ring.authenticate(TOKEN[:-1] + "d", 0)
+        ring.authenticate(TOKEN[:-1] + "d", Micros(0))
 
 
 def test_a_fetched_bundle_knows_its_version(built: BuiltBundle, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def _service(subject: Subject, deployment: str, name: str) -> dict[str, Any]:
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         server[probe]["httpGet"]["port"] = 8080
     by_rps = export.requests_per_replica is not None
-    scale = {
+    scale: dict[str, Any] = {
         "minReplicas": export.min_replicas,
         "maxReplicas": export.max_replicas,
         "#1": "Requests a second that a server should have." if by_rps else "Requests that a server answers at a time.",
