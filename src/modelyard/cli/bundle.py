@@ -6,14 +6,17 @@ from typing import Any
 import click
 
 from modelyard.core import Digest
+from modelyard.operations import fetching
 
+from .derive import command as derive
 from .edge import emit
 from .show import fields, table
 
 _FOLDER = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
-command = click.Group("bundle", help="Bundles: build, verify, show, keygen, sign.")
+command = click.Group("bundle", help="Bundles: build, verify, show, fetch, keygen, sign.")
+command.add_command(derive(fetching.fetch_bundle, fields))
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -39,8 +39,8 @@ def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], A
     oversight.
 
     `pages` makes the pages' router of a desk, which tells them who asks and carries out what they do; by default they
-    are the console's own. Further `routers` depend on `Needs(permission)` or `open_to_all`, route by route. The project is the application's own from here on:
-    its records from any thread, and every request opens it anew for its caller.
+    are the console's own. Further `routers` depend on `Needs(permission)` or `open_to_all`, route by route. The project
+    is the application's own from here on: its records from any thread, and every request opens it anew for its caller.
     """
     settings = project.settings.control
     projects = Projects(project)

@@ -47,6 +47,7 @@ from .explain import (
     pack_explainer,
 )
 from .explanation import explain_info
+from .fetched import Fetched
 from .isolated import (
     ARCHIVE_FILE,
     LIGHTGBM_FILE,
@@ -134,6 +135,7 @@ __all__ = [
     "Encoded",
     "Encoder",
     "ExplainInfo",
+    "Fetched",
     "Field",
     "FieldKind",
     "Golden",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput, NotFound, did_you_mean
+from modelyard.core import InvalidInput, NotFound, atomic_write, did_you_mean
 from modelyard.pipelines import (
     PipelineRun,
     RunNotFound,
@@ -66,6 +66,9 @@ class RunStep:
     run: Annotated[str, Option("Id of the run that it is part of.")] = "by-hand"
     name: Annotated[str, Option("Name of the step in it; by default the function's.")] = ""
     seed: Annotated[int | None, Option("Seed of its random generators.")] = None
+    output: Annotated[Path | None, Option("Write the output artifact into this file too, for a later --inputs.")] = None
+    verdict: Annotated[Path | None, Option("Write the verdict into this file; `pass` where nothing was judged.")] = None
+    must_pass: Annotated[bool, Option("Exit code 1 when its judgement is not pass: for orchestrators.")] = False
     secret: Annotated[tuple[str, ...], Option("Environment variable whose value must not be shown; repeat.")] = ()
 
 
@@ -115,7 +118,7 @@ def why(call: Call[WhyStep]) -> Any:
 def carry_out_step(call: Call[RunStep]) -> Any:
     """Carry out one step in this process, artifacts in and out as JSON: what Kubernetes or Airflow calls."""
     given = call.input
-    return run_step(
+    told = run_step(
         call.project.engine(name="local").place,
         given.function,
         inputs=_object("inputs", given.inputs),
@@ -125,6 +128,11 @@ def carry_out_step(call: Call[RunStep]) -> Any:
         seed=given.seed,
         secrets=given.secret,
     )
+    if given.output is not None:
+        atomic_write(given.output, msgspec.json.encode(told["output"]), durable=False)
+    if given.verdict is not None:
+        atomic_write(given.verdict, (told["verdict"] or "pass").encode(), durable=False)
+    return told | {"holds_back": given.must_pass and told["verdict"] not in (None, "pass")}
 
 
 def without_inner_matters(run: PipelineRun) -> dict[str, Any]:

@@ -168,13 +168,14 @@ def _module(where: str, folder: Path) -> ModuleType:
 
 def _node(told: Mapping[str, Any], folder: Path) -> Node:
     conditions = tuple(
-        Condition(_read(each["output"]), each["operator"], _read(each.get("value"))) for each in told.get("when", ())
+        Condition(read_value(each["output"]), each["operator"], read_value(each.get("value")))
+        for each in told.get("when", ())
     )
     return Node(
         told["name"],
         told["kind"],
         _loaded(told["function"], folder),
-        {name: _read(value) for name, value in told["inputs"].items()},
+        {name: read_value(value) for name, value in told["inputs"].items()},
         _read_options({"options": {}, **told}),
         conditions,
         tuple(told.get("after", ())),
@@ -233,19 +234,19 @@ _WRITERS: tuple[tuple[type, Callable[[Any, str], Any]], ...] = (
 
 _READ: dict[str, Callable[[Any], Any]] = {
     "$parameter": Parameter,
-    "$each": lambda told: Each(_read(told)),
+    "$each": lambda told: Each(read_value(told)),
     "$float": float,
     "$datetime": datetime.fromisoformat,
     "$date": date.fromisoformat,
     "$seconds": lambda told: timedelta(seconds=told),
-    "$tuple": lambda told: tuple(_read(each) for each in told),
-    "$items": lambda told: {_read(key): _read(each) for key, each in told},
+    "$tuple": lambda told: tuple(read_value(each) for each in told),
+    "$items": lambda told: {read_value(key): read_value(each) for key, each in told},
 }
 
 
-def _read(told: Any) -> Any:
+def read_value(told: Any) -> Any:
     if isinstance(told, list):
-        return [_read(each) for each in told]
+        return [read_value(each) for each in told]
     if not isinstance(told, dict):
         return told
     if "$output" in told:
@@ -256,4 +257,4 @@ def _read(told: Any) -> Any:
                 return read(told[key])
             except (TypeError, ValueError, OverflowError) as error:
                 raise InvalidPipeline(f"The value {shown(told)} cannot be read: {str(error)[:100]}.") from error
-    return {key: _read(each) for key, each in told.items()}
+    return {key: read_value(each) for key, each in told.items()}

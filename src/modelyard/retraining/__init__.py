@@ -8,7 +8,7 @@ from .errors import LoopBusy, LoopMovedOn, NoPolicy, NoTrigger
 from .loop import Retraining
 from .machine import AFTER, ENDS
 from .policy import Budget, QuietHours, Retry, TrainingWindow
-from .records import Explanation, Hold, Loop, LoopEvent, Said
+from .records import Explanation, Hold, Loop, LoopEvent, Said, State
 from .settings import RetrainingSettings
 from .triggers import Condition, RowsSince, Seen, judge
 
@@ -32,6 +32,7 @@ __all__ = [
     "RowsSince",
     "Said",
     "Seen",
+    "State",
     "TrainingWindow",
     "judge",
 ]

@@ -66,6 +66,7 @@ def _options() -> ServerOptions:
     parser.add_argument("--drain-seconds", type=float, default=25.0)
     parser.add_argument("--traces")
     parser.add_argument("--traces-share", type=float, default=1.0)
+    parser.add_argument("--behind-gateway", action="store_true")
     return ServerOptions(**vars(parser.parse_args()))
 
 

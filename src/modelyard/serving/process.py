@@ -207,7 +207,9 @@ class ServerProcess:
 
     def _refuse_open_doors(self) -> None:
         feed = self._deployments.feed
-        if self._options.host in _LOCAL or (feed is not None and feed.authentication):
+        if self._options.host in _LOCAL or self._options.behind_gateway:
+            return
+        if feed is not None and feed.authentication:
             return
         raise Forbidden(
             f"Listening on {self._options.host} without authentication is refused.",

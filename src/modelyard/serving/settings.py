@@ -14,7 +14,8 @@ class ServerOptions(msgspec.Struct, frozen=True):
     `only` names the one deployment that is served of those in the feed. `workers` processes share the port; a `worker`
     is one of them, by its number. `receive_seconds` is how long a client may take to send a request once it has
     connected or begun, `drain_seconds` how long what was admitted may take to end once the server is to. `traces` is
-    the URL of an OpenTelemetry collector, to which a share of requests in [0, 1] is shown.
+    the URL of an OpenTelemetry collector, to which a share of requests in [0, 1] is shown. `behind_gateway`: whoever
+    reaches the port was let in by something in front of it, so that beyond loopback no authentication is demanded.
     """
 
     feed: Path
@@ -39,6 +40,7 @@ class ServerOptions(msgspec.Struct, frozen=True):
     call_seconds: float = 10.0
     traces: str | None = None
     traces_share: float = 1.0
+    behind_gateway: bool = False
 
     @property
     def probe(self) -> ProbeLimits:

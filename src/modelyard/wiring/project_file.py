@@ -22,6 +22,7 @@ from modelyard.core.settings import (
 )
 from modelyard.data import DatasetSettings, read_schema
 from modelyard.execution import ExecutionSettings
+from modelyard.export import ExportSettings
 from modelyard.features import FeatureService, FeaturesSettings, load_definitions
 from modelyard.governance import GovernanceSettings
 from modelyard.history import LabelSettings, LogSettings
@@ -58,6 +59,7 @@ class ProjectFile(Section):
     retraining: dict[str, RetrainingSettings] = Field(default_factory=dict)
     governance: GovernanceSettings = GovernanceSettings()
     lineage: LineageSettings = LineageSettings()
+    export: ExportSettings = ExportSettings()
 
 
 @dataclass(frozen=True)

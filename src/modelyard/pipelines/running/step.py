@@ -8,6 +8,7 @@ import msgspec
 from modelyard.core import InvalidInput
 
 from ..artifacts import Artifact, save
+from ..document import read_value
 from ..errors import InvalidPipeline
 from .order import Order, Taken
 from .place import Place
@@ -29,13 +30,14 @@ def run_step(
     """Carry out the step at `file.py:function` or `module:function` in this process.
 
     `inputs` are artifacts by parameter, as an earlier call printed them, also inside lists and objects, or
-    `{"artifact": …, "path": [key, …]}` for an element; `params` are JSON values. The answer has the output as such an
-    artifact, what of it is JSON, and the verdict of a judgement.
+    `{"artifact": …, "path": [key, …]}` for an element; `params` are JSON values, and what JSON lacks is
+    written as exported pipelines have it: `{"$datetime": "2026-01-31T12:00:00+00:00"}`. The answer has the output as
+    such an artifact, what of it is JSON, and the verdict of a judgement.
     """
     taken = {key: _taken(value) for key, value in inputs.items()}
     if twice := sorted(taken.keys() & params.keys()):
         raise InvalidPipeline(f"Both an input and a parameter: {', '.join(twice)}.", remedy="Give each once.")
-    given = {key: Taken(save(value, place.artifacts, place.names)) for key, value in params.items()}
+    given = {key: Taken(save(read_value(value), place.artifacts, place.names)) for key, value in params.items()}
     order = Order(
         run_id=run_id,
         step=name or reference.rpartition(":")[2],

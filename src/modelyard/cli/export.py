@@ -1,0 +1,34 @@
+"""`modelyard export`."""
+
+from typing import Any
+
+import click
+
+from modelyard.core import ModelyardError
+from modelyard.export import ExportOutdated
+from modelyard.operations import export
+
+from .derive import command as derive
+
+
+def _show(result: dict[str, Any]) -> None:
+    """Where the files are, and which."""
+    for each in result["files"]:
+        click.echo(f"{result['folder']}/{each}")
+    if not result["outdated"]:
+        click.echo(f"{result['written']} of {len(result['files'])} files were other, and are written.", err=True)
+
+
+def _ending(result: dict[str, Any]) -> ModelyardError | None:
+    if not result["outdated"]:
+        return None
+    return ExportOutdated(
+        f"{result['folder']} is not what modelyard.yaml renders to. {result['outdated']}.",
+        context={"target": result["target"]},
+        remedy=f"Render it again: modelyard export {result['target']} -o {result['folder']}",
+    )
+
+
+command = click.Group("export", help="The project for containers, clusters, orchestrators, CI, dashboards, devices.")
+for each in export.OPERATIONS:
+    command.add_command(derive(each, _show, _ending))

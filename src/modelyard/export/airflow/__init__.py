@@ -1,0 +1,5 @@
+"""Airflow 3: DAG files of a pipeline, with pods or with processes of the worker."""
+
+from .render import render
+
+__all__ = ["render"]

@@ -1,0 +1,24 @@
+"""What cannot be exported."""
+
+from modelyard.core import Failed, InvalidInput
+
+
+class UnsupportedSetting(InvalidInput):
+    """A target has nothing that a setting of the project could become; the message names both."""
+
+    code = "UNSUPPORTED_SETTING"
+
+
+class ExportOutdated(Failed):
+    """What is on disk is not what the project file renders to now."""
+
+    code = "EXPORT_OUTDATED"
+
+
+def unsupported(target: str, setting: str, value: object, why: str, remedy: str) -> UnsupportedSetting:
+    """The error for a setting that a target cannot carry."""
+    return UnsupportedSetting(
+        f"{target} cannot carry {setting}: {value}. {why}",
+        context={"target": target, "setting": setting},
+        remedy=remedy,
+    )

@@ -1,0 +1,5 @@
+"""KServe: an InferenceService a deployment."""
+
+from .render import render
+
+__all__ = ["render"]

@@ -1,0 +1,5 @@
+"""Seldon Core: a SeldonDeployment a deployment."""
+
+from .render import render
+
+__all__ = ["render"]
