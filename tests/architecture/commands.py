@@ -11,7 +11,7 @@ from modelyard.cli.root import NOUNS, root
 
 def missing(written: str) -> list[str]:
     """What `modelyard NOUN [VERB] [--flag ...]` needs and does not have: the noun, the verb, or flags."""
-    words = written.split()[1:]
+    words = written.partition(" | ")[0].split()[1:]
     flags = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]
     if not words or words[0] not in NOUNS:
         return words[:1] or ["a noun"]

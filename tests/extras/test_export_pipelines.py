@@ -145,7 +145,8 @@ def local_digest(tmp_path: Path) -> str:
     """The model's that the local engine trains at the same instant."""
     (tmp_path / "local").mkdir()
     changed(tmp_path / "local", {})
-    command = [MODELYARD, "pipeline", "run", "training", "-p", f"as_of={INSTANT}", "--project", tmp_path / "local"]
+    project = str(tmp_path / "local")
+    command = [str(MODELYARD), "pipeline", "run", "training", "-p", f"as_of={INSTANT}", "--project", project]
     subprocess.run(command, check=True, capture_output=True)
     return model_digest(tmp_path / "local")
 

@@ -25,7 +25,7 @@ def _ending(result: dict[str, Any]) -> ModelyardError | None:
     return ExportOutdated(
         f"{result['folder']} is not what modelyard.yaml renders to. {result['outdated']}.",
         context={"target": result["target"]},
-        remedy=f"Render it again: modelyard export {result['target']} -o {result['folder']}",
+        remedy="Render it again: the same command without --check.",
     )
 
 

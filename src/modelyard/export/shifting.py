@@ -27,7 +27,7 @@ def lost(subject: Subject, deployment: str) -> str:
     """What a controller's analysis does not do that our own rollout does, in sentences."""
     settings = subject.deployments[deployment]
     told = [
-        "What is lost against `modelyard rollout`:",
+        "What is lost against `modelyard rollout start`:",
         f"- evidence that may be looked at after every request (alpha {settings.alpha:g}):",
         "  here bounds are compared with rates of five minutes, so that few requests decide by chance;",
         f"- promotion only after {settings.min_requests} canary requests: here time alone promotes;",

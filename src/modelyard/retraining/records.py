@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 State = Literal["idle", "triggered", "training", "gated", "registered", "approval", "rollout"]
+"""Where a loop may be; `idle` is at rest."""
 
 Kind = Literal[
     "fired", "triggered", "training", "retrying", "gated", "registered", "approval", "rejected", "failed", "rollout",

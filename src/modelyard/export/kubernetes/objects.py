@@ -73,7 +73,7 @@ def _of_deployment(subject: Subject, deployment: str, name: str) -> Iterator[tup
         f"promotion takes effect by:\n  kubectl rollout restart deployment/{name}\n"
         f"and is taken back by:\n  kubectl rollout undo deployment/{name}, with MODEL_URI set to a number: "
         f"models:/NAME/3\n"
-        f"What is lost against `modelyard rollout`: strategy {declared.strategy} with its evidence. Pods are "
+        f"What is lost against `modelyard rollout start`: strategy {declared.strategy} with its evidence. Pods are "
         f"replaced all "
         "at once; argo-rollouts and flagger shift traffic by steps."
     )

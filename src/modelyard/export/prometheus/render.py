@@ -10,7 +10,7 @@ from ..documents import commented, document
 from ..naming import deployment_names
 from ..records import Files, Subject
 
-_HEAD = "Rendered by `modelyard export {target}` from modelyard.yaml; change that, and render again."
+_HEAD = "Rendered by `modelyard export prometheus` from modelyard.yaml; change that, and render again."
 _ORDER = [AlertSeverity.INFO, AlertSeverity.WARNING, AlertSeverity.CRITICAL]
 
 
@@ -28,7 +28,7 @@ def rules(subject: Subject) -> str:
     """The rule file. It fires for the same series at the same minutes as the project's own engine."""
     every = rules_of(subject.alerts)
     text = rule_file(every, subject.alerts, subject.models_of, f"modelyard-{subject.project}")
-    return commented(f"The alerts of {subject.project}.\n{_HEAD.format(target='prometheus')}") + text
+    return commented(f"The alerts of {subject.project}.\n{_HEAD}") + text
 
 
 def scrape(subject: Subject, targets: Mapping[str, str], *, control: str) -> str:
@@ -56,7 +56,7 @@ def scrape(subject: Subject, targets: Mapping[str, str], *, control: str) -> str
             },
         ],
     }
-    return document(config, f"What Prometheus scrapes of {subject.project}.\n{_HEAD.format(target='prometheus')}")
+    return document(config, f"What Prometheus scrapes of {subject.project}.\n{_HEAD}")
 
 
 def alertmanager(subject: Subject) -> str:
@@ -74,7 +74,7 @@ def alertmanager(subject: Subject) -> str:
         "receivers": [{"name": "nobody"}, *(_receiver(name, each) for name, each in settings.notify.items())],
     }
     head = (
-        f"Who is told of the alerts of {subject.project}. {_HEAD.format(target='prometheus')}\n"
+        f"Who is told of the alerts of {subject.project}. {_HEAD}\n"
         "Addresses are secrets, so each stands in a file of its own below /etc/alertmanager/secrets.\n"
         "What is lost against the project's own notifications: acknowledgements, silences and delivery on record "
         "in the audit; signatures of webhooks. Tell people from one of the two, not from both."

@@ -1,4 +1,4 @@
-"""Train a candidate on all history known at `as_of`.
+"""Train a candidate on the history known at `as_of`.
 
 Airflow 3: each task is a process of the worker that runs `modelyard step run`; MODELYARD_PROJECT names the project's
 folder there, and `modelyard` is on its PATH (MODELYARD_BIN names it otherwise).
@@ -44,7 +44,7 @@ def step(name, function, inputs, params, words=(), retries=1, seconds=300.0, tim
 
 with DAG(
     dag_id="flights-training",
-    description='Train a candidate on all history known at `as_of`.',
+    description='Train a candidate on the history known at `as_of`.',
     schedule="0 2 * * *",  # UTC
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
@@ -54,6 +54,7 @@ with DAG(
         "holdout_days": 7,
         "min_auc": 0.58,
         "complete_rows": False,
+        "window": None,
     },
     render_template_as_native_obj=False,
     tags=["modelyard", "flights"],
@@ -62,7 +63,7 @@ with DAG(
         "load",
         "training.py:load",
         '{}',
-        '{"as_of": {"$datetime": {{ (params["as_of"] or dag_run.run_after.isoformat()) | tojson }}}}',
+        '{"as_of": {"$datetime": {{ (params["as_of"] or dag_run.run_after.isoformat()) | tojson }}}, "window": {{ params["window"] | tojson }}}',
         retries=1,
         seconds=300.0,
         timeout=None,
@@ -105,20 +106,20 @@ with DAG(
         seconds=300.0,
         timeout=None,
     )
-    step_evaluate_champion = step(
-        "evaluate_champion",
-        "training.py:evaluate_champion",
-        '{"parts": {{ ti.xcom_pull(task_ids="split") }}}',
-        '{"complete_rows": {{ params["complete_rows"] | tojson }}}',
-        retries=1,
-        seconds=300.0,
-        timeout=None,
-    )
     step_train = step(
         "train",
         "training.py:train",
         '{"parts": {{ ti.xcom_pull(task_ids="split") }}}',
         '{"params": {"max_iter": 100, "learning_rate": 0.1}, "complete_rows": {{ params["complete_rows"] | tojson }}}',
+        retries=1,
+        seconds=300.0,
+        timeout=None,
+    )
+    step_compare = step(
+        "compare",
+        "training.py:compare",
+        '{"candidate": {{ ti.xcom_pull(task_ids="train") }}, "parts": {{ ti.xcom_pull(task_ids="split") }}}',
+        '{"complete_rows": {{ params["complete_rows"] | tojson }}}',
         retries=1,
         seconds=300.0,
         timeout=None,
@@ -135,8 +136,8 @@ with DAG(
     step_gate = step(
         "gate",
         "modelyard.pipelines.gate:judge",
-        '{"metrics": {{ ti.xcom_pull(task_ids="evaluate") }}, "champion": {{ ti.xcom_pull(task_ids="evaluate_champion") }}}',
-        '{"minimum": {"auc": {{ params["min_auc"] | tojson }}}, "beat_champion_in": "auc", "margin": -0.01}',
+        '{"metrics": {{ ti.xcom_pull(task_ids="evaluate") }}, "challenge": {{ ti.xcom_pull(task_ids="compare") }}}',
+        '{"minimum": {"auc": {{ params["min_auc"] | tojson }}}, "beat_champion_in": "auc", "margin": -0.02}',
         words=['--must-pass'],
         retries=0,  # a verdict is no accident: what waits for it does not run
         seconds=300.0,
@@ -165,9 +166,9 @@ with DAG(
     step_validate.set_upstream([step_join])
     step_split.set_upstream([step_join, step_validate])
     step_check_parts.set_upstream([step_split, step_validate])
-    step_evaluate_champion.set_upstream([step_split, step_validate, step_check_parts])
     step_train.set_upstream([step_split, step_validate, step_check_parts])
+    step_compare.set_upstream([step_train, step_split, step_validate, step_check_parts])
     step_evaluate.set_upstream([step_train, step_split, step_validate, step_check_parts])
-    step_gate.set_upstream([step_evaluate, step_evaluate_champion, step_validate, step_check_parts])
+    step_gate.set_upstream([step_evaluate, step_compare, step_validate, step_check_parts])
     step_train_2.set_upstream([step_join, step_validate, step_check_parts, step_gate])
     step_register.set_upstream([step_train_2, step_evaluate, step_gate, step_validate, step_check_parts])
