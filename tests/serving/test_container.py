@@ -104,11 +104,11 @@ def test_a_line_that_is_no_key_is_refused_without_showing_it(built: BuiltBundle,
 
 
 @contextmanager
-def served(environment: dict[str, str]) -> Iterator[int]:
+def served(environment: dict[str, str], python: str | Path = sys.executable) -> Iterator[int]:
     """A container's process, on loopback, until the block ends; the port of HTTP."""
     port, grpc, metrics = free_ports(3)
-    ports = {"HOST": "0.0.0.0", "PORT": str(port), "GRPC_PORT": str(grpc), "METRICS_PORT": str(metrics)}
-    command = [sys.executable, "-m", "modelyard.serving.container", "serve"]
+    ports = {"HOST": "127.0.0.1", "PORT": str(port), "GRPC_PORT": str(grpc), "METRICS_PORT": str(metrics)}
+    command = [str(python), "-m", "modelyard.serving.container", "serve"]
     process = subprocess.Popen(command, env={**os.environ, **ports, **environment}, stderr=subprocess.PIPE)
     try:
         while ask(port, "/ready")[0] != 200:
@@ -134,7 +134,7 @@ def ask(port: int, path: str, body: object = None, token: str | None = None) -> 
 
 
 def test_a_container_answers_those_who_have_a_key(built: BuiltBundle, keys: Path, tmp_path: Path) -> None:
-    """On every address of its network; probes need none."""
+    """Probes need none."""
     environment = {"MODEL_URI": str(built.path), "STATE_FOLDER": str(tmp_path / "state"), "API_KEYS_FILE": str(keys)}
     row = {"inputs": [{"amount": 120.0, "country": "de"}]}
     with served(environment) as port:

@@ -10,7 +10,7 @@ import msgspec
 @click.command("demo")
 @click.option("--full", is_flag=True, help="Replay every flight instead of a sample.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample and of training.")
-@click.option("--keep-serving", is_flag=True, help="Leave server and report up at the end, until Ctrl-C.")
+@click.option("--keep-serving", is_flag=True, help="Leave server, report and console up at the end, until Ctrl-C.")
 @click.option(
     "--workspace",
     type=click.Path(path_type=Path),

@@ -20,18 +20,20 @@ def main() -> int:
     """Serve until a signal comes, or the parent is gone."""
     parser = argparse.ArgumentParser(prog="python -m modelyard.console", description=__doc__)
     parser.add_argument("--project", type=Path, required=True)
+    parser.add_argument("--port", type=int, help="Instead of control.port.")
     options = parser.parse_args()
     configure_logging("console")
     project = Project(options.project)
     settings = project.settings.control
-    if settings.port is None:
+    port = options.port or settings.port
+    if port is None:
         parser.error("control.port is null: there is to be no console")
     folder = project.file.folder
     server = uvicorn.Server(
         uvicorn.Config(
             application(project),
             host=settings.host.strip("[]"),
-            port=settings.port,
+            port=port,
             ssl_certfile=None if settings.certificate is None else folder / settings.certificate,
             ssl_keyfile=None if settings.private_key is None else folder / settings.private_key,
             proxy_headers=False,  # whoever speaks for others is no local caller: see `identity`
@@ -46,7 +48,7 @@ def main() -> int:
         server.should_exit = True
 
     when_parent_ends(stop)
-    log_event("console", "serves", address=settings.address)
+    log_event("console", "serves", host=settings.host, port=port)
     server.run()
     project.close()
     return 0 if server.started else 1

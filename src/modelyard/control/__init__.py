@@ -12,7 +12,7 @@ from .ports import free_port, free_ports, port_owner, require_free_port, require
 from .purge import Purged, plan_purge, purge
 from .scheduler import Happenings, look
 from .supervisor import Part, Supervisor, python_command, stop_running
-from .up import PARTS, server_part, up
+from .up import PARTS, console_part, server_part, up
 from .watching import Watching
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "StartFailed",
     "Supervisor",
     "Watching",
+    "console_part",
     "free_port",
     "free_ports",
     "leading",

@@ -46,7 +46,7 @@ def up(
         if control:
             parts["control"] = None
             if (address := project.settings.control.address) is not None:
-                supervisor.start(_console_part(project, address))
+                supervisor.start(console_part(project, address))
                 parts["console"] = address
             supervisor.start(_control_part(project))
         started(parts)
@@ -81,9 +81,13 @@ def _control_part(project: Project) -> Part:
     return Part("control", command, ready.exists)
 
 
-def _console_part(project: Project, address: str) -> Part:
-    """A process of its own: a look that trains for an hour slows no page, and neither falls with the other."""
-    command = python_command("modelyard.console", "--project", str(project.file.folder))
+def console_part(project: Project, address: str, port: int | None = None) -> Part:
+    """The console as a part to supervise, at `control.port` or another; `address` is where it then answers.
+
+    A process of its own: a look that trains for an hour slows no page, and neither falls with the other.
+    """
+    chosen = ("--port", str(port)) if port is not None else ()
+    command = python_command("modelyard.console", "--project", str(project.file.folder), *chosen)
     return Part("console", command, lambda: console_answers(address) is not None)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from modelyard.control import Supervisor, free_ports, server_part
+from modelyard.control import Supervisor, console_part, free_ports, server_part
 from modelyard.core import Failed, InvalidInput, ManualClock, SeededIds, atomic_write
 from modelyard.operations import write_template
 from modelyard.wiring import FILE_NAME, Project
@@ -67,7 +67,7 @@ def run_demo(options: DemoOptions) -> Summary:
             show_summary(summary, Console(stderr=options.quiet))
             screen.say(f"Report: {report}\nSummary: {folder / 'summary.json'}")
             if options.keep_serving:
-                _keep_serving(screen, supervisor, address, folder)
+                _keep_serving(project, screen, supervisor, address)
     finally:
         project.close()
     return summary
@@ -139,9 +139,13 @@ def _finish(project: Project, summary: Summary, folder: Path) -> Path:
     return write_report(summary, project.monitors.windows(DEPLOYMENT), folder / "report.html")
 
 
-def _keep_serving(screen: Screen, supervisor: Supervisor, address: str, folder: Path) -> None:
-    with pages(folder) as page:
-        screen.say(f"Still serving {MODEL} at {address}, the report at {page} Ctrl-C ends both.")
+def _keep_serving(project: Project, screen: Screen, supervisor: Supervisor, address: str) -> None:
+    (port,) = free_ports(1)
+    console = f"http://127.0.0.1:{port}"
+    supervisor.start(console_part(project, console, port))
+    with pages(project.file.folder) as page:
+        screen.say(f"Still serving {MODEL} at {address}, the report at {page}")
+        screen.say(f"The console is at {console} Ctrl-C ends them all.")
         while True:
             time.sleep(0.5)
             supervisor.restart_ended()
