@@ -293,7 +293,11 @@ class TestLoop:
         given = ("min_auc=0.999", "as_of=2026-01-01")
         run = carry_out(pipelines.run_pipeline, project, pipelines.RunPipeline("training", given))
         assert (run["verdict"], run["state"]) == ("fail", "stopped")
-        assert run["params"] == {"min_auc": 0.999, "as_of": str(datetime(2026, 1, 1, tzinfo=UTC))}
+        assert run["params"] == {
+            "min_auc": 0.999,
+            "as_of": str(datetime(2026, 1, 1, tzinfo=UTC)),
+            "window": None,
+        }
         assert len(project.models.versions("purchase")) == 1
 
     def test_unknown_pipelines_and_parameters_get_the_nearest(self, project: Project) -> None:
@@ -328,7 +332,7 @@ class TestLoop:
 
     def test_retraining_by_hand_goes_as_far_as_it_can(self, project: Project) -> None:
         """From the trigger to the promotion, and the history tells it."""
-        kinds = ["triggered", "registered", "rollout", "promoted"]
+        kinds = ["triggered", "training", "gated", "registered", "rollout", "promoted"]
         events = carry_out(loop.retrain, project, loop.Retrain("purchase", "zur Übung"))
         assert [each["kind"] for each in events] == kinds
         status = carry_out(loop.retrain_status, project, loop.Model("purchase"))

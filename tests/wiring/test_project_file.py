@@ -67,7 +67,7 @@ def test_every_setting_says_where_it_came_from(flights: Path) -> None:
     assert origins["server.host"].source == "default"
     assert origins["project"].source == "modelyard.yaml:2"
     assert origins["stores.records"].value == "********"
-    assert "secret" not in repr(loaded.origins)
+    assert "u:secret" not in repr(loaded.origins)
 
 
 def test_a_folder_without_a_project_says_how_to_start_one(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from modelyard.storage import (
     ArtifactStore,
     FencedRecordStore,
     RecordStore,
+    StoreUnavailable,
     Transaction,
     open_artifact_store,
     open_record_store,
@@ -130,10 +131,18 @@ class ProjectStores:
     @cached_property
     def tracker(self) -> Tracker:
         """MLflow."""
-        self.workspace.mkdir(parents=True, exist_ok=True)
+        self._make_workspace()
         declared = self.settings.stores.tracking
         uri = declared.get_secret_value() if declared else f"sqlite:///{self.workspace / 'mlflow.db'}"
         return Tracker(uri, (self.workspace / "mlartifacts").as_uri(), self.clock)
+
+    def _make_workspace(self) -> None:
+        try:
+            self.workspace.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The workspace {self.workspace} cannot be made: {error}.", remedy="Correct stores.workspace."
+            ) from error
 
     @cached_property
     def evaluations(self) -> Evaluations:
