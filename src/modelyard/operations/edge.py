@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput, NotFound, did_you_mean
+from modelyard.core import Digest, InvalidInput, NotFound, did_you_mean
 from modelyard.export import QUANTIZE, Quantize, edge_package, write_folder, write_zip
 from modelyard.inference import NO_TRUST_ASKED
 from modelyard.wiring import FILE_NAME, Project
@@ -49,8 +49,8 @@ def _exported(given: ExportEdge, project: Project | None) -> dict[str, Any]:
     if not given.tolerance > 0:
         raise InvalidInput(f"The tolerance is {given.tolerance:g}.", remedy="Give a number above 0, such as 0.01.")
     trust = NO_TRUST_ASKED if project is None else project.trust
-    with _bundle(given, project) as bundle:
-        package = edge_package(bundle, quantize=quantize, tolerance=given.tolerance, trust=trust)
+    with _bundle(given, project) as (bundle, digest):
+        package = edge_package(bundle, quantize=quantize, tolerance=given.tolerance, trust=trust, expect=digest)
     into = given.output or Path("export") / ("edge.zip" if given.zip else "edge")
     if given.zip:
         write_zip(package.files, into, package.told["model"])
@@ -69,12 +69,12 @@ def _quantize(asked: str) -> Quantize:
             code="NO_SUCH_WEIGHTS",
             remedy=did_you_mean(asked, QUANTIZE),
         )
-    return cast("Quantize", asked)
+    return asked
 
 
 @contextmanager
-def _bundle(given: ExportEdge, project: Project | None) -> Iterator[Path]:
-    """The folder of the bundle that is asked for, fetched where a version names it."""
+def _bundle(given: ExportEdge, project: Project | None) -> Iterator[tuple[Path, Digest | None]]:
+    """The folder of the bundle that is asked for, fetched where a version names it, and the digest it must have."""
     if (given.model is None) == (given.bundle is None) or (given.model and project is None):
         raise InvalidInput(
             "Name one model: a version of the project, or a bundle's folder.",
@@ -86,9 +86,9 @@ def _bundle(given: ExportEdge, project: Project | None) -> Iterator[Path]:
             raise NotFound(
                 f"There is no bundle folder {given.bundle}.", code="NO_BUNDLE", remedy="See: modelyard bundle build"
             )
-        yield given.bundle
+        yield given.bundle, None
         return
     assert project is not None  # noqa: S101 - a model is named only with one
     version = version_at(project, given.model or "")
     with TemporaryDirectory() as folder:
-        yield project.models.fetch_bundle(version, Path(folder) / "bundle")
+        yield project.models.fetch_bundle(version, Path(folder) / "bundle"), version.bundle

@@ -28,8 +28,8 @@ class CannotNarrow(ValueError):
 def narrowed(graph: bytes, kind: Kind) -> bytes:
     """The model file with its weights stored as `kind`. CannotNarrow says why it would be no smaller.
 
-    Taken are constants of float32 or float64 with two dimensions and 64 elements at least, whose values are finite;
-    for float16 also within its range.
+    Taken are constants of float32 or float64 in two dimensions or more, with 64 elements at least, whose values are
+    finite; for float16 also within its range.
     """
     import onnx  # noqa: PLC0415 - importing it takes a third of a second
 
@@ -59,7 +59,12 @@ def _weights(graph: Any) -> dict[str, NDArray[Any]]:
         if each.data_type in (TensorProto.FLOAT, TensorProto.DOUBLE) and len(each.dims) > 1 and each.name not in given
     ]
     arrays = {each.name: numpy_helper.to_array(each) for each in wide}
-    return {name: each for name, each in arrays.items() if each.size >= FEWEST and np.isfinite(each).all()}
+    return {name: each for name, each in arrays.items() if _worth(each)}
+
+
+def _worth(weights: NDArray[Any]) -> bool:
+    """Whether there are enough of them, along more than one axis, and all are numbers."""
+    return weights.size >= FEWEST and sum(each > 1 for each in weights.shape) > 1 and bool(np.isfinite(weights).all())
 
 
 def _why_none(graph: Any, found: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 import modelyard
-from modelyard.core import digest_of
+from modelyard.core import Digest, digest_of
 from modelyard.inference import (
     NO_TRUST_ASKED,
     PROFILE_FILE,
@@ -75,7 +75,12 @@ class _Proof:
 
 
 def edge_package(
-    bundle: Path, *, quantize: Quantize = "none", tolerance: float = 0.01, trust: Trust = NO_TRUST_ASKED
+    bundle: Path,
+    *,
+    quantize: Quantize = "none",
+    tolerance: float = 0.01,
+    trust: Trust = NO_TRUST_ASKED,
+    expect: Digest | None = None,
 ) -> EdgePackage:
     """The package of the verified bundle in a folder: the same bytes for the same bundle and libraries.
 
@@ -83,7 +88,7 @@ def edge_package(
     of the author's Python is run. NotForEdge for a runtime that is no graph of ONNX; what `verify_bundle` and
     `trust.check` raise.
     """
-    info, digest = verify_bundle(bundle)
+    info, digest = verify_bundle(bundle, expect=expect)
     trust.check(bundle, digest)
     if info.runtime not in RUNTIMES:
         raise NotForEdge(
@@ -94,10 +99,11 @@ def edge_package(
     rows, expected = golden_rows(bundle, info)
     golden = json.dumps({"rows": [[_plain(each) for each in row] for row in rows], "scores": expected.tolist()})
     graph = (bundle / _MODEL).read_bytes()
-    proof, counts = _proof(bundle, info, json.loads(golden)["rows"], graph)
+    profile = msgspec.json.decode((bundle / PROFILE_FILE).read_bytes(), type=ReferenceProfile)
+    proof, counts = _proof(profile, info, json.loads(golden)["rows"], graph)
     kept, tried = _quantized(graph, proof, quantize, tolerance)
-    weights = next((each.weights for each in tried if each.accepted), None) if kept is not graph else None
-    off = Parity(len(proof.before), None, 0.0) if weights is None else proof.of(kept)
+    weights = next((each.weights for each in tried if each.accepted), None)
+    off = proof.of(kept)
     files = {_MODEL: kept, "golden.json": golden.encode(), "run.py": Path(runner.__file__).read_bytes()}
     told = {
         "format": FORMAT,
@@ -109,9 +115,9 @@ def edge_package(
         "signature": json.loads(msgspec.json.encode(info.signature)),
         "elsewhere": _elsewhere(info),
         "outputs": _outputs(info),
-        "metrics": info.metrics,
+        "metrics": info.metrics or profile.performance,
         "size": {"before": len(graph), "after": len(kept)},
-        "weights": weights or "as they were",
+        "weights": weights,
         "tried": [asdict(each) for each in tried],
         "parity": {**counts, "labels_equal": off.labels_equal, "score_error": off.score_error},
         "tolerance": {"labels_equal": LABELS_EQUAL, "score_error": tolerance},
@@ -128,10 +134,11 @@ def edge_package(
     return EdgePackage(dict(sorted(files.items())), told)
 
 
-def _proof(bundle: Path, info: BundleInfo, golden: Sequence[Any], graph: bytes) -> tuple[_Proof, dict[str, int]]:
+def _proof(
+    profile: ReferenceProfile, info: BundleInfo, golden: Sequence[Any], graph: bytes
+) -> tuple[_Proof, dict[str, int]]:
     """What is compared on, and how many rows of which kind."""
     encoded = runner.Encoder(json.loads(msgspec.json.encode(info.signature))["fields"])(golden)
-    profile = msgspec.json.decode((bundle / PROFILE_FILE).read_bytes(), type=ReferenceProfile)
     reference = reference_rows(profile, info.signature, encoded.matrix)
     parts = (encoded, runner.Encoded(reference, {}, [])) if len(reference) else (encoded,)
     counts = {"golden_rows": len(golden), "reference_rows": len(reference)}
@@ -162,8 +169,8 @@ def _quantized(graph: bytes, proof: _Proof, asked: Quantize, tolerance: float) -
         found = proof.of(made)
         fine = found.within(tolerance)
         why = "" if fine else f"answers differ more than the tolerance allows, on {found.rows} rows"
-        error = found.score_error if np.isfinite(found.score_error) else None
-        tried.append(Tried(kind, fine, why, len(made), found.labels_equal, error))
+        apart = found.score_error if np.isfinite(found.score_error) else None
+        tried.append(Tried(kind, fine, why, len(made), found.labels_equal, apart))
         if fine:
             return made, tried
     return graph, tried

@@ -15,9 +15,9 @@ python run.py rows.jsonl         # or .json, .csv, or lines of JSON on standard 
 python run.py --time             # microseconds a row, here
 ```
 
-Each row is answered by a line of JSON: `prediction`{probability}, and `unknown` with the fields whose level was not seen in
-training. A row that the model does not take is answered by `error`, and the exit code is then 2. Made and checked with
-onnxruntime {onnxruntime}; an older one may not know all operators, which `--check` shows.
+Each row is answered by a line of JSON: `prediction`{probability}, and `unknown` with the fields whose level
+was not seen in training. A row that the model does not take is answered by `error`, and the exit code is then 2. Made
+and checked with onnxruntime {onnxruntime}; an older one may not know all operators, which `--check` shows.
 
 | input | kind | may be missing | takes |
 |---|---|---|---|
@@ -27,10 +27,11 @@ onnxruntime {onnxruntime}; an older one may not know all operators, which `--che
 
 {size}
 
-{metrics}{tried}
-`edge.json` has all of this for programs. `golden.json` holds rows like those the model was trained on: treat it as such.
-Source: the bundle `{digest}` ({runtime}). Made by Modelyard {modelyard}; files whose digests differ from `edge.json`
-fail `--check`.
+{metrics}
+
+{tried}`edge.json` has all of this for programs, and digests of the files, which `--check` compares. `golden.json` holds
+rows like those the model was trained on: treat it as such. Made by Modelyard {modelyard} of this bundle ({runtime}):
+`{digest}`
 """
 
 
@@ -44,7 +45,7 @@ def readme(told: Mapping[str, Any]) -> str:
         elsewhere=_elsewhere(told["elsewhere"]),
         size=_size(told),
         metrics=_metrics(told["metrics"]),
-        tried="".join(f"{_tried(each)}\n" for each in told["tried"]),
+        tried="".join(f"{_tried(each)}\n" for each in told["tried"]) + ("\n" if told["tried"] else ""),
         digest=told["source"]["bundle"],
         runtime=told["source"]["runtime"],
         **told["made_with"],
@@ -79,7 +80,7 @@ def _elsewhere(names: list[str]) -> str:
 def _size(told: Mapping[str, Any]) -> str:
     size, parity = told["size"], told["parity"]
     rows = f"{parity['golden_rows']} golden and {parity['reference_rows']} reference rows"
-    if size["before"] == size["after"]:
+    if told["weights"] is None:
         return f"`model.onnx` has {size['after']:,} bytes, as in the bundle: it answers as there."
     same = "" if parity["labels_equal"] is None else f"{parity['labels_equal']:.2%} of classes are the same, "
     unit = " standard deviations" if told["task"] == "regression" else ""
@@ -91,10 +92,10 @@ def _size(told: Mapping[str, Any]) -> str:
 
 def _metrics(metrics: Mapping[str, float]) -> str:
     if not metrics:
-        return "The bundle states no metrics.\n"
+        return "The bundle states no metrics."
     told = ", ".join(f"{name} {value:.4g}" for name, value in sorted(metrics.items()))
-    return f"Measured in training, before any change of weights: {told}.\n"
+    return f"Measured in training, before any change of weights: {told}."
 
 
 def _tried(tried: Mapping[str, Any]) -> str:
-    return f"\n{tried['weights']}: {'taken' if tried['accepted'] else 'not taken: ' + tried['why']}."
+    return f"- {tried['weights']}: {'taken' if tried['accepted'] else 'not taken: ' + tried['why']}."

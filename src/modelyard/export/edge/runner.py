@@ -278,11 +278,9 @@ def _of_csv(file: Iterable[str], fields: Sequence[Mapping[str, Any]]) -> Iterato
 
 
 def _of_cell(spec: Mapping[str, Any], cell: str) -> Any:
-    if spec["kind"] == "text":
-        return cell
-    if not cell:
+    if not cell and spec["kind"] != "text":
         return None
-    if spec["kind"] == "category":
+    if spec["kind"] in ("text", "category"):
         return cell
     try:
         if spec["kind"] == "tensor":
