@@ -8,6 +8,7 @@ import sys
 import venv
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -25,9 +26,10 @@ from sklearn.neural_network import MLPClassifier
 
 from modelyard.bundling import BuiltBundle, Facts, build_bundle, build_profile, infer_signature
 from modelyard.core import Conflict, InvalidInput
-from modelyard.export import NotForEdge, edge_package, write_folder, write_zip
+from modelyard.export import NotForEdge, write_folder, write_zip
+from modelyard.export import edge_package as package_of
 from modelyard.export.edge import runner
-from modelyard.export.edge.narrow import CannotNarrow, narrowed
+from modelyard.export.edge.narrow import narrowed
 from modelyard.export.edge.parity import parity
 from modelyard.inference import Bundle, Encoder, Field, InvalidRow, Signature, load_bundle, verify_bundle, worst_error
 from modelyard.operations import carry_out
@@ -36,6 +38,8 @@ from modelyard.operations.edge import ExportEdge, export_edge, export_edge_alone
 from modelyard.wiring import Project
 
 from ..tensor_models import TEXTS, image_model, images, text_model
+
+edge_package = partial(package_of, made_by="1.0")
 
 LEVELS = ("de", "fr", "it")
 SIGNATURES = (
@@ -87,7 +91,7 @@ def outcome(encode: Callable[[Any], Any], rows: Any, refusal: type[Exception]) -
 def test_the_runner_encodes_and_refuses_as_servers_do(signature: Signature, rows: Any) -> None:
     """Bit by bit, and word by word, whatever the rows are."""
     fields = [{name: getattr(each, name) for name in each.__struct_fields__} for each in signature.fields]
-    theirs = outcome(runner.Encoder(fields), rows, runner.RowRefused)
+    theirs = outcome(runner.Encoder(fields), rows, runner._RowRefused)
     assert theirs == outcome(Encoder(signature), rows, InvalidRow)
 
 
@@ -290,14 +294,10 @@ def test_what_narrows_nothing_says_why() -> None:
         model = helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
         return bytes(model.SerializeToString())
 
-    with pytest.raises(CannotNarrow, match="no matrix of 64 weights"):
-        narrowed(graph(np.ones((3, 3))), "int8")
-    with pytest.raises(CannotNarrow, match="beyond the range of float16"):
-        narrowed(graph(np.full((10, 10), 1e6)), "float16")
-    with pytest.raises(CannotNarrow, match="int8 needs opset 13; the graph is written in 11"):
-        narrowed(graph(np.ones((10, 10)), 11), "int8")
-    with pytest.raises(CannotNarrow, match="bytes, and"):
-        narrowed(graph(np.ones((2, 32))), "int8")
+    assert "no matrix of 64 weights" in str(narrowed(graph(np.ones((3, 3))), "int8"))
+    assert "beyond the range of float16" in str(narrowed(graph(np.full((10, 10), 1e6)), "float16"))
+    assert "int8 needs opset 13; the graph is written in 11" in str(narrowed(graph(np.ones((10, 10)), 11), "int8"))
+    assert "bytes, and" in str(narrowed(graph(np.ones((2, 32))), "int8"))
 
 
 def test_what_is_no_graph_is_refused_by_name(tmp_path: Path) -> None:

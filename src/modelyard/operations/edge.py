@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import modelyard
 from modelyard.access import Permission
 from modelyard.core import Digest, InvalidInput, NotFound, did_you_mean
 from modelyard.export import QUANTIZE, Quantize, edge_package, write_folder, write_zip
@@ -50,7 +51,14 @@ def _exported(given: ExportEdge, project: Project | None) -> dict[str, Any]:
         raise InvalidInput(f"The tolerance is {given.tolerance:g}.", remedy="Give a number above 0, such as 0.01.")
     trust = NO_TRUST_ASKED if project is None else project.trust
     with _bundle(given, project) as (bundle, digest):
-        package = edge_package(bundle, quantize=quantize, tolerance=given.tolerance, trust=trust, expect=digest)
+        package = edge_package(
+            bundle,
+            quantize=quantize,
+            tolerance=given.tolerance,
+            trust=trust,
+            expect=digest,
+            made_by=modelyard.__version__,
+        )
     into = given.output or Path("export") / ("edge.zip" if given.zip else "edge")
     if given.zip:
         write_zip(package.files, into, package.told["model"])

@@ -21,12 +21,8 @@ _NEEDED_OPSET = {"int8": 13, "float16": 1}
 _CHANNEL_FIRST = frozenset({"Conv", "Gather"})
 
 
-class CannotNarrow(ValueError):
-    """Nothing in the graph can be stored in fewer bytes; the message says why."""
-
-
-def narrowed(graph: bytes, kind: Kind) -> bytes:
-    """The model file with its weights stored as `kind`. CannotNarrow says why it would be no smaller.
+def narrowed(graph: bytes, kind: Kind) -> bytes | str:
+    """The model file with its weights stored as `kind`; or, where it would be no smaller, a sentence on why.
 
     Taken are constants of float32 or float64 in two dimensions or more, with 64 elements at least, whose values are
     finite; for float16 also within its range.
@@ -36,16 +32,16 @@ def narrowed(graph: bytes, kind: Kind) -> bytes:
     model = onnx.load_from_string(graph)
     opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 1)
     if opset < _NEEDED_OPSET[kind]:
-        raise CannotNarrow(f"{kind} needs opset {_NEEDED_OPSET[kind]}; the graph is written in {opset}")
+        return f"{kind} needs opset {_NEEDED_OPSET[kind]}; the graph is written in {opset}"
     found = _weights(model.graph)
     taken = {name: each for name, each in found.items() if kind == "int8" or np.abs(each).max() <= 65504}
     if not taken:
-        raise CannotNarrow(_why_none(model.graph, found))
+        return _why_none(model.graph, found)
     _replace(model.graph, taken, kind)
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
     if len(data) >= len(graph):
-        raise CannotNarrow(f"with {kind} weights the file has {len(data)} bytes, and {len(graph)} without")
+        return f"with {kind} weights the file has {len(data)} bytes, and {len(graph)} without"
     return data
 
 

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-import modelyard
 from modelyard.core import Digest, digest_of
 from modelyard.inference import (
     NO_TRUST_ASKED,
@@ -24,7 +23,7 @@ from modelyard.inference import (
 
 from ..errors import NotForEdge
 from . import runner
-from .narrow import CannotNarrow, Kind, narrowed
+from .narrow import Kind, narrowed
 from .parity import LABELS_EQUAL, Matrix, Parity, parity, reference_rows, scale_of
 from .readme import readme
 
@@ -32,9 +31,10 @@ FORMAT = 1
 """The format of `edge.json`, which its runner reads."""
 
 Quantize = Literal["none", "float16", "int8", "auto"]
+"""What may be asked of weights; `auto` takes the smallest that is within the tolerance."""
 
 QUANTIZE: tuple[Quantize, ...] = ("none", "float16", "int8", "auto")
-"""What may be asked of weights; `auto` takes the smallest that is within the tolerance."""
+"""Each of them."""
 
 RUNTIMES = ("onnx", "onnx-float32", "onnx-tensors")
 """Runtimes whose model is a graph of ONNX, which a device can run."""
@@ -81,11 +81,12 @@ def edge_package(
     tolerance: float = 0.01,
     trust: Trust = NO_TRUST_ASKED,
     expect: Digest | None = None,
+    made_by: str,
 ) -> EdgePackage:
     """The package of the verified bundle in a folder: the same bytes for the same bundle and libraries.
 
     Weights are stored as `quantize` asks where the answers stay within `tolerance`, and otherwise as they were. Nothing
-    of the author's Python is run. NotForEdge for a runtime that is no graph of ONNX; what `verify_bundle` and
+    of the author's Python is run. `made_by` is the version of Modelyard that it names. NotForEdge for a runtime that is no graph of ONNX; what `verify_bundle` and
     `trust.check` raise.
     """
     info, digest = verify_bundle(bundle, expect=expect)
@@ -126,7 +127,7 @@ def edge_package(
             "floor": info.floor,
             "absolute": 0.0 if weights is None else tolerance * scale_of(info.task, proof.before),
         },
-        "made_with": {"modelyard": modelyard.__version__, "onnxruntime": _version()},
+        "made_with": {"modelyard": made_by, "onnxruntime": _version()},
         "files": {name: digest_of(data) for name, data in sorted(files.items())},
     }
     files["edge.json"] = (json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -161,10 +162,9 @@ def _quantized(graph: bytes, proof: _Proof, asked: Quantize, tolerance: float) -
     }  # fmt: skip
     tried: list[Tried] = []
     for kind in kinds[asked]:
-        try:
-            made = narrowed(graph, kind)
-        except CannotNarrow as error:
-            tried.append(Tried(kind, accepted=False, why=str(error)))
+        made = narrowed(graph, kind)
+        if isinstance(made, str):
+            tried.append(Tried(kind, accepted=False, why=made))
             continue
         found = proof.of(made)
         fine = found.within(tolerance)

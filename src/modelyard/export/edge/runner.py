@@ -37,7 +37,7 @@ _KINDS = {"float32": "fiu", "float64": "fiu", "int64": "iu", "int32": "iu", "uin
 """numpy's kinds of numbers that JSON may write for each dtype."""
 
 
-class RowRefused(ValueError):
+class _RowRefused(ValueError):
     """A row is not what the model takes; the message names row and field."""
 
 
@@ -61,12 +61,13 @@ class Encoder:
         self._plain = [at for at, each in enumerate(fields) if each["kind"] in ("number", "category")]
 
     def __call__(self, rows: Sequence[Any], start: int = 0) -> Encoded:
-        """Encode rows: sequences in the fields' order, or mappings by name. RowRefused counts from `start`."""
-        ordered = [self._ordered(start + index, row) for index, row in enumerate(rows)]
-        checked = [self._tensors(start + index, row) for index, row in enumerate(ordered)]
+        """Encode rows: sequences in the fields' order, or mappings by name. _RowRefused counts from `start`."""
         matrix = np.empty((len(rows), len(self._plain)), dtype=np.float64)
         unknown: list[list[str]] = [[] for _ in rows]
-        for index, row in enumerate(ordered):
+        checked = []
+        for index, given in enumerate(rows):
+            row = self._ordered(start + index, given)
+            checked.append(self._tensors(start + index, row))
             matrix[index] = [self._value(start + index, at, row[at], unknown[index]) for at in self._plain]
         arrays = {
             spec["name"]: _stacked(spec, [row[at] for row in checked])
@@ -77,16 +78,16 @@ class Encoder:
 
     def _ordered(self, index: int, row: Any) -> Sequence[Any]:
         names = [each["name"] for each in self.fields]
-        if isinstance(row, RowRefused):
+        if isinstance(row, _RowRefused):
             raise row
         if isinstance(row, Mapping):
             if strangers := set(row) - set(names):
-                raise RowRefused(f"Row {index} has fields the model does not know: {', '.join(sorted(strangers))}.")
+                raise _RowRefused(f"Row {index} has fields the model does not know: {', '.join(sorted(strangers))}.")
             return [row.get(name) for name in names]
         if not isinstance(row, (list, tuple)):
-            raise RowRefused(f"Row {index} is {_shown(row)}; expected an object of values by name, or a list of them.")
+            raise _RowRefused(f"Row {index} is {_shown(row)}; expected an object of values by name, or a list of them.")
         if len(row) != len(names):
-            raise RowRefused(f"Row {index} has {len(row)} values; the model takes {len(names)}: {', '.join(names)}.")
+            raise _RowRefused(f"Row {index} has {len(row)} values; the model takes {len(names)}: {', '.join(names)}.")
         return row
 
     def _tensors(self, index: int, row: Sequence[Any]) -> list[Any]:
@@ -164,7 +165,7 @@ class Model:
         """An answer for each row; rows that are refused do not keep the others from theirs."""
         try:
             encoded = self.encode(rows, start)
-        except RowRefused as error:
+        except _RowRefused as error:
             if len(rows) == 1:
                 return [{"row": start, "error": str(error)}]
             return list(chain.from_iterable(self.answers([row], start + at) for at, row in enumerate(rows)))
@@ -238,7 +239,7 @@ def limit_of(field: Mapping[str, Any]) -> float:
 
 
 def rows_of(file: Iterable[str], form: str, fields: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
-    """The rows of a text; one that cannot be read comes as the RowRefused that says why."""
+    """The rows of a text; one that cannot be read comes as the _RowRefused that says why."""
     if form == "csv":
         return _of_csv(file, fields)
     if form == "json":
@@ -261,7 +262,7 @@ def _of_line(index: int, line: str) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
-        return RowRefused(f"Row {index} is no JSON: {error}.")
+        return _RowRefused(f"Row {index} is no JSON: {error}.")
 
 
 def _of_csv(file: Iterable[str], fields: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
@@ -271,7 +272,7 @@ def _of_csv(file: Iterable[str], fields: Sequence[Mapping[str, Any]]) -> Iterato
     header = next(lines, [])
     for index, cells in enumerate(line for line in lines if line):
         if len(cells) != len(header):
-            yield RowRefused(f"Row {index} has {len(cells)} cells; the header names {len(header)}.")
+            yield _RowRefused(f"Row {index} has {len(cells)} cells; the header names {len(header)}.")
             continue
         pairs = zip(header, cells)  # noqa: B905 - Python 3.9 has no `strict`; the lengths are the same
         yield {name: _of_cell(specs[name], cell) if name in specs else cell for name, cell in pairs}
@@ -296,12 +297,12 @@ def _tensor_or_text(index: int, spec: Mapping[str, Any], value: Any) -> Any:
     if spec["kind"] == "text":
         if isinstance(value, str):
             return value
-        raise RowRefused(f"Field '{spec['name']}' of row {index} is {str(value)[:60]}; expected a string.")
+        raise _RowRefused(f"Field '{spec['name']}' of row {index} is {str(value)[:60]}; expected a string.")
     try:
         return _tensor(spec, value)
     except ValueError as error:
         wanted = f"{spec['dtype']} of shape {list(spec['shape'])}"
-        raise RowRefused(f"Field '{spec['name']}' of row {index} has {error}; expected {wanted}.") from None
+        raise _RowRefused(f"Field '{spec['name']}' of row {index} has {error}; expected {wanted}.") from None
 
 
 def _tensor(spec: Mapping[str, Any], value: Any) -> Any:
@@ -358,8 +359,8 @@ def _missing(index: int, spec: Mapping[str, Any]) -> float:
     raise _refused(index, spec, None, f"a {spec['kind']}: the model was trained without missing values of it")
 
 
-def _refused(index: int, spec: Mapping[str, Any], value: Any, expected: str) -> RowRefused:
-    return RowRefused(f"Field '{spec['name']}' of row {index} is {_shown(value)}; expected {expected}.")
+def _refused(index: int, spec: Mapping[str, Any], value: Any, expected: str) -> _RowRefused:
+    return _RowRefused(f"Field '{spec['name']}' of row {index} is {_shown(value)}; expected {expected}.")
 
 
 def _shown(value: Any) -> str:
