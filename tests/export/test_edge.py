@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zipfile import ZipFile
 
 import joblib
@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -25,13 +26,27 @@ from sklearn.dummy import DummyClassifier
 from sklearn.neural_network import MLPClassifier
 
 from modelyard.bundling import BuiltBundle, Facts, build_bundle, build_profile, infer_signature
-from modelyard.core import Conflict, InvalidInput
+from modelyard.cli.root import root
+from modelyard.core import Conflict, Digest, InvalidInput
+from modelyard.core.signing import make_key_pair
 from modelyard.export import NotForEdge, write_folder, write_zip
 from modelyard.export import edge_package as package_of
 from modelyard.export.edge import runner
 from modelyard.export.edge.narrow import narrowed
 from modelyard.export.edge.parity import parity
-from modelyard.inference import Bundle, Encoder, Field, InvalidRow, Signature, load_bundle, verify_bundle, worst_error
+from modelyard.inference import (
+    Bundle,
+    BundleDamaged,
+    BundleNotTrusted,
+    Encoder,
+    Field,
+    InvalidRow,
+    Signature,
+    Trust,
+    load_bundle,
+    verify_bundle,
+    worst_error,
+)
 from modelyard.operations import carry_out
 from modelyard.operations.bundles import BuildBundle, build_from_files
 from modelyard.operations.edge import ExportEdge, export_edge, export_edge_alone
@@ -276,7 +291,7 @@ def test_images_and_texts_go_as_well(tmp_path: Path) -> None:
             expected.scores, abs=0.05
         )
         with pytest.raises(InvalidRow) as theirs:
-            bundle.predict([[[1.0, 2.0]]])
+            bundle.predict([cast("Any", [[1.0, 2.0]])])
         assert model.answers([[[1.0, 2.0]]])[0]["error"] == theirs.value.message
 
 
@@ -340,9 +355,31 @@ def test_a_version_is_named_or_a_folder(built: BuiltBundle, tmp_path: Path) -> N
         export_edge_alone(ExportEdge(bundle=built.path, tolerance=math.nan))
 
 
-def test_a_version_of_the_registry_is_fetched(trained: Path, tmp_path: Path) -> None:
+def test_the_command_tells_files_sizes_and_what_was_tried(
+    built: BuiltBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files on stdout, the rest beside it; without a project."""
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(root, ["export", "edge", "--bundle", str(built.path), "--zip", "--quantize", "float16"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[0] == "export/edge.zip:README.md"
+    assert "bytes in the bundle" not in done.stdout
+    assert "float16: not taken: trees gain nothing" in done.stderr
+    assert (tmp_path / "export" / "edge.zip").is_file()
+
+
+def test_a_bundle_that_nobody_trusted_signed_is_not_packaged(built: BuiltBundle, tmp_path: Path) -> None:
+    """Where signatures are asked for, and where another digest is expected."""
+    key = make_key_pair(tmp_path / "keys")
+    with pytest.raises(BundleNotTrusted):
+        edge_package(built.path, trust=Trust(require_signed=True, keys=(key,)))
+    with pytest.raises(BundleDamaged, match="its digest is"):
+        edge_package(built.path, expect=Digest("0" * 64))
+
+
+def test_a_version_of_the_registry_is_fetched(shop: Path, tmp_path: Path) -> None:
     """By number, with the digest that the registry knows."""
-    project = Project(trained, environment={})
+    project = Project(shop, environment={})
     try:
         version = project.models.get("purchase", "1")
         told = carry_out(export_edge, project, ExportEdge(model="purchase/1", output=tmp_path / "p.zip", zip=True))

@@ -86,8 +86,8 @@ def edge_package(
     """The package of the verified bundle in a folder: the same bytes for the same bundle and libraries.
 
     Weights are stored as `quantize` asks where the answers stay within `tolerance`, and otherwise as they were. Nothing
-    of the author's Python is run. `made_by` is the version of Modelyard that it names. NotForEdge for a runtime that is no graph of ONNX; what `verify_bundle` and
-    `trust.check` raise.
+    of the author's Python is run. `made_by` is the version of Modelyard that the package names. NotForEdge for a
+    runtime that is no graph of ONNX; what `verify_bundle` and `trust.check` raise.
     """
     info, digest = verify_bundle(bundle, expect=expect)
     trust.check(bundle, digest)
