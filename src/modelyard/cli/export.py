@@ -6,7 +6,7 @@ import click
 
 from modelyard.core import ModelyardError
 from modelyard.export import ExportOutdated
-from modelyard.operations import export
+from modelyard.operations import edge, export
 
 from .derive import command as derive
 
@@ -29,6 +29,18 @@ def _ending(result: dict[str, Any]) -> ModelyardError | None:
     )
 
 
+def _show_edge(result: dict[str, Any]) -> None:
+    """Where the files are, how large the graph is, and what was tried."""
+    inside = ":" if result["output"].endswith(".zip") else "/"
+    for each in result["files"]:
+        click.echo(f"{result['output']}{inside}{each}")
+    size = result["size"]
+    click.echo(f"model.onnx: {size['after']:,} bytes, {size['before']:,} in the bundle.", err=True)
+    for each in result["tried"]:
+        click.echo(f"{each['weights']}: {'taken' if each['accepted'] else 'not taken: ' + each['why']}.", err=True)
+
+
 command = click.Group("export", help="The project for containers, clusters, orchestrators, CI, dashboards, devices.")
 for each in export.OPERATIONS:
     command.add_command(derive(each, _show, _ending))
+command.add_command(derive(edge.export_edge, _show_edge, outside=edge.export_edge_alone))

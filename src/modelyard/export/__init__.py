@@ -1,11 +1,12 @@
 """Export: the project for containers, clusters, orchestrators, CI, dashboards and devices.
 
 Owns rendering: from what the project file says to files of others' formats, always the same bytes, and whether those on
-disk are still they. Does not own what is rendered: images run `serving`, steps run `modelyard step run`, rules are
-`monitoring`'s.
+disk are still they; and packages of a bundle for devices. Does not own what is
+rendered: images run `serving`, steps run `modelyard step run`, rules are `monitoring`'s.
 """
 
-from .errors import ExportOutdated, UnsupportedSetting
+from .edge import QUANTIZE, EdgePackage, Quantize, edge_package, write_folder, write_zip
+from .errors import ExportOutdated, NotForEdge, UnsupportedSetting
 from .files import Difference, difference, write
 from .records import Files, LoopTold, Measured, ModelTold, Render, Subject
 from .sagemaker import Endpoint, render_endpoint
@@ -13,8 +14,10 @@ from .settings import ExportSettings, PodSettings
 from .targets import TARGETS, Target
 
 __all__ = [
+    "QUANTIZE",
     "TARGETS",
     "Difference",
+    "EdgePackage",
     "Endpoint",
     "ExportOutdated",
     "ExportSettings",
@@ -22,12 +25,17 @@ __all__ = [
     "LoopTold",
     "Measured",
     "ModelTold",
+    "NotForEdge",
     "PodSettings",
+    "Quantize",
     "Render",
     "Subject",
     "Target",
     "UnsupportedSetting",
     "difference",
+    "edge_package",
     "render_endpoint",
     "write",
+    "write_folder",
+    "write_zip",
 ]

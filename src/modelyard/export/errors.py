@@ -9,6 +9,12 @@ class UnsupportedSetting(InvalidInput):
     code = "UNSUPPORTED_SETTING"
 
 
+class NotForEdge(InvalidInput):
+    """A bundle's runtime is none that a device with ONNX Runtime alone can run; the message names it."""
+
+    code = "NOT_FOR_EDGE"
+
+
 class ExportOutdated(Failed):
     """What is on disk is not what the project file renders to now."""
 
