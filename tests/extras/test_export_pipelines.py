@@ -172,14 +172,14 @@ def test_airflow_runs_the_pipeline_to_the_same_model(airflow: Path, shop: Subjec
         "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags" / "local"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
-        "MODELYARD_PROJECT": str(tmp_path / "shop"),
+        "MODELYARD_HOME": str(tmp_path / "shop"),
         "MODELYARD_BIN": str(MODELYARD),
     }
     program = airflow.parent / "airflow"
     subprocess.run([program, "db", "migrate"], env=environment, check=True, capture_output=True)
     ended = subprocess.run(
         [program, "dags", "test", "minimal-training", INSTANT, "--conf", json.dumps({"as_of": INSTANT})],
-        env=environment, capture_output=True, text=True, check=False,
+        env=environment, capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
     assert ended.returncode == 0, (ended.stdout + ended.stderr)[-4000:]
     assert model_digest(tmp_path / "shop") == local_digest(tmp_path)

@@ -1,6 +1,6 @@
 """Train a candidate on the history known at `as_of`.
 
-Airflow 3: each task is a process of the worker that runs `modelyard step run`; MODELYARD_PROJECT names the project's
+Airflow 3: each task is a process of the worker that runs `modelyard step run`; MODELYARD_HOME names the project's
 folder there, and `modelyard` is on its PATH (MODELYARD_BIN names it otherwise).
 Rendered by `modelyard export airflow` from modelyard.yaml; change that, and render again.
 """
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
 
-PROJECT = os.environ.get("MODELYARD_PROJECT", "/project")
+PROJECT = os.environ.get("MODELYARD_HOME", "/project")
 # What a step prints goes to the log; its artifact, one line of JSON, is what the next steps pull.
 COMMAND = (
     'out="$(mktemp)" && "$MODELYARD" step run "$FUNCTION" --project "$PROJECT" --name "$STEP" --run "$RUN" '
