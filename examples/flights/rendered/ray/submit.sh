@@ -5,7 +5,7 @@
 # Rendered by `modelyard export ray` from modelyard.yaml; change that, and render again.
 set -euo pipefail
 address="${1:?the address of the cluster's dashboard, such as http://127.0.0.1:8265}"
-folder="${MODELYARD_PROJECT:-/project}"
+folder="${MODELYARD_HOME:-/project}"
 export RAY_USAGE_STATS_ENABLED=0
 exec ray job submit --address "$address" \
     --runtime-env-json '{"env_vars": {"MODELYARD_EXECUTION_RAY_ADDRESS": "auto", "RAY_USAGE_STATS_ENABLED": "0"}}' \
