@@ -134,15 +134,15 @@ class Supervisor:
 
 
 def stop_running(run_folder: Path, *, seconds: float = 4 * STOP_SECONDS) -> tuple[RunningProcess, ...]:
-    """End the supervisor of a workspace and what it left; returns what was running."""
+    """End the supervisor of a workspace and what it left, and wait until they are gone; returns what was running."""
     found = running(run_folder)
-    for each in sorted(found, key=lambda process: process.name != "supervisor"):
-        if each.pid != os.getpid():
-            _signal(each.pid, signal.SIGTERM)
+    others = [each for each in found if each.pid != os.getpid()]
+    for each in sorted(others, key=lambda process: process.name != "supervisor"):
+        _signal(each.pid, signal.SIGTERM)
     deadline = time.monotonic() + seconds
-    while running(run_folder) and time.monotonic() < deadline:
+    while any(map(_lives, others)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    for each in running(run_folder):
+    for each in filter(_lives, others):
         _signal(each.pid, signal.SIGKILL)
     (run_folder / "processes.json").unlink(missing_ok=True)
     return found
@@ -151,6 +151,10 @@ def stop_running(run_folder: Path, *, seconds: float = 4 * STOP_SECONDS) -> tupl
 def python_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module under this interpreter."""
     return [sys.executable, "-m", module, *arguments]
+
+
+def _lives(process: RunningProcess) -> bool:
+    return started_at(process.pid) == process.started
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -176,9 +176,9 @@ def noticed_elsewhere() -> Iterator[None]:
 
 def notice(project: Project, name: str | None) -> None:
     """Look at what plain MLflow clients changed, where the model is one of ours."""
-    if name is None or _NOTICED_ELSEWHERE.get():
+    if _NOTICED_ELSEWHERE.get():
         return
-    if project.models.versions(name):
+    if name is None or project.models.versions(name):
         project.outside.notice(name)
 
 

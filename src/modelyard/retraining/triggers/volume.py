@@ -15,7 +15,7 @@ def new_rows(seen: Seen, at_least: int) -> Said:
     if seen.trained_at is None:
         return Said(kind, "unknown", "no version is live, so that all rows are new", {"at_least": at_least})
     until = _EPOCH + (seen.now - _EPOCH) // _HOUR * _HOUR
-    count = seen.rows_since(seen.loop.model, seen.trained_at, until)
+    count = seen.rows_since(seen.loop.model, seen.trained_at, until) if seen.trained_at < until else 0
     evidence = {
         "rows": count, "at_least": at_least, "since": seen.trained_at.isoformat(), "until": until.isoformat(),
     }  # fmt: skip
