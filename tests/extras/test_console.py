@@ -23,7 +23,7 @@ from ..console.site import RULES, answers, live_a_while, opened, person, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.extras, pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.extras, pytest.mark.alone, pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
 PICTURES = Path(__file__).parents[2] / "docs" / "images"
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
