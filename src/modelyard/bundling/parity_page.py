@@ -331,10 +331,10 @@ def _tried(attempt: Attempt) -> str:
 
 
 def _size(error: float | None) -> str:
-    """An error by its size, in thousands: what is below one in 10^10 is the order of a sum."""
+    """An error by its size, in thousands: what is below one in 10^11 is the order of a sum."""
     if error is None:
         return "-"
-    if error < 1e-10:
+    if error < 1e-11:
         return "exact"
     return f"< 1e{ceil(log10(error) / 3) * 3:d}"
 
