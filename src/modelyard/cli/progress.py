@@ -1,6 +1,7 @@
 """How a run goes, on stderr: lines that change on a terminal, plain ones elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from modelyard.scoring import StreamScored
 
 _COLOURS = {"done": "green", "failed": "red", "skipped": "dim", "cancelled": "yellow"}
+
+Tell = Callable[[str], None]
+"""Shows a line."""
 
 
 def watched(command: click.Command) -> click.Command:
@@ -36,81 +40,67 @@ def watched(command: click.Command) -> click.Command:
 
 def counted(command: click.Command) -> click.Command:
     """The command, with the rows that are done shown on a terminal while a history is written."""
-    callback = command.callback
 
-    def show(**values: Any) -> Any:
+    def watching(tell: Tell) -> AbstractContextManager[None]:
         from modelyard.operations import features  # noqa: PLC0415 - `--help` must not pay for it
 
-        assert callback is not None  # noqa: S101 - a derived command has one
-        console = Console(stderr=True, highlight=False)
-        status = console.status("reading the sources")
-        with status, features.watching(lambda rows: status.update(f"{rows:,} rows done")):
-            return callback(**values)
+        return features.watching(lambda rows: tell(f"{rows:,} rows done"))
 
-    command.callback = show
-    return command
+    return _with_status(command, "reading the sources", watching)
 
 
 def streamed(command: click.Command) -> click.Command:
     """The command, with what has come through a stream, and what waits in it, shown on a terminal."""
-    callback = command.callback
 
-    def show(**values: Any) -> Any:
+    def watching(tell: Tell) -> AbstractContextManager[None]:
         from modelyard.operations import feature_streams  # noqa: PLC0415 - `--help` must not pay for it
 
-        assert callback is not None  # noqa: S101 - a derived command has one
-        status = Console(stderr=True, highlight=False).status("waiting for messages")
+        return feature_streams.watching(lambda done: tell(_how_much(f"{done.rows:,} rows", done)))
 
-        def tell(done: "StreamPushed") -> None:
-            refused = f", {done.refused:,} dead letters" if done.refused else ""
-            status.update(f"{done.rows:,} rows{refused}, {done.waiting:,} messages behind")
-
-        with status, feature_streams.watching(tell):
-            return callback(**values)
-
-    command.callback = show
-    return command
+    return _with_status(command, "waiting for messages", watching)
 
 
 def scored(command: click.Command) -> click.Command:
     """The command, with the rows that are done, rows a second and the time that is left shown on a terminal."""
-    callback = command.callback
 
-    def show(**values: Any) -> Any:
+    def watching(tell: Tell) -> AbstractContextManager[None]:
         from modelyard.operations import scoring  # noqa: PLC0415 - `--help` must not pay for it
 
-        assert callback is not None  # noqa: S101 - a derived command has one
-        status = Console(stderr=True, highlight=False).status("looking at the input")
+        return scoring.watching(lambda done: tell(_how_far(done)))
 
-        def tell(done: "Scored") -> None:
-            status.update(_how_far(done))
-
-        with status, scoring.watching(tell):
-            return callback(**values)
-
-    command.callback = show
-    return command
+    return _with_status(command, "looking at the input", watching)
 
 
 def answered(command: click.Command) -> click.Command:
     """The command, with the messages that are answered, and those that wait, shown on a terminal."""
+
+    def watching(tell: Tell) -> AbstractContextManager[None]:
+        from modelyard.operations import scoring_streams  # noqa: PLC0415 - `--help` must not pay for it
+
+        return scoring_streams.watching(lambda done: tell(_how_much(f"{done.answered:,} answered", done)))
+
+    return _with_status(command, "waiting for messages", watching)
+
+
+def _with_status(
+    command: click.Command, first: str, watching: Callable[[Tell], AbstractContextManager[None]]
+) -> click.Command:
+    """The command, with a line on a terminal that begins with `first` and changes with what `watching` tells."""
     callback = command.callback
 
     def show(**values: Any) -> Any:
-        from modelyard.operations import scoring_streams  # noqa: PLC0415 - `--help` must not pay for it
-
         assert callback is not None  # noqa: S101 - a derived command has one
-        status = Console(stderr=True, highlight=False).status("waiting for messages")
-
-        def tell(done: "StreamScored") -> None:
-            refused = f", {done.refused:,} dead letters" if done.refused else ""
-            status.update(f"{done.answered:,} answered{refused}, {done.waiting:,} messages behind")
-
-        with status, scoring_streams.watching(tell):
+        status = Console(stderr=True, highlight=False).status(first)
+        with status, watching(status.update):
             return callback(**values)
 
     command.callback = show
     return command
+
+
+def _how_much(done: str, left: "StreamPushed | StreamScored") -> str:
+    refused = f", {left.refused:,} dead letters" if left.refused else ""
+    return f"{done}{refused}, {left.waiting:,} messages behind"
 
 
 def _how_far(done: "Scored") -> str:
