@@ -45,9 +45,14 @@ def result(value: Any) -> Response:
 
 def answer(error: ModelyardError) -> Response:
     """An error: `{"error": {code, message, path?, remedy, context}}`."""
-    status = next(STATUSES[each] for each in type(error).__mro__ if each in STATUSES)
+    status = status_of(error)
     headers = {"www-authenticate": "Bearer"} if status == 401 else None
     return Response(json_text({"error": told(error)}), status, headers, "application/json")
+
+
+def status_of(error: ModelyardError) -> int:
+    """The status of the nearest branch of an error."""
+    return next(STATUSES[each] for each in type(error).__mro__ if each in STATUSES)
 
 
 def told(error: ModelyardError) -> dict[str, Any]:

@@ -13,16 +13,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
-from modelyard.access import NotAuthenticated, Principal
-from modelyard.core import (
-    Conflict,
-    Forbidden,
-    InvalidInput,
-    ModelyardError,
-    NotFound,
-    Unavailable,
-)
+from modelyard.access import Principal
+from modelyard.core import InvalidInput, ModelyardError
 
+from ..api import status_of
 from . import alerts, audit, drift, features, loop, models, overview, rollouts, runs, settings
 from .desk import Desk
 from .frame import Action, Ask, Document, Page, Params
@@ -35,10 +29,6 @@ SAID = "modelyard_said"
 
 _ROOMS = (overview, models, rollouts, alerts, drift, loop, runs, features, audit, settings)
 _LOOK_S, _SHARE, _LIFE_S, _FORM = 1.0, 0.05, 300.0, 64 * 1024
-_STATUS: tuple[tuple[type[ModelyardError], int], ...] = (
-    (NotAuthenticated, 401), (Forbidden, 403), (NotFound, 404), (InvalidInput, 400), (Conflict, 409),
-    (Unavailable, 503),
-)  # fmt: skip
 
 
 def pages(desk: Desk, *, hosts: Collection[str] | None = LOOPBACK, cookie: str | None = None) -> APIRouter:
@@ -203,7 +193,7 @@ class _Site:
         return self._desk.authenticate(shown or None)
 
     def _wrong(self, request: Request, principal: Principal | None, error: ModelyardError) -> Response:
-        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        status = status_of(error)
         if status == 401:
             return self._signing_in(request, error, status)
         shell = self._shell(request, principal) | {"nav": "", "mark": "", "live": "", "said": None}
