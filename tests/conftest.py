@@ -1,5 +1,6 @@
 """What tests of several rooms share: a small real model as a bundle, and a clock that stands still."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -57,6 +58,17 @@ retraining:
 lineage: {openlineage: events.jsonl}
 """
 """And what else it declares."""
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all that they import stay: the collector need not walk them again and again."""
+    gc.set_threshold(50_000, 20, 100)
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Libraries that count their objects on the way out find none left."""
+    gc.unfreeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
