@@ -29,10 +29,18 @@ class TestSqlite(RecordStoreSuite):
     def open_store(self, tmp_path: Path) -> Callable[[], RecordStore]:
         return opener(f"sqlite:///{tmp_path / 'deep' / 'records.db'}")
 
+    @pytest.fixture
+    def another_store(self, tmp_path: Path) -> Callable[[], RecordStore]:
+        return opener(f"sqlite:///{tmp_path / 'another.db'}")
+
 
 class TestPostgreSql(RecordStoreSuite):
     """PostgreSQL, a database a test."""
 
     @pytest.fixture
     def open_store(self, postgres: str) -> Callable[[], RecordStore]:
+        return opener(new_database(postgres))
+
+    @pytest.fixture
+    def another_store(self, postgres: str) -> Callable[[], RecordStore]:
         return opener(new_database(postgres))

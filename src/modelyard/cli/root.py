@@ -35,6 +35,8 @@ NOUNS: dict[str, str] = {
     "retrain": "The retraining loop: run, tick, trigger, status, history, explain, policy.",
     "export": "The project for containers, clusters, orchestrators, CI, dashboards, devices.",
     "key": "API keys: create, list, revoke.",
+    "backup": "Write the project's stores to one file, while everything runs.",
+    "restore": "Put a backup back into a project whose workspace is empty.",
     "audit": "The audit record: list, verify, checkpoint, export.",
     "maturity": "How far the machinery carries, from evidence; with --audit what production lacks.",
 }

@@ -25,7 +25,7 @@ from .log import LogStats, PredictionLog
 from .reading import FIXED
 from .redacting import Redacted
 from .retention import RetentionSettings, Retired
-from .sealing import Sealed
+from .sealing import Sealed, alone
 from .settings import LabelSettings, LogSettings
 from .shipping import GROUP, TOPIC, Ingested, Ingester, ObjectShipper, Shipped, Shipper
 from .sql import VIEWS, Database
@@ -68,6 +68,7 @@ __all__ = [
     "UnknownDestination",
     "Verified",
     "add_labels",
+    "alone",
     "feature_columns",
     "feature_values",
     "write_batches",

@@ -19,7 +19,7 @@ from .errors import (
     UnusableFeature,
 )
 from .keys import KeyColumn
-from .local import LocalOnlineStore
+from .local import LocalOnlineStore, copy_local
 from .lookup import ViewColumns, ViewLookup
 from .open import LOCAL, check_online_address, open_online_store
 from .postgres import PostgresOnlineStore
@@ -96,6 +96,7 @@ __all__ = [
     "bool_column",
     "check_online_address",
     "column_of",
+    "copy_local",
     "fields_of",
     "float_column",
     "given_column",

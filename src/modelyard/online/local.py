@@ -37,6 +37,21 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(ViewState).decode
 
 
+def copy_local(folder: Path, into: Path) -> bool:
+    """Copy the embedded store in a folder as of one moment, whoever writes to it; False where there is none."""
+    if not (folder / "data.mdb").is_file():
+        return False
+    into.mkdir(parents=True)
+    try:
+        with lmdb.open(str(folder), readonly=True, max_dbs=_MOST_VIEWS, max_readers=1024) as store:
+            store.copy(str(into), compact=True)
+    except (OSError, lmdb.Error) as error:
+        raise OnlineUnavailable(
+            f"The online store in {folder} cannot be copied: {error}.", remedy="Look: modelyard doctor."
+        ) from error
+    return True
+
+
 class LocalOnlineStore(RowAccess):
     """See `contract.OnlineStore`. The file grows as needed up to `map_bytes` of address space.
 

@@ -4,13 +4,14 @@ Owns the two contracts, their drivers and the migrations, and leases on them. Do
 its own kinds of documents and its own streams.
 """
 
-from .contract import ArtifactStore, ArtifactStream, Body, Document, Entry, RecordStore, Snapshot, Transaction
+from .contract import ArtifactStore, ArtifactStream, Body, Document, Entry, Labelled, RecordStore, Snapshot, Transaction
 from .errors import (
     ArtifactDamaged,
     ArtifactMissing,
     LeaseLost,
     LeaseTaken,
     RevisionConflict,
+    StoreNotEmpty,
     StoreUnavailable,
     UnknownStore,
     UnsafeTree,
@@ -28,6 +29,7 @@ __all__ = [
     "Document",
     "Entry",
     "FencedRecordStore",
+    "Labelled",
     "Lease",
     "LeaseLost",
     "LeaseRecord",
@@ -35,6 +37,7 @@ __all__ = [
     "RecordStore",
     "RevisionConflict",
     "Snapshot",
+    "StoreNotEmpty",
     "StoreUnavailable",
     "Transaction",
     "UnknownStore",

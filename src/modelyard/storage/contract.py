@@ -1,8 +1,8 @@
 """Where decisions are kept, and where bytes are kept: two contracts, several drivers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +31,14 @@ class Entry:
     body: Body
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """A document with the labels it is found by."""
+
+    document: Document
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
 class Snapshot(Protocol):
     """A consistent view of the records. Bodies are copies: changing one changes nothing stored."""
 
@@ -52,6 +60,9 @@ class Snapshot(Protocol):
         self, stream: str, *, after: int = 0, limit: int | None = None, descending: bool = False
     ) -> list[Entry]:
         """Entries of a stream with `seq > after` (with `descending`: the newest first, still only `seq > after`)."""
+
+    def everything(self) -> Iterator[Labelled | Entry]:
+        """All documents by kind and key, then all entries by stream and number, a page of them in memory at a time."""
 
 
 class Transaction(Snapshot, Protocol):
@@ -77,6 +88,12 @@ class Transaction(Snapshot, Protocol):
 
     def append(self, stream: str, body: Body) -> int:
         """Add an entry and return its `seq`."""
+
+    def fill(self, kept: Iterable[Labelled | Entry]) -> int:
+        """Put what `everything` gave, of this store or another, into one that holds nothing; else StoreNotEmpty.
+
+        Revisions and numbers are what they were. Returns how many documents and entries these are.
+        """
 
 
 class RecordStore(Protocol):

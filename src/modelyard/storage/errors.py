@@ -21,6 +21,12 @@ class RevisionConflict(Conflict):
     code = "REVISION_CONFLICT"
 
 
+class StoreNotEmpty(Conflict):
+    """What was to be filled holds something already."""
+
+    code = "STORE_NOT_EMPTY"
+
+
 class LeaseTaken(Conflict):
     """Another process does this now."""
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from modelyard.storage import RecordStore, RevisionConflict
+from modelyard.storage import RecordStore, RevisionConflict, StoreNotEmpty
 
 
 class RecordStoreSuite(ABC):
@@ -16,6 +16,11 @@ class RecordStoreSuite(ABC):
     @pytest.fixture
     def open_store(self) -> Callable[[], RecordStore]:
         """Opens a store of this test's own database; every call opens the same database anew."""
+
+    @abstractmethod
+    @pytest.fixture
+    def another_store(self) -> Callable[[], RecordStore]:
+        """Opens another database, empty and migrated."""
 
     @pytest.fixture
     def store(self, open_store: Callable[[], RecordStore]) -> RecordStore:
@@ -125,6 +130,31 @@ class RecordStoreSuite(ABC):
         with ThreadPoolExecutor(4) as pool:
             for round_ in range(1, 21):
                 assert sum(pool.map(compete, [round_] * 4)) == 1
+
+    def test_everything_fills_an_empty_store_to_the_same(
+        self, store: RecordStore, another_store: Callable[[], RecordStore]
+    ) -> None:
+        """Documents with revisions and labels, entries with numbers: across pages, and only where nothing is."""
+        with store.transaction() as tx:
+            for number in range(4100):
+                tx.append(f"stream-{number % 3}", {"n": number})
+            for number in range(2100):
+                tx.put("thing", f"k{number}", {"n": number}, labels={"odd": str(number % 2), "é": "\u2028"})
+            tx.put("thing", "k7", {"again": True})
+            tx.put("other", "\U0001f600", {"x": [None, 1.5, "é"]})
+        with store.snapshot() as view:
+            kept = list(view.everything())
+        filled = another_store()
+        with filled.transaction() as tx:
+            assert tx.fill(kept) == len(kept) == 6201
+        with filled.snapshot() as view:
+            assert list(view.everything()) == kept
+            assert view.find("thing", "odd", "1") != []
+        with filled.transaction() as tx:
+            assert tx.put("thing", "k7", {}, expect=2) == 3
+            assert tx.append("stream-0", {}) == 1368
+        with pytest.raises(StoreNotEmpty, match="holds documents already"), store.transaction() as tx:
+            tx.fill(kept)
 
     def test_migrating_again_changes_nothing(self, open_store: Callable[[], RecordStore]) -> None:
         """Two processes may start at once, and a started one may start again."""

@@ -29,6 +29,7 @@ from .evaluation import (
 from .facts import code_facts, concealed, gathered
 from .live import LiveRun, UsedDataset
 from .registered import LoggedVersion, RegisteredModels, Shown
+from .relocating import relocate
 from .tracker import Run, Status, Tracker, without_telemetry
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "groups_part",
     "joined_run",
     "read_runs",
+    "relocate",
     "undisturbed",
     "with_declared",
     "without_telemetry",

@@ -1,13 +1,30 @@
 """The record store on SQL: one implementation, with the few differences of each database in `dialects`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 
-from ..contract import Body, Document, Entry, Snapshot, Transaction
-from ..errors import RevisionConflict, StoreUnavailable
+from ..contract import Body, Document, Entry, Labelled, Snapshot, Transaction
+from ..errors import RevisionConflict, StoreNotEmpty, StoreUnavailable
 from ..migrate import migrate
 from ..tables import documents, entries, labels
 from .dialects import Dialect
@@ -24,6 +41,9 @@ _LABEL = insert(labels)
 _UNLABEL = delete(labels).where(labels.c.kind == bindparam("of_kind"), labels.c.key == bindparam("of_key"))
 _LAST_ENTRY = select(func.coalesce(func.max(entries.c.seq), 0)).where(entries.c.stream == bindparam("of_stream"))
 _ENTRY = insert(entries)
+
+_PAGE = 2000
+"""So many rows are in memory at a time when everything is read or written."""
 
 
 class SqlRecordStore:
@@ -117,6 +137,28 @@ class SqlSnapshot:
         query = query.order_by(entries.c.seq.desc() if descending else entries.c.seq)
         return [Entry(row.stream, row.seq, row.body) for row in self._connection.execute(query)]
 
+    def everything(self) -> Iterator[Labelled | Entry]:
+        for page in self._pages(documents.c.kind, documents.c.key):
+            first, last = ((row.kind, row.key) for row in (page[0], page[-1]))
+            known: dict[tuple[str, str], dict[str, str]] = {}
+            within = tuple_(labels.c.kind, labels.c.key).between(first, last)
+            for row in self._connection.execute(select(labels).where(within)):
+                known.setdefault((row.kind, row.key), {})[row.label] = row.value
+            for row in page:
+                document = Document(row.kind, row.key, row.revision, row.body)
+                yield Labelled(document, known.get((row.kind, row.key), {}))
+        for page in self._pages(entries.c.stream, entries.c.seq):
+            yield from (Entry(row.stream, row.seq, row.body) for row in page)
+
+    def _pages(self, *key: Column[Any]) -> Iterator[Sequence[Row[Any]]]:
+        """All rows of the table of these columns in their order, some thousand at a time."""
+        query = select(key[0].table).order_by(*key).limit(_PAGE)
+        page = self._connection.execute(query).all()
+        while page:
+            yield page
+            last = tuple(getattr(page[-1], column.name) for column in key)
+            page = self._connection.execute(query.where(tuple_(*key) > last)).all()
+
     def _documents(self, query: Select[tuple[str, str, int, Body]], **values: str) -> list[Document]:
         found = self._connection.execute(query, values)
         return [Document(row.kind, row.key, row.revision, row.body) for row in found]
@@ -152,6 +194,31 @@ class SqlTransaction(SqlSnapshot):
         seq = int(self._connection.execute(_LAST_ENTRY, {"of_stream": stream}).scalar_one()) + 1
         self._connection.execute(_ENTRY, {"stream": stream, "seq": seq, "body": dict(body)})
         return seq
+
+    def fill(self, kept: Iterable[Labelled | Entry]) -> int:
+        for table in (documents, entries):
+            if self._connection.execute(select(literal(1)).select_from(table).limit(1)).first() is not None:
+                raise StoreNotEmpty(
+                    f"The record store holds {table.name} already.",
+                    remedy="Give it an empty database: what is there would be mixed with what comes.",
+                )
+        every = iter(kept)
+        return sum(self._filled(page) for page in iter(lambda: list(islice(every, _PAGE)), []))
+
+    def _filled(self, page: Sequence[Labelled | Entry]) -> int:
+        rows: dict[Table, list[dict[str, Any]]] = {documents: [], labels: [], entries: []}
+        for each in page:
+            if isinstance(each, Entry):
+                rows[entries].append({"stream": each.stream, "seq": each.seq, "body": dict(each.body)})
+                continue
+            found = each.document
+            place = {"kind": found.kind, "key": found.key}
+            rows[documents].append({**place, "revision": found.revision, "body": dict(found.body)})
+            rows[labels] += ({**place, "label": label, "value": value} for label, value in each.labels.items())
+        for table, values in rows.items():
+            if values:
+                self._connection.execute(insert(table), values)
+        return len(page)
 
     def _revision(self, kind: str, key: str, expect: int | None) -> int:
         """The present revision (0 for none), once it is what the caller expects."""

@@ -1,0 +1,8 @@
+"""`modelyard restore`."""
+
+from modelyard.operations import backups
+
+from .derive import command as derive
+from .show import fields
+
+command = derive(backups.restore, fields)

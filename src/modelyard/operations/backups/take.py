@@ -1,0 +1,130 @@
+"""Taking a backup while everything runs. What refers to something is taken before it, so that nothing is lacking."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+import modelyard
+from modelyard.core import atomic_write
+from modelyard.history import alone
+from modelyard.online import copy_local
+from modelyard.storage import Entry, Labelled, RecordStore
+from modelyard.wiring import Project
+
+from .archive import FORMAT, LISTING, Listing, Taking, taking
+
+RECORDS = "records.jsonl"
+TRACKING = "mlflow.db"
+CHECKPOINTS = "audit-checkpoints.jsonl"
+
+_LOG = ("journal", "log")
+_LEFT_OUT = ("scratch", "serve", "online", "records.db", TRACKING, CHECKPOINTS, *_LOG)
+"""What is not taken as files: what is made anew whenever it is needed, and what is taken in a way of its own."""
+
+_ALWAYS = ("run/pepper",)
+"""Of the folder `run`, which otherwise tells what runs at the moment: without it no API key is known."""
+
+
+def take(project: Project, into: Path) -> Listing:
+    """Write a backup of a project's stores to a file. Nothing waits for it but compaction of the log."""
+    workspace = project.workspace
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with taking(into) as backup, TemporaryDirectory(dir=into.parent, prefix=f".{into.name}.") as folder:
+        scratch = Path(folder)
+        backup.add(CHECKPOINTS, workspace / CHECKPOINTS)  # first: a checkpoint of what is not there would be a lie
+        count = _write_records(project.records, scratch / RECORDS)
+        backup.add(RECORDS, scratch / RECORDS)
+        _take_tracking(workspace / TRACKING, scratch, backup)
+        for path in _files(workspace):
+            backup.add(str(path.relative_to(workspace)), path)
+        _take_log(project, backup)
+        if copy_local(project.online_folder, scratch / "online"):
+            backup.add("online/data.mdb", scratch / "online" / "data.mdb")
+        listing = Listing(
+            FORMAT,
+            modelyard.__version__,
+            project.settings.project,
+            project.clock.now().isoformat(),
+            str(workspace.resolve()),
+            count,
+            tuple(_beyond(project)),
+            dict(backup.members),
+        )
+        atomic_write(scratch / LISTING, msgspec.json.encode(listing), durable=False)
+        backup.add(LISTING, scratch / LISTING)
+    return listing
+
+
+def _write_records(records: RecordStore, file: Path) -> int:
+    encoder, count = msgspec.json.Encoder(), 0
+    with records.snapshot() as view, file.open("wb") as stream:
+        for each in view.everything():
+            stream.write(encoder.encode(_plain(each)) + b"\n")
+            count += 1
+    return count
+
+
+def _plain(each: Labelled | Entry) -> dict[str, object]:
+    if isinstance(each, Entry):
+        return {"stream": each.stream, "seq": each.seq, "body": each.body}
+    found = each.document
+    return {
+        "kind": found.kind,
+        "key": found.key,
+        "revision": found.revision,
+        "body": found.body,
+        "labels": each.labels,
+    }
+
+
+def _take_tracking(database: Path, scratch: Path, backup: Taking) -> None:
+    """MLflow's database, where it is embedded: as of one moment, whoever writes to it."""
+    if not database.is_file():
+        return
+    copy = scratch / TRACKING
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as source, closing(sqlite3.connect(copy)) as to:
+        source.backup(to)
+    backup.add(TRACKING, copy)
+
+
+def _take_log(project: Project, backup: Taking) -> None:
+    """Journal and log: sealing and compaction wait, so that no record is in neither."""
+    workspace = project.workspace
+    if not project.log_folder.is_dir():
+        project.log_folder.mkdir(parents=True)
+    with alone(project.log_folder):
+        for name in _LOG:
+            for path in _below(workspace / name):
+                backup.add(str(path.relative_to(workspace)), path)
+
+
+def _files(workspace: Path) -> Iterator[Path]:
+    """The files of a workspace that are simply copied."""
+    for name in _ALWAYS:
+        if (workspace / name).is_file():
+            yield workspace / name
+    for entry in sorted(workspace.iterdir()):
+        if entry.name == "run" or entry.name in _LEFT_OUT or entry.name.endswith((".lock", "-journal", "-wal", "-shm")):
+            continue
+        yield from _below(entry)
+
+
+def _below(path: Path) -> Iterator[Path]:
+    """A file, or the files of a folder; links are not followed."""
+    found = sorted(path.rglob("*")) if path.is_dir() and not path.is_symlink() else [path]
+    return (each for each in found if each.is_file() and not each.is_symlink())
+
+
+def _beyond(project: Project) -> Iterator[str]:
+    """The stores that are not in the workspace, except the record store, which is taken wherever it is."""
+    stores, real = project.settings.stores, str(project.workspace.resolve())
+    declared = {
+        "artifacts": stores.artifacts,
+        "online": None if stores.online.get_secret_value() == "local" else "elsewhere",
+        "tracking": stores.tracking.get_secret_value() if stores.tracking else None,
+    }
+    return (f"stores.{name}" for name, where in declared.items() if where is not None and real not in where)
