@@ -3,7 +3,9 @@
 
 def main() -> int:
     """The entry point of `modelyard`."""
-    from .edge import run  # noqa: PLC0415 - imports stay out of the way of those who import the package
-    from .root import root  # noqa: PLC0415
-
+    try:
+        from .edge import run  # noqa: PLC0415 - imports stay out of the way of those who import the package
+        from .root import root  # noqa: PLC0415
+    except KeyboardInterrupt:  # before there is an edge to say so
+        return 130
     return run(root)
