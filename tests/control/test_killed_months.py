@@ -8,7 +8,7 @@ import pytest
 from .months.killer import VICTIMS, chosen_kills
 from .months.machine import WEEKS, Months
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(7200)]
 
 
 @pytest.mark.long

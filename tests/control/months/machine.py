@@ -19,12 +19,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import modelyard
 import psutil
 from tests.control.months.ending import WEEK, ending, require_logged, require_whole
 from tests.control.months.killer import Kill, Killer, children, kill
 from tests.control.months.shop.data import START, history
 
+import modelyard
 from modelyard.control import free_ports
 from modelyard.core import ManualClock, atomic_write
 from modelyard.operations.parts import CONTROL_FILE, running

@@ -29,6 +29,6 @@ def _monotonic(_clock: SystemClock) -> float:
     return time.monotonic() + _seconds()
 
 
-SystemClock.now = _now  # type: ignore[method-assign]
-SystemClock.micros = _micros  # type: ignore[method-assign]
-SystemClock.monotonic = _monotonic  # type: ignore[method-assign]
+SystemClock.now = _now  # type: ignore[method-assign,assignment]
+SystemClock.micros = _micros  # type: ignore[method-assign,assignment]
+SystemClock.monotonic = _monotonic  # type: ignore[method-assign,assignment]
