@@ -38,7 +38,7 @@ ROWS, REQUESTS, FURTHER = 40, 5, 2
 """Rows of a request, and requests of a week, and every six hours while a rollout is under way."""
 STILL = 3
 """After so many looks in a row that changed nothing, nothing will."""
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 
 class Months:
