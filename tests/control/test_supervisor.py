@@ -56,6 +56,23 @@ def test_a_process_that_ignores_the_request_is_killed_within_five_seconds(tmp_pa
     assert not psutil.pid_exists(pid)
 
 
+def test_who_is_told_to_stop_awaits_nothing_more(tmp_path: Path) -> None:
+    """A part that is not ready keeps nobody waiting, and ends; the next one is not even begun."""
+    asked: list[bool] = []
+
+    def stopping() -> bool:
+        asked.append(len(asked) >= 2)  # not before it starts, not at the first look, but then
+        return asked[-1]
+
+    with Supervisor(tmp_path) as supervisor:
+        never = Part("server", [sys.executable, "-c", OBEDIENT], lambda: False)
+        assert not supervisor.start(never, unless=stopping)
+        assert not supervisor.start(part(tmp_path, OBEDIENT, "control"), unless=stopping)
+        assert {each.name for each in running(tmp_path)} == {"supervisor", "server"}
+        pid = supervisor.pid("server")
+    assert not psutil.pid_exists(pid)
+
+
 def test_children_end_even_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     """kill -9 closes the pipe the children listen to."""
     program = f"""

@@ -6,8 +6,6 @@ Prints where it ended. KILLS 0 is an undisturbed run: every other one must end i
 """
 
 import json
-import random
-import signal
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -15,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import NOON
+from tests.killing import Killings, in_child
 from tests.retraining.yard import DAY, DECAYED, DRIFTED, ME, Yard
-from tests.rollout.killing import Fuse, in_child
+from tests.rollout.killing import Fuse
 from tests.rollout.shop import Mirror
 
 from modelyard.bundling import BuiltBundle
@@ -108,18 +107,12 @@ def report(folder: Path, built: BuiltBundle) -> None:
 
 def main(folder: Path, built: BuiltBundle, kills: int, seed: int) -> None:
     """All weeks; in each the look is begun again until nobody kills it."""
-    chance, killed = random.Random(seed), 0
+    killings = Killings(kills, seed, Fuse, 25)
     assert in_child(partial(stock, folder, built)) == 0
     for week in range(WEEKS):
         assert in_child(partial(see, folder, built, week)) == 0
-        while killed < kills:
-            ended = in_child(partial(tick, folder, built, week, Fuse(chance.randint(1, 25))))
-            assert ended in (0, -signal.SIGKILL)
-            if ended == 0:
-                break
-            killed += 1
-        assert in_child(partial(tick, folder, built, week, None)) == 0
-    sys.stderr.write(f"killed {killed} times\n")
+        killings.through(partial(tick, folder, built, week))
+    sys.stderr.write(f"killed {killings.done} times\n")
     assert in_child(partial(report, folder, built)) == 0
 
 

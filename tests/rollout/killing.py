@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.databases import drop_database, new_database
+from tests.killing import in_child
 from tests.rollout.shop import ANA, Mirror, Shop
 
 from modelyard.core import Digest
@@ -75,18 +75,6 @@ class Fuse:
         SqlRecordStore.transaction = burning  # type: ignore[method-assign,assignment]
         self.around(FeedFolder, "publish")
         self.around(Mirror, "show")
-
-
-def in_child(act: Callable[[], None]) -> int:
-    """Run something in a process of its own; 0, an exit code, or minus the signal that ended it."""
-    if (child := os.fork()) == 0:
-        try:
-            act()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @dataclass(frozen=True)

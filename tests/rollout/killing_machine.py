@@ -6,14 +6,13 @@ Prints where it ended. KILLS 0 is an undisturbed run: every other one must end i
 """
 
 import json
-import random
-import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from tests.rollout.killing import Fuse, in_child
+from tests.killing import Killings, in_child
+from tests.rollout.killing import Fuse
 from tests.rollout.shop import ANA, Shop
 
 from modelyard.core import Digest, ManualClock, Micros, to_micros
@@ -95,18 +94,12 @@ def report(folder: Path) -> None:
 
 def main(folder: Path, bundle: Path, digest: Digest, kills: int, seed: int) -> None:
     """All rounds; in each the look is begun again until nobody kills it."""
-    chance, killed = random.Random(seed), 0
+    killings = Killings(kills, seed, Fuse, 8)
     assert in_child(partial(stock, folder, bundle, digest)) == 0
     for round_ in range(1, ROUNDS + 1):
         assert in_child(partial(serve, folder, round_)) == 0
-        while killed < kills:
-            ended = in_child(partial(tick, folder, round_, Fuse(chance.randint(1, 8))))
-            assert ended in (0, -signal.SIGKILL)
-            if ended == 0:
-                break
-            killed += 1
-        assert in_child(partial(tick, folder, round_, None)) == 0
-    sys.stderr.write(f"killed {killed} times\n")
+        killings.through(partial(tick, folder, round_))
+    sys.stderr.write(f"killed {killings.done} times\n")
     assert in_child(partial(report, folder)) == 0
 
 

@@ -57,6 +57,49 @@ def test_names_that_point_at_nothing_are_found(flights: Path) -> None:
     assert "pipelines has no 'trainig'; did you mean 'training'?" in caught.value.message
 
 
+def with_policy(folder: Path, when: str, alerts: str = "{}") -> Path:
+    """The minimal project with a retraining policy."""
+    write_template("minimal", folder)
+    file = folder / "modelyard.yaml"
+    policy = f"  purchase: {{pipeline: training, deployment: shop, when: {when}}}\n"
+    file.write_text(f"{file.read_text()}alerts: {alerts}\nretraining:\n{policy}")
+    return file
+
+
+def test_an_alert_that_no_rule_raises_triggers_nothing_and_is_found(tmp_path: Path) -> None:
+    """With its line and the nearest rule, however deep `any` and `all` hide it; the command ends with 2."""
+    file = with_policy(tmp_path, "{any: [{every: 30d}, {all: [{alert: eror_rate}, {drift_above: 0.2}]}]}")
+    command = [sys.executable, "-m", "modelyard", "config", "show", "--project", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    line = len(file.read_text().splitlines())
+    assert result.returncode == 2
+    assert f"{file}:{line}: retraining.purchase.when.any.1.all.0.alert: " in result.stderr
+    assert "alerts have no rule 'eror_rate'; did you mean 'error_rate'?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("alert", "alerts", "said"),
+    [
+        ("drift_score", "{}", None),
+        ("recall", "{}", "no rule 'recall'; there are: latency_p99"),
+        ("recall", "{also: [recall]}", None),
+        ("slow", '{rules: {slow: {when: "latency_p99 > 9"}}}', None),
+        ("slow", '{rules: {slow: {when: "latency_p99 > 9", deployments: [shop]}}}', None),
+        ("slow", '{rules: {slow: {when: "latency_p99 > 9", deployments: [other]}}}', "is for other only"),
+        ("slow", '{rules: {slow: {when: "nonsense"}}}', "alerts.rules.slow"),
+    ],
+)
+def test_a_policy_may_wait_for_every_rule_in_force(alert: str, alerts: str, said: str | None, tmp_path: Path) -> None:
+    """Default ones, those that `also` switches on and declared ones, if they are for its deployment."""
+    with_policy(tmp_path, f"{{alert: {alert}}}", alerts)
+    if said is None:
+        assert load_project_file(tmp_path, {}).settings.retraining["purchase"].trigger is not None
+        return
+    with pytest.raises(InvalidInput) as caught:
+        load_project_file(tmp_path, {})
+    assert said in caught.value.message
+
+
 def test_every_setting_says_where_it_came_from(flights: Path) -> None:
     """Environment over file over default; secrets are never shown."""
     environment = {"MODELYARD_SERVER_PORT": "9090", "MODELYARD_STORES_RECORDS": "postgresql+psycopg://u:secret@h/d"}

@@ -49,13 +49,16 @@ def _ending(result: dict[str, Any]) -> ModelyardError | None:
     return kind("; ".join(result["reasons"]), code="GATE_FAILED", remedy="Nothing was registered.")
 
 
-command = click.Group("pipeline", help="Pipelines: run, resume, list, status, logs, why, show, validate, export.")
+command = click.Group(
+    "pipeline", help="Pipelines: run, resume, list, status, logs, why, clean, show, validate, export."
+)
 command.add_command(watched(derive(pipelines.run_pipeline, _run, _ending)))
 command.add_command(watched(derive(pipelines.resume_pipeline, _run, _ending)))
 command.add_command(derive(runs.list_pipeline_runs, table("id", "pipeline", "state", "verdict", "started_at")))
 command.add_command(derive(runs.run_status, _status))
 command.add_command(derive(runs.show_logs, _logs))
 command.add_command(derive(runs.why, fields))
+command.add_command(derive(runs.clean_runs, fields))
 
 
 @anywhere

@@ -25,7 +25,6 @@ def main() -> int:
     """Look again and again while this process leads; a part that is down is logged and tried again, never fatal."""
     parser = argparse.ArgumentParser(prog="python -m modelyard.control", description=__doc__)
     parser.add_argument("--project", type=Path, required=True)
-    parser.add_argument("--every", type=float, default=5.0, help="Seconds between two looks.")
     options = parser.parse_args()
     configure_logging("control")
     stopping = threading.Event()
@@ -49,10 +48,9 @@ def main() -> int:
         watching(options.project, leads=leader, fence=lease.check),
     ):
         (project.run_folder / "control.ready").touch()
-        while not stopping.wait(options.every):
+        while not stopping.wait(project.settings.control.every.total_seconds()):
             if leader():
-                health.trouble = _look(acting)
-                health.looked_at = project.clock.now()
+                health.looked(project.clock.now(), _look(acting))
     acting.close()
     project.close()
     return 0

@@ -1,6 +1,7 @@
 """What the control process says of itself and of the console: in a file for `status`, and as metrics."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,21 +27,31 @@ class Health(Collector):
         self._console = project.settings.control.address
         self._leader = leader
         self._console_up = False
+        self._looks = 0
         self.looked_at: datetime | None = None
         self.trouble = ""
 
+    def looked(self, at: datetime, trouble: str) -> None:
+        """A look has ended, begun at `at`: say so at once."""
+        self._looks, self.looked_at, self.trouble = self._looks + 1, at, trouble
+        self.publish()
+
     def publish(self) -> None:
-        """Ask the console, and write it all down."""
-        self._console_up = self._console is not None and console_answers(self._console) is not None
+        """Write it all down."""
         told = {
+            "pid": os.getpid(),
             "leads": self._leader(),
             "epoch": self._leader.lease.epoch,
             "waits_for": self._leader.waits_for,
+            "looks": self._looks,
             "looked_at": self.looked_at.isoformat() if self.looked_at is not None else None,
             "trouble": self.trouble,
             "console_up": self._console_up if self._console is not None else None,
         }
         atomic_write(self._file, json.dumps(told).encode(), durable=False)
+
+    def _ask_console(self) -> None:
+        self._console_up = self._console is not None and console_answers(self._console) is not None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Two gauges: 1 is yes."""
@@ -55,8 +66,10 @@ class Health(Collector):
 
         def keep() -> None:
             while not stopping.wait(every):
+                self._ask_console()
                 self.publish()
 
+        self._ask_console()
         self.publish()
         thread = threading.Thread(target=keep, daemon=True, name="health")
         thread.start()

@@ -60,7 +60,7 @@ def tell_freshness(project: Project) -> list[AlertState]:
 
 def look(project: Project, *, since: datetime | None = None) -> Happenings:
     """Finish what a crash cut off, keep the log, take in labels, judge closed windows, move rollouts and loops as far
-    as they go, and vouch for the audit record when that is due.
+    as they go, remove what old runs of pipelines handed on, and vouch for the audit record when that is due.
 
     Everything it does is recorded by the rooms that do it, and may be repeated: two looks in a row do no harm. What is
     wrong with one deployment's windows, or with the audit record, keeps none of the others waiting; it is raised in the
@@ -86,10 +86,11 @@ def look(project: Project, *, since: datetime | None = None) -> Happenings:
             troubles.append(error)
     alerts = project.alerts.history(after=before)
     loops = project.retraining.tick()
-    try:
-        project.checkpoints.write_when_due()
-    except ModelyardError as error:
-        troubles.append(error)
+    for upkeep in (project.clean_runs_when_due, project.checkpoints.write_when_due):
+        try:
+            upkeep()
+        except ModelyardError as error:
+            troubles.append(error)
     if troubles:
         raise troubles[0]
     return Happenings(tuple(rollouts), tuple(windows), tuple(alerts), tuple(loops), tuple(outside))

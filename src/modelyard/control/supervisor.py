@@ -58,17 +58,26 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self, part: Part) -> None:
-        """Start a part and wait until it is ready; StartFailed shows the end of its log."""
+    def start(self, part: Part, *, unless: Callable[[], bool] = lambda: False) -> bool:
+        """Start a part and wait until it is ready; StartFailed shows the end of its log.
+
+        `unless` is asked before and while it waits: once it says yes, nothing is awaited any more. Returns whether the
+        part is ready.
+        """
+        if unless():
+            return False
         self._parts[part.name] = part
         self._spawn(part)
         deadline = time.monotonic() + part.ready_seconds
         while not part.ready():
+            if unless():
+                return False
             if self._children[part.name].poll() is not None:
                 raise self._start_failed(part, "ended at once")
             if time.monotonic() > deadline:
                 raise self._start_failed(part, f"was not ready after {part.ready_seconds:g} s")
             time.sleep(0.02)
+        return True
 
     def restart_ended(self) -> list[str]:
         """Start again what has ended by itself, waiting longer after each failure in a row; returns the names."""

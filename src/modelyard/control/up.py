@@ -29,7 +29,8 @@ def up(
     """Start the processes of a project and keep them running until Ctrl-C or `modelyard down`.
 
     `started` is told the parts, each with its address or None, once all of them are ready; `restarted` the name of a
-    part that ended by itself and runs again. PortInUse names the owner and the setting.
+    part that ended by itself and runs again. PortInUse names the owner and the setting. KeyboardInterrupt when it was
+    told to stop before all of them were ready; what had been started is ended then, too.
     """
     serve, control = only in (None, "server"), only in (None, "control")
     _require_ports(project, serve=serve, control=control)
@@ -39,20 +40,26 @@ def up(
         project.online.close()
     stopping = _stop_on_signals()
     with Supervisor(project.run_folder) as supervisor:
-        parts: dict[str, str | None] = {}
-        if serve:
-            supervisor.start(server_part(project))
-            parts["server"] = f"http://{project.settings.server.host}:{project.settings.server.port}"
-        if control:
-            parts["control"] = None
-            if (address := project.settings.control.address) is not None:
-                supervisor.start(console_part(project, address))
-                parts["console"] = address
-            supervisor.start(_control_part(project))
-        started(parts)
+        parts = _parts(project, serve=serve, control=control)
+        if not all(supervisor.start(part, unless=stopping.is_set) for part, _ in parts.values()):
+            raise KeyboardInterrupt
+        started({name: address for name, (_, address) in parts.items()})
         while not stopping.wait(WATCH_SECONDS):
             for name in supervisor.restart_ended():
                 restarted(name)
+
+
+def _parts(project: Project, *, serve: bool, control: bool) -> dict[str, tuple[Part, str | None]]:
+    """What is started, in this order, each with its address."""
+    parts: dict[str, tuple[Part, str | None]] = {}
+    if serve:
+        settings = project.settings.server
+        parts["server"] = server_part(project), f"http://{settings.host}:{settings.port}"
+    if control and (address := project.settings.control.address) is not None:
+        parts["console"] = console_part(project, address), address
+    if control:
+        parts["control"] = _control_part(project), None
+    return parts
 
 
 def _require_ports(project: Project, *, serve: bool, control: bool) -> None:

@@ -1,8 +1,8 @@
 """The ground floor: names, ids, clock, errors, settings, verdict, logging, and files written atomically.
 
 Owns what every room shares and nothing that knows about models. Imports no other room. `core.processes` (which
-processes are ours) and `core.settings` (YAML and pydantic) are imported by their own names, so that a room which
-needs neither pays for neither.
+processes are ours), `core.locks` and `core.settings` (YAML and pydantic) are imported by their own names, so that a
+room which needs none of them pays for none.
 """
 
 from .clock import Clock, ManualClock, Micros, SystemClock, from_micros, to_micros

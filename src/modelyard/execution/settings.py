@@ -52,6 +52,12 @@ class ExecutionSettings(Section):
     parallel: int | None = Field(
         None, ge=1, description="Calls given to the engine at a time; by default 8, or as many as there are workers."
     )
+    keep_runs: int | None = Field(
+        5,
+        ge=1,
+        description="Newest runs of each pipeline of which all is kept that steps handed on; of older ones tables, "
+        "arrays and objects are removed. null: all of all runs.",
+    )
     local: LocalSettings = LocalSettings()
     ray: RaySettings = RaySettings()
 

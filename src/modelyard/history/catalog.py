@@ -11,14 +11,15 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from modelyard.core import atomic_write
-from modelyard.journal import Family, unlock
+from modelyard.core.locks import is_still, unlock
+from modelyard.journal import Family
 
 from .errors import CatalogDamaged
 from .features import Kind
@@ -177,9 +178,8 @@ def _shared(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     fcntl.flock(descriptor, fcntl.LOCK_SH)  # waits a moment at most: who has it alone is deleting it
-    with suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(descriptor), path.stat()):
-            return descriptor
+    if is_still(descriptor, path):
+        return descriptor
     unlock(descriptor)
     return None
 

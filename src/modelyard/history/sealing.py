@@ -1,9 +1,7 @@
 """Sealing: finished segments become Parquet files by partition, each record exactly once."""
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from logging import WARNING
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from modelyard.core import log_event, sync_folder
+from modelyard.core import locks, log_event, sync_folder
 from modelyard.journal import (
     DAMAGED,
     FAMILIES,
@@ -24,7 +22,6 @@ from modelyard.journal import (
     make_folder,
     read_segment,
     segments,
-    unlock,
 )
 
 from .catalog import Catalogs, Entry
@@ -87,15 +84,9 @@ def file_name(number: int, index: int) -> str:
     return f"{number:012d}-{index:05d}.parquet"
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> AbstractContextManager[None]:
     """Wait until no other thread or process changes this log, and keep them out."""
-    descriptor = os.open(folder / ".sealing", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        unlock(descriptor)
+    return locks.alone(folder / ".sealing")
 
 
 def _groups(found: Sequence[Segment]) -> Iterator[list[Segment]]:

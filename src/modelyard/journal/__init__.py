@@ -7,7 +7,7 @@ from .append import Durability, Journal
 from .errors import JournalUnavailable, NotASegment, Unrecordable
 from .frames import FAMILIES, MAX_RECORD, Damage, SegmentRead, decode_segment, family_of
 from .records import REDACTED, ErrorClass, Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
-from .segments import DAMAGED, SUFFIX, Segment, claimed, quarantined, read_segment, segments, unlock
+from .segments import DAMAGED, SUFFIX, Segment, claimed, quarantined, read_segment, segments
 from .writing import make_folder, write_segment
 
 __all__ = [
@@ -38,6 +38,5 @@ __all__ = [
     "quarantined",
     "read_segment",
     "segments",
-    "unlock",
     "write_segment",
 ]

@@ -7,9 +7,11 @@ it is finished is not in the name: its writer holds a lock on it, which the syst
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from modelyard.core.locks import is_still, unlock
 
 from .frames import HEADER_SIZE, SegmentRead, decode_frames, decode_segment, sync_of
 from .records import Family
@@ -83,16 +85,6 @@ def locked(descriptor: int, path: Path) -> bool:
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except (BlockingIOError, FileNotFoundError):
+    except BlockingIOError:
         return False
-
-
-def unlock(descriptor: int) -> None:
-    """Give up the lock of an open file, and close it.
-
-    Closing alone would leave the lock to a process that was forked meanwhile, which has the same open file.
-    """
-    with suppress(OSError):  # closing gives it up too
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-    os.close(descriptor)
+    return is_still(descriptor, path)

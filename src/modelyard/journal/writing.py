@@ -6,10 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from modelyard.core import log_event, sync_folder
+from modelyard.core.locks import unlock
 
 from .frames import HEADER, HEADER_SIZE, encode_frame, new_sync
 from .records import Record
-from .segments import locked, unlock
+from .segments import locked
 
 
 class OpenSegment:

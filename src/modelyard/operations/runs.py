@@ -34,6 +34,16 @@ class Runs:
 
 
 @dataclass(frozen=True)
+class CleanRuns:
+    """What to spare."""
+
+    keep: Annotated[int | None, Option("So many of the newest runs of each pipeline; by default what is declared.")] = (
+        None
+    )
+    dry_run: Annotated[bool, Option("Only say what would go.")] = False
+
+
+@dataclass(frozen=True)
 class OneRun:
     """A run."""
 
@@ -91,6 +101,20 @@ def run_status(call: Call[OneRun]) -> Any:
     run = _run(call.project, call.input.run)
     working = run.lease is not None and run.state == "running" and is_live(run.lease)
     return {**without_inner_matters(run), "working": working, "svg": draw_run(run)}
+
+
+@operation("pipeline", "clean", Permission.DEVELOP)
+def clean_runs(call: Call[CleanRuns]) -> Any:
+    """Remove the tables, arrays and objects that steps of old runs handed on; records, results and logs stay."""
+    declared, asked = call.project.settings.execution.keep_runs, call.input.keep
+    keep = declared if asked is None else asked
+    if keep is None or keep < 1:
+        raise InvalidInput(
+            "How many runs of each pipeline are to be spared?", remedy="Say so: modelyard pipeline clean --keep 5"
+        )
+    cleaning = call.project.cleaning_but(keep)
+    cleaned = cleaning.plan() if call.input.dry_run else call.project.clean_runs(cleaning)
+    return {**msgspec.to_builtins(cleaned), "keep": keep, "removed": not call.input.dry_run}
 
 
 @operation("pipeline", "logs", Permission.READ, local=True)

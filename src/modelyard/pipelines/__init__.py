@@ -13,6 +13,7 @@ from .describe import describe
 from .description import Clash, Description, Flaw, Stage, Wire
 from .document import export_pipeline, read_graph
 from .errors import (
+    BeingCleaned,
     CodeChanged,
     InvalidPipeline,
     NoSuchPart,
@@ -47,6 +48,8 @@ from .openlineage import (
 from .origin import in_a_file, must_move
 from .rules import RULES, Finding, Rule, check_pipeline
 from .running import (
+    Cleaned,
+    Cleaning,
     Engine,
     InBackground,
     Masked,
@@ -77,8 +80,11 @@ __all__ = [
     "FORMAT",
     "RULES",
     "Artifact",
+    "BeingCleaned",
     "Candidate",
     "Clash",
+    "Cleaned",
+    "Cleaning",
     "CodeChanged",
     "Condition",
     "DatasetState",

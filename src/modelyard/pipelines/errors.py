@@ -57,6 +57,12 @@ class NotShared(Unavailable):
     code = "NOT_SHARED"
 
 
+class BeingCleaned(Conflict):
+    """What old runs handed on is being removed."""
+
+    code = "BEING_CLEANED"
+
+
 class RunNotFound(NotFound):
     """No run of this id, or no such step in it."""
 

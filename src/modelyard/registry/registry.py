@@ -298,6 +298,11 @@ class Registry:
         files = self._bundle_files(version)
         return sum(map(self._size, files.values())) if files else None
 
+    def stored(self, version: ModelVersion) -> set[Digest]:
+        """All that the artifact store holds of a version."""
+        trees = {each for each in (version.artifact, self.bundle_artifact(version)) if each is not None}
+        return trees | set(self._bundle_files(version).values())
+
     def _bundle_files(self, version: ModelVersion) -> Mapping[str, Digest]:
         """The digests of a bundle's files by name, as it is with its newest signatures; none for metadata only."""
         artifact = self.bundle_artifact(version)

@@ -1,15 +1,14 @@
 """The feed: a folder through which the control plane tells servers what to serve, and servers tell how they are."""
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
 from modelyard.core import Digest, Micros, atomic_write, check_name
+from modelyard.core.locks import alone
 
 from .errors import FeedDamaged, StaleFeed
 from .records import Feed, ServerStatus
@@ -75,16 +74,9 @@ class FeedFolder:
             shutil.rmtree(temporary)
         return target
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self) -> AbstractContextManager[None]:
         """Wait for this server's turn among those that follow the feed: one at a time is inside the block."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._folder / ".turn", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        return alone(self._folder / ".turn")
 
     def write_status(self, status: ServerStatus) -> None:
         """Replace this server's status; no disk flush, a heartbeat need not survive a power cut."""

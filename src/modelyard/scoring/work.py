@@ -1,6 +1,5 @@
 """Where parts lie until the output is whole: a folder here, or one of a store behind a URL."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import BinaryIO, Protocol
 import fsspec
 
 from modelyard.core import atomic_write, sync_folder
+from modelyard.core.locks import alone_at_once
 
 from .errors import OutputTaken
 
@@ -164,16 +164,9 @@ def alone(work: Work, output: str) -> Iterator[None]:
     if not isinstance(work, LocalWork):
         yield
         return
-    work.folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = work.folder.with_name(f"{work.folder.name}.lock")
-    with lock.open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    with alone_at_once(work.folder.with_name(f"{work.folder.name}.lock"), remove=True) as taken:
+        if not taken:
             raise OutputTaken(
                 f"{output} is being written by another process.", code="JOB_UNDER_WAY", remedy="Wait for it to end."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+            )
+        yield

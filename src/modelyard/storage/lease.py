@@ -67,14 +67,19 @@ class Lease:
         """The epoch at which this lease was last taken; 0 before."""
         return self._epoch
 
-    def stored(self) -> LeaseRecord | None:
-        """The lease as it stands; None when nobody ever had it."""
-        with self._records.snapshot() as view:
+    def stored(self, view: Snapshot | None = None) -> LeaseRecord | None:
+        """The lease as it stands, now or in a view of the records; None when nobody ever had it."""
+        if view is not None:
             return _stored(view, self.name)
+        with self._records.snapshot() as now:
+            return _stored(now, self.name)
 
-    def holder(self) -> LeaseRecord | None:
-        """Who holds it now, this process or another; None when it is free to be taken."""
-        found = self.stored()
+    def holder(self, view: Snapshot | None = None) -> LeaseRecord | None:
+        """Who holds it now, this process or another; None when it is free to be taken.
+
+        With a transaction as the view, nobody can take it before the end of that.
+        """
+        found = self.stored(view)
         return found if found is not None and self._in_force(found) else None
 
     def mine(self) -> bool:

@@ -3,14 +3,13 @@
 MLflow is imported when it is first needed and never on the way of a rollback: its import alone takes seconds.
 """
 
-import fcntl
 import json
 import logging
 import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar
 
 from modelyard.core import Clock, InvalidInput
+from modelyard.core.locks import alone
 
 from .errors import TrackingUnavailable
 from .flavours import FLAVOURS, logging_arguments
@@ -309,20 +309,10 @@ def without_telemetry() -> None:
         os.environ.setdefault(name, value)
 
 
-@contextmanager
-def _alone_at(uri: str) -> Iterator[None]:
+def _alone_at(uri: str) -> AbstractContextManager[None]:
     """One process at a time: two that create MLflow's tables in one SQLite file at once break it."""
-    if (store := sqlite_file(uri)) is None:
-        yield
-        return
-    file = Path(f"{store}.lock")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    store = sqlite_file(uri)
+    return nullcontext() if store is None else alone(Path(f"{store}.lock"))
 
 
 def sqlite_file(uri: str) -> Path | None:

@@ -7,7 +7,10 @@ from functools import cached_property
 from logging import WARNING
 from typing import Any
 
+import msgspec
+
 from modelyard.core import (
+    Digest,
     ModelyardError,
     SystemClock,
     did_you_mean,
@@ -16,6 +19,8 @@ from modelyard.core import (
 )
 from modelyard.execution import EngineName, Executor, check_engine, deterministic_environment, open_executor
 from modelyard.pipelines import (
+    Cleaned,
+    Cleaning,
     Engine,
     Finding,
     InBackground,
@@ -196,6 +201,45 @@ class Project(FeaturedProject):
     def datasets_read_by(self, name: str) -> set[str]:
         """The datasets that runs of a pipeline have read, or said to read."""
         return set(last_read(self.records, name))
+
+    @property
+    def cleaning(self) -> Cleaning | None:
+        """What removes what old runs handed on; None where all of it is kept."""
+        keep = self.settings.execution.keep_runs
+        return None if keep is None else self.cleaning_but(keep)
+
+    def cleaning_but(self, keep: int) -> Cleaning:
+        """The same, sparing so many of the newest runs of each pipeline."""
+        return Cleaning(self.records, self.artifacts, keep, spared=self._spared_runs, needed=self._needed_artifacts)
+
+    def clean_runs(self, cleaning: Cleaning) -> Cleaned:
+        """Remove what old runs handed on, on record."""
+        return self._told_cleaned(cleaning.clean())
+
+    def clean_runs_when_due(self) -> Cleaned | None:
+        """The same when runs have begun since the last time, and none is under way."""
+        cleaning = self.cleaning
+        cleaned = None if cleaning is None else cleaning.when_due()
+        return None if cleaned is None else self._told_cleaned(cleaned)
+
+    def _told_cleaned(self, cleaned: Cleaned) -> Cleaned:
+        if cleaned.artifacts:
+            with self.records.transaction() as tx:
+                self.audit.record(tx, self.principal, "pipeline.clean", "runs", msgspec.structs.asdict(cleaned))
+        return cleaned
+
+    def _spared_runs(self) -> set[str]:
+        """Runs that made what an alias points at, and those that a loop may go on with."""
+        holders = self.models.holders()
+        held = {self.models.get(name, number).made_in for name, each in holders.items() for number in each.values()}
+        loops = (self.retraining.state(each) for each in self.retraining.models)
+        return {each.partition("/")[0] for each in held} | {each.run_id for each in loops if each.state != "idle"}
+
+    def _needed_artifacts(self) -> set[Digest]:
+        """What model versions and dataset versions are made of."""
+        versions = (self.models.stored(each) for each in self.models.versions())
+        datasets = (self.datasets.stored(each) for each in self.datasets.versions())
+        return set[Digest]().union(*versions, *datasets)
 
     def executor(self, engine: EngineName) -> Executor:
         """The processes that steps run in, kept until the project is closed."""

@@ -26,7 +26,7 @@ from modelyard.export import ExportSettings
 from modelyard.features import FeatureService, FeaturesSettings, load_definitions
 from modelyard.governance import GovernanceSettings
 from modelyard.history import LabelSettings, LogSettings
-from modelyard.monitoring import AlertSettings, MonitorSettings
+from modelyard.monitoring import AlertSettings, MonitorSettings, rules_of
 from modelyard.pipelines import LineageSettings, PipelineSettings
 from modelyard.retraining import RetrainingSettings
 from modelyard.rollout import DeploymentSettings
@@ -111,6 +111,7 @@ def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
         for key, section in (("pipeline", "pipelines"), ("deployment", "deployments")):
             yield from _pointer(document, ("retraining", name, key), each.get(key), data, section)
     yield from _alert_findings(document)
+    yield from _trigger_findings(document)
     for name, _ in _items(data, "monitoring"):
         yield from _pointer(document, ("monitoring", name), name, data, "deployments")
     for name, each in _items(data, "labels"):
@@ -127,6 +128,36 @@ def _alert_findings(document: LocatedYaml) -> Iterator[Finding]:
             for index, deployment in enumerate(listed if isinstance(listed, list) else ()):
                 keys: Keys = ("alerts", kind, name, "deployments", index)
                 yield from _pointer(document, keys, deployment, document.data, "deployments")
+
+
+def _trigger_findings(document: LocatedYaml) -> Iterator[Finding]:
+    """Alerts that policies wait for, and that no rule raises for their deployment."""
+    try:
+        rules = {each.name: each for each in rules_of(AlertSettings.model_validate(document.data.get("alerts") or {}))}
+    except ValidationError:
+        return  # which is told, and what the rules would be called is not known
+    for name, policy in _items(document.data, "retraining"):
+        for keys, alert in _awaited(policy.get("when"), ("retraining", name, "when")):
+            deployment = str(policy.get("deployment"))
+            if (rule := rules.get(alert)) is None:
+                close = nearest(alert, rules)
+                hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(rules)}"
+                yield document.finding(keys, f"alerts have no rule {alert!r}; {hint}")
+            elif not rule.applies_to(deployment):
+                told = f"the rule {alert!r} is for {', '.join(rule.deployments)} only, and not for {deployment!r}"
+                yield document.finding(keys, told)
+
+
+def _awaited(condition: object, keys: Keys) -> Iterator[tuple[Keys, str]]:
+    """The alerts that a trigger names, wherever any and all combine it."""
+    if not isinstance(condition, Mapping):
+        return
+    if isinstance(alert := condition.get("alert"), str):
+        yield (*keys, "alert"), alert
+    for both in ("any", "all"):
+        listed = condition.get(both)
+        for index, each in enumerate(listed if isinstance(listed, list) else ()):
+            yield from _awaited(each, (*keys, both, index))
 
 
 def _feature_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:

@@ -105,6 +105,7 @@ class ControlSettings(Section):
     metrics_port: int | None = Field(
         8083, ge=1, le=65535, description="Port of /metrics of monitoring and alerts, on server.host; null: none."
     )
+    every: Duration = Field(timedelta(seconds=5), description="Time between two looks of the control process.")
     lease: Duration = Field(
         timedelta(seconds=15),
         description="How long the leader of several control processes may be silent before another takes over.",

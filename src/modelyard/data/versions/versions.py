@@ -105,6 +105,10 @@ class Versions:
         """The profile that was made when the version was added."""
         return msgspec.json.decode(self._artifacts.get_bytes(version.profile), type=Profile)
 
+    def stored(self, version: Version) -> set[Digest]:
+        """All that the artifact store holds of a version."""
+        return {version.digest, version.profile, *(each.digest for each in version.files)}
+
     def diff(self, name: str, before: int | str, after: int | str) -> VersionDiff:
         """What changed between two versions: files, schema, and each column's distribution, from their profiles."""
         first, second = self.get(name, before), self.get(name, after)

@@ -1,6 +1,5 @@
 """Features as they were, for files of any size: part by part, and where it was cut off it goes on."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modelyard.core import Conflict, InvalidInput, atomic_write, canonical_json, digest_of, sync_folder
+from modelyard.core.locks import alone_at_once
 from modelyard.data import Reading, open_data
 from modelyard.features.join import Entities, PreparedView, entity_column, joined, prepare
 from modelyard.features.selection import Selection
@@ -102,20 +102,13 @@ def _check_output(output: Path, *, force: bool) -> None:
 
 @contextmanager
 def _alone(work: Path, output: Path) -> Iterator[None]:
-    """Hold the folder of parts; one process at a time. The lock goes with the process, however it ends."""
-    work.parent.mkdir(parents=True, exist_ok=True)
-    lock = work.with_name(f"{work.name}.lock")
-    with lock.open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    """Hold the folder of parts; one process at a time."""
+    with alone_at_once(work.with_name(f"{work.name}.lock"), remove=True) as taken:
+        if not taken:
             raise Conflict(
                 f"{output} is being written by another process.", code="RUN_UNDER_WAY", remedy="Wait for it to end."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+            )
+        yield
 
 
 def _check_work(work: Path, *, resume: bool) -> None:

@@ -19,10 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modelyard.core import log_event, sync_folder
+from modelyard.core.locks import alone, alone_at_once
 from modelyard.features.errors import SourceUnreadable
 
 from .files import DAMAGE, MERGED, MERGES, MESSAGE, batches_of, listed, merged_into, schema_of
-from .locks import APPENDING, COMPACTING, READING, alone, alone_at_once
+from .locks import APPENDING, COMPACTING, READING
 
 TOGETHER = 32
 """Files of about one size that are merged."""
@@ -56,7 +57,7 @@ def compact(folder: Path) -> Compacted:
     done = Compacted()
     if not folder.is_dir():
         return done
-    with alone_at_once(folder, COMPACTING) as here:
+    with alone_at_once(folder / COMPACTING) as here:
         if not here:
             return done
         try:
@@ -204,7 +205,7 @@ def _completed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _sweep(folder: Path) -> None:
     """Delete what was merged, unless somebody reads, and what killed writers left beside."""
-    with alone(folder, APPENDING), alone_at_once(folder, READING) as unread:
+    with alone(folder / APPENDING), alone_at_once(folder / READING) as unread:
         for each in list(folder.iterdir()):
             if each.name.startswith(_MERGING) or (each.name.startswith(".") and ".arrow." in each.name):
                 each.unlink(missing_ok=True)

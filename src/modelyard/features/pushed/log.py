@@ -9,12 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from modelyard.core import Micros, atomic_write, log_event
+from modelyard.core.locks import alone, shared
 from modelyard.features.errors import InvalidDefinition
 
 from .arrived import Arrived
 from .compacting import TOGETHER, Compacted, compact
 from .files import MESSAGE, PUSHED_AT, PUSHES, batches_of, listed, schema_of
-from .locks import APPENDING, READING, alone, shared
+from .locks import APPENDING, READING
 
 
 class PushLog:
@@ -35,7 +36,7 @@ class PushLog:
             raise InvalidDefinition(f"The column name {taken[0]} is taken.", remedy="Rename the column.")
         if not len(rows):
             return 0
-        with alone(self._folder, APPENDING):
+        with alone(self._folder / APPENDING):
             self._write(rows, at)
         self._tidy()
         return len(rows)
@@ -48,7 +49,7 @@ class PushLog:
         """
         if not len(rows):
             return 0
-        with alone(self._folder, APPENDING), Arrived(self._folder) as arrived:
+        with alone(self._folder / APPENDING), Arrived(self._folder) as arrived:
             fresh = arrived.fresh(messages)
             if fresh:
                 named = [messages[place] for place in fresh]
@@ -68,7 +69,7 @@ class PushLog:
         """
         if not self._folder.is_dir():
             return
-        with shared(self._folder, READING):
+        with shared(self._folder / READING):
             for file in self.files():
                 yield from batches_of(file, columns)
 
@@ -76,7 +77,7 @@ class PushLog:
         """The columns of the first push, without the log's own; None when nothing was pushed."""
         if not self._folder.is_dir():
             return None
-        with shared(self._folder, READING):
+        with shared(self._folder / READING):
             for file in self.files():
                 return pa.schema([each for each in schema_of(file) if each.name not in (PUSHED_AT, MESSAGE)])
         return None

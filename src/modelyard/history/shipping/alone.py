@@ -1,12 +1,11 @@
 """One process at a time: a lock that dies with its holder."""
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from modelyard.journal import make_folder, unlock
+from modelyard.core.locks import alone_at_once
+from modelyard.journal import make_folder
 
 from ..errors import ShippingInUse
 
@@ -15,14 +14,9 @@ from ..errors import ShippingInUse
 def alone(lock: Path, what: str) -> Iterator[None]:
     """Keep others out for the length of the block; ShippingInUse, which says `what` they do, when one is in."""
     make_folder(lock.parent, durable=True)
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    with alone_at_once(lock) as taken:
+        if not taken:
             raise ShippingInUse(
                 f"Another process {what}.", remedy="Let it work, or stop it first: one at a time keeps the order."
-            ) from error
+            )
         yield
-    finally:
-        unlock(descriptor)

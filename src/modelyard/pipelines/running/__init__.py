@@ -5,6 +5,7 @@ Owns orders, cache keys, records of runs and steps, and the loop that moves a ru
 """
 
 from .begun import newest_runs
+from .cleaning import Cleaned, Cleaning
 from .engine import Engine
 from .here import run_pipeline
 from .lease import is_live
@@ -18,6 +19,8 @@ from .task import seeded
 from .why import Why, explain
 
 __all__ = [
+    "Cleaned",
+    "Cleaning",
     "Engine",
     "InBackground",
     "Masked",

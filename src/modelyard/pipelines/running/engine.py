@@ -13,6 +13,7 @@ from ..authoring import Pipeline
 from ..datasets import DatasetState
 from ..errors import InvalidPipeline, RunActive, RunEnded, RunNotFound
 from ..graph import Graph, Node
+from .cleaning import Undisturbed, undisturbed
 from .journal import Journal
 from .keys import check_cache_options, environment_of
 from .lease import new_lease, refuse_live, release
@@ -70,22 +71,26 @@ class Engine:
             check_repeatable(_cut(graph, chosen), self._place)
         params = pipeline.bind(given)
         everything = len(chosen) == len(graph.nodes)
-        names, store = self._place.names, self._place.artifacts
-        run = PipelineRun(
-            id=run_id,
-            pipeline=pipeline.name,
-            state="running",
-            started_at=self._place.clock.now().isoformat(),
-            params={name: shown(value) for name, value in params.items()},
-            experiment=experiment,
-            seed=self._place.seed,
-            cache=cache,
-            selected=() if everything else chosen,
-            inputs={name: save(value, store, names) for name, value in params.items()},
-            engine=self._place.engine,
-            deterministic=deterministic,
-        )
-        return self._go_on(graph, run, expect=0)
+
+        def begin(so_far: Undisturbed) -> PipelineRun:
+            names, store = self._place.names, self._place.artifacts
+            run = PipelineRun(
+                id=run_id,
+                pipeline=pipeline.name,
+                state="running",
+                started_at=self._place.clock.now().isoformat(),
+                params={name: shown(value) for name, value in params.items()},
+                experiment=experiment,
+                seed=self._place.seed,
+                cache=cache,
+                selected=() if everything else chosen,
+                inputs={name: save(value, store, names) for name, value in params.items()},
+                engine=self._place.engine,
+                deterministic=deterministic,
+            )
+            return self._go_on(graph, run, so_far, expect=0)
+
+        return undisturbed(begin, self._place.records)
 
     def resume(self, pipeline: Pipeline, run_id: str) -> PipelineRun:
         """Go on with a run that failed, was interrupted, or whose process was killed; steps that are done stay so.
@@ -105,7 +110,7 @@ class Engine:
         run = msgspec.structs.replace(
             run, state="running", verdict="inconclusive", reasons=(), ended_at="", engine=self._place.engine
         )
-        return self._go_on(graph, run, expect=revision)
+        return undisturbed(lambda so_far: self._go_on(graph, run, so_far, expect=revision), self._place.records)
 
     def _check(self, graph: Graph, chosen: tuple[str, ...]) -> None:
         part = Graph(tuple(graph.node(name) for name in chosen))
@@ -121,19 +126,19 @@ class Engine:
             document = view.get(KIND, run_id)
             return read_run(view, run_id), document.revision if document is not None else 0
 
-    def _go_on(self, graph: Graph, run: PipelineRun, *, expect: int) -> PipelineRun:
+    def _go_on(self, graph: Graph, run: PipelineRun, so_far: Undisturbed, *, expect: int) -> PipelineRun:
         journal = Journal(self._place.records, run)
         loop = self._loop(graph, journal)
         lease = new_lease()
         try:
-            self._begin(journal, msgspec.structs.replace(run, lease=lease), expect)
+            self._begin(journal, msgspec.structs.replace(run, lease=lease), so_far, expect)
             return self._work(journal, loop)
         finally:
             release(lease)
 
-    def _begin(self, journal: Journal, run: PipelineRun, expect: int) -> None:
+    def _begin(self, journal: Journal, run: PipelineRun, so_far: Undisturbed, expect: int) -> None:
         try:
-            journal.begin(run, expect=expect)
+            journal.begin(run, expect=expect, undisturbed=so_far)
         except RevisionConflict as error:
             raise RunActive(
                 f"Another process has just taken up run {run.id}.", remedy="Wait for it: modelyard pipeline list."

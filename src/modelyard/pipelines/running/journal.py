@@ -9,6 +9,7 @@ from modelyard.storage import RecordStore
 
 from ..errors import RunActive
 from .begun import note_begun
+from .cleaning import Undisturbed
 from .fault import fault_point
 from .records import CACHE, ELEMENT, KIND, STEP, PipelineRun, StepRecord, step_key, to_body
 
@@ -60,10 +61,14 @@ class Journal:
         self._waiting.clear()
         fault_point("after write")
 
-    def begin(self, run: PipelineRun, *, expect: int) -> None:
-        """The run is this process's from now on; RevisionConflict when another was faster."""
+    def begin(self, run: PipelineRun, *, expect: int, undisturbed: Undisturbed) -> None:
+        """The run is this process's from now on; RevisionConflict when another was faster.
+
+        BeingCleaned when what it was begun with may have gone.
+        """
         self.run = run
         with self._records.transaction() as tx:
+            undisturbed.check(tx)
             if expect == 0:
                 note_begun(tx, run)
             self._put_run(tx, expect=expect)
