@@ -21,9 +21,8 @@ from typing import Any, cast
 
 import uvicorn
 import yaml
-from fastapi import FastAPI
 
-from modelyard.console.pages import ProjectDesk, pages
+from modelyard.console import application
 from modelyard.core import ManualClock, SeededIds, to_micros
 from modelyard.journal import Journal, PredictionRecord
 from modelyard.operations import write_template
@@ -181,10 +180,9 @@ def _log(project: Project, names: list[str], count: int) -> None:
 
 def measured(project: Project, wanted: list[str]) -> Iterator[tuple[str, float, list[float]]]:
     """Each page with milliseconds: the first time, and then some more."""
-    app = FastAPI(openapi_url=None)
-    app.include_router(pages(ProjectDesk(project)))
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+        config = uvicorn.Config(application(project), log_level="error", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         port = listening.getsockname()[1]

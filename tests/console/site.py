@@ -1,9 +1,7 @@
-"""The console's pages over a real project, on a real port; and a project that has lived a little."""
+"""A browser without a screen; and a project that has lived a little."""
 
 import http.client
 import re
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,11 +11,9 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 import numpy as np
-import uvicorn
-from fastapi import FastAPI
 
-from modelyard.access import Principal
-from modelyard.console.pages import Desk, ProjectDesk, pages
+from modelyard.access import Principal, load_pepper
+from modelyard.console import Sessions
 from modelyard.core import Judgement, ManualClock, SeededIds, Verdict, to_micros
 from modelyard.journal import Journal, PredictionRecord, TruthRecord
 from modelyard.operations import carry_out, keys
@@ -97,22 +93,6 @@ class Browser:
             connection.close()
 
 
-@contextmanager
-def serving(desk: Desk) -> Iterator[int]:
-    """The pages alone, on a free port."""
-    app = FastAPI(openapi_url=None)
-    app.include_router(pages(desk))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(30)
-
-
 def opened(folder: Path, clock: ManualClock | None = None) -> Project:
     """The project in a folder."""
     return Project(folder, clock=clock or ManualClock(NOON), ids=SeededIds(3), environment={})
@@ -121,7 +101,8 @@ def opened(folder: Path, clock: ManualClock | None = None) -> Project:
 def person(project: Project, name: str, role: str) -> tuple[str, Principal]:
     """An API key for somebody, and who it makes them."""
     made = carry_out(keys.create_key, project, keys.CreateKey(name, role))
-    return made["key"], ProjectDesk(project).authenticate(made["key"])
+    sessions = Sessions(project.records, project.clock, load_pepper(project.run_folder / "pepper"))
+    return made["key"], sessions.holder(made["key"])
 
 
 def second_version(project: Project) -> int:

@@ -1,12 +1,17 @@
 """What people do in the console: each form is an operation, for who sends it, and nobody else can send it."""
 
 import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from modelyard.access import Role
+from modelyard.core import ManualClock
 
-from .conftest import Console
+from ..conftest import NOON
+from .conftest import Console, console_of
 from .site import person
 
 PAUSE = "/rollouts/shop/pause"
@@ -125,21 +130,27 @@ def test_a_message_that_somebody_else_wrote_is_not_shown(console: Console) -> No
     assert "Done." not in text
 
 
-def test_a_project_that_asks_for_keys_shows_a_form_to_sign_in(own: Console) -> None:
+@pytest.fixture
+def strict(trained: Path, tmp_path: Path) -> Iterator[Console]:
+    """The console of a project that asks everybody for a key."""
+    folder = Path(shutil.copytree(trained, tmp_path / "shop"))
+    with (folder / "modelyard.yaml").open("a") as file:
+        file.write("\ncontrol: {authentication: true}\n")
+    yield from console_of(folder, ManualClock(NOON))
+
+
+def test_a_project_that_asks_for_keys_shows_a_form_to_sign_in(strict: Console) -> None:
     """Without one nothing is told; a wrong one says so; a right one opens everything, and signing out closes it."""
-    key, principal = person(own.project, "reader", "viewer")
-    security = own.project.settings.security.model_copy(update={"authentication": True})
-    settings = own.project.settings.model_copy(update={"security": security})
-    object.__setattr__(own.project.file, "settings", settings)
-    answer = own.browser.get("/models")
+    key, principal = person(strict.project, "reader", "viewer")
+    answer = strict.browser.get("/models")
     assert answer.status == 401
     assert "API key" in answer.text
     assert "purchase" not in answer.text
-    assert own.browser.post("/sign-in", {"key": "my_x_y"}).status == 401
-    assert own.browser.get("/live/models").status == 401
-    assert own.browser.post("/sign-in", {"key": key}).status == 303
+    assert strict.browser.post("/sign-in", {"key": "my_x_y"}).status == 401
+    assert strict.browser.get("/live/models").status == 401
+    assert strict.browser.post("/sign-in", {"key": key}).status == 303
     assert principal.roles == (Role.VIEWER,)
-    assert "purchase" in own.browser.get("/models").text
-    assert own.browser.get("/models", Authorization=f"Bearer {key}").status == 200
-    own.browser.post("/sign-out", {})
-    assert own.browser.get("/models").status == 401
+    assert "purchase" in strict.browser.get("/models").text
+    assert strict.browser.get("/models", Authorization=f"Bearer {key}").status == 200
+    strict.browser.post("/sign-out", {})
+    assert strict.browser.get("/models").status == 401

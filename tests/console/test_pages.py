@@ -231,5 +231,5 @@ def test_a_page_asks_for_nothing_of_a_name_from_elsewhere(console: Console) -> N
     """A name that somebody else points here reads nothing: the Host must be this machine's."""
     answer = console.browser.get("/", Host="evil.example:80")
     assert answer.status == 403
-    assert "does not answer as" in answer.text
+    assert "is not known as" in answer.text
     assert Browser(console.browser.port).get("/", Host=f"localhost:{console.browser.port}").status == 200

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelyard.console.pages import ProjectDesk
+from modelyard.console import application
 from modelyard.core import ManualClock
 from modelyard.wiring import Project
 
 from ..conftest import NOON
-from ..console.site import RULES, answers, live_a_while, opened, person, serving
+from ..console.serving import serving
+from ..console.site import RULES, answers, live_a_while, opened, person
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -66,7 +67,7 @@ def story(shop: Path) -> Iterator[Story]:
     clock = ManualClock(NOON)
     project = opened(shop, clock)
     live_a_while(project, clock)
-    with serving(ProjectDesk(project)) as port, playwright.sync_playwright() as started:
+    with serving(application(project)) as port, playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         found = Story(project, clock, f"http://127.0.0.1:{port}", browser)
         yield found

@@ -10,7 +10,7 @@ from modelyard.core import InvalidInput, shown
 from modelyard.operations import Operation
 from modelyard.operations.models import noticed_elsewhere
 
-from .desk import Desk
+from ..desk import Desk
 
 Params = Mapping[str, str]
 """What the address of a page, or a form, says by name."""

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,11 +17,11 @@ from modelyard.access import Principal
 from modelyard.core import InvalidInput, ModelyardError
 
 from ..api import status_of
+from ..desk import Desk
 from . import alerts, audit, drift, features, loop, models, overview, rollouts, runs, settings
-from .desk import Desk
 from .frame import Action, Ask, Document, Page, Params
 from .rendering import shown_page
-from .security import HEADERS, LOOPBACK, Said, Seals, check_host, check_origin, own_path
+from .security import HEADERS, Said, Seals, own_path
 from .static import static_file
 
 SAID = "modelyard_said"
@@ -31,21 +31,17 @@ _ROOMS = (overview, models, rollouts, alerts, drift, loop, runs, features, audit
 _LOOK_S, _SHARE, _LIFE_S, _FORM = 1.0, 0.05, 300.0, 64 * 1024
 
 
-def pages(desk: Desk, *, hosts: Collection[str] | None = LOOPBACK, cookie: str | None = None) -> APIRouter:
-    """The router of the console's pages, to be included at `/`.
+def pages(desk: Desk, cookie: str) -> APIRouter:
+    """The router of the console's pages, to be included at `/` behind the `Guard`.
 
-    `hosts`: the names that the console answers to, without ports; None for every name, where something in front of it
-    has checked already. `cookie` names the one that holds what `desk.begin` gives.
+    `cookie` names the one that holds what `desk.begin` gives.
     """
-    # Cookies know no ports, and another project's console may stand beside this one.
-    own = f"modelyard_key_{hashlib.sha256(desk.name.encode()).hexdigest()[:8]}"
-    return _Site(desk, hosts, cookie or own).router
+    return _Site(desk, cookie).router
 
 
 class _Site:
-    def __init__(self, desk: Desk, hosts: Collection[str] | None, cookie: str) -> None:
+    def __init__(self, desk: Desk, cookie: str) -> None:
         self._desk = desk
-        self._hosts = hosts
         self._seals = Seals(secrets.token_bytes(32))
         self._key = cookie
         self.router = APIRouter(include_in_schema=False)
@@ -104,7 +100,6 @@ class _Site:
             principal: Principal | None = None
             try:
                 principal = self._principal(request)
-                check_origin(request.headers)
                 self._seals.check_token(principal, form.get("token", ""))
                 params = form | {name: str(value) for name, value in request.path_params.items()}
                 where = action.back(params)
@@ -152,17 +147,11 @@ class _Site:
         return answer
 
     def _sign_in_page(self, request: Request) -> Response:
-        try:
-            check_host(request.headers, self._hosts)
-        except ModelyardError as error:
-            return self._wrong(request, None, error)
         return self._signing_in(request, None, 200)
 
     async def _sign_in(self, request: Request) -> Response:
         form = await _form(request)
         try:
-            check_host(request.headers, self._hosts)
-            check_origin(request.headers)
             key = form.get("key", "").strip()
             if not key:
                 raise InvalidInput("No key was given.", remedy="Make one: modelyard key create --name NAME.")
@@ -175,11 +164,6 @@ class _Site:
         return response
 
     async def _sign_out(self, request: Request) -> Response:
-        try:
-            check_host(request.headers, self._hosts)
-            check_origin(request.headers)
-        except ModelyardError as error:
-            return self._wrong(request, None, error)
         if token := request.cookies.get(self._key):
             await run_in_threadpool(self._desk.end, token)
         response = RedirectResponse("/sign-in", status_code=303, headers=HEADERS)
@@ -187,7 +171,6 @@ class _Site:
         return response
 
     def _principal(self, request: Request) -> Principal:
-        check_host(request.headers, self._hosts)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         shown = token.strip() if scheme.lower() == "bearer" else request.cookies.get(self._key)
         return self._desk.authenticate(shown or None)
