@@ -30,7 +30,7 @@ NOUNS: dict[str, str] = {
     "log": "The prediction log: query, stats, export, verify, compact, retire, redact, ship, ingest.",
     "label": "Labels that come in tables: add, sync.",
     "monitor": "Windows of drift and performance: run, status, overview, show, schedule.",
-    "drift": "Data drift: compare, analyze.",
+    "drift": "Data drift: compare, analyze, between.",
     "alert": "Alerts: list, show, ack, silence, unsilence, silences, notices, test, rules.",
     "retrain": "The retraining loop: run, tick, trigger, status, history, explain, policy.",
     "export": "The project for containers, clusters, orchestrators, CI, dashboards, devices.",

@@ -48,6 +48,7 @@ def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], A
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        desk.close()
         projects.close()
 
     app = FastAPI(

@@ -11,6 +11,7 @@ from modelyard.operations import Operation
 from modelyard.operations.models import noticed_elsewhere
 
 from ..desk import Desk
+from ..later import Worked
 
 Params = Mapping[str, str]
 """What the address of a page, or a form, says by name."""
@@ -27,6 +28,11 @@ class Ask:
         """What the operation gives. Nobody looks at MLflow for a page: the control process does that by itself."""
         with noticed_elsewhere():
             return self.desk.carry_out(operation, given, self.principal)
+
+    def later(self, operation: Operation[Any], given: Any) -> Worked:
+        """The same of what may take long: not done yet, or its value. The page is shown anew when it is there."""
+        with noticed_elsewhere():
+            return self.desk.later(operation, given, self.principal)
 
 
 Load = Callable[[Ask, Params], dict[str, Any]]
