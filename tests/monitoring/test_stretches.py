@@ -44,7 +44,9 @@ def stretches(traffic: Traffic) -> Stretches:
     )
 
 
-def looked(traffic: Traffic, start: datetime, end: datetime, against: tuple[datetime, datetime] | None = None) -> Looked:
+def looked(
+    traffic: Traffic, start: datetime, end: datetime, against: tuple[datetime, datetime] | None = None
+) -> Looked:
     """A stretch that something was asked in."""
     found = stretches(traffic).look("d", start, end, against)
     assert found is not None

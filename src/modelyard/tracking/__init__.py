@@ -5,7 +5,17 @@ MLflow shows it as a projection.
 """
 
 from .active import JOINED, active_run, joined_run, undisturbed
-from .comparing import Comparison, RunView, compare_runs, comparison_page, comparison_picture, find_run, read_runs
+from .comparing import (
+    Comparison,
+    RunView,
+    TrackedCourses,
+    compare_runs,
+    comparison_page,
+    comparison_picture,
+    courses_of,
+    find_run,
+    read_runs,
+)
 from .errors import TrackedRunNotFound, TrackingUnavailable
 from .evaluation import (
     CurvePoints,
@@ -53,6 +63,7 @@ __all__ = [
     "Shown",
     "Slice",
     "Status",
+    "TrackedCourses",
     "TrackedRunNotFound",
     "Tracker",
     "TrackingUnavailable",
@@ -63,6 +74,7 @@ __all__ = [
     "comparison_page",
     "comparison_picture",
     "concealed",
+    "courses_of",
     "evaluate",
     "evaluation_page",
     "figures_of",

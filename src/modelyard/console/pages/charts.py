@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 Figure = dict[str, Any]
@@ -131,6 +132,27 @@ def metric_bars(rows: Points, metric: str) -> Figure | None:
     data = [{"type": "bar", "x": [each["label"] for each in known], "y": [each["metrics"][metric] for each in known],
              "marker": {"color": _FIRST}, "name": metric}]  # fmt: skip
     return _figure(data, metric, xaxis={"type": "category"})
+
+
+def deltas(histogram: Sequence[Sequence[float]] | None) -> Figure | None:
+    """How many pairs of answers are how far apart."""
+    if histogram is None:
+        return None
+    edges, counts = histogram
+    middles = [(low + high) / 2 for low, high in pairwise(edges)]
+    bars = {"type": "bar", "name": "pairs", "x": middles, "y": list(counts), "marker": {"color": _FIRST},
+            "width": [high - low for low, high in pairwise(edges)]}  # fmt: skip
+    return _figure([bars], "pairs", bargap=0.02) | {"x_title": "shadow minus live"}
+
+
+def courses(lines: Mapping[str, Sequence[Sequence[float]]], metric: str) -> Figure:
+    """How a metric went by step, a line for each of those who logged it."""
+    data = [
+        _line(name, [x for x, _ in course], [y for _, y in course], f"--series-{1 + place % 5}",
+              mode="lines+markers" if len(course) < 30 else "lines")
+        for place, (name, course) in enumerate(lines.items())
+    ]  # fmt: skip
+    return _figure(data, metric) | {"x_title": "step"}
 
 
 def _line(

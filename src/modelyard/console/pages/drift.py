@@ -50,7 +50,7 @@ def _stretch(ask: Ask, name: str, asked: Mapping[str, str]) -> dict[str, Any]:
             raise InvalidInput("From when on is not said.", remedy="Choose a beginning.")
         found = ask.later(stretches.drift_between, given)
     except (InvalidInput, NotFound, Unavailable) as error:
-        if error.code == "NO_DEPLOYMENT":
+        if isinstance(error, NotFound) and error.code != "NOTHING_LOGGED":
             raise
         return {"trouble": {"message": error.message, "remedy": error.remedy}}
     if not found.done:

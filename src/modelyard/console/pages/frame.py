@@ -58,6 +58,14 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Download:
+    """A file for people to keep: `load` gives where it lies, what it is called and its media type."""
+
+    path: str
+    load: Callable[[Ask, Params], tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
 class Action:
     """A form: the operation that it carries out, what is said when that is done, and the page to go back to."""
 

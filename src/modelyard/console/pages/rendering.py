@@ -28,11 +28,11 @@ NAV = (
 """The pages that every page leads to."""
 
 _TONES = {
-    "good": ("pass", "healthy", "done", "promoted", "resolved", "cached", "production", "approved", "live"),
-    "bad": ("fail", "failed", "critical", "rolled_back", "rejected", "dead", "stopped", "aborted", "broken"),
+    "good": ("pass", "healthy", "done", "promoted", "resolved", "cached", "fresh", "agrees", "within", "production", "approved", "live"),
+    "bad": ("fail", "failed", "critical", "rolled_back", "rejected", "dead", "stopped", "aborted", "broken", "differs", "beyond"),
     "warn": (
         "inconclusive", "warning", "pending", "unserved", "paused", "held", "interrupted", "waiting", "acknowledged",
-        "silenced", "shadow", "stale",
+        "silenced", "shadow", "stale", "never",
     ),
     "busy": (
         "running", "active", "rolling out", "canary", "rollout", "training", "registered", "started", "advanced",

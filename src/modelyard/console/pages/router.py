@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, StreamingResponse
 
 from modelyard.access import Principal
 from modelyard.core import InvalidInput, ModelyardError
@@ -19,9 +19,9 @@ from modelyard.core import InvalidInput, ModelyardError
 from ..api import status_of
 from ..desk import Desk
 from . import alerts, audit, drift, features, loop, models, overview, rollouts, runs, settings
-from .frame import Action, Ask, Document, Page, Params
+from .frame import Action, Ask, Document, Download, Page, Params
 from .rendering import shown_page
-from .security import HEADERS, Said, Seals, own_path
+from .security import HEADERS, KEPT_APART, Said, Seals, own_path
 from .static import static_file
 
 SAID = "modelyard_said"
@@ -51,6 +51,8 @@ class _Site:
                 self._get(f"/live{page.path}", self._live(page))
             for document in getattr(room, "DOCUMENTS", ()):
                 self._get(document.path, self._document(document))
+            for download in getattr(room, "DOWNLOADS", ()):
+                self._get(download.path, self._download(download))
             for action in getattr(room, "ACTIONS", ()):
                 self.router.add_api_route(action.path, self._action(action), methods=["POST"])
         self._get("/static/{digest}/{name}", _static)
@@ -89,6 +91,20 @@ class _Site:
             except ModelyardError as error:
                 return self._wrong(request, principal, error)
             return Response(content, media_type=document.media, headers=HEADERS)
+
+        return answer
+
+    def _download(self, download: Download) -> Callable[[Request], Any]:
+        """Whatever a step wrote may be in it: a browser keeps it, and opens none of it as a page of ours."""
+
+        def answer(request: Request) -> Response:
+            principal: Principal | None = None
+            try:
+                principal = self._principal(request)
+                path, name, media = download.load(Ask(self._desk, principal), _params(request))
+            except ModelyardError as error:
+                return self._wrong(request, principal, error)
+            return FileResponse(path, media_type=media, filename=name, headers={**HEADERS, **KEPT_APART})
 
         return answer
 

@@ -18,6 +18,9 @@ HEADERS = {
 }
 """On every page. Styles may stand in a page, as Plotly and pictures write theirs; scripts may not."""
 
+KEPT_APART = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
+"""On files that steps wrote: whatever is in them runs nowhere and reaches nothing."""
+
 Said = tuple[Literal["good", "bad"], str, str]
 """What became of a form: how it went, what is said of it, and what to do about it."""
 
