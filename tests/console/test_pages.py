@@ -16,7 +16,8 @@ from .site import Browser
 PAGES = (
     "/", "/deployments/shop", "/models", "/models/purchase", "/models/purchase/1", "/models/purchase/compare",
     "/rollouts", "/rollouts/shop", "/alerts", "/drift", "/drift/shop", "/loop", "/loop/purchase", "/runs",
-    "/runs/compare", "/features", "/audit", "/settings", "/sign-in",
+    "/runs/compare", "/features", "/audit", "/settings", "/sign-in", "/api/docs", "/features/skew/shop",
+    "/drift/shop?from=2026-01-05T12:00&to=2026-01-19T12:00", "/drift/shop?from=yesterday",
 )  # fmt: skip
 CSS = files("modelyard.console.pages").joinpath("static", "console.css").read_text()
 

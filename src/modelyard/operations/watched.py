@@ -96,7 +96,11 @@ def _told(
         "rollout": None if rollout is None or not active else {"version": rollout.version, "step": rollout.step + 1},
         "servers": servers,
         "requests": {of.name: value for of, value in project.alerts.values(name).items() if not of.labels},
-        "objective_ms": settings.latency_objective_ms,
+        "objectives_ms": {
+            "latency_p50": project.settings.alerts.latency_p50,
+            "latency_p95": project.settings.alerts.latency_p95,
+            "latency_p99": settings.latency_objective_ms,
+        },
         "monitored": monitor is not None,
         "metric": (monitor or MonitorSettings()).metric,
         "drift_threshold": _drift_threshold(project),

@@ -24,12 +24,19 @@ NAV = (
     ("loop", "/loop", "Loop"),
     ("audit", "/audit", "Audit"),
     ("settings", "/settings", "Settings"),
+    ("api", "/api/docs", "Control API"),
 )
 """The pages that every page leads to."""
 
 _TONES = {
-    "good": ("pass", "healthy", "done", "promoted", "resolved", "cached", "fresh", "agrees", "within", "production", "approved", "live"),
-    "bad": ("fail", "failed", "critical", "rolled_back", "rejected", "dead", "stopped", "aborted", "broken", "differs", "beyond"),
+    "good": (
+        "pass", "healthy", "done", "promoted", "resolved", "cached", "fresh", "agrees", "within",
+        "production", "approved", "live",
+    ),
+    "bad": (
+        "fail", "failed", "critical", "rolled_back", "rejected", "dead", "stopped", "aborted", "broken",
+        "differs", "beyond",
+    ),
     "warn": (
         "inconclusive", "warning", "pending", "unserved", "paused", "held", "interrupted", "waiting", "acknowledged",
         "silenced", "shadow", "stale", "never",
