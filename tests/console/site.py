@@ -36,7 +36,11 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    text: str
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
 
 
 @dataclass
@@ -88,7 +92,7 @@ class Browser:
                 if value.strip('"'):
                     self.cookies[name] = value
             told = {name.lower(): value for name, value in answer.headers.items()}
-            return Answer(answer.status, told, answer.read().decode())
+            return Answer(answer.status, told, answer.read())
         finally:
             connection.close()
 

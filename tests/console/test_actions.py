@@ -46,6 +46,33 @@ def test_a_rollout_is_taken_back(own: Console) -> None:
     assert [(arm.name, arm.weight) for arm in route.arms] == [("live", 1.0)]
 
 
+def test_a_rollout_is_started_from_the_form(own: Console) -> None:
+    """With the strategy, steps and waiting that the form says; while one is under way there is no form."""
+    assert "/rollouts/shop/start" not in own.browser.get("/rollouts/shop").text
+    own.project.rollouts.rollback("shop", own.project.principal, "to begin anew")
+    text = own.browser.send(
+        "/rollouts/shop", "/rollouts/shop/start", to="2", strategy="canary", steps="5,100", dwell="20m",
+        min_requests="70",
+    )  # fmt: skip
+    assert "Started" in text
+    rollout = own.project.rollouts.state("shop")
+    assert rollout is not None
+    assert (rollout.version, rollout.state, rollout.plan.strategy) == ("2", "active", "canary")
+    assert (rollout.plan.steps, rollout.plan.dwell_s, rollout.plan.min_requests) == ((5, 100), 1200.0, 70)
+
+
+def test_a_start_that_cannot_be_says_why(own: Console) -> None:
+    """The operation's own words: steps that go down, and what a strategy has no use for."""
+    own.project.rollouts.rollback("shop", own.project.principal, "to begin anew")
+    for form, said in (({"steps": "50,5"}, "Steps 50,5"), ({"strategy": "sideways"}, "There is no strategy")):
+        text = own.browser.send("/rollouts/shop", "/rollouts/shop/start", to="2", **form)
+        assert "Not done." in text
+        assert said in text
+    rollout = own.project.rollouts.state("shop")
+    assert rollout is not None
+    assert rollout.state != "active"
+
+
 def test_a_promotion_without_evidence_says_why_not_and_what_to_do(own: Console) -> None:
     """The operation's own error and remedy, on the page that the form was on."""
     text = own.browser.send("/rollouts/shop", "/rollouts/shop/promote")
