@@ -141,6 +141,20 @@ def answers(
     journal.close()
 
 
+def shadowed(project: Project, count: int) -> None:
+    """So many requests of this instant that the shadow answers too, each a little more sure."""
+    record, at = cast("Any", PredictionRecord), to_micros(project.clock.now())
+    route = project.rollouts.route("shop")
+    assert route is not None
+    journal = Journal(project.journal_folder, f"shadow-{at}", project.clock)
+    for number in range(count):
+        score = number / (2 * count)
+        for version, arm, more in (("1", "live", 0.0), ("2", "shadow", 0.01)):
+            told = (f"pair-{number}", at, "shop", route.generation, version, arm, arm, arm == "live", None)
+            journal.append([record(*told, (5, 3.0, "mail"), 0, (score + more * number,), 2000)])
+    journal.close()
+
+
 def live_a_while(project: Project, clock: ManualClock) -> None:
     """Version 1 is approved and live, a week of answers drifts and is judged, version 2 is a canary with evidence."""
     _, reviewer = person(project, "reviewer", "approver")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from importlib.resources import files
 from urllib.parse import urlencode
 
@@ -9,11 +10,12 @@ import pytest
 
 from modelyard.operations import Nothing, audits, carry_out, workspace
 from modelyard.pipelines import RUN_TAG, newest_runs
+from modelyard.rollout import Asked
 from modelyard.tracking.tracker import Point
 
 from .checking import Reader, colours, contrast, flaws
 from .conftest import Console
-from .site import Browser
+from .site import Browser, shadowed
 
 PAGES = (
     "/", "/deployments/shop", "/models", "/models/purchase", "/models/purchase/1", "/models/purchase/compare",
@@ -255,7 +257,7 @@ def test_any_time_is_compared_with_the_reference(console: Console) -> None:
     path = f"/drift/shop?from={window.start[:16]}&to={window.end[:16]}"
     text = awaited(console.browser, path, "judged window")
     assert "1 judged window added up" in text
-    assert f'value="{window.start[:16]}"' in text
+    assert f'value="{window.start[:16].replace("T", " ")}"' in text
     assert re.search(r"<th scope=\"row\">pages</th><td><span class=\"badge bad\">fail", text)
     figures = [json.loads(each) for each in Reader(text).scripts if each.strip()]
     assert len(figures) == 4
@@ -333,6 +335,19 @@ def test_skew_says_why_there_is_nothing_to_tell(console: Console) -> None:
     assert "inconclusive" in text or "pass" in text
     assert list(flaws(text)) == []
     assert console.browser.get("/features/skew/nosuch").status == 404
+
+
+def test_a_shadow_is_shown_beside_what_was_answered(own: Console) -> None:
+    """Once the log is read: how many pairs, which share differs, and which are furthest apart."""
+    own.project.rollouts.rollback("shop", own.project.principal, "to begin anew")
+    own.project.rollouts.start("shop", 2, own.project.principal, asked=Asked(strategy="shadow"))
+    own.clock.advance(timedelta(minutes=1))
+    shadowed(own.project, 40)
+    text = awaited(own.browser, "/rollouts/shop", "pairs of answers")
+    assert "40 pairs of answers, version 2 beside live version 1" in text
+    assert "Furthest apart" in text
+    assert [each for each in map(str, range(40)) if f"pair-{each}<" in text]
+    assert list(flaws(text)) == []
 
 
 def test_the_control_api_is_documented_route_by_route(console: Console) -> None:

@@ -120,7 +120,7 @@ def evidence(trail: Points, bounds: Mapping[str, float] | None) -> Figure | None
         _line(f"goes back at {bounds['rollback']:g}", ends, [bounds["rollback"]] * 2, _BAD, dash="dash"),
     ]
     seen = [-1.3, math.log10(30 * bounds["rollback"])]  # of powers of ten: what lies beyond has decided long since
-    axes = {"yaxis": {"type": "log", "dtick": 1, "tickformat": "~s", "range": seen}}
+    axes = {"yaxis": {"type": "log", "dtick": 1, "tickformat": "~g", "range": seen}}
     return _figure(data, "e-value", **axes) | {"x_title": "the candidate's answers"}
 
 

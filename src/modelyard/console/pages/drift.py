@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelyard.core import InvalidInput, NotFound, Unavailable
-from modelyard.operations import stretches, watched
+from modelyard.operations import deployments, stretches, watched
 
 from . import charts
 from .frame import Ask, Page, Params, number
@@ -42,6 +42,7 @@ def _window(ask: Ask, name: str, start: str | None) -> dict[str, Any]:
 
 def _stretch(ask: Ask, name: str, asked: Mapping[str, str]) -> dict[str, Any]:
     """What was found, that it is being worked out, or what is wrong with what was asked."""
+    ask(deployments.rollout_status, deployments.OneDeployment(name))  # NotFound for one that is not there
     given = stretches.Between(
         name, asked["from"], asked["to"] or None, asked["reference_from"] or None, asked["reference_to"] or None
     )
@@ -50,8 +51,6 @@ def _stretch(ask: Ask, name: str, asked: Mapping[str, str]) -> dict[str, Any]:
             raise InvalidInput("From when on is not said.", remedy="Choose a beginning.")
         found = ask.later(stretches.drift_between, given)
     except (InvalidInput, NotFound, Unavailable) as error:
-        if isinstance(error, NotFound) and error.code != "NOTHING_LOGGED":
-            raise
         return {"trouble": {"message": error.message, "remedy": error.remedy}}
     if not found.done:
         return {"working": True}
@@ -61,7 +60,7 @@ def _stretch(ask: Ask, name: str, asked: Mapping[str, str]) -> dict[str, Any]:
 
 def _page(name: str, asked: Mapping[str, str]) -> dict[str, Any]:
     """What stands on every such page: the ends as they were asked for, to the minute."""
-    ends = {end: text[:16].replace(" ", "T") for end, text in asked.items()}
+    ends = {end: text[:16].replace("T", " ") for end, text in asked.items()}
     return {
         "name": name, "window": None, "starts": [], "seen": None, "working": False, "trouble": None, "charts": {},
         "importance": {}, "quality": {}, "asked": ends | {"whole": _whole(ends)},
@@ -71,7 +70,7 @@ def _page(name: str, asked: Mapping[str, str]) -> dict[str, Any]:
 def _whole(ends: Mapping[str, str]) -> str:
     """The command that tells the same."""
     flags = {"from": "--from", "to": "--to", "reference_from": "--reference-from", "reference_to": "--reference-to"}
-    return " ".join(f"{flags[name]} {text}" for name, text in ends.items() if text)
+    return " ".join(f"{flags[name]} {text.replace(' ', 'T')}" for name, text in ends.items() if text)
 
 
 def _compared(seen: Mapping[str, Any], importance: Mapping[str, float], bins: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from modelyard.core import InvalidInput, NotFound, Unavailable
-from modelyard.operations import Nothing, definitions, features, workspace
+from modelyard.operations import Nothing, definitions, deployments, features, workspace
 
 from .frame import Ask, Page, Params
 
@@ -22,14 +22,13 @@ def _one(ask: Ask, params: Params) -> dict[str, Any]:
 def _skew(ask: Ask, params: Params) -> dict[str, Any]:
     """The report, which reads the log and the sources, so it comes later; or why there is none."""
     name = params["name"]
+    ask(deployments.rollout_status, deployments.OneDeployment(name))  # NotFound for one that is not there
     asked = {end: params.get(end, "").strip() for end in ("since", "until")}
     page = {"name": name, "asked": {**asked, "since": asked["since"] or "7d"}, "report": None, "why": None}
     given = features.Skew(name, asked["since"] or "7d", asked["until"] or None, examples=_EXAMPLES)
     try:
         found = ask.later(features.skew, given)
     except (InvalidInput, NotFound, Unavailable) as error:
-        if name not in _deployments(ask):
-            raise
         return page | {"why": {"message": error.message, "remedy": error.remedy}}
     return page | {"report": found.value, "remedies": features.SKEW_REMEDIES}
 
