@@ -151,7 +151,8 @@ def shadowed(project: Project, count: int) -> None:
         score = number / (2 * count)
         for version, arm, more in (("1", "live", 0.0), ("2", "shadow", 0.01)):
             told = (f"pair-{number}", at, "shop", route.generation, version, arm, arm, arm == "live", None)
-            journal.append([record(*told, (5, 3.0, "mail"), 0, (score + more * number,), 2000)])
+            found = score + more * number
+            journal.append([record(*told, (5, 3.0, "mail"), int(found > 0.4), (found,), 2000)])
     journal.close()
 
 

@@ -57,7 +57,7 @@ def test_a_rollout_is_started_from_the_form(own: Console) -> None:
     assert "Started" in text
     rollout = own.project.rollouts.state("shop")
     assert rollout is not None
-    assert (rollout.version, rollout.state, rollout.plan.strategy) == ("2", "active", "canary")
+    assert (rollout.version, rollout.state, rollout.plan.strategy) == (2, "active", "canary")
     assert (rollout.plan.steps, rollout.plan.dwell_s, rollout.plan.min_requests) == ((5, 100), 1200.0, 70)
 
 

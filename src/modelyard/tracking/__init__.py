@@ -16,6 +16,7 @@ from .comparing import (
     find_run,
     read_runs,
 )
+from .curves import measure_of
 from .errors import TrackedRunNotFound, TrackingUnavailable
 from .evaluation import (
     CurvePoints,
@@ -82,6 +83,7 @@ __all__ = [
     "gathered",
     "groups_part",
     "joined_run",
+    "measure_of",
     "read_runs",
     "undisturbed",
     "with_declared",

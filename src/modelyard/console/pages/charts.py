@@ -11,6 +11,11 @@ Points = Sequence[Mapping[str, Any]]
 _FIRST, _SECOND, _SOFT, _BAD, _BAND = "--series-1", "--series-2", "--soft", "--bad", "--band"
 
 
+def usual(metrics: Sequence[str]) -> str:
+    """The metric that is drawn where nobody has chosen one; empty without any."""
+    return next((each for each in ("auc", "accuracy", "f1", "mae") if each in metrics), metrics[0] if metrics else "")
+
+
 def performance(points: Points, metric: str) -> Figure | None:
     """A metric on labels with its interval, as estimated, and the baseline; None where nothing tells it."""
     ends = [each["end"] for each in points]
@@ -131,7 +136,7 @@ def metric_bars(rows: Points, metric: str) -> Figure | None:
         return None
     data = [{"type": "bar", "x": [each["label"] for each in known], "y": [each["metrics"][metric] for each in known],
              "marker": {"color": _FIRST}, "name": metric}]  # fmt: skip
-    return _figure(data, metric, xaxis={"type": "category"})
+    return _figure(data, metric, xaxis={"type": "category"}, bargap=0.6)
 
 
 def deltas(histogram: Sequence[Sequence[float]] | None) -> Figure | None:

@@ -39,7 +39,7 @@ _TONES = {
     ),
     "warn": (
         "inconclusive", "warning", "pending", "unserved", "paused", "held", "interrupted", "waiting", "acknowledged",
-        "silenced", "shadow", "stale", "never",
+        "silenced", "shadow", "stale", "never", "fires", "holds",
     ),
     "busy": (
         "running", "active", "rolling out", "canary", "rollout", "training", "registered", "started", "advanced",
@@ -114,6 +114,19 @@ def _size(value: float | None) -> str:
     return f"{value:.1f} GiB"
 
 
+def _setting(value: Any) -> str:
+    """A setting as the project file would have it."""
+    if value is None:
+        return _NONE
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(map(_setting, value)) or "none"
+    return str(value)
+
+
 def _data(value: Any) -> Markup:
     """A value as JSON that may stand in a page."""
     text = msgspec.json.encode(value, enc_hook=str).decode()
@@ -129,5 +142,6 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "tone": _tone,
     "seconds": _seconds,
     "size": _size,
+    "setting": _setting,
     "data": _data,
 }

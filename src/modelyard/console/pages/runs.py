@@ -5,6 +5,7 @@ from typing import Any
 
 from modelyard.core import Unavailable
 from modelyard.operations import artifacts, runs
+from modelyard.tracking import measure_of
 
 from . import charts
 from .frame import Ask, Document, Download, Page, Params, number
@@ -29,27 +30,27 @@ def _one(ask: Ask, params: Params) -> dict[str, Any]:
         "seconds": sum(step["seconds"] for step in steps),
         "artifacts": ask(artifacts.list_artifacts, runs.OneRun(run["id"])),
         "metrics": _metrics(run),
-        **_by_step(ask, [run["id"]], [""]),
+        **_by_step(ask, [run], named=False),
     }
 
 
-def _by_step(ask: Ask, names: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
+def _by_step(ask: Ask, found: Sequence[Mapping[str, Any]], *, named: bool) -> dict[str, Any]:
     """Charts of the metrics that have several steps in MLflow, which may be elsewhere and slow: they come later."""
     told = []
     try:
-        for name in names:
-            told.append(ask.later(artifacts.run_metrics, runs.OneRun(name)))  # noqa: PERF401 - what is there is kept
+        for run in found:
+            told.append((run, ask.later(artifacts.run_metrics, runs.OneRun(run["id"]))))  # noqa: PERF401 - each may fail
     except Unavailable as error:
         return {"charts": {}, "awaited": False, "untold": error.message}
     lines: dict[str, dict[str, Any]] = {}
-    for label, each in zip(labels, told, strict=True):
-        for step, found in (each.value["courses"] if each.done else {}).items():
-            for metric, course in found.items():
-                lines.setdefault(metric, {})[" ".join(filter(None, (label, step)))] = course
-    drawn = list(lines.items())[:_CHARTS]
+    for run, each in told:
+        for step, courses in (each.value["courses"] if each.done else {}).items():
+            for metric, course in courses.items():
+                words = (run["id"] if named else "", "" if step == run["pipeline"] else step, metric)
+                lines.setdefault(measure_of(metric), {})[" ".join(filter(None, words))] = course
     return {
-        "charts": {metric: charts.courses(found, metric) for metric, found in drawn},
-        "awaited": not all(each.done for each in told),
+        "charts": {measure: charts.courses(each, measure) for measure, each in list(lines.items())[:_CHARTS]},
+        "awaited": not all(each.done for _, each in told),
         "untold": "",
     }
 
@@ -74,7 +75,7 @@ def _compared(ask: Ask, params: Params) -> dict[str, Any]:
     names = list(dict.fromkeys(name for run in found for name in run["params"]))
     values = [_metrics(run) for run in found]
     metrics = list(dict.fromkeys(name for each in values for name in each))
-    metric = params.get("metric", "") if params.get("metric") in metrics else _first(metrics)
+    metric = params.get("metric", "") if params.get("metric") in metrics else charts.usual(metrics)
     rows = [{"label": run["id"], "metrics": each} for run, each in zip(found, values, strict=True)]
     several = len(found) > 1
     return {
@@ -85,16 +86,12 @@ def _compared(ask: Ask, params: Params) -> dict[str, Any]:
         "metric": metric,
         "values": values,
         "chart": charts.metric_bars(rows, metric) if metric else None,
-        **_by_step(ask, chosen if several else [], chosen if several else []),
+        **_by_step(ask, found if several else [], named=True),
     }
 
 
 def _differs(found: Sequence[Mapping[str, Any]], name: str) -> bool:
     return len({str(run["params"].get(name)) for run in found}) > 1
-
-
-def _first(metrics: Sequence[str]) -> str:
-    return next((each for each in ("auc", "accuracy", "f1", "mae") if each in metrics), metrics[0] if metrics else "")
 
 
 def _apart(values: Sequence[Mapping[str, float]], name: str) -> float:
