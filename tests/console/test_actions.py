@@ -116,7 +116,7 @@ def test_an_alert_is_acknowledged_silenced_and_heard_again(own: Console) -> None
     text = own.browser.send("/alerts", f"/alerts/{alert.fingerprint}/ack", until="1h", note="looking")
     assert "is acknowledged until" in text
     text = own.browser.send("/alerts", "/silences", name=alert.alert.name, until="2h", reason="the week is odd")
-    assert "holds 1 alerts back now" in text
+    assert "holds 1 alert back now" in text
     (silence,) = own.project.responses.silences()
     text = own.browser.send("/alerts", f"/silences/{silence.id}/end")
     assert own.project.responses.silences() == []

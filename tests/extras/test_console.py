@@ -200,6 +200,7 @@ def test_a_run_is_followed_compared_and_its_artifacts_kept(story: Story) -> None
         page.get_by_role("link", name="evaluate.json").click()
     assert coming.value.suggested_filename == "evaluate.json"
     assert set(json.loads(Path(coming.value.path()).read_text())) >= {"auc", "accuracy"}
+    page.evaluate("scrollTo(0, 0)")
     picture(page, "console-run")
 
 
