@@ -207,7 +207,7 @@ def test_a_run_is_followed_compared_and_its_artifacts_kept(story: Story) -> None
 def test_every_page_is_for_everybody_by_day_and_by_night(story: Story) -> None:
     """Each text stands out from what it stands on, each control has a name, nothing is wider than the window."""
     (run, *_), _ = newest_runs(story.project.records)
-    pages = (*PAGES, f"/runs/{run.id}", f"/runs/{run.id}/log/train")
+    pages = (*PAGES, f"/runs/{run.id}")
     phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"}
     for options in ({"color_scheme": "light"}, {"color_scheme": "dark"}, phone):
         page = story.page(**options)
