@@ -90,6 +90,36 @@ def test_what_is_old_is_told_and_worked_out_anew() -> None:
     later.close()
 
 
+def test_what_took_long_is_good_for_longer() -> None:
+    """A page that stays open asks again and again: the thread has twenty times as long for others."""
+    now, times = [0.0], [0]
+    later = Later(patience=20, good=60, monotonic=lambda: now[0])
+
+    def slow() -> int:
+        now[0] += 10.0
+        times[0] += 1
+        return times[0]
+
+    later.ask("one", slow)
+    for at in (71.0, 210.0):
+        now[0] = at
+        assert later.ask("one", slow).value == 1
+    now[0] = 210.1
+    later.ask("one", slow)
+    assert settled(later, "one").value == 2
+    later.close()
+
+
+def test_who_does_not_wait_is_told_what_is_there() -> None:
+    """Nothing yet, however patient; then the value."""
+    later, work = Later(patience=1000), Gate()
+    assert later.ask("one", work, wait=False) == NOT_YET
+    work.open.set()
+    assert later.ask("one", work) == DONE
+    assert later.ask("one", work, wait=False) == DONE
+    later.close()
+
+
 def test_no_more_than_so_much_waits() -> None:
     """Beyond that it says so at once; what is known already is told all the same."""
     now = [0.0]

@@ -34,10 +34,10 @@ class Desk:
         with self._projects.opened(principal) as project:
             return carry_out(operation, project, given, principal=principal)
 
-    def later(self, operation: Operation[Any], given: Any, principal: Principal) -> Worked:
+    def later(self, operation: Operation[Any], given: Any, principal: Principal, *, wait: bool = True) -> Worked:
         """The same for what takes longer than a page may: worked out beside, and told as soon as it is there."""
         key = operation.name, given, principal
-        return self._later.ask(key, lambda: self.carry_out(operation, given, principal))
+        return self._later.ask(key, lambda: self.carry_out(operation, given, principal), wait=wait)
 
     def close(self) -> None:
         """Nothing more is worked out."""

@@ -13,7 +13,7 @@ from modelyard.core import ModelyardError, log_event
 
 from .errors import InternalError, TooMuchAsked
 
-_MOST_WAITING, _MOST_KEPT = 8, 64
+_MOST_WAITING, _MOST_KEPT, _REST = 8, 64, 20.0
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,15 @@ class _Entry:
     waiting: bool = False
     value: Any = None
     error: ModelyardError | None = None
-    at: float = 0.0
+    good_until: float = 0.0
 
 
 class Later:
     """Works things out one after another in a thread of its own, and keeps what came out. Safe for several threads.
 
-    Who asks waits no longer than `patience` seconds. What is older than `good` seconds is still told, and worked out
-    anew meanwhile. At most 8 pieces wait; what came out of 64 is kept.
+    Who asks waits no longer than `patience` seconds. What is older than `good` seconds, and than twenty times what it
+    took, is still told, and worked out anew meanwhile: a page that stays open takes a twentieth of the thread. At most
+    8 pieces wait; what came out of 64 is kept.
     """
 
     def __init__(
@@ -51,14 +52,14 @@ class Later:
         self._queue: queue.SimpleQueue[tuple[_Entry, Callable[[], Any]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def ask(self, key: Hashable, work: Callable[[], Any]) -> Worked:
+    def ask(self, key: Hashable, work: Callable[[], Any], *, wait: bool = True) -> Worked:
         """What `work` gives, asked for under a key that says all that it depends on; its error is raised.
 
-        TooMuchAsked when too much waits already.
+        Without `wait` only what is there is told. TooMuchAsked when too much waits already.
         """
         with self._lock:
             entry = self._entries.pop(key, None) or _Entry()
-            due = not entry.waiting and (not entry.ready.is_set() or self._monotonic() - entry.at > self._good)
+            due = not entry.waiting and (not entry.ready.is_set() or self._monotonic() > entry.good_until)
             if due and self._queue.qsize() < _MOST_WAITING:
                 self._put(entry, work)
             elif due and not entry.ready.is_set():
@@ -67,7 +68,7 @@ class Later:
                 )
             self._entries[key] = entry
             self._forget()
-        entry.ready.wait(self._patience)
+        entry.ready.wait(self._patience if wait else 0)
         with self._lock:
             if not entry.ready.is_set():
                 return Worked(done=False)
@@ -93,6 +94,7 @@ class Later:
     def _run(self) -> None:
         while (piece := self._queue.get()) is not None:
             (entry, work), value, error = piece, None, None
+            began = self._monotonic()
             try:
                 value = work()
             except ModelyardError as refused:
@@ -100,8 +102,10 @@ class Later:
             except Exception as broken:  # the thread must live: whoever asked is told
                 log_event("console", "working out failed", level=ERROR, error=repr(broken))
                 error = InternalError("The console failed.", remedy="See console.log in the workspace's folder run.")
+            now = self._monotonic()
             with self._lock:
-                entry.value, entry.error, entry.waiting, entry.at = value, error, False, self._monotonic()
+                entry.value, entry.error, entry.waiting = value, error, False
+                entry.good_until = now + max(self._good, _REST * (now - began))
                 entry.ready.set()
 
     def _forget(self) -> None:

@@ -29,10 +29,13 @@ class Ask:
         with noticed_elsewhere():
             return self.desk.carry_out(operation, given, self.principal)
 
-    def later(self, operation: Operation[Any], given: Any) -> Worked:
-        """The same of what may take long: not done yet, or its value. The page is shown anew when it is there."""
+    def later(self, operation: Operation[Any], given: Any, *, wait: bool = True) -> Worked:
+        """The same of what may take long: not done yet, or its value. The page is shown anew when it is there.
+
+        Who has waited for one already asks for others without.
+        """
         with noticed_elsewhere():
-            return self.desk.later(operation, given, self.principal)
+            return self.desk.later(operation, given, self.principal, wait=wait)
 
 
 Load = Callable[[Ask, Params], dict[str, Any]]

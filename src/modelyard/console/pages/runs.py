@@ -7,6 +7,7 @@ from modelyard.core import Unavailable
 from modelyard.operations import artifacts, runs
 from modelyard.tracking import measure_of
 
+from ..later import Worked
 from . import charts
 from .frame import Ask, Document, Download, Page, Params, number
 
@@ -36,10 +37,11 @@ def _one(ask: Ask, params: Params) -> dict[str, Any]:
 
 def _by_step(ask: Ask, found: Sequence[Mapping[str, Any]], *, named: bool) -> dict[str, Any]:
     """Charts of the metrics that have several steps in MLflow, which may be elsewhere and slow: they come later."""
-    told = []
+    told: list[tuple[Mapping[str, Any], Worked]] = []
     try:
         for run in found:
-            told.append((run, ask.later(artifacts.run_metrics, runs.OneRun(run["id"]))))  # noqa: PERF401 - each may fail
+            here = all(each.done for _, each in told)
+            told.append((run, ask.later(artifacts.run_metrics, runs.OneRun(run["id"]), wait=here)))
     except Unavailable as error:
         return {"charts": {}, "awaited": False, "untold": error.message}
     lines: dict[str, dict[str, Any]] = {}
