@@ -1,4 +1,4 @@
-"""`modelyard monitor schedule` and `modelyard drift analyze`: what they write and say, right and wrong."""
+"""`modelyard monitor schedule`, `modelyard drift analyze` and `between`: what they write and say, right and wrong."""
 
 import json
 import sys
@@ -110,6 +110,27 @@ def test_wrong_input_of_analyze_is_said(modelyard: Command, flags: tuple[str, ..
     assert len(found[2]) < 700
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("shpo", "--from", "7d"), 5, "Did you mean 'shop'?"),
+        (("shop", "--from", "soon"), 2, "--from is 'soon', which is no time"),
+        (("shop", "--from", "7d", "--to", "soon"), 2, "--to is 'soon'"),
+        (("shop", "--from", "2026-01-12", "--to", "2026-01-05"), 2, "is not before --to 2026-01-05 00:00"),
+        (("shop", "--from", "7d", "--reference-to", "8d"), 2, "no beginning"),
+        (("shop", "--from", "7d", "--reference-from", "3d"), 2, "--reference-from"),
+        (("shop", "--from", "99999d"), 2, "longer than ten years"),
+        (("shop",), 2, "--from"),
+        (("shop", "--from", "7d"), 5, "Nothing was asked of 'shop'"),
+    ],
+)  # fmt: skip
+def test_a_stretch_that_cannot_be_is_said(modelyard: Command, words: tuple[str, ...], code: int, told: str) -> None:
+    """What is wrong with which end, and what to do."""
+    found = modelyard("drift", "between", *words)
+    assert (found[0], found[1]) == (code, "")
+    assert told in found[2]
+
+
 def value_of(profile: ColumnProfile, code: int, factor: float) -> Scalar:
     """A value of the bin or level with a code; numbers times `factor`."""
     if code == MISSING_CODE:
@@ -166,3 +187,13 @@ def test_the_live_log_is_analyzed(modelyard: Command, shop: Path, factor: float,
     assert [each["verdict"] for each in told["concept"]] == ["inconclusive"]
     shown = modelyard("drift", "analyze", "--model", "purchase", "--window", "1d")
     assert (shown[0], "verdict" in shown[1]) == (code, True)
+    between = modelyard("drift", "between", "shop", "--from", "1d", "--json")
+    assert between[0] == code
+    same = json.loads(between[1])
+    assert (same["verdict"], same["requests"], same["told_by"]) == (verdict, 800, "log")
+    assert same["drift_score"] == pytest.approx(told["drift_score"])
+    assert {each["name"]: each["effect"] for each in same["features"]} == {
+        name: pytest.approx(each["effect"]) for name, each in told["columns"].items()
+    }
+    halves = modelyard("drift", "between", "shop", "--from", "6h", "--reference-from", "12h")
+    assert (halves[0], "no drift" in halves[1], "read" in halves[1]) == (0, True, True)

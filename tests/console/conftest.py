@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.console.pages import ProjectDesk
+from modelyard.console import application
 from modelyard.core import ManualClock
 from modelyard.wiring import Project
 
 from ..conftest import NOON
-from .site import RULES, Browser, live_a_while, opened, serving
+from .serving import serving
+from .site import RULES, Browser, live_a_while, opened
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def lived(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Lived:
 def console_of(folder: Path, clock: ManualClock) -> Iterator[Console]:
     """The console of a project."""
     project = opened(folder, clock)
-    with serving(ProjectDesk(project)) as port:
+    with serving(application(project)) as port:
         yield Console(project, clock, Browser(port))
     project.close()
 

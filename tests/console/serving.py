@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import uvicorn
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from modelyard.console import Desk, application
 from modelyard.core import Clock, ManualClock
@@ -91,16 +91,27 @@ def console_of(
     """The console of the project in a folder, for as long as the block lasts."""
     project = Project(folder, clock=clock, environment={})
     app = application(project, *routers, pages=pages)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", proxy_headers=False)
+    try:
+        with serving(app) as port:
+            yield Console(port, folder, project.clock, app.state.identity.cookie)
+    finally:
+        project.close()
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[int]:
+    """An application on a free port, for as long as the block lasts."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="error", proxy_headers=False, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     listening = config.bind_socket()
     listening.listen(64)  # who asks before the server is ready waits
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     try:
-        yield Console(listening.getsockname()[1], folder, project.clock, app.state.identity.cookie)
+        yield listening.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join(20)
         listening.close()
-        project.close()

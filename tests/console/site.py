@@ -1,9 +1,7 @@
-"""The console's pages over a real project, on a real port; and a project that has lived a little."""
+"""A browser without a screen; and a project that has lived a little."""
 
 import http.client
 import re
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,11 +11,9 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 import numpy as np
-import uvicorn
-from fastapi import FastAPI
 
-from modelyard.access import Principal
-from modelyard.console.pages import Desk, ProjectDesk, pages
+from modelyard.access import Principal, load_pepper
+from modelyard.console import Sessions
 from modelyard.core import Judgement, ManualClock, SeededIds, Verdict, to_micros
 from modelyard.journal import Journal, PredictionRecord, TruthRecord
 from modelyard.operations import carry_out, keys
@@ -40,7 +36,11 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    text: str
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
 
 
 @dataclass
@@ -92,25 +92,9 @@ class Browser:
                 if value.strip('"'):
                     self.cookies[name] = value
             told = {name.lower(): value for name, value in answer.headers.items()}
-            return Answer(answer.status, told, answer.read().decode())
+            return Answer(answer.status, told, answer.read())
         finally:
             connection.close()
-
-
-@contextmanager
-def serving(desk: Desk) -> Iterator[int]:
-    """The pages alone, on a free port."""
-    app = FastAPI(openapi_url=None)
-    app.include_router(pages(desk))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(30)
 
 
 def opened(folder: Path, clock: ManualClock | None = None) -> Project:
@@ -121,7 +105,8 @@ def opened(folder: Path, clock: ManualClock | None = None) -> Project:
 def person(project: Project, name: str, role: str) -> tuple[str, Principal]:
     """An API key for somebody, and who it makes them."""
     made = carry_out(keys.create_key, project, keys.CreateKey(name, role))
-    return made["key"], ProjectDesk(project).authenticate(made["key"])
+    sessions = Sessions(project.records, project.clock, load_pepper(project.run_folder / "pepper"))
+    return made["key"], sessions.holder(made["key"])
 
 
 def second_version(project: Project) -> int:
@@ -153,6 +138,21 @@ def answers(
             journal.append([record(*told, "1", "live", "live", True, *rest, None, at)])
         label = int(random.random() < score)
         journal.append([TruthRecord(identity, "shop", label, at, at, at)])
+    journal.close()
+
+
+def shadowed(project: Project, count: int) -> None:
+    """So many requests of this instant that the shadow answers too, each a little more sure."""
+    record, at = cast("Any", PredictionRecord), to_micros(project.clock.now())
+    route = project.rollouts.route("shop")
+    assert route is not None
+    journal = Journal(project.journal_folder, f"shadow-{at}", project.clock)
+    for number in range(count):
+        score = number / (2 * count)
+        for version, arm, more in (("1", "live", 0.0), ("2", "shadow", 0.01)):
+            told = (f"pair-{number}", at, "shop", route.generation, version, arm, arm, arm == "live", None)
+            found = score + more * number
+            journal.append([record(*told, (5, 3.0, "mail"), int(found > 0.4), (found,), 2000)])
     journal.close()
 
 

@@ -1,12 +1,17 @@
 """What people do in the console: each form is an operation, for who sends it, and nobody else can send it."""
 
 import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from modelyard.access import Role
+from modelyard.core import ManualClock
 
-from .conftest import Console
+from ..conftest import NOON
+from .conftest import Console, console_of
 from .site import person
 
 PAUSE = "/rollouts/shop/pause"
@@ -39,6 +44,33 @@ def test_a_rollout_is_taken_back(own: Console) -> None:
     route = own.project.rollouts.route("shop")
     assert route is not None
     assert [(arm.name, arm.weight) for arm in route.arms] == [("live", 1.0)]
+
+
+def test_a_rollout_is_started_from_the_form(own: Console) -> None:
+    """With the strategy, steps and waiting that the form says; while one is under way there is no form."""
+    assert "/rollouts/shop/start" not in own.browser.get("/rollouts/shop").text
+    own.project.rollouts.rollback("shop", own.project.principal, "to begin anew")
+    text = own.browser.send(
+        "/rollouts/shop", "/rollouts/shop/start", to="2", strategy="canary", steps="5,100", dwell="20m",
+        min_requests="70",
+    )  # fmt: skip
+    assert "Started" in text
+    rollout = own.project.rollouts.state("shop")
+    assert rollout is not None
+    assert (rollout.version, rollout.state, rollout.plan.strategy) == (2, "active", "canary")
+    assert (rollout.plan.steps, rollout.plan.dwell_s, rollout.plan.min_requests) == ((5, 100), 1200.0, 70)
+
+
+def test_a_start_that_cannot_be_says_why(own: Console) -> None:
+    """The operation's own words: steps that go down, and what a strategy has no use for."""
+    own.project.rollouts.rollback("shop", own.project.principal, "to begin anew")
+    for form, said in (({"steps": "50,5"}, "Steps 50,5"), ({"strategy": "sideways"}, "There is no strategy")):
+        text = own.browser.send("/rollouts/shop", "/rollouts/shop/start", to="2", **form)
+        assert "Not done." in text
+        assert said in text
+    rollout = own.project.rollouts.state("shop")
+    assert rollout is not None
+    assert rollout.state != "active"
 
 
 def test_a_promotion_without_evidence_says_why_not_and_what_to_do(own: Console) -> None:
@@ -84,7 +116,7 @@ def test_an_alert_is_acknowledged_silenced_and_heard_again(own: Console) -> None
     text = own.browser.send("/alerts", f"/alerts/{alert.fingerprint}/ack", until="1h", note="looking")
     assert "is acknowledged until" in text
     text = own.browser.send("/alerts", "/silences", name=alert.alert.name, until="2h", reason="the week is odd")
-    assert "holds 1 alerts back now" in text
+    assert "holds 1 alert back now" in text
     (silence,) = own.project.responses.silences()
     text = own.browser.send("/alerts", f"/silences/{silence.id}/end")
     assert own.project.responses.silences() == []
@@ -125,21 +157,27 @@ def test_a_message_that_somebody_else_wrote_is_not_shown(console: Console) -> No
     assert "Done." not in text
 
 
-def test_a_project_that_asks_for_keys_shows_a_form_to_sign_in(own: Console) -> None:
+@pytest.fixture
+def strict(trained: Path, tmp_path: Path) -> Iterator[Console]:
+    """The console of a project that asks everybody for a key."""
+    folder = Path(shutil.copytree(trained, tmp_path / "shop"))
+    with (folder / "modelyard.yaml").open("a") as file:
+        file.write("\ncontrol: {authentication: true}\n")
+    yield from console_of(folder, ManualClock(NOON))
+
+
+def test_a_project_that_asks_for_keys_shows_a_form_to_sign_in(strict: Console) -> None:
     """Without one nothing is told; a wrong one says so; a right one opens everything, and signing out closes it."""
-    key, principal = person(own.project, "reader", "viewer")
-    security = own.project.settings.security.model_copy(update={"authentication": True})
-    settings = own.project.settings.model_copy(update={"security": security})
-    object.__setattr__(own.project.file, "settings", settings)
-    answer = own.browser.get("/models")
+    key, principal = person(strict.project, "reader", "viewer")
+    answer = strict.browser.get("/models")
     assert answer.status == 401
     assert "API key" in answer.text
     assert "purchase" not in answer.text
-    assert own.browser.post("/sign-in", {"key": "my_x_y"}).status == 401
-    assert own.browser.get("/live/models").status == 401
-    assert own.browser.post("/sign-in", {"key": key}).status == 303
+    assert strict.browser.post("/sign-in", {"key": "my_x_y"}).status == 401
+    assert strict.browser.get("/live/models").status == 401
+    assert strict.browser.post("/sign-in", {"key": key}).status == 303
     assert principal.roles == (Role.VIEWER,)
-    assert "purchase" in own.browser.get("/models").text
-    assert own.browser.get("/models", Authorization=f"Bearer {key}").status == 200
-    own.browser.post("/sign-out", {})
-    assert own.browser.get("/models").status == 401
+    assert "purchase" in strict.browser.get("/models").text
+    assert strict.browser.get("/models", Authorization=f"Bearer {key}").status == 200
+    strict.browser.post("/sign-out", {})
+    assert strict.browser.get("/models").status == 401

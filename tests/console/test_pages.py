@@ -2,21 +2,26 @@
 
 import json
 import re
+from datetime import timedelta
 from importlib.resources import files
+from urllib.parse import urlencode
 
 import pytest
 
 from modelyard.operations import Nothing, audits, carry_out, workspace
-from modelyard.pipelines import newest_runs
+from modelyard.pipelines import RUN_TAG, newest_runs
+from modelyard.rollout import Asked
+from modelyard.tracking.tracker import Point
 
 from .checking import Reader, colours, contrast, flaws
 from .conftest import Console
-from .site import Browser
+from .site import Browser, shadowed
 
 PAGES = (
     "/", "/deployments/shop", "/models", "/models/purchase", "/models/purchase/1", "/models/purchase/compare",
     "/rollouts", "/rollouts/shop", "/alerts", "/drift", "/drift/shop", "/loop", "/loop/purchase", "/runs",
-    "/runs/compare", "/features", "/audit", "/settings", "/sign-in",
+    "/runs/compare", "/features", "/audit", "/settings", "/sign-in", "/api/docs", "/features/skew/shop",
+    "/drift/shop?from=2026-01-05T12:00&to=2026-01-19T12:00", "/drift/shop?from=yesterday",
 )  # fmt: skip
 CSS = files("modelyard.console.pages").joinpath("static", "console.css").read_text()
 
@@ -231,5 +236,126 @@ def test_a_page_asks_for_nothing_of_a_name_from_elsewhere(console: Console) -> N
     """A name that somebody else points here reads nothing: the Host must be this machine's."""
     answer = console.browser.get("/", Host="evil.example:80")
     assert answer.status == 403
-    assert "does not answer as" in answer.text
+    assert "is not known as" in answer.text
     assert Browser(console.browser.port).get("/", Host=f"localhost:{console.browser.port}").status == 200
+
+
+def awaited(browser: Browser, path: str, sign: str) -> str:
+    """A page once what is worked out beside it is there: each event says that it has changed."""
+    with browser.following(f"/live{path}") as marks:
+        for _ in marks:
+            text = browser.get(path).text
+            if sign in text:
+                return text
+    raise AssertionError(f"{path} never showed {sign}")
+
+
+def test_any_time_is_compared_with_the_reference(console: Console) -> None:
+    """A window's own time says what the window says; its address is the bookmark, and the form holds what was asked."""
+    window = console.project.monitors.latest("shop")
+    assert window is not None
+    path = f"/drift/shop?from={window.start[:16]}&to={window.end[:16]}"
+    text = awaited(console.browser, path, "judged window")
+    assert "1 judged window added up" in text
+    assert f'value="{window.start[:16].replace("T", " ")}"' in text
+    assert re.search(r"<th scope=\"row\">pages</th><td><span class=\"badge bad\">fail", text)
+    figures = [json.loads(each) for each in Reader(text).scripts if each.strip()]
+    assert len(figures) == 4
+    assert list(flaws(text)) == []
+
+
+def test_any_time_is_compared_with_another_from_the_log(console: Console) -> None:
+    """Half a week beside the other half: nothing was judged of either, so the log is read."""
+    window = console.project.monitors.latest("shop")
+    assert window is not None
+    path = "/drift/shop?from=2026-01-05T00:00&to=2026-01-07T00:00&reference_from=2026-01-05T00:00"
+    text = awaited(console.browser, f"{path}&reference_to=2026-01-08T00:00", "read from the log")
+    assert "300 answers" in text
+    assert re.search(r"<th scope=\"row\">pages</th><td><span class=\"badge good\">pass", text)
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ("from=yesterday", "--from is &#39;yesterday&#39;, which is no time"),
+        ("to=2026-01-12", "From when on is not said"),
+        ("from=2026-01-12&to=2026-01-05", "is not before --to 2026-01-05"),
+        ("from=2026-01-05&to=2026-01-12&reference_to=2026-01-01", "An end of the reference is given"),
+        ("from=1990-01-05&to=2026-01-12", "longer than ten years"),
+        ("from=2025-01-05&to=2025-01-12", "Nothing was asked of &#39;shop&#39;"),
+    ],
+)
+def test_a_time_that_cannot_be_is_refused_beside_the_form(console: Console, ends: str, said: str) -> None:
+    """With what to do about it; the form is still there to be corrected."""
+    text = awaited(console.browser, f"/drift/shop?{ends}", said)
+    assert 'id="reference_from"' in text
+    assert list(flaws(text)) == []
+
+
+def test_a_run_has_its_artifacts_for_download(console: Console) -> None:
+    """Each with its type and a name of its own; whatever is in them, a browser keeps it and runs none of it."""
+    (run, *_), _ = newest_runs(console.project.records)
+    text = console.browser.get(f"/runs/{run.id}").text
+    links = re.findall(r'<a href="(/runs/[^"]+/artifact\?name=[^"]+)" download="([^"]+)"', text)
+    assert links
+    kinds = set()
+    for link, name in links:
+        answer = console.browser.get(link)
+        assert answer.status == 200
+        told = answer.headers
+        assert told["content-disposition"].startswith("attachment; filename")
+        assert name.split(".")[-1] in told["content-disposition"]
+        assert "sandbox" in told["content-security-policy"]
+        assert told["x-content-type-options"] == "nosniff"
+        assert int(told["content-length"]) == len(answer.body)
+        kinds.add(told["content-type"])
+    assert "application/json" in kinds
+    for name in ("nosuch", "../modelyard.yaml", "train/../../x", "/etc/passwd", ""):
+        answer = console.browser.get(f"/runs/{run.id}/artifact?{urlencode({'name': name})}")
+        assert answer.status == 404
+    assert console.browser.get("/runs/nosuch/artifact?name=train").status == 404
+
+
+def test_a_run_shows_metrics_by_step_from_mlflow(own: Console) -> None:
+    """What was logged with steps becomes a chart, a line for each that logged it."""
+    (run, *_), _ = newest_runs(own.project.records)
+    tracked = own.project.tracker.tagged(run.pipeline, RUN_TAG, run.id)
+    assert tracked is not None
+    tracked.log_points([Point("loss", 1 / (1 + step), 1_700_000_000_000 + step, step) for step in range(5)])
+    text = awaited(own.browser, f"/runs/{run.id}", "loss by step")
+    figures = [json.loads(each) for each in Reader(text).scripts if each.strip()]
+    (chart,) = [each for each in figures if each["y_title"] == "loss"]
+    assert chart["data"][0]["x"] == [0, 1, 2, 3, 4]
+    assert chart["data"][0]["y"] == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]
+
+
+def test_skew_says_why_there_is_nothing_to_tell(console: Console) -> None:
+    """A deployment without features of a view has no skew; one that is not there is not found."""
+    text = awaited(console.browser, "/features/skew/shop", 'class="badge')
+    assert "inconclusive" in text or "pass" in text
+    assert list(flaws(text)) == []
+    assert console.browser.get("/features/skew/nosuch").status == 404
+
+
+def test_a_shadow_is_shown_beside_what_was_answered(own: Console) -> None:
+    """Once the log is read: how many pairs, which share differs, and which are furthest apart."""
+    own.project.rollouts.rollback("shop", own.project.principal, "to begin anew")
+    own.project.rollouts.start("shop", 2, own.project.principal, asked=Asked(strategy="shadow"))
+    own.clock.advance(timedelta(minutes=1))
+    shadowed(own.project, 40)
+    text = awaited(own.browser, "/rollouts/shop", "pairs of answers")
+    assert "40 pairs of answers, version 2 beside live version 1" in text
+    assert "Furthest apart" in text
+    assert [each for each in map(str, range(40)) if f"pair-{each}<" in text]
+    assert list(flaws(text)) == []
+
+
+def test_the_control_api_is_documented_route_by_route(console: Console) -> None:
+    """Every path of the OpenAPI document of an operation, with its fields; nothing comes from elsewhere."""
+    text = console.browser.get("/api/docs").text
+    document = json.loads(console.browser.get("/api/v1/openapi.json").text)
+    routes = [each for each in document["paths"] if not each.endswith(("/session", "/openapi.json", "/healthz"))]
+    assert len(routes) > 50
+    assert [each for each in routes if f"<code>{each}</code>" not in text] == []
+    assert "modelyard rollout start" in text
+    assert list(flaws(text)) == []

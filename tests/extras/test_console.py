@@ -3,6 +3,7 @@
 `MODELYARD_PICTURES=1` writes them to docs/images.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,18 +14,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelyard.console.pages import ProjectDesk
+from modelyard.console import application
 from modelyard.core import ManualClock
+from modelyard.pipelines import RUN_TAG, newest_runs
+from modelyard.tracking.tracker import Point
 from modelyard.wiring import Project
 
 from ..conftest import NOON
-from ..console.site import RULES, answers, live_a_while, opened, person, serving
+from ..console.serving import serving
+from ..console.site import RULES, answers, live_a_while, opened, person
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.extras, pytest.mark.alone, pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
 PICTURES = Path(__file__).parents[2] / "docs" / "images"
+PAGES = (
+    "/", "/deployments/shop", "/models", "/models/purchase", "/models/purchase/1", "/models/purchase/compare",
+    "/rollouts", "/rollouts/shop", "/alerts", "/drift", "/drift/shop", "/drift/shop?from=x", "/loop", "/loop/purchase",
+    "/runs", "/features", "/features/skew/shop", "/audit", "/settings", "/sign-in", "/api/docs",
+)  # fmt: skip
+FLAWS = (Path(__file__).parents[1] / "console" / "flaws.js").read_text()
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
@@ -66,7 +76,8 @@ def story(shop: Path) -> Iterator[Story]:
     clock = ManualClock(NOON)
     project = opened(shop, clock)
     live_a_while(project, clock)
-    with serving(ProjectDesk(project)) as port, playwright.sync_playwright() as started:
+    project.requests.look("shop")
+    with serving(application(project)) as port, playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         found = Story(project, clock, f"http://127.0.0.1:{port}", browser)
         yield found
@@ -87,7 +98,7 @@ def drawn(page: "Page", path: str) -> None:
     """Open a page, and wait for its charts."""
     page.goto(path)
     page.wait_for_selector("html[data-drawn]")
-    page.wait_for_function("document.querySelectorAll('.plot svg.main-svg').length > 0")
+    page.locator(".plot svg.main-svg").first.wait_for(state="attached")
 
 
 def test_watching_a_canary_fail_and_roll_back_live(story: Story) -> None:
@@ -140,18 +151,107 @@ def test_silencing_an_alert(story: Story) -> None:
     picture(page, "console-alerts")
 
 
+def test_a_form_takes_the_focus_at_the_click_itself(story: Story) -> None:
+    """Not a moment later: who fills another field in by then would find his words in the first one."""
+    page = story.page()
+    page.goto(f"{story.address}/alerts")
+    row = page.locator("tbody tr", has_text="drift_score")
+    row.locator("summary", has_text="Silence it").wait_for()
+    opened = "summary => { summary.click(); return [summary.parentElement.open, document.activeElement.name]; }"
+    assert row.locator("summary", has_text="Silence it").evaluate(opened) == [True, "until"]
+    assert row.locator("summary", has_text="Acknowledge").evaluate(opened) == [True, "until"]
+    assert page.locator("details.action[open]").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator("details.action[open]").count() == 0
+
+
+def test_any_time_is_looked_at_and_kept_as_an_address(story: Story) -> None:
+    """Two instants into the form; what the log tells comes by itself, and the address shows it again."""
+    page = story.page()
+    page.goto(f"{story.address}/drift/shop")
+    page.get_by_label("From").first.fill("2026-01-05 06:00")
+    page.get_by_label("To").first.fill("2026-01-08 18:00")
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_text("read from the log").wait_for()
+    page.locator(".plot svg.main-svg").first.wait_for(state="attached")
+    again = story.page()
+    drawn(again, page.url)
+    assert again.get_by_label("From").first.input_value() == "2026-01-05 06:00"
+    picture(again, "console-drift")
+    again.get_by_label("From").first.fill("2026-01-09")
+    again.get_by_role("button", name="Compare").click()
+    again.get_by_role("alert").filter(has_text="is not before").wait_for()
+
+
+def test_a_run_is_followed_compared_and_its_artifacts_kept(story: Story) -> None:
+    """Its steps and metrics by step; a file that a step gave comes down whole under its own name."""
+    (run, *_), _ = newest_runs(story.project.records)
+    tracked = story.project.tracker.tagged(run.pipeline, RUN_TAG, run.id)
+    assert tracked is not None
+    course = [
+        (f"{part}_loss", 0.7 * rate**step) for part, rate in (("train", 0.9), ("valid", 0.93)) for step in range(30)
+    ]
+    points = [Point(name, value, 1_700_000_000_000, at % 30) for at, (name, value) in enumerate(course)]
+    tracked.log_points(points)
+    page = story.page(viewport={"width": 1280, "height": 1500})
+    page.goto(f"{story.address}/runs/{run.id}")
+    page.locator(".plot svg.main-svg").first.wait_for(state="attached", timeout=60_000)
+    with page.expect_download() as coming:
+        page.get_by_role("link", name="evaluate.json").click()
+    assert coming.value.suggested_filename == "evaluate.json"
+    assert set(json.loads(Path(coming.value.path()).read_text())) >= {"auc", "accuracy"}
+    page.evaluate("scrollTo(0, 0)")
+    picture(page, "console-run")
+
+
+def test_every_page_is_for_everybody_by_day_and_by_night(story: Story) -> None:
+    """Each text stands out from what it stands on, each control has a name, nothing is wider than the window."""
+    (run, *_), _ = newest_runs(story.project.records)
+    pages = (*PAGES, f"/runs/{run.id}")
+    phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"}
+    for options in ({"color_scheme": "light"}, {"color_scheme": "dark"}, phone):
+        page = story.page(**options)
+        for path in pages:
+            page.goto(story.address + path)
+            assert page.evaluate(FLAWS) == [], (path, options)
+            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
+
+
+def test_the_checks_in_the_browser_find_what_they_look_for(story: Story) -> None:
+    """Pale words, a nameless button and a field without a label are told."""
+    page = story.page()
+    page.goto(f"{story.address}/audit")
+    page.evaluate(
+        """() => { const main = document.querySelector("main"); main.innerHTML =
+        '<p class="pale">pale words</p><button></button><input>'; main.querySelector(".pale").style.color = "#aab"; }"""
+    )
+    assert sorted(each.split(":")[0] for each in page.evaluate(FLAWS)) == ["contrast", "no name", "no name"]
+
+
+def test_a_page_is_gone_through_by_keyboard(story: Story) -> None:
+    """The first stop leads past the navigation; every stop is seen, and the buttons of a rollout are among them."""
+    page = story.page()
+    drawn(page, f"{story.address}/rollouts/shop")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
+    stops = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        text, outline = page.evaluate(
+            "[document.activeElement.textContent.trim(), getComputedStyle(document.activeElement).outlineWidth]"
+        )
+        stops.append(text)
+        assert outline != "0px", text
+    assert [each for each in ("Pause", "Next step", "Promote", "Roll back") if each in stops] == [
+        "Pause", "Next step", "Promote", "Roll back",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_look_well_by_day_by_night_and_on_a_phone(story: Story, scheme: str) -> None:
-    """Charts are drawn, nothing is wider than the window, and the theme can be turned over."""
+def test_the_theme_can_be_turned_over(story: Story, scheme: str) -> None:
+    """As the system has it until somebody turns it over; that is remembered."""
     for name, options in (("", {}), ("-phone", {"viewport": {"width": 390, "height": 844}})):
         page = story.page(color_scheme=scheme, **options)
-        for path in ("/rollouts/shop", "/drift/shop", "/"):
-            drawn(page, story.address + path)
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide <= 0, path
-        for path in ("/models/purchase", "/models/purchase/1", "/alerts", "/runs", "/loop/purchase", "/audit"):
-            page.goto(story.address + path)
-            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
         drawn(page, story.address)
         picture(page, f"console-overview-{scheme}{name}")
         colour = "getComputedStyle(document.body).backgroundColor"

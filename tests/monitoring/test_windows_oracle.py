@@ -2,6 +2,7 @@
 
 import os
 import signal
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -118,6 +119,9 @@ class Told(RuleBasedStateMachine):
         known = {each: label for each in answers if (label := self.label(each, as_of)) is not None}
         scores = [self.asked[each][1] for each in known]
         expected = binary_metrics(scores, [label == "1" for label in known.values()])
+        if {"precision", "recall"} <= expected.keys():
+            rates = [expected["precision"], expected["recall"]]
+            expected["f1"] = statistics.harmonic_mean(rates)
         assert (window.requests, window.errors) == (len(answers), len(self.inside(day)) - len(answers))
         assert window.labels == len(known)
         assert window.performance == pytest.approx(expected)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import f1_score, roc_auc_score
 
 from modelyard.stats import Calibrator, Estimate, binary_metrics, estimate_binary, estimate_loss, reweighted_mean
 
@@ -25,13 +25,14 @@ def test_calibration_is_scikit_learns_isotonic_regression() -> None:
 
 def test_estimates_hold_the_truth_when_inputs_shift() -> None:
     """Ten shifted samples: each metric's 95% interval misses at most three times."""
-    random, missed = np.random.default_rng(1), dict.fromkeys(("accuracy", "precision", "recall", "auc"), 0)
+    random, missed = np.random.default_rng(1), dict.fromkeys(("accuracy", "precision", "recall", "f1", "auc"), 0)
     reference = scored(1500, 0.0, random)
     for _ in range(10):
         scores, labels = scored(1000, 0.7, random)
         found = estimate_binary(*reference, scores, rounds=40)
         truth = binary_metrics(scores, labels)
         truth["auc"] = float(roc_auc_score(labels, scores))
+        truth["f1"] = float(f1_score(labels, scores > 0.5))
         for name in missed:
             missed[name] += not found[name].lower <= truth[name] <= found[name].upper
     assert max(missed.values()) <= 3

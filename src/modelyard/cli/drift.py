@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from modelyard.core import ModelyardError
-from modelyard.operations import monitors
+from modelyard.operations import monitors, stretches
 
 from .derive import command as derive
 from .edge import EXIT_DRIFT, Inconclusive, emit, exit_code, talk
 from .show import fields, table
 
-command = click.Group("drift", help="Data drift: compare, analyze.")
+command = click.Group("drift", help="Data drift: compare, analyze, between.")
 
 _SHOWN = 200
 
@@ -136,4 +136,34 @@ def _ending(result: dict[str, Any]) -> ModelyardError | None:
     return None
 
 
+def _beside(result: dict[str, Any]) -> None:
+    """A line a feature, those first that matter most, then the predictions, what was read, and the verdict."""
+    rows = [{**each, "column": each["name"][:60], "why": each["reason"]} for each in result["features"]]
+    table("column", "verdict", "why", "effect", "psi", "shift")(rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        click.echo(f"and {len(rows) - _SHOWN} features more: see --json.")
+    read = f"{result['windows']} judged windows" if result["told_by"] == "windows" else "the log"
+    predictions = result["predictions"]
+    click.echo()
+    fields(
+        {
+            **{name: result[name] for name in ("deployment", "version", "start", "end", "requests")},
+            "reference": result["reference"] or "nothing was asked then",
+            "read": read,
+            "drift_score": result["drift_score"],
+            "predictions": f"{_said(predictions['verdict'])} ({predictions['reason']})" if predictions else None,
+            "verdict": _said(result["verdict"]),
+        }
+    )
+
+
+def _beside_ending(result: dict[str, Any]) -> ModelyardError | None:
+    if result["verdict"] == "fail":
+        raise click.exceptions.Exit(EXIT_DRIFT)
+    if result["verdict"] == "inconclusive":
+        return Inconclusive(_TOO_LITTLE, remedy="Choose a longer stretch: --from, --to.")
+    return None
+
+
 command.add_command(derive(monitors.analyze_drift, _analyzed, _ending))
+command.add_command(derive(stretches.drift_between, _beside, _beside_ending))

@@ -98,7 +98,7 @@ class _Every(click.ParamType["timedelta"]):
             self.fail(str(error), param, ctx)
 
 
-_LISTED = table("name", "sort", "keys", "features", "ttl", "materialized_until")
+_LISTED = table("name", "sort", "keys", "features", "ttl", "materialized_until", "state")
 _CHANGES = table("change", "kind", "name", "attribute", "before", "after")
 
 

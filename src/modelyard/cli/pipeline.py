@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from modelyard.core import Failed, ModelyardError, atomic_write
-from modelyard.operations import Operation, pipelines, runs
+from modelyard.operations import Operation, artifacts, pipelines, runs
 from modelyard.pipelines import Description, describe_file
 
 from .derive import anywhere, asked
@@ -42,6 +42,18 @@ def _logs(result: list[dict[str, Any]]) -> None:
         click.echo(each["log"], nl=False)
 
 
+def _metrics(result: dict[str, Any]) -> None:
+    """A line a metric and step of the pipeline, with the number of its values."""
+    courses = result["courses"]
+    table("of", "metric", "value", "steps")(
+        [
+            {"of": name, "metric": metric, "value": value, "steps": len(courses.get(name, {}).get(metric, ())) or 1}
+            for name, metrics in result["metrics"].items()
+            for metric, value in metrics.items()
+        ]
+    )
+
+
 def _ending(result: dict[str, Any]) -> ModelyardError | None:
     if result["verdict"] == "pass":
         return None
@@ -50,13 +62,17 @@ def _ending(result: dict[str, Any]) -> ModelyardError | None:
 
 
 command = click.Group(
-    "pipeline", help="Pipelines: run, resume, list, status, logs, why, clean, show, validate, export."
+    "pipeline",
+    help="Pipelines: run, resume, list, status, logs, metrics, artifacts, fetch, why, clean, show, validate, export.",
 )
 command.add_command(watched(derive(pipelines.run_pipeline, _run, _ending)))
 command.add_command(watched(derive(pipelines.resume_pipeline, _run, _ending)))
 command.add_command(derive(runs.list_pipeline_runs, table("id", "pipeline", "state", "verdict", "started_at")))
 command.add_command(derive(runs.run_status, _status))
 command.add_command(derive(runs.show_logs, _logs))
+command.add_command(derive(artifacts.run_metrics, _metrics))
+command.add_command(derive(artifacts.list_artifacts, table("name", "form", "size", "file", "digest")))
+command.add_command(derive(artifacts.fetch_artifact, fields))
 command.add_command(derive(runs.why, fields))
 command.add_command(derive(runs.clean_runs, fields))
 

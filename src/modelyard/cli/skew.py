@@ -5,22 +5,13 @@ from typing import Any
 import click
 
 from modelyard.core import Failed, ModelyardError
+from modelyard.operations.features import SKEW_REMEDIES
 
 from .edge import Inconclusive
 from .show import table
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 _COLUMNS = table("feature", "compared", "differing", "rate", "causes")
-_REMEDIES = {
-    "late": "a newer value was known, and had not reached the online store. Materialize more often: "
-    "features.materialize_every, or modelyard features materialize --every 5m.",
-    "stale": "an expired value was served, or an older one although its view had been brought up further. See what "
-    "writes the source, and the view's `stale`.",
-    "definition": "the definition is another now than when it served. See modelyard features diff; retrain the model, "
-    "or give the changed view another name.",
-    "unknown": "the source never had this value. Write the view anew (modelyard features materialize --feature-view "
-    "NAME), and see who else writes to the online store, or has rewritten the source.",
-}
 
 
 def show_skew(report: dict[str, Any]) -> None:
@@ -35,7 +26,7 @@ def show_skew(report: dict[str, Any]) -> None:
     for each in report["examples"]:
         _show_example(each)
     for cause in report["causes"]:
-        click.echo(f"{click.style(cause, bold=True)}: {_REMEDIES[cause]}")
+        click.echo(f"{click.style(cause, bold=True)}: {SKEW_REMEDIES[cause]}")
     for reason in report["reasons"]:
         click.echo(reason)
 

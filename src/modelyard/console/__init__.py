@@ -13,6 +13,7 @@ from .errors import (
     NoCsrfToken,
     NoSuchRoute,
     RouteWithoutPolicy,
+    TooMuchAsked,
     UnknownHost,
     WrongMethod,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "RouteWithoutPolicy",
     "Session",
     "Sessions",
+    "TooMuchAsked",
     "UnknownHost",
     "WrongMethod",
     "application",

@@ -48,6 +48,7 @@ def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], A
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        desk.close()
         projects.close()
 
     app = FastAPI(
@@ -68,7 +69,7 @@ def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], A
         cookie=_cookie(project),
     )
     desk = Desk(projects, app.state.identity)
-    shown = own_pages(desk, hosts=None, cookie=app.state.identity.cookie) if pages is None else pages(desk)
+    shown = own_pages(desk, app.state.identity.cookie) if pages is None else pages(desk)
     app.include_router(shown, dependencies=[Depends(pages_ask)])
     for router in (operations_router(projects), session_router(), _own_router(app), *routers):
         app.include_router(router)

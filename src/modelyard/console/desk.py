@@ -1,4 +1,4 @@
-"""What the pages are given: somebody who carries operations out, and knows who asks."""
+"""What the pages are given: somebody who carries operations out, at once or later, and knows who asks."""
 
 from contextvars import ContextVar
 from typing import Any
@@ -9,6 +9,7 @@ from modelyard.access import Principal
 from modelyard.operations import Operation, carry_out
 
 from .identity import Identity, is_of_this_machine
+from .later import Later, Worked
 from .projects import Projects
 
 _HERE: ContextVar[bool] = ContextVar("of_this_machine", default=False)
@@ -21,6 +22,7 @@ class Desk:
     def __init__(self, projects: Projects, identity: Identity) -> None:
         self._projects = projects
         self._identity = identity
+        self._later = Later()
 
     @property
     def name(self) -> str:
@@ -31,6 +33,15 @@ class Desk:
         """What `operations.carry_out` gives for this principal; its errors are passed on."""
         with self._projects.opened(principal) as project:
             return carry_out(operation, project, given, principal=principal)
+
+    def later(self, operation: Operation[Any], given: Any, principal: Principal, *, wait: bool = True) -> Worked:
+        """The same for what takes longer than a page may: worked out beside, and told as soon as it is there."""
+        key = operation.name, given, principal
+        return self._later.ask(key, lambda: self.carry_out(operation, given, principal), wait=wait)
+
+    def close(self) -> None:
+        """Nothing more is worked out."""
+        self._later.close()
 
     def authenticate(self, token: str | None) -> Principal:
         """Who shows this token of a session, or this API key; without either the user that runs the console, unless it

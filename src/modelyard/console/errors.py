@@ -45,6 +45,12 @@ class InternalError(Unavailable):
     code = "INTERNAL_ERROR"
 
 
+class TooMuchAsked(Unavailable):
+    """More is being worked out already than one thread gets done soon."""
+
+    code = "TOO_MUCH_ASKED"
+
+
 class RouteWithoutPolicy(InvalidInput):
     """A route says of nobody that he may call it."""
 

@@ -53,6 +53,7 @@ from .comparing import (
     power_lines,
     power_table,
 )
+from .counts import ColumnCounts
 from .drift import feature_drift
 from .measured import measured
 from .records import (
@@ -66,12 +67,13 @@ from .records import (
     SegmentSeen,
     Window,
 )
-from .references import Kept, Reference
+from .references import Kept, Reference, References
 from .report import Watched, monitor_page, ranked
 from .requests import RequestWatch
 from .resources import ResourceUse, ResourceWatch
 from .sample import WindowSample
 from .settings import MonitorSettings, Period
+from .stretches import Looked, Stretch, Stretches, summed
 from .windows import Monitors
 
 __all__ = [
@@ -83,6 +85,7 @@ __all__ = [
     "AlertSettings",
     "AlertSeverity",
     "AlertState",
+    "ColumnCounts",
     "ColumnDrift",
     "CompareOptions",
     "Comparison",
@@ -96,6 +99,7 @@ __all__ = [
     "Instance",
     "Joint",
     "Kept",
+    "Looked",
     "MonitorSettings",
     "Monitors",
     "NoSuchAlert",
@@ -108,6 +112,7 @@ __all__ = [
     "ReceiverOf",
     "ReceiverSettings",
     "Reference",
+    "References",
     "RequestWatch",
     "ResourceUse",
     "ResourceWatch",
@@ -118,6 +123,8 @@ __all__ = [
     "SegmentSeen",
     "Series",
     "Silence",
+    "Stretch",
+    "Stretches",
     "Values",
     "Watched",
     "Window",
@@ -142,5 +149,6 @@ __all__ = [
     "rules_of",
     "series",
     "state_of",
+    "summed",
     "verify_webhook",
 ]

@@ -39,7 +39,7 @@ def realised(task: str, classes: Sequence[str], scores: Floats, labels: Floats) 
     if not len(y):
         return {}, {}
     if task == "binary" and len(classes) == 2:
-        metrics = binary_metrics(s[:, 0], y)
+        metrics = _with_f1(binary_metrics(s[:, 0], y))
         return metrics, binary_intervals(s[:, 0], y, metrics)
     if task == "regression":
         return regression_metrics(s[:, 0], y), regression_intervals(s[:, 0], y)
@@ -48,6 +48,14 @@ def realised(task: str, classes: Sequence[str], scores: Floats, labels: Floats) 
     confusion = confusion_counts(s.argmax(axis=1), y, len(classes))
     metrics = multiclass_metrics(confusion) | probability_metrics(s, y.astype(np.int64))
     return metrics, multiclass_intervals(confusion, s, y.astype(np.int64), metrics)
+
+
+def _with_f1(metrics: dict[str, float]) -> dict[str, float]:
+    """F1 too, where both that it is the harmonic mean of are known."""
+    if "precision" not in metrics or "recall" not in metrics:
+        return metrics
+    precision, recall = metrics["precision"], metrics["recall"]
+    return metrics | {"f1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0}
 
 
 def decline(window: Window, settings: MonitorSettings) -> float | None:

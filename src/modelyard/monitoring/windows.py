@@ -81,7 +81,7 @@ class Monitors:
         too. Windows of a count have no place before the first: InvalidInput.
         """
         settings, now = self.watched[deployment], self._clock.now()
-        until = self._judged_until(deployment)
+        until = self.judged_until(deployment)
         judged = self._fill(deployment, settings, since, until) if until is not None and since is not None else []
         start = until or first_start(settings, now, since)
         for span in closed_spans(self._log, deployment, settings, start, now):
@@ -153,7 +153,8 @@ class Monitors:
             found = view.scan(KIND, prefix=prefix, after=after, limit=limit, descending=True)
         return [msgspec.convert(each.body, Window) for each in found]
 
-    def _judged_until(self, deployment: str) -> datetime | None:
+    def judged_until(self, deployment: str) -> datetime | None:
+        """Up to when every window of a deployment is judged; None before the first."""
         with self._records.snapshot() as view:
             document = view.get(CURSOR, deployment)
         if document is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -45,7 +46,11 @@ def list_features(call: Call[Nothing]) -> Any:
     definitions = store.definitions
     listed = [
         _listed(view.name, _sort(view), view, list(view.keys), list(view.feature_names))
-        | {"ttl": str(view.ttl) if view.ttl else None, "materialized_until": fresh[name]}
+        | {
+            "ttl": str(view.ttl) if view.ttl else None,
+            "materialized_until": fresh[name],
+            "state": _state(fresh[name], view.ttl, call.project.clock.now()),
+        }
         for name, view in definitions.views.items()
     ]
     listed += [
@@ -150,8 +155,16 @@ def _listed(
         "features": features,
         "ttl": None,
         "materialized_until": None,
+        "state": None,
         "description": definition.description,
     }
+
+
+def _state(until: datetime | None, ttl: timedelta | None, now: datetime) -> str:
+    """Of a view online: `never` written, `stale` when nothing newer than its ttl can be there, else `fresh`."""
+    if until is None:
+        return "never"
+    return "stale" if ttl is not None and until + ttl <= now else "fresh"
 
 
 def _sort(definition: Definition) -> str:

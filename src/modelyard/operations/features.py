@@ -23,6 +23,18 @@ _SERVICE = "Feature service."
 _FEATURES = "view:feature,… or views, in the order of the columns."
 _EVENT_TIME = "Column of the time of each row: when its prediction is made."
 
+SKEW_REMEDIES = {
+    "late": "a newer value was known, and had not reached the online store. Materialize more often: "
+    "features.materialize_every, or modelyard features materialize --every 5m.",
+    "stale": "an expired value was served, or an older one although its view had been brought up further. See what "
+    "writes the source, and the view's `stale`.",
+    "definition": "the definition is another now than when it served. See modelyard features diff; retrain the model, "
+    "or give the changed view another name.",
+    "unknown": "the source never had this value. Write the view anew (modelyard features materialize --feature-view "
+    "NAME), and see who else writes to the online store, or has rewritten the source.",
+}
+"""What to do about each cause of skew."""
+
 
 @dataclass(frozen=True)
 class History:

@@ -98,7 +98,7 @@ def list_pipeline_runs(call: Call[Runs]) -> Any:
 @operation("pipeline", "status", Permission.READ)
 def run_status(call: Call[OneRun]) -> Any:
     """A run and each of its steps: state, time, cache, result, and whether a process works on it; also drawn."""
-    run = _run(call.project, call.input.run)
+    run = run_of(call.project, call.input.run)
     working = run.lease is not None and run.state == "running" and is_live(run.lease)
     return {**without_inner_matters(run), "working": working, "svg": draw_run(run)}
 
@@ -120,7 +120,7 @@ def clean_runs(call: Call[CleanRuns]) -> Any:
 @operation("pipeline", "logs", Permission.READ, local=True)
 def show_logs(call: Call[Logs]) -> Any:
     """What the steps of a run wrote to standard output and error."""
-    run = _run(call.project, call.input.run)
+    run = run_of(call.project, call.input.run)
     folder = call.project.workspace / "runs" / run.id / "logs"
     names = [each.name for each in run.steps]
     if call.input.step is not None and call.input.step not in names:
@@ -169,7 +169,8 @@ def without_inner_matters(run: PipelineRun) -> dict[str, Any]:
     return told
 
 
-def _run(project: Project, run_id: str) -> PipelineRun:
+def run_of(project: Project, run_id: str) -> PipelineRun:
+    """The run of an id; RunNotFound when there is none."""
     run = find_run(project.records, run_id)
     if run is None:
         known = [each.id for each in newest_runs(project.records, limit=50)[0]]

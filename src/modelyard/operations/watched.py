@@ -1,6 +1,6 @@
 """Operations that tell how deployments do, from the records of every room; none of them reads the prediction log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -8,9 +8,8 @@ import msgspec
 
 from modelyard.access import Permission
 from modelyard.core import NotFound, SystemClock, did_you_mean, from_micros, to_micros
-from modelyard.inference import PROFILE_FILE, ColumnProfile, ReferenceProfile
-from modelyard.monitoring import Kept, MonitorSettings, Reference, Window, bins_of, ranked
-from modelyard.registry import ModelVersion
+from modelyard.inference import ColumnProfile, ReferenceProfile
+from modelyard.monitoring import ColumnCounts, MonitorSettings, Reference, Window, bins_of, ranked
 from modelyard.routing import Route, ServerStatus
 from modelyard.wiring import Project
 
@@ -60,7 +59,7 @@ def show_window(call: Call[OneWindow]) -> Any:
     project, given = call.project, call.input
     project.rollouts.settings(given.deployment)
     window = _window(project, given)
-    digest, profile = _profile(project, window)
+    digest, profile = project.profile(window.deployment, window.version)
     starts = [each.start for each in project.monitors.windows(given.deployment, last=60)]
     told: dict[str, Any] = {"window": msgspec.to_builtins(window), "starts": starts[::-1], "importance": {}, "bins": {}}
     if profile is None or digest is None:
@@ -68,7 +67,10 @@ def show_window(call: Call[OneWindow]) -> Any:
     importance = dict(profile.importance)
     told["window"]["features"] = [msgspec.to_builtins(each) for each in ranked(window.features, importance)]
     kept, reference = project.monitors.beside(window, digest, profile)
-    return told | {"importance": importance, "bins": _bins(profile, kept, reference)}
+    if kept is None or reference is None:
+        return told | {"importance": importance}
+    columns = {each.name: each for each in kept.columns}
+    return told | {"importance": importance, "bins": shares_of(profile, columns, kept.predictions, reference)}
 
 
 def _told(
@@ -94,7 +96,11 @@ def _told(
         "rollout": None if rollout is None or not active else {"version": rollout.version, "step": rollout.step + 1},
         "servers": servers,
         "requests": {of.name: value for of, value in project.alerts.values(name).items() if not of.labels},
-        "objective_ms": settings.latency_objective_ms,
+        "objectives_ms": {
+            "latency_p50": project.settings.alerts.latency_p50,
+            "latency_p95": project.settings.alerts.latency_p95,
+            "latency_p99": settings.latency_objective_ms,
+        },
         "monitored": monitor is not None,
         "metric": (monitor or MonitorSettings()).metric,
         "drift_threshold": _drift_threshold(project),
@@ -146,7 +152,7 @@ def _newest(project: Project, windows: list[Window], *, brief: bool) -> dict[str
     if not windows:
         return None
     newest = windows[-1]
-    _, profile = (None, None) if brief else _profile(project, newest)
+    _, profile = (None, None) if brief else project.profile(newest.deployment, newest.version)
     features = ranked(newest.features, profile.importance if profile is not None else {})
     chosen = sorted(features, key=lambda each: each.verdict != "fail")[:_TOP]
     told: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(newest, features=tuple(chosen), segments=()))
@@ -179,7 +185,7 @@ def _predictions(project: Project, windows: list[Window]) -> dict[str, Any] | No
     """How scores were distributed in each of the windows whose version is that of the newest, and in training."""
     if not windows:
         return None
-    digest, profile = _profile(project, windows[-1])
+    digest, profile = project.profile(windows[-1].deployment, windows[-1].version)
     if profile is None or digest is None or profile.scores is None:
         return None
     found: dict[str, Any] = {"windows": [], "shares": []}
@@ -196,18 +202,22 @@ def _predictions(project: Project, windows: list[Window]) -> dict[str, Any] | No
     return found if found["windows"] else None
 
 
-def _bins(profile: ReferenceProfile, kept: Kept | None, reference: Reference | None) -> dict[str, Any]:
-    """By column, and `predictions`: shares of the rows by bin or level, of the reference and of the window."""
-    if kept is None or reference is None:
-        return {}
-    now = {each.name: each for each in kept.columns}
+def shares_of(
+    profile: ReferenceProfile,
+    columns: Mapping[str, ColumnCounts],
+    predictions: ColumnCounts | None,
+    reference: Reference,
+) -> dict[str, list[dict[str, Any]]]:
+    """By column, and `predictions`: shares of the rows by bin or level, of the reference and of now."""
     profiles: dict[str, ColumnProfile] = {each.name: each for each in profile.columns}
     pairs = {
-        name: (reference.columns[name], now[name]) for name in profiles if name in now and name in reference.columns
+        name: (reference.columns[name], columns[name])
+        for name in profiles
+        if name in columns and name in reference.columns
     }
-    if profile.scores is not None and kept.predictions is not None and reference.predictions is not None:
+    if profile.scores is not None and predictions is not None and reference.predictions is not None:
         profiles["predictions"] = profile.scores
-        pairs["predictions"] = (reference.predictions, kept.predictions)
+        pairs["predictions"] = (reference.predictions, predictions)
     return {
         name: [
             {"bin": label, "reference": first / max(1, before.rows), "current": second / max(1, current.rows)}
@@ -229,12 +239,3 @@ def _window(project: Project, given: OneWindow) -> Window:
         code="NO_WINDOW",
         remedy=f"{did_you_mean((given.start or '')[:40], known)} Judge what has closed: modelyard monitor run",
     )
-
-
-def _profile(project: Project, window: Window) -> tuple[Any, ReferenceProfile | None]:
-    """The digest and the reference profile of the bundle of a window's version, without loading the bundle."""
-    version: ModelVersion = project.models.get(
-        project.settings.deployments[window.deployment].model_name, window.version
-    )
-    document = project.models.bundle_file(version, PROFILE_FILE)
-    return version.bundle, None if document is None else msgspec.json.decode(document, type=ReferenceProfile)

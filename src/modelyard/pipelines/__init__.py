@@ -4,7 +4,7 @@ Owns the graph and the run. Does not own what the steps reach (data, features, r
 `Services`), or when a pipeline runs (`retraining`).
 """
 
-from .artifacts import Artifact
+from .artifacts import Artifact, as_file, file_name, leaves_of, media_of
 from .authoring import Pipeline, Step, each, pipeline, step, when
 from .code import ProjectNames, fingerprint, forget_changed, generation_of
 from .context import Candidate, RunContext, Samples, Services, Surroundings, context, in_run
@@ -65,6 +65,7 @@ from .running import (
     last_read,
     list_runs,
     newest_runs,
+    pictures_of,
     run_pipeline,
     run_step,
     seeded,
@@ -73,12 +74,13 @@ from .search import SearchResult, TrialRecord, search
 from .shards import Rounds, Shards, data_parallel
 from .source import describe_document, describe_file
 from .svg import draw_run, draw_svg
-from .tracked import TrackedRuns
+from .tracked import RUN_TAG, TrackedRuns
 
 __all__ = [
     "DATA_CHANGED",
     "FORMAT",
     "RULES",
+    "RUN_TAG",
     "Artifact",
     "BeingCleaned",
     "Candidate",
@@ -143,6 +145,7 @@ __all__ = [
     "UnstorableResult",
     "Why",
     "Wire",
+    "as_file",
     "check_pipeline",
     "code_of_run",
     "context",
@@ -158,6 +161,7 @@ __all__ = [
     "each",
     "explain",
     "export_pipeline",
+    "file_name",
     "find_run",
     "fingerprint",
     "forget_changed",
@@ -169,10 +173,13 @@ __all__ = [
     "is_live",
     "judge",
     "last_read",
+    "leaves_of",
     "list_runs",
     "load_pipeline",
+    "media_of",
     "must_move",
     "newest_runs",
+    "pictures_of",
     "pipeline",
     "read_graph",
     "receiver_of",

@@ -11,12 +11,10 @@ from typing import Any, assert_never
 from modelyard.tracking import Run, Status, Tracker, concealed, gathered
 
 from .code import mentions
-from .running import PipelineRun, RunState, StepRecord, StepState, kept_of
+from .running import PipelineRun, RunState, StepRecord, StepState, pictures_of
 
 RUN_TAG = "modelyard.run"
 """The tag that leads from an MLflow run to ours."""
-
-_PICTURES = {".html", ".png", ".svg"}
 
 _NAME = re.compile(r"[/\w.\- :]{1,250}")
 """What MLflow takes as a name of a metric or parameter."""
@@ -90,8 +88,7 @@ class TrackedRuns:
             return self._tracker.environment(self._step(run, step))
 
     def _pictures(self, run: PipelineRun, step: StepRecord) -> list[Path]:
-        folder = self._workspace / kept_of(run.id, step.name)
-        return sorted(each for each in folder.glob("*") if each.suffix in _PICTURES) if not step.cached else []
+        return pictures_of(self._workspace, run.id, step.name) if not step.cached else []
 
     def _shown(self, run: PipelineRun) -> Run:
         if self._run is None:

@@ -124,6 +124,7 @@ def _expected(probabilities: Floats, scores: Floats) -> dict[str, float]:
         found["precision"] = hits / int(said.sum())
     if positives > 0:
         found["recall"] = hits / positives
+        found["f1"] = 2 * hits / (positives + int(said.sum()))
     if (area := _weighted_auc(scores, probabilities)) is not None:
         found["auc"] = area
     return found

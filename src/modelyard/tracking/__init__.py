@@ -5,7 +5,18 @@ MLflow shows it as a projection.
 """
 
 from .active import JOINED, active_run, joined_run, undisturbed
-from .comparing import Comparison, RunView, compare_runs, comparison_page, comparison_picture, find_run, read_runs
+from .comparing import (
+    Comparison,
+    RunView,
+    TrackedCourses,
+    compare_runs,
+    comparison_page,
+    comparison_picture,
+    courses_of,
+    find_run,
+    read_runs,
+)
+from .curves import measure_of
 from .errors import TrackedRunNotFound, TrackingUnavailable
 from .evaluation import (
     CurvePoints,
@@ -54,6 +65,7 @@ __all__ = [
     "Shown",
     "Slice",
     "Status",
+    "TrackedCourses",
     "TrackedRunNotFound",
     "Tracker",
     "TrackingUnavailable",
@@ -64,6 +76,7 @@ __all__ = [
     "comparison_page",
     "comparison_picture",
     "concealed",
+    "courses_of",
     "evaluate",
     "evaluation_page",
     "figures_of",
@@ -71,6 +84,7 @@ __all__ = [
     "gathered",
     "groups_part",
     "joined_run",
+    "measure_of",
     "read_runs",
     "relocate",
     "undisturbed",

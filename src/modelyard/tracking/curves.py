@@ -13,6 +13,11 @@ _PARTS = "train(?:ing)?|valid(?:ation)?|val|test|eval"
 _PART = re.compile(rf"(?i)^(?:{_PARTS})[_./ -]|[_./ -](?:{_PARTS})$")
 
 
+def measure_of(name: str) -> str:
+    """What a metric measures, without the part of the data that its name begins or ends with: `loss` of `val_loss`."""
+    return _PART.sub("", name) or name
+
+
 class Curves:
     """The course of metrics that are logged with steps; of a long one every second point is dropped, over and over."""
 
@@ -41,7 +46,7 @@ class Curves:
             if len({step for step, _ in points}) > 1:
                 ordered = sorted(points)
                 line = Line(name, [float(step) for step, _ in ordered], [value for _, value in ordered])
-                groups.setdefault(_PART.sub("", name), []).append(line)
+                groups.setdefault(measure_of(name), []).append(line)
         charts = [draw_lines(measure, lines, "step", measure) for measure, lines in groups.items()]
         return stacked(charts) if charts else None
 

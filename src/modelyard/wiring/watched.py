@@ -4,16 +4,22 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 
+import msgspec
+
+from modelyard.core import Digest
 from modelyard.history import Ingester, ObjectShipper, Redacted, Retired, Shipper
+from modelyard.inference import PROFILE_FILE, ReferenceProfile
 from modelyard.monitoring import (
     AlertBook,
     AlertGauges,
     Monitors,
     Outbox,
     ReceiverOf,
+    References,
     RequestWatch,
     ResourceWatch,
     Responses,
+    Stretches,
     receivers_of,
 )
 from modelyard.rollout import Alarm, Rollout
@@ -65,6 +71,17 @@ class WatchedProject(DeployedProject):
     def monitors(self) -> Monitors:
         """Windows, and the alerts they raise."""
         return Monitors(self.records, self.log, self.clock, self.bundle, self.settings.monitoring, self.alerts)
+
+    @cached_property
+    def stretches(self) -> Stretches:
+        """Any stretch of time, beside the reference or another one."""
+        return Stretches(self.monitors, References(self.records, self.log), self.log, self.profile, self.bundle)
+
+    def profile(self, deployment: str, version: str) -> tuple[Digest | None, ReferenceProfile | None]:
+        """The digest and the reference profile of the bundle of a deployment's version, without loading its model."""
+        known = self.models.get(self.settings.deployments[deployment].model_name, version)
+        document = self.models.bundle_file(known, PROFILE_FILE)
+        return known.bundle, None if document is None else msgspec.json.decode(document, type=ReferenceProfile)
 
     @cached_property
     def alerts(self) -> AlertBook:

@@ -4,7 +4,6 @@ Owns how a project looks to people. Does not own what is looked at or done: both
 principal who asks. Nothing is fetched from elsewhere; scripts are files of this room and of the installed Plotly.
 """
 
-from .desk import Desk, ProjectDesk
 from .router import pages
 
-__all__ = ["Desk", "ProjectDesk", "pages"]
+__all__ = ["pages"]

@@ -66,7 +66,7 @@ ACTIONS = (
         _hold,
         lambda result, _: (
             f"Silenced until {result['until'][:16].replace('T', ' ')} UTC; "
-            f"holds {len(result['firing_now'])} alerts back now."
+            f"holds {len(result['firing_now'])} alert{'s' * (len(result['firing_now']) != 1)} back now."
         ),
         _back,
     ),

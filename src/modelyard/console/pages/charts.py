@@ -2,12 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 Figure = dict[str, Any]
 Points = Sequence[Mapping[str, Any]]
 
 _FIRST, _SECOND, _SOFT, _BAD, _BAND = "--series-1", "--series-2", "--soft", "--bad", "--band"
+
+
+def usual(metrics: Sequence[str]) -> str:
+    """The metric that is drawn where nobody has chosen one; empty without any."""
+    return next((each for each in ("auc", "accuracy", "f1", "mae") if each in metrics), metrics[0] if metrics else "")
 
 
 def performance(points: Points, metric: str) -> Figure | None:
@@ -119,7 +125,7 @@ def evidence(trail: Points, bounds: Mapping[str, float] | None) -> Figure | None
         _line(f"goes back at {bounds['rollback']:g}", ends, [bounds["rollback"]] * 2, _BAD, dash="dash"),
     ]
     seen = [-1.3, math.log10(30 * bounds["rollback"])]  # of powers of ten: what lies beyond has decided long since
-    axes = {"yaxis": {"type": "log", "dtick": 1, "tickformat": "~s", "range": seen}}
+    axes = {"yaxis": {"type": "log", "dtick": 1, "tickformat": "~g", "range": seen}}
     return _figure(data, "e-value", **axes) | {"x_title": "the candidate's answers"}
 
 
@@ -130,7 +136,28 @@ def metric_bars(rows: Points, metric: str) -> Figure | None:
         return None
     data = [{"type": "bar", "x": [each["label"] for each in known], "y": [each["metrics"][metric] for each in known],
              "marker": {"color": _FIRST}, "name": metric}]  # fmt: skip
-    return _figure(data, metric, xaxis={"type": "category"})
+    return _figure(data, metric, xaxis={"type": "category"}, bargap=0.6)
+
+
+def deltas(histogram: Sequence[Sequence[float]] | None) -> Figure | None:
+    """How many pairs of answers are how far apart."""
+    if histogram is None:
+        return None
+    edges, counts = histogram
+    middles = [(low + high) / 2 for low, high in pairwise(edges)]
+    bars = {"type": "bar", "name": "pairs", "x": middles, "y": list(counts), "marker": {"color": _FIRST},
+            "width": [high - low for low, high in pairwise(edges)]}  # fmt: skip
+    return _figure([bars], "pairs", bargap=0.02) | {"x_title": "shadow minus live"}
+
+
+def courses(lines: Mapping[str, Sequence[Sequence[float]]], metric: str) -> Figure:
+    """How a metric went by step, a line for each of those who logged it."""
+    data = [
+        _line(name, [x for x, _ in course], [y for _, y in course], f"--series-{1 + place % 5}",
+              mode="lines+markers" if len(course) < 30 else "lines")
+        for place, (name, course) in enumerate(lines.items())
+    ]  # fmt: skip
+    return _figure(data, metric) | {"x_title": "step"}
 
 
 def _line(

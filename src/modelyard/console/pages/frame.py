@@ -10,7 +10,8 @@ from modelyard.core import InvalidInput, shown
 from modelyard.operations import Operation
 from modelyard.operations.models import noticed_elsewhere
 
-from .desk import Desk
+from ..desk import Desk
+from ..later import Worked
 
 Params = Mapping[str, str]
 """What the address of a page, or a form, says by name."""
@@ -27,6 +28,14 @@ class Ask:
         """What the operation gives. Nobody looks at MLflow for a page: the control process does that by itself."""
         with noticed_elsewhere():
             return self.desk.carry_out(operation, given, self.principal)
+
+    def later(self, operation: Operation[Any], given: Any, *, wait: bool = True) -> Worked:
+        """The same of what may take long: not done yet, or its value. The page is shown anew when it is there.
+
+        Who has waited for one already asks for others without.
+        """
+        with noticed_elsewhere():
+            return self.desk.later(operation, given, self.principal, wait=wait)
 
 
 Load = Callable[[Ask, Params], dict[str, Any]]
@@ -49,6 +58,14 @@ class Document:
     path: str
     media: str
     load: Callable[[Ask, Params], str]
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file for people to keep: `load` gives where it lies, what it is called and its media type."""
+
+    path: str
+    load: Callable[[Ask, Params], tuple[str, str, str]]
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _compared(ask: Ask, params: Params) -> dict[str, Any]:
     rows = ask(models.compare_models, models.Compare(name, tuple(wanted[:8])))
     metrics = list(dict.fromkeys(metric for row in rows for metric in row["metrics"]))
     names = list(dict.fromkeys(param for row in rows for param in row["params"]))
-    metric = params.get("metric", "") if params.get("metric") in metrics else (metrics[0] if metrics else "")
+    metric = params.get("metric", "") if params.get("metric") in metrics else charts.usual(metrics)
     return {
         "name": name,
         "rows": rows,

@@ -38,12 +38,13 @@ _FIRST = ("accuracy", "precision", "recall", "f1", "auc", "mae", "rmse", "r2")
 
 
 def _metrics(one: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each metric of the newest window: on labels, as estimated, and the baseline; the usual ones first."""
+    """The usual metrics, and what else the newest window tells: on labels, as estimated, and the baseline."""
     window = one["window"]
     if window is None:
         return []
     names = {*window["performance"], *window["estimated"], *window["baseline"]}
-    order = [each for each in _FIRST if each in names] + sorted(names - set(_FIRST))
+    told = {*window["performance"], *window["estimated"]}
+    order = [each for each in _FIRST if each in names] + sorted(told - set(_FIRST))
     return [
         {
             "name": name,

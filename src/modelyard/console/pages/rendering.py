@@ -24,15 +24,22 @@ NAV = (
     ("loop", "/loop", "Loop"),
     ("audit", "/audit", "Audit"),
     ("settings", "/settings", "Settings"),
+    ("api", "/api/docs", "Control API"),
 )
 """The pages that every page leads to."""
 
 _TONES = {
-    "good": ("pass", "healthy", "done", "promoted", "resolved", "cached", "production", "approved", "live"),
-    "bad": ("fail", "failed", "critical", "rolled_back", "rejected", "dead", "stopped", "aborted", "broken"),
+    "good": (
+        "pass", "healthy", "done", "promoted", "resolved", "cached", "fresh", "agrees", "within",
+        "production", "approved", "live",
+    ),
+    "bad": (
+        "fail", "failed", "critical", "rolled_back", "rejected", "dead", "stopped", "aborted", "broken",
+        "differs", "beyond",
+    ),
     "warn": (
         "inconclusive", "warning", "pending", "unserved", "paused", "held", "interrupted", "waiting", "acknowledged",
-        "silenced", "shadow", "stale",
+        "silenced", "shadow", "stale", "never", "fires", "holds",
     ),
     "busy": (
         "running", "active", "rolling out", "canary", "rollout", "training", "registered", "started", "advanced",
@@ -107,6 +114,19 @@ def _size(value: float | None) -> str:
     return f"{value:.1f} GiB"
 
 
+def _setting(value: Any) -> str:
+    """A setting as the project file would have it."""
+    if value is None:
+        return _NONE
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(map(_setting, value)) or "none"
+    return str(value)
+
+
 def _data(value: Any) -> Markup:
     """A value as JSON that may stand in a page."""
     text = msgspec.json.encode(value, enc_hook=str).decode()
@@ -122,5 +142,6 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "tone": _tone,
     "seconds": _seconds,
     "size": _size,
+    "setting": _setting,
     "data": _data,
 }

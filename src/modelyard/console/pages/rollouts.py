@@ -1,16 +1,18 @@
-"""Rollouts: who has how much of the traffic, what the evidence says, and the decisions that people take."""
+"""Rollouts: who has how much of the traffic, what the evidence says, how a shadow answers, and what people decide."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from modelyard.access import Permission
-from modelyard.operations import deployments, watched
+from modelyard.core import InvalidInput, NotFound, Unavailable
+from modelyard.operations import deployments, models, responses, watched
+from modelyard.rollout import ALL_STRATEGIES
 
 from . import charts
 from .frame import Action, Ask, Page, Params, address, number
 from .models import may
 
-_EACH = 20
+_EACH, _OFFERED = 20, 30
 
 
 def _all(ask: Ask, params: Params) -> dict[str, Any]:
@@ -33,7 +35,8 @@ def _one(ask: Ask, params: Params) -> dict[str, Any]:
         "bounds": told["bounds"],
         "history": history[:-60:-1],
         "more": max(0, len(history) - 59),
-        "diff": _diff(rollout),
+        "diff": _diff(ask, params["name"], rollout),
+        "start": _offered(ask, params["name"], rollout) if may(ask, Permission.OPERATE) else None,
         "charts": {
             "weights": charts.weights(_lately(told["weights"], rollout), rollout["looked_at"] if rollout else ""),
             "evidence": charts.evidence(told["trail"], told["bounds"]),
@@ -52,15 +55,45 @@ def _lately(weights: list[dict[str, Any]], rollout: dict[str, Any] | None) -> li
     return [{**found[0], "at": max(found[0]["at"], shown)}, *found[1:]]
 
 
-def _diff(rollout: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What a shadow was found to answer, as of the last look."""
+def _diff(ask: Ask, name: str, rollout: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the shadow answered beside what was given: read from the log, so it comes later."""
     if rollout is None or rollout["plan"]["strategy"] != "shadow":
         return None
-    return {name: value for name, value in rollout["evidence"].items() if not isinstance(value, dict)}
+    try:
+        found = ask.later(responses.rollout_diff, responses.DiffResponses(name))
+    except (InvalidInput, NotFound, Unavailable) as error:
+        return {"told": None, "why": error.message}
+    if not found.done:
+        return {"told": None, "why": "The log is being read."}
+    return {"told": found.value, "why": "", "chart": charts.deltas(found.value["histogram"])}
+
+
+def _offered(ask: Ask, name: str, rollout: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a rollout may be started with; None while one is under way."""
+    if rollout is not None and rollout["state"] == "active":
+        return None
+    (told,) = ask(watched.overview, watched.Overlook(deployment=name, brief=True, windows=1))
+    known = ask(models.list_models, models.ListModels(told["model"]))[::-1]
+    live = told["live"]["version"] if told["live"] else None
+    servable = [each for each in known if each["servable"] and not each["archived"] and each["number"] != live]
+    versions = [{"number": each["number"], "label": each["label"]} for each in servable[:_OFFERED]]
+    return {"model": told["model"], "versions": versions, "strategies": ALL_STRATEGIES}
 
 
 def _by_hand(params: Params) -> deployments.ByHand:
     return deployments.ByHand(params["name"], params.get("reason", ""))
+
+
+def _started(params: Params) -> deployments.StartRollout:
+    """As the form says; what is left empty is as the project declares it."""
+    return deployments.StartRollout(
+        params["name"],
+        params.get("to", ""),
+        params.get("strategy") or None,
+        params.get("steps", "").strip() or None,
+        params.get("dwell", "").strip() or None,
+        number(params, "min_requests", 0) or None,
+    )
 
 
 def _told(result: dict[str, Any], _: Params) -> str:
@@ -96,7 +129,7 @@ ACTIONS = (
     Action(
         "/rollouts/{name}/start",
         deployments.start_rollout,
-        lambda params: deployments.StartRollout(params["name"], params.get("to", ""), params.get("strategy") or None),
+        _started,
         _told,
         _back,
     ),

@@ -4,48 +4,44 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, StreamingResponse
 
 from modelyard.access import Principal
 from modelyard.core import InvalidInput, ModelyardError
 
 from ..api import status_of
-from . import alerts, audit, drift, features, loop, models, overview, rollouts, runs, settings
-from .desk import Desk
-from .frame import Action, Ask, Document, Page, Params
+from ..desk import Desk
+from . import alerts, audit, drift, features, loop, models, overview, reference, rollouts, runs, settings
+from .frame import Action, Ask, Document, Download, Page, Params
 from .rendering import shown_page
-from .security import HEADERS, LOOPBACK, Said, Seals, check_host, check_origin, own_path
+from .security import HEADERS, KEPT_APART, Said, Seals, own_path
 from .static import static_file
 
 SAID = "modelyard_said"
 """The cookie that holds what became of the form before."""
 
-_ROOMS = (overview, models, rollouts, alerts, drift, loop, runs, features, audit, settings)
+_ROOMS = (overview, models, rollouts, alerts, drift, loop, runs, features, audit, settings, reference)
 _LOOK_S, _SHARE, _LIFE_S, _FORM = 1.0, 0.05, 300.0, 64 * 1024
 
 
-def pages(desk: Desk, *, hosts: Collection[str] | None = LOOPBACK, cookie: str | None = None) -> APIRouter:
-    """The router of the console's pages, to be included at `/`.
+def pages(desk: Desk, cookie: str) -> APIRouter:
+    """The router of the console's pages, to be included at `/` behind the `Guard`.
 
-    `hosts`: the names that the console answers to, without ports; None for every name, where something in front of it
-    has checked already. `cookie` names the one that holds what `desk.begin` gives.
+    `cookie` names the one that holds what `desk.begin` gives.
     """
-    # Cookies know no ports, and another project's console may stand beside this one.
-    own = f"modelyard_key_{hashlib.sha256(desk.name.encode()).hexdigest()[:8]}"
-    return _Site(desk, hosts, cookie or own).router
+    return _Site(desk, cookie).router
 
 
 class _Site:
-    def __init__(self, desk: Desk, hosts: Collection[str] | None, cookie: str) -> None:
+    def __init__(self, desk: Desk, cookie: str) -> None:
         self._desk = desk
-        self._hosts = hosts
         self._seals = Seals(secrets.token_bytes(32))
         self._key = cookie
         self.router = APIRouter(include_in_schema=False)
@@ -55,6 +51,8 @@ class _Site:
                 self._get(f"/live{page.path}", self._live(page))
             for document in getattr(room, "DOCUMENTS", ()):
                 self._get(document.path, self._document(document))
+            for download in getattr(room, "DOWNLOADS", ()):
+                self._get(download.path, self._download(download))
             for action in getattr(room, "ACTIONS", ()):
                 self.router.add_api_route(action.path, self._action(action), methods=["POST"])
         self._get("/static/{digest}/{name}", _static)
@@ -96,6 +94,20 @@ class _Site:
 
         return answer
 
+    def _download(self, download: Download) -> Callable[[Request], Any]:
+        """Whatever a step wrote may be in it: a browser keeps it, and opens none of it as a page of ours."""
+
+        def answer(request: Request) -> Response:
+            principal: Principal | None = None
+            try:
+                principal = self._principal(request)
+                path, name, media = download.load(Ask(self._desk, principal), _params(request))
+            except ModelyardError as error:
+                return self._wrong(request, principal, error)
+            return FileResponse(path, media_type=media, filename=name, headers={**HEADERS, **KEPT_APART})
+
+        return answer
+
     def _action(self, action: Action) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
             return await run_in_threadpool(carried_out, request, await _form(request))
@@ -104,7 +116,6 @@ class _Site:
             principal: Principal | None = None
             try:
                 principal = self._principal(request)
-                check_origin(request.headers)
                 self._seals.check_token(principal, form.get("token", ""))
                 params = form | {name: str(value) for name, value in request.path_params.items()}
                 where = action.back(params)
@@ -152,17 +163,11 @@ class _Site:
         return answer
 
     def _sign_in_page(self, request: Request) -> Response:
-        try:
-            check_host(request.headers, self._hosts)
-        except ModelyardError as error:
-            return self._wrong(request, None, error)
         return self._signing_in(request, None, 200)
 
     async def _sign_in(self, request: Request) -> Response:
         form = await _form(request)
         try:
-            check_host(request.headers, self._hosts)
-            check_origin(request.headers)
             key = form.get("key", "").strip()
             if not key:
                 raise InvalidInput("No key was given.", remedy="Make one: modelyard key create --name NAME.")
@@ -175,11 +180,6 @@ class _Site:
         return response
 
     async def _sign_out(self, request: Request) -> Response:
-        try:
-            check_host(request.headers, self._hosts)
-            check_origin(request.headers)
-        except ModelyardError as error:
-            return self._wrong(request, None, error)
         if token := request.cookies.get(self._key):
             await run_in_threadpool(self._desk.end, token)
         response = RedirectResponse("/sign-in", status_code=303, headers=HEADERS)
@@ -187,7 +187,6 @@ class _Site:
         return response
 
     def _principal(self, request: Request) -> Principal:
-        check_host(request.headers, self._hosts)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         shown = token.strip() if scheme.lower() == "bearer" else request.cookies.get(self._key)
         return self._desk.authenticate(shown or None)

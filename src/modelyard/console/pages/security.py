@@ -1,17 +1,12 @@
-"""Who may send a form: tokens against forgery, and requests that come from the console's own pages."""
+"""Who may send a form: tokens against forgery; and what is said of it on the next page."""
 
 import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Collection, Mapping
 from typing import Literal
-from urllib.parse import urlsplit
 
 from modelyard.access import PermissionDenied, Principal
-
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-"""Names of this machine alone."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -22,6 +17,9 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """On every page. Styles may stand in a page, as Plotly and pictures write theirs; scripts may not."""
+
+KEPT_APART = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
+"""On files that steps wrote: whatever is in them runs nowhere and reaches nothing."""
 
 Said = tuple[Literal["good", "bad"], str, str]
 """What became of a form: how it went, what is said of it, and what to do about it."""
@@ -61,30 +59,6 @@ class Seals:
 
     def _seal(self, text: str) -> str:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
-
-
-def check_host(headers: Mapping[str, str], hosts: Collection[str] | None) -> None:
-    """Return when a request was meant for this console; names of elsewhere that lead here are refused."""
-    host = headers.get("host", "")
-    name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    if hosts is not None and name.lower() not in hosts:
-        raise PermissionDenied(
-            f"The console does not answer as '{name[:80]}'.",
-            code="WRONG_HOST",
-            remedy="Open it by the address that modelyard up shows.",
-        )
-
-
-def check_origin(headers: Mapping[str, str]) -> None:
-    """Return when a form comes from a page of the same address."""
-    origin, host = headers.get("origin"), headers.get("host", "")
-    elsewhere = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-    if elsewhere or (origin is not None and urlsplit(origin).netloc.lower() != host.lower()):
-        raise PermissionDenied(
-            f"The form came from '{(origin or 'elsewhere')[:80]}'.",
-            code="WRONG_ORIGIN",
-            remedy="Send it from the console's own page.",
-        )
 
 
 def own_path(path: str) -> str:

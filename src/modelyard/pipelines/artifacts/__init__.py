@@ -5,8 +5,21 @@ Owns the forms and their codes. Does not own where bytes lie (`storage`), or whi
 
 from .artifact import Artifact
 from .files import Scratch
+from .handed import as_file, file_name, leaves_of, media_of
 from .load import load, load_path, part_of
 from .pickles import SharedNames
 from .save import save
 
-__all__ = ["Artifact", "Scratch", "SharedNames", "load", "load_path", "part_of", "save"]
+__all__ = [
+    "Artifact",
+    "Scratch",
+    "SharedNames",
+    "as_file",
+    "file_name",
+    "leaves_of",
+    "load",
+    "load_path",
+    "media_of",
+    "part_of",
+    "save",
+]

@@ -10,7 +10,7 @@ from .engine import Engine
 from .here import run_pipeline
 from .lease import is_live
 from .observer import InBackground, Observer
-from .place import Place, kept_of
+from .place import Place, pictures_of
 from .records import PipelineRun, RunState, StepRecord, StepState, find_run, last_read, list_runs
 from .secrets import Masked
 from .selection import Selection
@@ -35,10 +35,10 @@ __all__ = [
     "explain",
     "find_run",
     "is_live",
-    "kept_of",
     "last_read",
     "list_runs",
     "newest_runs",
+    "pictures_of",
     "run_pipeline",
     "run_step",
     "seeded",

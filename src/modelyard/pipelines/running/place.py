@@ -68,6 +68,15 @@ def kept_of(run_id: str, step: str, element: int | None = None) -> Path:
     return _of(run_id, "kept") / _call(step, element)
 
 
+_PICTURES = {".html", ".png", ".svg"}
+
+
+def pictures_of(workspace: Path, run_id: str, step: str) -> list[Path]:
+    """The pictures and pages that a step left in its folder, by name."""
+    folder = workspace / kept_of(run_id, step)
+    return sorted(each for each in folder.glob("*") if each.suffix in _PICTURES and each.is_file())
+
+
 def _of(run_id: str, what: str) -> Path:
     return Path("runs") / quote(run_id, safe="") / what
 

@@ -12,6 +12,7 @@ from modelyard.core import InvalidInput
 from ..errors import TrackingUnavailable
 from ..evaluation import CurvePoints, Evaluation
 from ..tracker import Tracker
+from .courses import Course, course_of
 from .read import RunView, find_run
 
 Value = TypeVar("Value", str, float)
@@ -19,7 +20,6 @@ Value = TypeVar("Value", str, float)
 _MOST = 20
 """Runs in one comparison, and metrics whose course is read."""
 
-_POINTS = 400
 _EVALUATION = "evaluation/evaluation.json"
 
 
@@ -100,14 +100,10 @@ def _curves(
     return found
 
 
-def _course(tracker: Tracker, run: RunView, metric: str) -> tuple[tuple[float, float], ...]:
-    """The last value at each step, at most a few hundred of them."""
+def _course(tracker: Tracker, run: RunView, metric: str) -> Course:
     if metric not in run.metrics:
         return ()
-    history = tracker.ask(lambda client: client.get_metric_history(run.id, metric))
-    points = sorted({each.step: each.value for each in sorted(history, key=lambda one: one.timestamp)}.items())
-    stride = -(-len(points) // _POINTS)
-    return tuple((float(step), float(value)) for step, value in points[:: max(1, stride)])
+    return course_of(tracker, run.id, metric)
 
 
 def _roc(tracker: Tracker, run: RunView) -> CurvePoints | None:

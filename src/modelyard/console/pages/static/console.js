@@ -137,11 +137,16 @@
     });
     word.textContent = theme() === "dark" ? "Light theme" : "Dark theme";
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-    document.addEventListener("toggle", (event) => {
-      if (!event.target.matches?.("details.action") || !event.target.open) return;
-      for (const each of document.querySelectorAll("details.action[open]")) if (each !== event.target) each.open = false;
-      event.target.querySelector("input:not([type=hidden]), button:not(summary)")?.focus();
-    }, true);
+    // At the click itself: the event "toggle" comes later, and would take the focus from a field that is being filled in.
+    document.addEventListener("click", (event) => {
+      const action = event.target.closest?.("details.action > summary")?.parentElement;
+      if (!action) return;
+      event.preventDefault();
+      const open = !action.open;
+      for (const each of document.querySelectorAll("details.action[open]")) each.open = false;
+      action.open = open;
+      if (open) action.querySelector("input:not([type=hidden]), select, button")?.focus();
+    });
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       for (const each of document.querySelectorAll("details.action[open]")) {
