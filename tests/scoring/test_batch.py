@@ -271,6 +271,20 @@ def test_a_job_that_was_cut_off_goes_on_to_the_same_bytes(
     assert rejects[0] == rejects[1]
 
 
+def test_a_part_that_a_power_cut_took_is_scored_again(source: str, bundle: Bundle, tmp_path: Path) -> None:
+    """Its bytes are not those that were written, or it is gone; the digest tells."""
+    output = tmp_path / "out"
+    cut_off(BatchJob(source, str(output)), bundle, 200)
+    torn, gone, _, unreadable = sorted(LocalWork(output).folder.glob("part-*.parquet"))[:4]
+    torn.write_bytes(bytes(torn.stat().st_size))
+    gone.unlink()
+    unreadable.with_suffix(".json").write_bytes(b"")
+    done = score(BatchJob(source, str(output), resume=True), bundle)
+    score(BatchJob(source, str(tmp_path / "whole"), durability="power"), bundle)
+    assert done.resumed == 1
+    assert contents(output) == contents(tmp_path / "whole")
+
+
 def contents(output: Path) -> dict[str, bytes]:
     """The bytes of a file, or of those of a folder."""
     files = [output] if output.is_file() else sorted(output.iterdir())

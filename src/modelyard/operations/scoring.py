@@ -49,6 +49,9 @@ class Score:
     ids: Annotated[bool, Option("Add a prediction id to each row.")] = False
     resume: Annotated[bool, Option("Go on behind the parts of a job that was cut off.")] = False
     force: Annotated[bool, Option("Write over a file that exists.")] = False
+    durability: Annotated[str, Option("What parts survive: process (kill -9), or power (a power cut too; slower).")] = (
+        "process"
+    )
 
 
 @contextmanager
@@ -88,7 +91,8 @@ def batch_predict(
 
     `model_uri`: `models:/name/3`, `models:/name@production`, `models:/name/Production`, `runs:/ID/model` of the project
     in the working directory, or a bundle's folder. `options` as `modelyard score` has them: where, keep, on_bad_row,
-    rejects, ids, entities, event_time, engine, format, resume, force. See `scoring.score_batch` for what it raises.
+    rejects, ids, log, entities, event_time, engine, format, resume, force, durability. See `scoring.score_batch` for
+    what it raises.
     """
     bundle = None if is_uri(model_uri) else Path(model_uri)
     given = Score(str(input_path), str(output_path), bundle=bundle, batch_size=batch_size, **options)
@@ -172,6 +176,8 @@ def _version(project: Project, reference: str) -> ModelVersion:
 def _scored(given: Score, model: LoadedModel, project: Project | None) -> BatchDone:
     if given.on_bad_row not in ("reject", "stop"):
         raise InvalidInput(f"--on-bad-row is {given.on_bad_row[:40]!r}.", remedy="Say reject or stop.")
+    if given.durability not in ("process", "power"):
+        raise InvalidInput(f"--durability is {given.durability[:40]!r}.", remedy="Say process or power.")
     if given.batch_size < 1:
         raise InvalidInput(f"A batch of {given.batch_size} rows cannot be.", remedy="Leave --batch-size out.")
     job = BatchJob(
@@ -186,6 +192,7 @@ def _scored(given: Score, model: LoadedModel, project: Project | None) -> BatchD
         given.ids,
         given.resume,
         given.force,
+        "power" if given.durability == "power" else "process",
     )
     watch = _WATCHING.get() or (lambda _: None)
     clock = SystemClock() if project is None else project.clock

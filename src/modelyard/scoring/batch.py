@@ -56,7 +56,7 @@ def score_batch(
     """
     begun = time.monotonic()
     format_, single = format_of(job.output, job.format)
-    work = open_work(job.output, single=single)
+    work = open_work(job.output, single=single, power=job.durability == "power")
     prepared = _Prepared.of(job, bundle, enrich, part_rows)
     with alone(work, job.output):
         _check_output(job, work, single=single)
@@ -153,7 +153,7 @@ class _Run:
         self._single = single
         self._watch = watch
         self._begun = begun
-        self._done = {each.name: each for each in _found(work)}
+        self._done = {each.name: each for each in _found(work, format_)}
         self.resumed = len(self._done)
         self._before = sum(each.read for each in self._done.values())
         self._rows = 0
@@ -234,10 +234,22 @@ class _Run:
         self._watch(Progress(self._rows, self._before, self._expected, seconds))
 
 
-def _found(work: Work) -> list[PartDone]:
-    """The parts that were finished before."""
+def _found(work: Work, format_: Format) -> list[PartDone]:
+    """The parts that were finished before, whose bytes are what was written: a power cut may have taken some."""
     names = [each for each in work.names() if each.startswith("part-") and each.endswith(".json")]
-    return [msgspec.json.decode(work.read(each), type=PartDone) for each in names]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), "modelyard-scoring") as pool:
+        found = list(pool.map(lambda each: _whole(work, each, format_), names))
+    return [each for each in found if each is not None]
+
+
+def _whole(work: Work, name: str, format_: Format) -> PartDone | None:
+    try:
+        done = msgspec.json.decode(work.read(name), type=PartDone)
+        rejects = None if done.rejects_sha256 is None else digest_of(work.read(f"{done.name}.rejects"))
+        same = digest_of(work.read(f"{done.name}.{format_}")) == done.sha256 and rejects == done.rejects_sha256
+    except (msgspec.MsgspecError, FileNotFoundError):
+        return None
+    return done if same else None
 
 
 def _check_output(job: BatchJob, work: Work, *, single: bool) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pyarrow as pa
 
 from modelyard.core import Digest
+from modelyard.journal import Durability
 
 OnBadRow = Literal["reject", "stop"]
 """What becomes of a row that the model does not take: put into a file with the reason, or the job ends there."""
@@ -20,7 +21,8 @@ class BatchJob:
     `input` is a file, folder, glob or URL; `output` a file whose ending says the format, or a folder of parts, of
     `format`. `batch_size` rows go to the model at a time. `where` is a condition of SQL over the input's columns.
     `keep` are the columns of the input (and joined features) that the output has, all by default. Refused rows go to
-    `rejects`, by default beside the output. `ids` adds a prediction id.
+    `rejects`, by default beside the output. `ids` adds a prediction id. What is done survives the end of the process;
+    with `durability` of `power` it is forced to the disk besides, part by part.
     """
 
     input: str
@@ -34,10 +36,11 @@ class BatchJob:
     ids: bool = False
     resume: bool = False
     force: bool = False
+    durability: Durability = "process"
 
 
 class PartDone(msgspec.Struct, frozen=True):
-    """One finished part: rows read, written and refused, unseen levels by field, and its bytes' digest."""
+    """One finished part: rows read, written and refused, unseen levels by field, and its bytes' digests."""
 
     file: int
     number: int
@@ -46,6 +49,7 @@ class PartDone(msgspec.Struct, frozen=True):
     refused: int
     unknown: dict[str, int]
     sha256: Digest
+    rejects_sha256: Digest | None = None
 
     @property
     def name(self) -> str:

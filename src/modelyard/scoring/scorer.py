@@ -15,7 +15,7 @@ from modelyard.core import Micros, canonical_json, digest_of, from_micros, uuids
 from modelyard.inference import Bundle
 
 from .answers import answer_columns, answer_fields
-from .columns import ColumnEncoder, EncodedColumns
+from .columns import ColumnEncoder, EncodedColumns, single
 from .errors import BadRow
 from .records import BatchJob, Enrichment, OnBadRow, PartDone, Plan, part_name
 from .source import Source, numbers_read
@@ -24,6 +24,9 @@ from .work import Work
 from .writing import Format, part_bytes
 
 _JSON = msgspec.json.Encoder(enc_hook=str)
+_TOGETHER = 16_384
+"""About so many rows are encoded and scored before the next."""
+
 _RANDOM = 10
 """Random bytes of a prediction id."""
 
@@ -95,23 +98,20 @@ class PartScorer:
         table, bad = numbers_read(self._source, table)
         if self._enrich is not None:
             table = self._enrich(table)
-        encoded = self._encoded(table, places + (part.first + 1), bad)
-        refused = {**encoded.refused, **bad}
-        if refused:
-            self._refuse(part, table, places, refused)
+        scores, refused, unknown = self._answers(part, table, places, bad)
         rejects = [self._rejected(part, table, places, at, refused[at]) for at in sorted(refused)]
         if refused:
             kept = np.setdiff1d(np.arange(len(table)), np.array(sorted(refused)))
             table, places = table.take(pa.array(kept)), places[kept]
-        answered = self._answered(table, encoded, part, places)
-        return Scored(answered, rejects, len(part.table), encoded.unknown)
+        return Scored(self._answered(table, scores, part, places), rejects, len(part.table), unknown)
 
     def write(self, part: Part, work: Work, format_: Format, *, alone: bool) -> PartDone:
         """Score a part and write it: the refused rows, the rows, and then that it is done."""
         scored, name = self.score(part), part_name(part.file, part.number)
-        if scored.refused:
-            work.write(f"{name}.rejects", _JSON.encode_lines(scored.refused))
-        data = part_bytes(scored.table, format_, alone=alone)
+        rejects = _JSON.encode_lines(scored.refused) if scored.refused else None
+        if rejects is not None:
+            work.write(f"{name}.rejects", rejects)
+        data = part_bytes(scored.table, self.schema, format_, alone=alone)
         work.write(f"{name}.{format_}", data)
         done = PartDone(
             part.file,
@@ -121,6 +121,7 @@ class PartScorer:
             len(scored.refused),
             dict(scored.unknown),
             digest_of(data),
+            None if rejects is None else digest_of(rejects),
         )
         work.write(f"{name}.json", msgspec.json.encode(done))
         return done
@@ -133,9 +134,33 @@ class PartScorer:
         finally:
             where.close()
 
+    def _answers(
+        self, part: Part, table: pa.Table, places: NDArray[np.int64], bad: Mapping[int, str]
+    ) -> tuple[NDArray[np.float64], dict[int, str], dict[str, int]]:
+        """The scores of the rows that the model takes, the reasons why it does not take others, and unseen levels.
+
+        Some rows at a time, so that between encoding and scoring they stay in the processor's cache; where they are
+        cut depends on nothing but the part, as scores may by a bit on what is scored together.
+        """
+        scores, refused, unknown = [], dict(bad), dict[str, int]()
+        step = self._batch_size * max(1, _TOGETHER // self._batch_size)
+        for begin in range(0, len(table), step):
+            some = slice(begin, begin + step)
+            told = {at - begin: why for at, why in bad.items() if begin <= at < begin + step}
+            encoded = self._encoded(table.slice(begin, step), places[some] + (part.first + 1), told)
+            for at, why in encoded.refused.items():
+                refused.setdefault(begin + at, why)
+            if self._stop and refused and min(refused) < begin + step:
+                self._refuse(part, table, places, refused)
+            scores += self._scores(encoded)
+            for name, count in encoded.unknown.items():
+                unknown[name] = unknown.get(name, 0) + count
+        none = np.empty((0, max(1, len(self._bundle.info.classes))))
+        return np.concatenate(scores) if scores else none, refused, unknown
+
     def _encoded(self, table: pa.Table, numbers: NDArray[np.int64], bad: Mapping[int, str]) -> EncodedColumns:
         """The rows as the model reads them; a number that was none is missing here, and refused already."""
-        columns = [_single(table.column(name)) for name in self._names]
+        columns = [single(table.column(name)) for name in self._names]
         encoded = self._encode(columns, numbers)
         also = [at for at in bad if at not in encoded.refused]
         if not also:
@@ -145,35 +170,31 @@ class PartScorer:
         arrays = None if encoded.arrays is None else {name: each[taken] for name, each in encoded.arrays.items()}
         return EncodedColumns(encoded.matrix[taken], encoded.refused, encoded.unknown, arrays)
 
-    def _answered(self, table: pa.Table, encoded: EncodedColumns, part: Part, places: NDArray[np.int64]) -> pa.Table:
+    def _answered(
+        self, table: pa.Table, scores: NDArray[np.float64], part: Part, places: NDArray[np.int64]
+    ) -> pa.Table:
         ids = None
         if self._ids is not None:
             noise = hashlib.shake_128(self._ids + part_name(part.file, part.number).encode())
             every = uuids7(self._started, noise.digest(_RANDOM * len(part.table)))
             ids = [every[at] for at in places.tolist()]
-        scores = self._scores(encoded)
         added = answer_columns(self._bundle.info, scores, ids=ids, at=self._at, version=self._version)
         kept = [table.column(name) for name in self._kept]
-        return pa.Table.from_arrays([*kept, *added], schema=self.schema)
+        return pa.Table.from_arrays([*kept, *added], names=self.schema.names)
 
-    def _scores(self, encoded: EncodedColumns) -> NDArray[np.float64]:
+    def _scores(self, encoded: EncodedColumns) -> list[NDArray[np.float64]]:
         """The scores of rows, so many at a time as the model is to be given."""
-        rows, size = len(encoded.matrix), self._batch_size
-        if not rows:
-            return np.empty((0, max(1, len(self._bundle.info.classes))))
-        found = []
-        for at in range(0, rows, size):
+        size, found = self._batch_size, []
+        for at in range(0, len(encoded.matrix), size):
             arrays = (
                 None
                 if encoded.arrays is None
                 else {name: each[at : at + size] for name, each in encoded.arrays.items()}
             )
             found.append(self._bundle.scores(encoded.matrix[at : at + size], arrays))
-        return np.concatenate(found)
+        return found
 
     def _refuse(self, part: Part, table: pa.Table, places: NDArray[np.int64], refused: Mapping[int, str]) -> None:
-        if not self._stop:
-            return
         at = min(refused)
         told = self._rejected(part, table, places, at, refused[at])
         raise BadRow(
@@ -217,8 +238,3 @@ def scorer_of(
 def _as_read(column: pa.Field, source: Source) -> pa.Field:
     """A column as the output has it: a number that stood as text is a number."""
     return pa.field(column.name, pa.float64()) if column.name in source.written else column
-
-
-def _single(column: pa.ChunkedArray) -> pa.Array:
-    whole = column.combine_chunks()
-    return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from modelyard.data import FileFacts, Reading, ReadOptions, UnreadableData, open_data
 from modelyard.inference import Field, Signature
 
-from .columns import numbers_of_text
+from .columns import numbers_of_text, single
 
 _TEXTS = ("csv", "tsv", "json", "jsonl")
 _HEAD = 1 << 16
@@ -111,7 +111,7 @@ def numbers_read(source: Source, table: pa.Table) -> tuple[pa.Table, dict[int, s
     for name in source.written:
         if name not in table.column_names:
             continue
-        texts = _single(table.column(name))
+        texts = single(table.column(name))
         numbers, bad = numbers_of_text(texts)
         for index in pa.compute.indices_nonzero(bad).to_pylist():
             refused.setdefault(index, f"Field '{name}' is {texts[index].as_py()!r:.60}; expected a number or null.")
@@ -204,8 +204,3 @@ def _written(reading: Reading, signature: Signature) -> tuple[str, ...]:
     columns = {each.name: each.type for each in reading.schema}
     numbers = [each.name for each in signature.fields if each.kind == "number" and each.name in columns]
     return tuple(name for name in numbers if pa.types.is_string(columns[name]))
-
-
-def _single(column: pa.ChunkedArray) -> pa.Array:
-    whole = column.combine_chunks()
-    return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)
