@@ -279,9 +279,10 @@ def test_a_part_that_a_power_cut_took_is_scored_again(source: str, bundle: Bundl
     torn.write_bytes(bytes(torn.stat().st_size))
     gone.unlink()
     unreadable.with_suffix(".json").write_bytes(b"")
+    before = len(list(LocalWork(output).folder.glob("part-*.json")))
     done = score(BatchJob(source, str(output), resume=True), bundle)
     score(BatchJob(source, str(tmp_path / "whole"), durability="power"), bundle)
-    assert done.resumed == 1
+    assert done.resumed == before - 3
     assert contents(output) == contents(tmp_path / "whole")
 
 

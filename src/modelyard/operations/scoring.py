@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput, NotFound, SystemClock, did_you_mean
+from modelyard.core import InvalidInput, NotFound, SystemClock, check_name, did_you_mean
 from modelyard.execution import ENGINES, check_engine
 from modelyard.inference import NO_TRUST_ASKED, Bundle, load_bundle
 from modelyard.online import FeaturePlan
 from modelyard.registry import ModelVersion, alias_of
-from modelyard.scoring import BatchDone, BatchJob, PointInTime, Spread, Watch, score_batch
+from modelyard.scoring import BatchDone, BatchJob, LogInto, PointInTime, Spread, Watch, score_batch
 from modelyard.wiring import FILE_NAME, Project
 
 from .contract import Call, Option, operation
@@ -47,6 +47,9 @@ class Score:
     on_bad_row: Annotated[str, Option("A row that the model does not take: reject (into a file) or stop.")] = "reject"
     rejects: Annotated[str | None, Option("File of rejected rows; by default OUTPUT.rejects.jsonl.")] = None
     ids: Annotated[bool, Option("Add a prediction id to each row.")] = False
+    log: Annotated[str | None, Option("Put answers into the prediction log as this deployment's; implies --ids.")] = (
+        None
+    )
     resume: Annotated[bool, Option("Go on behind the parts of a job that was cut off.")] = False
     force: Annotated[bool, Option("Write over a file that exists.")] = False
     durability: Annotated[str, Option("What parts survive: process (kill -9), or power (a power cut too; slower).")] = (
@@ -189,15 +192,16 @@ def _scored(given: Score, model: LoadedModel, project: Project | None) -> BatchD
         None if given.keep is None else tuple(each.strip() for each in given.keep.split(",") if each.strip()),
         "stop" if given.on_bad_row == "stop" else "reject",
         given.rejects,
-        given.ids,
+        given.ids or given.log is not None,
         given.resume,
         given.force,
         "power" if given.durability == "power" else "process",
+        _into(given, project),
     )
     watch = _WATCHING.get() or (lambda _: None)
     clock = SystemClock() if project is None else project.clock
     with _enrichment(given, model, project) as enrich:
-        return score_batch(
+        done = score_batch(
             job,
             model.bundle,
             clock=clock,
@@ -206,6 +210,23 @@ def _scored(given: Score, model: LoadedModel, project: Project | None) -> BatchD
             spread=_spread(given, model, project),
             watch=watch,
         )
+    if project is not None and given.log is not None:
+        project.log.seal()
+    return done
+
+
+def _into(given: Score, project: Project | None) -> LogInto | None:
+    """Where answers go on record, if they do."""
+    if given.log is None:
+        return None
+    if project is None:
+        raise InvalidInput(
+            "The prediction log is a project's, and there is no project here.",
+            code="NO_PROJECT",
+            remedy="Leave --log out, or go to the project's folder.",
+        )
+    event_time = given.event_time if given.entities else None
+    return LogInto(project.journal_folder.absolute(), check_name("deployment", given.log), event_time)
 
 
 def _spread(given: Score, model: LoadedModel, project: Project | None) -> Spread | None:

@@ -9,12 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 
 from modelyard.core import Clock, Micros, canonical_json, digest_of, to_micros
 from modelyard.inference import Bundle
 
 from .answers import check_columns
-from .errors import JobCutOff, OutputTaken
+from .errors import JobCutOff, NotScorable, OutputTaken
 from .records import BatchDone, BatchJob, Enrichment, PartDone, Plan, Progress, Watch, part_name
 from .scorer import Part, PartScorer, scorer_of
 from .source import Source, open_source
@@ -24,6 +25,9 @@ from .writing import Format, check_writable, format_of, join_parts
 
 PART_ROWS = 250_000
 """So many rows are read, scored and written together, at most."""
+
+_LOGGED_ROWS = 50_000
+"""Rows at most where each goes on record: records are objects, and take more memory than columns."""
 
 _PART_CELLS = 5_000_000
 """And so many values."""
@@ -56,7 +60,7 @@ def score_batch(
     """
     begun = time.monotonic()
     format_, single = format_of(job.output, job.format)
-    work = open_work(job.output, single=single, power=job.durability == "power")
+    work = open_work(job.output, single=single, power=job.power)
     prepared = _Prepared.of(job, bundle, enrich, part_rows)
     with alone(work, job.output):
         _check_output(job, work, single=single)
@@ -101,13 +105,20 @@ class _Prepared:
         schema = source.schema if enrich is None else enrich.columns(source.schema)
         kept = schema.names if job.keep is None else job.keep
         check_columns(schema.names, bundle.info, kept, ids=job.ids)
+        timed = None if job.log is None else job.log.event_time
+        if timed is not None and not pa.types.is_timestamp(schema.field(timed).type):
+            raise NotScorable(
+                f"Column '{timed}' is {schema.field(timed).type}, which is no time for the log.",
+                remedy="Give a column of times.",
+            )
         if job.keep is not None and job.where is None and enrich is None:
-            source = source.only([*bundle.info.signature.names, *job.keep])
+            source = source.only([*bundle.info.signature.names, *job.keep, *([timed] if timed else [])])
         if job.where is not None:
             from .where import Where  # noqa: PLC0415 - only who filters pays for it
 
             Where(job.where, source.schema).close()
-        rows = max(1, min(part_rows, _PART_CELLS // max(1, len(source.schema))))
+        most = part_rows if job.log is None else min(part_rows, _LOGGED_ROWS)
+        rows = max(1, min(most, _PART_CELLS // max(1, len(source.schema))))
         return cls(source, rows, dict(enrich.digests) if enrich is not None else {})
 
     def plan(self, job: BatchJob, bundle: Bundle, version: str | None, at: Micros) -> Plan:
@@ -117,6 +128,7 @@ class _Prepared:
             "format": job.format,
             "ids": job.ids,
             "keep": None if job.keep is None else list(job.keep),
+            "log": None if job.log is None else [job.log.deployment, job.log.event_time],
             "on_bad_row": job.on_bad_row,
             "part_rows": self.part_rows,
             "runtime": bundle.runtime,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -15,6 +16,18 @@ OnBadRow = Literal["reject", "stop"]
 
 
 @dataclass(frozen=True)
+class LogInto:
+    """Where answers go on record: a journal's folder, and the name of the deployment whose they are said to be.
+
+    `event_time` is the column with each row's time; without one it is the job's.
+    """
+
+    journal: Path
+    deployment: str
+    event_time: str | None = None
+
+
+@dataclass(frozen=True)
 class BatchJob:
     """What is scored, how, and where to.
 
@@ -22,7 +35,8 @@ class BatchJob:
     `format`. `batch_size` rows go to the model at a time. `where` is a condition of SQL over the input's columns.
     `keep` are the columns of the input (and joined features) that the output has, all by default. Refused rows go to
     `rejects`, by default beside the output. `ids` adds a prediction id. What is done survives the end of the process;
-    with `durability` of `power` it is forced to the disk besides, part by part.
+    with `durability` of `power` it is forced to the disk besides, part by part. `log` puts each answer into the
+    prediction log too, once, also when the job is cut off.
     """
 
     input: str
@@ -37,6 +51,12 @@ class BatchJob:
     resume: bool = False
     force: bool = False
     durability: Durability = "process"
+    log: LogInto | None = None
+
+    @property
+    def power(self) -> bool:
+        """Whether parts are forced to the disk: so are records, and neither may be there without the other."""
+        return self.durability == "power" or self.log is not None
 
 
 class PartDone(msgspec.Struct, frozen=True):

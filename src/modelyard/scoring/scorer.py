@@ -17,6 +17,7 @@ from modelyard.inference import Bundle
 from .answers import answer_columns, answer_fields
 from .columns import ColumnEncoder, EncodedColumns, single
 from .errors import BadRow
+from .recording import Recorder
 from .records import BatchJob, Enrichment, OnBadRow, PartDone, Plan, part_name
 from .source import Source, numbers_read
 from .where import Where
@@ -44,9 +45,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Scored:
-    """A part's rows with their answers, ready to be written, and what goes on record of them."""
+    """A part's rows with their answers, ready to be written, and what is known of them.
+
+    `rows` are the same rows with all columns that were read, `scores` theirs (n_rows, n_scores), `ids` too where asked.
+    """
 
     table: pa.Table
+    rows: pa.Table
+    scores: NDArray[np.float64]
+    ids: Sequence[str] | None
     refused: Sequence[Mapping[str, Any]]
     read: int
     unknown: Mapping[str, int]
@@ -67,9 +74,11 @@ class PartScorer:
         keep: Sequence[str] | None = None,
         on_bad_row: OnBadRow = "reject",
         ids: bytes | None = None,
+        shows_ids: bool = True,
         enrich: Enrichment | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        """`ids` is the seed of prediction ids, the same for all parts of the job."""
+        """`ids` is the seed of prediction ids, the same for all parts of the job; rows have them if `shows_ids`."""
         self._bundle = bundle
         self._source = source
         self._encode = ColumnEncoder(bundle.info.signature)
@@ -85,7 +94,9 @@ class PartScorer:
         whole = source.schema if enrich is None else enrich.columns(source.schema)
         read = pa.schema([_as_read(each, source) for each in whole])
         self._kept = [each.name for each in read if keep is None or each.name in keep]
-        added = answer_fields(bundle.info, ids=ids is not None)
+        self._shows_ids = shows_ids
+        self._recorder = recorder
+        added = answer_fields(bundle.info, ids=ids is not None and shows_ids)
         self.schema = pa.schema([*(read.field(name) for name in self._kept), *added])
 
     def score(self, part: Part) -> Scored:
@@ -103,7 +114,8 @@ class PartScorer:
         if refused:
             kept = np.setdiff1d(np.arange(len(table)), np.array(sorted(refused)))
             table, places = table.take(pa.array(kept)), places[kept]
-        return Scored(self._answered(table, scores, part, places), rejects, len(part.table), unknown)
+        ids = self._ids_of(part, places)
+        return Scored(self._answered(table, scores, ids), table, scores, ids, rejects, len(part.table), unknown)
 
     def write(self, part: Part, work: Work, format_: Format, *, alone: bool) -> PartDone:
         """Score a part and write it: the refused rows, the rows, and then that it is done."""
@@ -113,6 +125,8 @@ class PartScorer:
             work.write(f"{name}.rejects", rejects)
         data = part_bytes(scored.table, self.schema, format_, alone=alone)
         work.write(f"{name}.{format_}", data)
+        if self._recorder is not None:
+            self._recorder.write(work, name, scored.rows, scored.scores, scored.ids or ())
         done = PartDone(
             part.file,
             part.number,
@@ -170,14 +184,16 @@ class PartScorer:
         arrays = None if encoded.arrays is None else {name: each[taken] for name, each in encoded.arrays.items()}
         return EncodedColumns(encoded.matrix[taken], encoded.refused, encoded.unknown, arrays)
 
-    def _answered(
-        self, table: pa.Table, scores: NDArray[np.float64], part: Part, places: NDArray[np.int64]
-    ) -> pa.Table:
-        ids = None
-        if self._ids is not None:
-            noise = hashlib.shake_128(self._ids + part_name(part.file, part.number).encode())
-            every = uuids7(self._started, noise.digest(_RANDOM * len(part.table)))
-            ids = [every[at] for at in places.tolist()]
+    def _ids_of(self, part: Part, places: NDArray[np.int64]) -> list[str] | None:
+        """The prediction ids of rows of a part, where they are asked for."""
+        if self._ids is None:
+            return None
+        noise = hashlib.shake_128(self._ids + part_name(part.file, part.number).encode())
+        every = uuids7(self._started, noise.digest(_RANDOM * len(part.table)))
+        return [every[at] for at in places.tolist()]
+
+    def _answered(self, table: pa.Table, scores: NDArray[np.float64], ids: Sequence[str] | None) -> pa.Table:
+        ids = ids if self._shows_ids else None
         added = answer_columns(self._bundle.info, scores, ids=ids, at=self._at, version=self._version)
         kept = [table.column(name) for name in self._kept]
         return pa.Table.from_arrays([*kept, *added], names=self.schema.names)
@@ -221,6 +237,7 @@ def scorer_of(
 ) -> PartScorer:
     """What scores the parts of a job; its prediction ids come from the plan, which all parts share."""
     seed = hashlib.sha256(canonical_json(msgspec.to_builtins(plan))).digest()
+    recorder = job.log and Recorder(job.log, bundle, version, Micros(plan.started_us), seed.hex()[:12])
     return PartScorer(
         bundle,
         source,
@@ -230,8 +247,10 @@ def scorer_of(
         where=job.where,
         keep=job.keep,
         on_bad_row=job.on_bad_row,
-        ids=seed if job.ids else None,
+        ids=seed if job.ids or job.log is not None else None,
+        shows_ids=job.ids,
         enrich=enrich,
+        recorder=recorder,
     )
 
 
