@@ -19,7 +19,7 @@ from tests.conftest import NOON, training_table
 
 from modelyard.bundling import BuiltBundle
 from modelyard.core import ManualClock
-from modelyard.data import read_table
+from modelyard.data import UnreadableData, read_table
 from modelyard.execution import LocalPool
 from modelyard.inference import Bundle, load_bundle
 from modelyard.scoring import BadRow, BatchDone, BatchJob, JobCutOff, NotScorable, OutputTaken, Progress, score_batch
@@ -179,6 +179,28 @@ def test_a_bad_row_can_stop_the_job(bundle: Bundle, tmp_path: Path) -> None:
         score(BatchJob(str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), on_bad_row="stop"), bundle)
     assert told.value.context["row"] == 2
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_damaged_lines_go_to_the_same_file_and_the_others_are_scored(
+    kind: str, source: str, table: pa.Table, bundle: Bundle, tmp_path: Path
+) -> None:
+    """With the line, the reason and the text; or they stop the job, as bad rows do."""
+    path = Path(written(source, table, kind))
+    lines = path.read_text().splitlines(keepends=True)
+    lines.insert(70, "1,2,3,4,5,6\n" if kind == "csv" else '{"amount": 1.5, "coun\n')
+    lines.insert(300, "1\n" if kind == "csv" else "[1, 2]\n")
+    path.write_text("".join(lines))
+    done = score(BatchJob(str(path), str(tmp_path / "out.parquet")), bundle)
+    assert (done.read, done.rows, done.refused) == (ROWS + 2, ROWS, 2)
+    assert read_table(tmp_path / "out.parquet").column("score").to_pylist() == expected(bundle, table).tolist()
+    assert done.rejects is not None
+    told = [json.loads(each) for each in Path(done.rejects).read_text().splitlines()]
+    assert [(each["file"], each["line"]) for each in told] == [(str(path), 71), (str(path), 301)]
+    assert ("a record of 6 fields" if kind == "csv" else "no whole JSON object") in told[0]["reason"]
+    assert lines[300].strip() in told[1]["text"]
+    with pytest.raises(UnreadableData, match="line 71"):
+        score(BatchJob(str(path), str(tmp_path / "strict"), on_bad_row="stop"), bundle)
 
 
 def test_what_cannot_be_scored_is_told_before_anything_is_written(

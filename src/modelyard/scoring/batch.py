@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pyarrow as pa
@@ -31,6 +32,8 @@ _LOGGED_ROWS = 50_000
 
 _PART_CELLS = 5_000_000
 """And so many values."""
+
+_JSON = msgspec.json.Encoder()
 
 
 def score_batch(
@@ -73,14 +76,16 @@ def score_batch(
         else:
             spread.score(run.orders(job, bundle, version or bundle.info.version, plan), run.note)
         parts, resumed = run.parts(), run.resumed
-        refused = sum(each.refused for each in parts)
+        damaged = prepared.source.damaged()
+        refused = sum(each.refused for each in parts) + len(damaged)
         rejects = job.rejects or f"{job.output.rstrip('/')}.rejects.jsonl"
         if refused:
-            write_whole(rejects, b"".join(work.read(f"{each.name}.rejects") for each in parts if each.refused))
+            told = [work.read(f"{each.name}.rejects") for each in parts if each.refused]
+            write_whole(rejects, b"".join([_JSON.encode_lines(damaged), *told]))
         run.publish(parts, plan)
     return BatchDone(
         job.output,
-        sum(each.read for each in parts),
+        sum(each.read for each in parts) + len(damaged),
         sum(each.written for each in parts),
         refused,
         rejects if refused else None,
@@ -101,7 +106,8 @@ class _Prepared:
 
     @classmethod
     def of(cls, job: BatchJob, bundle: Bundle, enrich: Enrichment | None, part_rows: int) -> "_Prepared":
-        source = open_source(job.input, bundle.info.signature)
+        damaged: Literal["stop", "skip"] = "stop" if job.on_bad_row == "stop" else "skip"
+        source = open_source(job.input, bundle.info.signature, damaged=damaged)
         schema = source.schema if enrich is None else enrich.columns(source.schema)
         kept = schema.names if job.keep is None else job.keep
         check_columns(schema.names, bundle.info, kept, ids=job.ids)

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import fsspec
@@ -48,6 +49,14 @@ class Source:
         told = [_rows_of(each) for each in self.facts]
         return None if None in told else sum(each for each in told if each is not None)
 
+    def damaged(self) -> list[dict[str, Any]]:
+        """What was left out of the files, as refused rows are told: where it stands, why, and its text."""
+        return [
+            {"file": each.path, "line": one.line, "reason": one.reason, "text": one.text}
+            for each in self.facts
+            for one in each.damage
+        ]
+
     def alone(self, file: int) -> "Source":
         """One of its files as a source of its own."""
         reading = replace(self.reading, files=(self.reading.files[file],), facts=(self.reading.facts[file],))
@@ -85,17 +94,17 @@ class Source:
         return table
 
 
-def open_source(name: str, signature: Signature) -> Source:
+def open_source(name: str, signature: Signature, *, damaged: Literal["stop", "skip"] = "stop") -> Source:
     """Open what is to be scored: a file, list, glob, URL or folder, also one with folders named COLUMN=VALUE inside.
 
     In CSV and JSON a category is text, however it looks, and a number that is none leaves its column text: such rows
-    are told one by one. UnreadableData says what cannot be read.
+    are told one by one. `damaged` as in `ReadOptions`. UnreadableData says what cannot be read.
     """
     files, partitions = partitioned(name)
-    reading = open_data(files)
+    reading = open_data(files, ReadOptions(damaged=damaged))
     if any(each.format in _TEXTS for each in reading.facts):
         types = _told_types(reading, signature)
-        reading = open_data(files, ReadOptions(types=types)) if types else reading
+        reading = open_data(files, ReadOptions(types=types, damaged=damaged)) if types else reading
     kinds = _kinds(partitions)
     if twice := [each for each in kinds if each in reading.schema.names]:
         raise UnreadableData(
