@@ -1,4 +1,4 @@
-"""Parquet to Parquet against the engine's own rate in memory and against a loop with `mlflow.pyfunc`; and NATS."""
+"""Parquet to Parquet against the engine's own rate in memory, copying, and a loop with `mlflow.pyfunc`; and NATS."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from ..environments import PEERS
 from .made import make_models, make_rows
 
-SIDES = ("memory", "ours", "pyfunc")
+SIDES = ("memory", "copy", "ours", "pyfunc")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
         for side, each in found.items():
             _say(f"{name:<9}{side:<7}{each['per_second']:>12,.0f} rows/s  {each['cpu_us']:6.2f} µs  {each['mb']:,} MB")
         if "ours" in found:
-            for side in found.keys() - {"ours"}:
+            for side in (each for each in found if each != "ours"):
                 _say(f"{name:<9}ours / {side}: {found['ours']['per_second'] / found[side]['per_second']:.2f}")
     for rows in options.memory_rows:
         each = _files("ours", folder, "logistic", rows, 1)

@@ -19,7 +19,7 @@ from tests.conftest import NOON, training_table
 
 from modelyard.bundling import BuiltBundle
 from modelyard.core import ManualClock
-from modelyard.data import read_table
+from modelyard.data import UnreadableData, read_table
 from modelyard.execution import LocalPool
 from modelyard.inference import Bundle, load_bundle
 from modelyard.scoring import BadRow, BatchDone, BatchJob, JobCutOff, NotScorable, OutputTaken, Progress, score_batch
@@ -181,6 +181,28 @@ def test_a_bad_row_can_stop_the_job(bundle: Bundle, tmp_path: Path) -> None:
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_damaged_lines_go_to_the_same_file_and_the_others_are_scored(
+    kind: str, source: str, table: pa.Table, bundle: Bundle, tmp_path: Path
+) -> None:
+    """With the line, the reason and the text; or they stop the job, as bad rows do."""
+    path = Path(written(source, table, kind))
+    lines = path.read_text().splitlines(keepends=True)
+    lines.insert(70, "1,2,3,4,5,6\n" if kind == "csv" else '{"amount": 1.5, "coun\n')
+    lines.insert(300, "1\n" if kind == "csv" else "[1, 2]\n")
+    path.write_text("".join(lines))
+    done = score(BatchJob(str(path), str(tmp_path / "out.parquet")), bundle)
+    assert (done.read, done.rows, done.refused) == (ROWS + 2, ROWS, 2)
+    assert read_table(tmp_path / "out.parquet").column("score").to_pylist() == expected(bundle, table).tolist()
+    assert done.rejects is not None
+    told = [json.loads(each) for each in Path(done.rejects).read_text().splitlines()]
+    assert [(each["file"], each["line"]) for each in told] == [(str(path), 71), (str(path), 301)]
+    assert ("a record of 6 fields" if kind == "csv" else "no whole JSON object") in told[0]["reason"]
+    assert lines[300].strip() in told[1]["text"]
+    with pytest.raises(UnreadableData, match="line 71"):
+        score(BatchJob(str(path), str(tmp_path / "strict"), on_bad_row="stop"), bundle)
+
+
 def test_what_cannot_be_scored_is_told_before_anything_is_written(
     source: str, table: pa.Table, bundle: Bundle, tmp_path: Path
 ) -> None:
@@ -269,6 +291,21 @@ def test_a_job_that_was_cut_off_goes_on_to_the_same_bytes(
     assert contents(tmp_path / output) == contents(tmp_path / "whole" / output)
     rejects = [Path(f"{each}.rejects.jsonl").read_bytes() for each in (whole.output, job.output)]
     assert rejects[0] == rejects[1]
+
+
+def test_a_part_that_a_power_cut_took_is_scored_again(source: str, bundle: Bundle, tmp_path: Path) -> None:
+    """Its bytes are not those that were written, or it is gone; the digest tells."""
+    output = tmp_path / "out"
+    cut_off(BatchJob(source, str(output)), bundle, 200)
+    torn, gone, _, unreadable = sorted(LocalWork(output).folder.glob("part-*.parquet"))[:4]
+    torn.write_bytes(bytes(torn.stat().st_size))
+    gone.unlink()
+    unreadable.with_suffix(".json").write_bytes(b"")
+    before = len(list(LocalWork(output).folder.glob("part-*.json")))
+    done = score(BatchJob(source, str(output), resume=True), bundle)
+    score(BatchJob(source, str(tmp_path / "whole"), durability="power"), bundle)
+    assert done.resumed == before - 3
+    assert contents(output) == contents(tmp_path / "whole")
 
 
 def contents(output: Path) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 
-def atomic_write(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+def atomic_write(path: Path, data: bytes | memoryview, *, mode: int = 0o644, durable: bool = True) -> None:
     """Replace `path` by `data` in one step, so that readers see the old bytes or the new, never a part.
 
     With `durable` the new bytes and the folder entry are forced to the disk before returning, so that they also

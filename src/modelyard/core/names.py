@@ -76,6 +76,6 @@ def canonical_json(value: object) -> bytes:
     return text.encode()
 
 
-def digest_of(data: bytes) -> Digest:
+def digest_of(data: bytes | memoryview) -> Digest:
     """The SHA-256 of some bytes."""
     return Digest(hashlib.sha256(data).hexdigest())

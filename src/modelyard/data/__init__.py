@@ -17,7 +17,7 @@ from .checks import (
 from .errors import DataFailed, DatasetVersionNotFound, UnreadableData
 from .profile import Profile, profile, profile_page
 from .project_code import load_function, load_module
-from .reading import ColumnFacts, FileFacts, Reading, ReadOptions, open_data, parse_type, read_table
+from .reading import ColumnFacts, Damage, FileFacts, Reading, ReadOptions, open_data, parse_type, read_table
 from .schema import (
     ColumnChecks,
     Relation,
@@ -38,6 +38,7 @@ __all__ = [
     "CheckResult",
     "ColumnChecks",
     "ColumnFacts",
+    "Damage",
     "DataFailed",
     "DatasetSettings",
     "DatasetVersion",

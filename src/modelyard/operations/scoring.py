@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput, NotFound, SystemClock, did_you_mean
+from modelyard.core import InvalidInput, NotFound, SystemClock, check_name, did_you_mean
 from modelyard.execution import ENGINES, check_engine
 from modelyard.inference import NO_TRUST_ASKED, Bundle, load_bundle
 from modelyard.online import FeaturePlan
 from modelyard.registry import ModelVersion, alias_of
-from modelyard.scoring import BatchDone, BatchJob, PointInTime, Spread, Watch, score_batch
+from modelyard.scoring import BatchDone, BatchJob, LogInto, PointInTime, Spread, Watch, score_batch
 from modelyard.wiring import FILE_NAME, Project
 
 from .contract import Call, Option, operation
@@ -47,8 +47,14 @@ class Score:
     on_bad_row: Annotated[str, Option("A row that the model does not take: reject (into a file) or stop.")] = "reject"
     rejects: Annotated[str | None, Option("File of rejected rows; by default OUTPUT.rejects.jsonl.")] = None
     ids: Annotated[bool, Option("Add a prediction id to each row.")] = False
+    log: Annotated[str | None, Option("Put answers into the prediction log as this deployment's; implies --ids.")] = (
+        None
+    )
     resume: Annotated[bool, Option("Go on behind the parts of a job that was cut off.")] = False
     force: Annotated[bool, Option("Write over a file that exists.")] = False
+    durability: Annotated[str, Option("What parts survive: process (kill -9), or power (a power cut too; slower).")] = (
+        "process"
+    )
 
 
 @contextmanager
@@ -88,7 +94,8 @@ def batch_predict(
 
     `model_uri`: `models:/name/3`, `models:/name@production`, `models:/name/Production`, `runs:/ID/model` of the project
     in the working directory, or a bundle's folder. `options` as `modelyard score` has them: where, keep, on_bad_row,
-    rejects, ids, entities, event_time, engine, format, resume, force. See `scoring.score_batch` for what it raises.
+    rejects, ids, log, entities, event_time, engine, format, resume, force, durability. See `scoring.score_batch` for
+    what it raises.
     """
     bundle = None if is_uri(model_uri) else Path(model_uri)
     given = Score(str(input_path), str(output_path), bundle=bundle, batch_size=batch_size, **options)
@@ -172,6 +179,8 @@ def _version(project: Project, reference: str) -> ModelVersion:
 def _scored(given: Score, model: LoadedModel, project: Project | None) -> BatchDone:
     if given.on_bad_row not in ("reject", "stop"):
         raise InvalidInput(f"--on-bad-row is {given.on_bad_row[:40]!r}.", remedy="Say reject or stop.")
+    if given.durability not in ("process", "power"):
+        raise InvalidInput(f"--durability is {given.durability[:40]!r}.", remedy="Say process or power.")
     if given.batch_size < 1:
         raise InvalidInput(f"A batch of {given.batch_size} rows cannot be.", remedy="Leave --batch-size out.")
     job = BatchJob(
@@ -183,14 +192,16 @@ def _scored(given: Score, model: LoadedModel, project: Project | None) -> BatchD
         None if given.keep is None else tuple(each.strip() for each in given.keep.split(",") if each.strip()),
         "stop" if given.on_bad_row == "stop" else "reject",
         given.rejects,
-        given.ids,
+        given.ids or given.log is not None,
         given.resume,
         given.force,
+        "power" if given.durability == "power" else "process",
+        _into(given, project),
     )
     watch = _WATCHING.get() or (lambda _: None)
     clock = SystemClock() if project is None else project.clock
     with _enrichment(given, model, project) as enrich:
-        return score_batch(
+        done = score_batch(
             job,
             model.bundle,
             clock=clock,
@@ -199,6 +210,23 @@ def _scored(given: Score, model: LoadedModel, project: Project | None) -> BatchD
             spread=_spread(given, model, project),
             watch=watch,
         )
+    if project is not None and given.log is not None:
+        project.log.seal()
+    return done
+
+
+def _into(given: Score, project: Project | None) -> LogInto | None:
+    """Where answers go on record, if they do."""
+    if given.log is None:
+        return None
+    if project is None:
+        raise InvalidInput(
+            "The prediction log is a project's, and there is no project here.",
+            code="NO_PROJECT",
+            remedy="Leave --log out, or go to the project's folder.",
+        )
+    event_time = given.event_time if given.entities else None
+    return LogInto(project.journal_folder.absolute(), check_name("deployment", given.log), event_time)
 
 
 def _spread(given: Score, model: LoadedModel, project: Project | None) -> Spread | None:

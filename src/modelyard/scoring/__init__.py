@@ -10,7 +10,7 @@ from .batch import PART_ROWS, score_batch
 from .columns import ColumnEncoder, EncodedColumns, numbers_of_text
 from .enrich import PointInTime
 from .errors import BadRow, JobCutOff, NotScorable, OutputTaken
-from .records import BatchDone, BatchJob, Enrichment, OnBadRow, Progress, Watch
+from .records import BatchDone, BatchJob, Enrichment, LogInto, OnBadRow, Progress, Watch
 from .spread import Spread
 from .stream import StreamScored, StreamScorer, WatchStream
 
@@ -27,6 +27,7 @@ __all__ = [
     "EncodedColumns",
     "Enrichment",
     "JobCutOff",
+    "LogInto",
     "NotScorable",
     "OnBadRow",
     "OutputTaken",

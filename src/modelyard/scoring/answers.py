@@ -52,14 +52,14 @@ def answer_fields(info: BundleInfo, *, ids: bool) -> list[pa.Field]:
 def answer_columns(
     info: BundleInfo, scores: NDArray[np.float64], *, ids: Sequence[str] | None, at: datetime, version: str
 ) -> list[pa.Array]:
-    """The values of `answer_fields` for rows with these scores (n_rows, n_scores)."""
+    """The values of `answer_fields` for rows with these scores (n_rows, n_scores); texts as dictionaries."""
     rows = len(scores)
     return [
         *([] if ids is None else [pa.array(ids, pa.string())]),
         predictions(info, scores),
         *(pa.array(np.ascontiguousarray(scores[:, at])) for at, _ in enumerate(score_names(info))),
         pa.repeat(pa.scalar(at, INSTANT), rows),
-        pa.repeat(version, rows),
+        pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), [version]),
     ]
 
 
@@ -68,7 +68,7 @@ def predictions(info: BundleInfo, scores: NDArray[np.float64]) -> pa.Array:
     if info.task == "regression":
         return pa.array(np.ascontiguousarray(scores[:, 0]))
     chosen = (scores[:, 0] > 0.5).astype(np.int32) if info.task == "binary" else np.argmax(scores, axis=1)
-    return pa.array(info.classes, pa.string()).take(pa.array(chosen, pa.int32()))
+    return pa.DictionaryArray.from_arrays(pa.array(chosen, pa.int32()), pa.array(info.classes, pa.string()))
 
 
 def check_columns(columns: Sequence[str], info: BundleInfo, kept: Sequence[str], *, ids: bool) -> None:

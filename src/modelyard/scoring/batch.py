@@ -7,14 +7,16 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import msgspec
+import pyarrow as pa
 
 from modelyard.core import Clock, Micros, canonical_json, digest_of, to_micros
 from modelyard.inference import Bundle
 
 from .answers import check_columns
-from .errors import JobCutOff, OutputTaken
+from .errors import JobCutOff, NotScorable, OutputTaken
 from .records import BatchDone, BatchJob, Enrichment, PartDone, Plan, Progress, Watch, part_name
 from .scorer import Part, PartScorer, scorer_of
 from .source import Source, open_source
@@ -25,8 +27,13 @@ from .writing import Format, check_writable, format_of, join_parts
 PART_ROWS = 250_000
 """So many rows are read, scored and written together, at most."""
 
+_LOGGED_ROWS = 50_000
+"""Rows at most where each goes on record: records are objects, and take more memory than columns."""
+
 _PART_CELLS = 5_000_000
 """And so many values."""
+
+_JSON = msgspec.json.Encoder()
 
 
 def score_batch(
@@ -56,7 +63,7 @@ def score_batch(
     """
     begun = time.monotonic()
     format_, single = format_of(job.output, job.format)
-    work = open_work(job.output, single=single)
+    work = open_work(job.output, single=single, power=job.power)
     prepared = _Prepared.of(job, bundle, enrich, part_rows)
     with alone(work, job.output):
         _check_output(job, work, single=single)
@@ -69,14 +76,16 @@ def score_batch(
         else:
             spread.score(run.orders(job, bundle, version or bundle.info.version, plan), run.note)
         parts, resumed = run.parts(), run.resumed
-        refused = sum(each.refused for each in parts)
+        damaged = prepared.source.damaged()
+        refused = sum(each.refused for each in parts) + len(damaged)
         rejects = job.rejects or f"{job.output.rstrip('/')}.rejects.jsonl"
         if refused:
-            write_whole(rejects, b"".join(work.read(f"{each.name}.rejects") for each in parts if each.refused))
+            told = [work.read(f"{each.name}.rejects") for each in parts if each.refused]
+            write_whole(rejects, b"".join([_JSON.encode_lines(damaged), *told]))
         run.publish(parts, plan)
     return BatchDone(
         job.output,
-        sum(each.read for each in parts),
+        sum(each.read for each in parts) + len(damaged),
         sum(each.written for each in parts),
         refused,
         rejects if refused else None,
@@ -97,17 +106,25 @@ class _Prepared:
 
     @classmethod
     def of(cls, job: BatchJob, bundle: Bundle, enrich: Enrichment | None, part_rows: int) -> "_Prepared":
-        source = open_source(job.input, bundle.info.signature)
+        damaged: Literal["stop", "skip"] = "stop" if job.on_bad_row == "stop" else "skip"
+        source = open_source(job.input, bundle.info.signature, damaged=damaged)
         schema = source.schema if enrich is None else enrich.columns(source.schema)
         kept = schema.names if job.keep is None else job.keep
         check_columns(schema.names, bundle.info, kept, ids=job.ids)
+        timed = None if job.log is None else job.log.event_time
+        if timed is not None and not pa.types.is_timestamp(schema.field(timed).type):
+            raise NotScorable(
+                f"Column '{timed}' is {schema.field(timed).type}, which is no time for the log.",
+                remedy="Give a column of times.",
+            )
         if job.keep is not None and job.where is None and enrich is None:
-            source = source.only([*bundle.info.signature.names, *job.keep])
+            source = source.only([*bundle.info.signature.names, *job.keep, *([timed] if timed else [])])
         if job.where is not None:
             from .where import Where  # noqa: PLC0415 - only who filters pays for it
 
             Where(job.where, source.schema).close()
-        rows = max(1, min(part_rows, _PART_CELLS // max(1, len(source.schema))))
+        most = part_rows if job.log is None else min(part_rows, _LOGGED_ROWS)
+        rows = max(1, min(most, _PART_CELLS // max(1, len(source.schema))))
         return cls(source, rows, dict(enrich.digests) if enrich is not None else {})
 
     def plan(self, job: BatchJob, bundle: Bundle, version: str | None, at: Micros) -> Plan:
@@ -117,6 +134,7 @@ class _Prepared:
             "format": job.format,
             "ids": job.ids,
             "keep": None if job.keep is None else list(job.keep),
+            "log": None if job.log is None else [job.log.deployment, job.log.event_time],
             "on_bad_row": job.on_bad_row,
             "part_rows": self.part_rows,
             "runtime": bundle.runtime,
@@ -153,7 +171,7 @@ class _Run:
         self._single = single
         self._watch = watch
         self._begun = begun
-        self._done = {each.name: each for each in _found(work)}
+        self._done = {each.name: each for each in _found(work, format_)}
         self.resumed = len(self._done)
         self._before = sum(each.read for each in self._done.values())
         self._rows = 0
@@ -234,10 +252,22 @@ class _Run:
         self._watch(Progress(self._rows, self._before, self._expected, seconds))
 
 
-def _found(work: Work) -> list[PartDone]:
-    """The parts that were finished before."""
+def _found(work: Work, format_: Format) -> list[PartDone]:
+    """The parts that were finished before, whose bytes are what was written: a power cut may have taken some."""
     names = [each for each in work.names() if each.startswith("part-") and each.endswith(".json")]
-    return [msgspec.json.decode(work.read(each), type=PartDone) for each in names]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), "modelyard-scoring") as pool:
+        found = list(pool.map(lambda each: _whole(work, each, format_), names))
+    return [each for each in found if each is not None]
+
+
+def _whole(work: Work, name: str, format_: Format) -> PartDone | None:
+    try:
+        done = msgspec.json.decode(work.read(name), type=PartDone)
+        rejects = None if done.rejects_sha256 is None else digest_of(work.read(f"{done.name}.rejects"))
+        same = digest_of(work.read(f"{done.name}.{format_}")) == done.sha256 and rejects == done.rejects_sha256
+    except (msgspec.MsgspecError, FileNotFoundError):
+        return None
+    return done if same else None
 
 
 def _check_output(job: BatchJob, work: Work, *, single: bool) -> None:

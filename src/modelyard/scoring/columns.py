@@ -63,7 +63,7 @@ class ColumnEncoder:
         ]
         matrix = _side_by_side([values for values, _ in read], rows)
         for at, (column, (_, odd)) in enumerate(zip(columns, read, strict=True)):
-            for index in np.flatnonzero(odd).tolist():
+            for index in () if odd is None else np.flatnonzero(odd).tolist():
                 self._closely(index, at, column, int(numbers[index]), matrix, refused, unseen)
         taken = np.ones(rows, dtype=bool)
         taken[list(refused)] = False
@@ -72,15 +72,18 @@ class ColumnEncoder:
             matrix if not refused else matrix[taken], refused, {name: count for name, count in unknown.items() if count}
         )
 
-    def _numbers(self, column: pa.Array, field: Field) -> tuple[Matrix, Flags]:
-        """A column of numbers, and which of its values need a closer look."""
+    def _numbers(self, column: pa.Array, field: Field) -> tuple[Matrix, Flags | None]:
+        """A column of numbers, and which of its values need a closer look; None where none does."""
         kind = column.type
         whole = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
         if not (whole or pa.types.is_floating(kind) or pa.types.is_null(kind)):
             return np.full(len(column), NAN), np.ones(len(column), dtype=bool)
         plain = column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column
         values: Matrix = plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        odd = ~(np.abs(values) <= (min(field.limit, _WHOLE) if whole else field.limit))
+        limit = min(field.limit, _WHOLE) if whole else field.limit
+        if len(values) and -limit <= values.min() and values.max() <= limit:  # never so where there is a NaN
+            return values, None
+        odd = ~(np.abs(values) <= limit)
         if field.nullable and odd.any():
             odd &= ~np.isnan(values)
         return values, odd
@@ -151,6 +154,14 @@ def _side_by_side(columns: Sequence[Matrix], rows: int) -> Matrix:
         for at, values in enumerate(columns):
             matrix[some, at] = values[some]
     return matrix
+
+
+def single(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, which costs nothing where it is one."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    whole = column.combine_chunks()
+    return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)
 
 
 def numbers_of_text(texts: pa.Array) -> tuple[pa.Array, pa.Array]:

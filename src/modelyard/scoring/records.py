@@ -2,15 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
 import pyarrow as pa
 
 from modelyard.core import Digest
+from modelyard.journal import Durability
 
 OnBadRow = Literal["reject", "stop"]
 """What becomes of a row that the model does not take: put into a file with the reason, or the job ends there."""
+
+
+@dataclass(frozen=True)
+class LogInto:
+    """Where answers go on record: a journal's folder, and the name of the deployment whose they are said to be.
+
+    `event_time` is the column with each row's time; without one it is the job's.
+    """
+
+    journal: Path
+    deployment: str
+    event_time: str | None = None
 
 
 @dataclass(frozen=True)
@@ -20,7 +34,9 @@ class BatchJob:
     `input` is a file, folder, glob or URL; `output` a file whose ending says the format, or a folder of parts, of
     `format`. `batch_size` rows go to the model at a time. `where` is a condition of SQL over the input's columns.
     `keep` are the columns of the input (and joined features) that the output has, all by default. Refused rows go to
-    `rejects`, by default beside the output. `ids` adds a prediction id.
+    `rejects`, by default beside the output. `ids` adds a prediction id. What is done survives the end of the process;
+    with `durability` of `power` it is forced to the disk besides, part by part. `log` puts each answer into the
+    prediction log too, once, also when the job is cut off.
     """
 
     input: str
@@ -34,10 +50,17 @@ class BatchJob:
     ids: bool = False
     resume: bool = False
     force: bool = False
+    durability: Durability = "process"
+    log: LogInto | None = None
+
+    @property
+    def power(self) -> bool:
+        """Whether parts are forced to the disk: so are records, and neither may be there without the other."""
+        return self.durability == "power" or self.log is not None
 
 
 class PartDone(msgspec.Struct, frozen=True):
-    """One finished part: rows read, written and refused, unseen levels by field, and its bytes' digest."""
+    """One finished part: rows read, written and refused, unseen levels by field, and its bytes' digests."""
 
     file: int
     number: int
@@ -46,6 +69,7 @@ class PartDone(msgspec.Struct, frozen=True):
     refused: int
     unknown: dict[str, int]
     sha256: Digest
+    rejects_sha256: Digest | None = None
 
     @property
     def name(self) -> str:

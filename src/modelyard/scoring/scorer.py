@@ -15,8 +15,9 @@ from modelyard.core import Micros, canonical_json, digest_of, from_micros, uuids
 from modelyard.inference import Bundle
 
 from .answers import answer_columns, answer_fields
-from .columns import ColumnEncoder, EncodedColumns
+from .columns import ColumnEncoder, EncodedColumns, single
 from .errors import BadRow
+from .recording import Recorder
 from .records import BatchJob, Enrichment, OnBadRow, PartDone, Plan, part_name
 from .source import Source, numbers_read
 from .where import Where
@@ -24,6 +25,9 @@ from .work import Work
 from .writing import Format, part_bytes
 
 _JSON = msgspec.json.Encoder(enc_hook=str)
+_TOGETHER = 16_384
+"""About so many rows are encoded and scored before the next."""
+
 _RANDOM = 10
 """Random bytes of a prediction id."""
 
@@ -41,9 +45,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Scored:
-    """A part's rows with their answers, ready to be written, and what goes on record of them."""
+    """A part's rows with their answers, ready to be written, and what is known of them.
+
+    `rows` are the same rows with all columns that were read, `scores` theirs (n_rows, n_scores), `ids` too where asked.
+    """
 
     table: pa.Table
+    rows: pa.Table
+    scores: NDArray[np.float64]
+    ids: Sequence[str] | None
     refused: Sequence[Mapping[str, Any]]
     read: int
     unknown: Mapping[str, int]
@@ -64,9 +74,11 @@ class PartScorer:
         keep: Sequence[str] | None = None,
         on_bad_row: OnBadRow = "reject",
         ids: bytes | None = None,
+        shows_ids: bool = True,
         enrich: Enrichment | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        """`ids` is the seed of prediction ids, the same for all parts of the job."""
+        """`ids` is the seed of prediction ids, the same for all parts of the job; rows have them if `shows_ids`."""
         self._bundle = bundle
         self._source = source
         self._encode = ColumnEncoder(bundle.info.signature)
@@ -82,7 +94,9 @@ class PartScorer:
         whole = source.schema if enrich is None else enrich.columns(source.schema)
         read = pa.schema([_as_read(each, source) for each in whole])
         self._kept = [each.name for each in read if keep is None or each.name in keep]
-        added = answer_fields(bundle.info, ids=ids is not None)
+        self._shows_ids = shows_ids
+        self._recorder = recorder
+        added = answer_fields(bundle.info, ids=ids is not None and shows_ids)
         self.schema = pa.schema([*(read.field(name) for name in self._kept), *added])
 
     def score(self, part: Part) -> Scored:
@@ -95,24 +109,24 @@ class PartScorer:
         table, bad = numbers_read(self._source, table)
         if self._enrich is not None:
             table = self._enrich(table)
-        encoded = self._encoded(table, places + (part.first + 1), bad)
-        refused = {**encoded.refused, **bad}
-        if refused:
-            self._refuse(part, table, places, refused)
+        scores, refused, unknown = self._answers(part, table, places, bad)
         rejects = [self._rejected(part, table, places, at, refused[at]) for at in sorted(refused)]
         if refused:
             kept = np.setdiff1d(np.arange(len(table)), np.array(sorted(refused)))
             table, places = table.take(pa.array(kept)), places[kept]
-        answered = self._answered(table, encoded, part, places)
-        return Scored(answered, rejects, len(part.table), encoded.unknown)
+        ids = self._ids_of(part, places)
+        return Scored(self._answered(table, scores, ids), table, scores, ids, rejects, len(part.table), unknown)
 
     def write(self, part: Part, work: Work, format_: Format, *, alone: bool) -> PartDone:
         """Score a part and write it: the refused rows, the rows, and then that it is done."""
         scored, name = self.score(part), part_name(part.file, part.number)
-        if scored.refused:
-            work.write(f"{name}.rejects", _JSON.encode_lines(scored.refused))
-        data = part_bytes(scored.table, format_, alone=alone)
+        rejects = _JSON.encode_lines(scored.refused) if scored.refused else None
+        if rejects is not None:
+            work.write(f"{name}.rejects", rejects)
+        data = part_bytes(scored.table, self.schema, format_, alone=alone)
         work.write(f"{name}.{format_}", data)
+        if self._recorder is not None:
+            self._recorder.write(work, name, scored.rows, scored.scores, scored.ids or ())
         done = PartDone(
             part.file,
             part.number,
@@ -121,6 +135,7 @@ class PartScorer:
             len(scored.refused),
             dict(scored.unknown),
             digest_of(data),
+            None if rejects is None else digest_of(rejects),
         )
         work.write(f"{name}.json", msgspec.json.encode(done))
         return done
@@ -133,9 +148,33 @@ class PartScorer:
         finally:
             where.close()
 
+    def _answers(
+        self, part: Part, table: pa.Table, places: NDArray[np.int64], bad: Mapping[int, str]
+    ) -> tuple[NDArray[np.float64], dict[int, str], dict[str, int]]:
+        """The scores of the rows that the model takes, the reasons why it does not take others, and unseen levels.
+
+        Some rows at a time, so that between encoding and scoring they stay in the processor's cache; where they are
+        cut depends on nothing but the part, as scores may by a bit on what is scored together.
+        """
+        scores, refused, unknown = [], dict(bad), dict[str, int]()
+        step = self._batch_size * max(1, _TOGETHER // self._batch_size)
+        for begin in range(0, len(table), step):
+            some = slice(begin, begin + step)
+            told = {at - begin: why for at, why in bad.items() if begin <= at < begin + step}
+            encoded = self._encoded(table.slice(begin, step), places[some] + (part.first + 1), told)
+            for at, why in encoded.refused.items():
+                refused.setdefault(begin + at, why)
+            if self._stop and refused and min(refused) < begin + step:
+                self._refuse(part, table, places, refused)
+            scores += self._scores(encoded)
+            for name, count in encoded.unknown.items():
+                unknown[name] = unknown.get(name, 0) + count
+        none = np.empty((0, max(1, len(self._bundle.info.classes))))
+        return np.concatenate(scores) if scores else none, refused, unknown
+
     def _encoded(self, table: pa.Table, numbers: NDArray[np.int64], bad: Mapping[int, str]) -> EncodedColumns:
         """The rows as the model reads them; a number that was none is missing here, and refused already."""
-        columns = [_single(table.column(name)) for name in self._names]
+        columns = [single(table.column(name)) for name in self._names]
         encoded = self._encode(columns, numbers)
         also = [at for at in bad if at not in encoded.refused]
         if not also:
@@ -145,35 +184,33 @@ class PartScorer:
         arrays = None if encoded.arrays is None else {name: each[taken] for name, each in encoded.arrays.items()}
         return EncodedColumns(encoded.matrix[taken], encoded.refused, encoded.unknown, arrays)
 
-    def _answered(self, table: pa.Table, encoded: EncodedColumns, part: Part, places: NDArray[np.int64]) -> pa.Table:
-        ids = None
-        if self._ids is not None:
-            noise = hashlib.shake_128(self._ids + part_name(part.file, part.number).encode())
-            every = uuids7(self._started, noise.digest(_RANDOM * len(part.table)))
-            ids = [every[at] for at in places.tolist()]
-        scores = self._scores(encoded)
+    def _ids_of(self, part: Part, places: NDArray[np.int64]) -> list[str] | None:
+        """The prediction ids of rows of a part, where they are asked for."""
+        if self._ids is None:
+            return None
+        noise = hashlib.shake_128(self._ids + part_name(part.file, part.number).encode())
+        every = uuids7(self._started, noise.digest(_RANDOM * len(part.table)))
+        return [every[at] for at in places.tolist()]
+
+    def _answered(self, table: pa.Table, scores: NDArray[np.float64], ids: Sequence[str] | None) -> pa.Table:
+        ids = ids if self._shows_ids else None
         added = answer_columns(self._bundle.info, scores, ids=ids, at=self._at, version=self._version)
         kept = [table.column(name) for name in self._kept]
-        return pa.Table.from_arrays([*kept, *added], schema=self.schema)
+        return pa.Table.from_arrays([*kept, *added], names=self.schema.names)
 
-    def _scores(self, encoded: EncodedColumns) -> NDArray[np.float64]:
+    def _scores(self, encoded: EncodedColumns) -> list[NDArray[np.float64]]:
         """The scores of rows, so many at a time as the model is to be given."""
-        rows, size = len(encoded.matrix), self._batch_size
-        if not rows:
-            return np.empty((0, max(1, len(self._bundle.info.classes))))
-        found = []
-        for at in range(0, rows, size):
+        size, found = self._batch_size, []
+        for at in range(0, len(encoded.matrix), size):
             arrays = (
                 None
                 if encoded.arrays is None
                 else {name: each[at : at + size] for name, each in encoded.arrays.items()}
             )
             found.append(self._bundle.scores(encoded.matrix[at : at + size], arrays))
-        return np.concatenate(found)
+        return found
 
     def _refuse(self, part: Part, table: pa.Table, places: NDArray[np.int64], refused: Mapping[int, str]) -> None:
-        if not self._stop:
-            return
         at = min(refused)
         told = self._rejected(part, table, places, at, refused[at])
         raise BadRow(
@@ -200,6 +237,7 @@ def scorer_of(
 ) -> PartScorer:
     """What scores the parts of a job; its prediction ids come from the plan, which all parts share."""
     seed = hashlib.sha256(canonical_json(msgspec.to_builtins(plan))).digest()
+    recorder = job.log and Recorder(job.log, bundle, version, Micros(plan.started_us), seed.hex()[:12])
     return PartScorer(
         bundle,
         source,
@@ -209,16 +247,13 @@ def scorer_of(
         where=job.where,
         keep=job.keep,
         on_bad_row=job.on_bad_row,
-        ids=seed if job.ids else None,
+        ids=seed if job.ids or job.log is not None else None,
+        shows_ids=job.ids,
         enrich=enrich,
+        recorder=recorder,
     )
 
 
 def _as_read(column: pa.Field, source: Source) -> pa.Field:
     """A column as the output has it: a number that stood as text is a number."""
     return pa.field(column.name, pa.float64()) if column.name in source.written else column
-
-
-def _single(column: pa.ChunkedArray) -> pa.Array:
-    whole = column.combine_chunks()
-    return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)

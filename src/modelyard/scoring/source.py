@@ -3,6 +3,7 @@
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import fsspec
@@ -11,7 +12,7 @@ import pyarrow as pa
 from modelyard.data import FileFacts, Reading, ReadOptions, UnreadableData, open_data
 from modelyard.inference import Field, Signature
 
-from .columns import numbers_of_text
+from .columns import numbers_of_text, single
 
 _TEXTS = ("csv", "tsv", "json", "jsonl")
 _HEAD = 1 << 16
@@ -47,6 +48,14 @@ class Source:
         """How many rows there are: as the files say, or about, by sizes and first lines; None where nothing tells."""
         told = [_rows_of(each) for each in self.facts]
         return None if None in told else sum(each for each in told if each is not None)
+
+    def damaged(self) -> list[dict[str, Any]]:
+        """What was left out of the files, as refused rows are told: where it stands, why, and its text."""
+        return [
+            {"file": each.path, "line": one.line, "reason": one.reason, "text": one.text}
+            for each in self.facts
+            for one in each.damage
+        ]
 
     def alone(self, file: int) -> "Source":
         """One of its files as a source of its own."""
@@ -85,17 +94,17 @@ class Source:
         return table
 
 
-def open_source(name: str, signature: Signature) -> Source:
+def open_source(name: str, signature: Signature, *, damaged: Literal["stop", "skip"] = "stop") -> Source:
     """Open what is to be scored: a file, list, glob, URL or folder, also one with folders named COLUMN=VALUE inside.
 
     In CSV and JSON a category is text, however it looks, and a number that is none leaves its column text: such rows
-    are told one by one. UnreadableData says what cannot be read.
+    are told one by one. `damaged` as in `ReadOptions`. UnreadableData says what cannot be read.
     """
     files, partitions = partitioned(name)
-    reading = open_data(files)
+    reading = open_data(files, ReadOptions(damaged=damaged))
     if any(each.format in _TEXTS for each in reading.facts):
         types = _told_types(reading, signature)
-        reading = open_data(files, ReadOptions(types=types)) if types else reading
+        reading = open_data(files, ReadOptions(types=types, damaged=damaged)) if types else reading
     kinds = _kinds(partitions)
     if twice := [each for each in kinds if each in reading.schema.names]:
         raise UnreadableData(
@@ -111,7 +120,7 @@ def numbers_read(source: Source, table: pa.Table) -> tuple[pa.Table, dict[int, s
     for name in source.written:
         if name not in table.column_names:
             continue
-        texts = _single(table.column(name))
+        texts = single(table.column(name))
         numbers, bad = numbers_of_text(texts)
         for index in pa.compute.indices_nonzero(bad).to_pylist():
             refused.setdefault(index, f"Field '{name}' is {texts[index].as_py()!r:.60}; expected a number or null.")
@@ -204,8 +213,3 @@ def _written(reading: Reading, signature: Signature) -> tuple[str, ...]:
     columns = {each.name: each.type for each in reading.schema}
     numbers = [each.name for each in signature.fields if each.kind == "number" and each.name in columns]
     return tuple(name for name in numbers if pa.types.is_string(columns[name]))
-
-
-def _single(column: pa.ChunkedArray) -> pa.Array:
-    whole = column.combine_chunks()
-    return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)

@@ -67,7 +67,7 @@ def carry_out(order: Order, folder: Path) -> list[PartDone]:
     """Score some parts of a file; in whichever process."""
     bundle = _loaded(folder.absolute(), order.digest)
     scorer = scorer_of(order.job, bundle, order.source, order.version, order.plan)
-    work = open_work(order.job.output, single=order.single)
+    work = open_work(order.job.output, single=order.single, power=order.job.power)
     done, number, rows = [], order.begin, order.part_rows
     with closing(order.source.parts(0, rows, number * rows)) as tables:
         for table in tables:

@@ -28,8 +28,11 @@ class Work(Protocol):
     def read(self, name: str) -> bytes:
         """What was written under a name."""
 
-    def write(self, name: str, data: bytes) -> None:
-        """Put something there: whole, or not at all; when this returns it survives a crash."""
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        """Put something there: whole, or not at all; when this returns it survives the end of this process.
+
+        Only with `power` a power cut too: what it left of a part is told by its digest (`batch._found`).
+        """
 
     def remove(self) -> None:
         """Remove all parts, and what is known of them."""
@@ -46,8 +49,9 @@ class Work(Protocol):
 class LocalWork:
     """`.NAME.scoring` beside the output."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, *, power: bool = False) -> None:
         self.output = output
+        self._power = power
         self.folder = output.with_name(f".{output.name}.scoring")
 
     @property
@@ -60,8 +64,8 @@ class LocalWork:
     def read(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
 
-    def write(self, name: str, data: bytes) -> None:
-        atomic_write(self.folder / name, data)
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        atomic_write(self.folder / name, data, durable=self._power)
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -71,17 +75,22 @@ class LocalWork:
         path = self.folder / "whole.tmp"
         with path.open("wb") as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+            if self._power:
+                stream.flush()
+                os.fsync(stream.fileno())
         path.replace(self.output)
-        sync_folder(self.output.parent)
+        self._settle()
         self.remove()
 
     def keep(self, names: list[str]) -> None:
         for name in self.names() - set(names):
             (self.folder / name).unlink()
         self.folder.rename(self.output)
-        sync_folder(self.output.parent)
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._power:
+            sync_folder(self.output.parent)
 
 
 class RemoteWork:
@@ -103,9 +112,9 @@ class RemoteWork:
         found: bytes = self._system.cat_file(f"{self._path}/{name}")
         return found
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         self._system.makedirs(self._path, exist_ok=True)
-        self._system.pipe_file(f"{self._path}/{name}", data)
+        self._system.pipe_file(f"{self._path}/{name}", bytes(data))
 
     def remove(self) -> None:
         for name in filter(is_own, self.names()):
@@ -136,9 +145,9 @@ def is_remote(name: str) -> bool:
     return "://" in name
 
 
-def open_work(output: str, *, single: bool) -> LocalWork | RemoteWork:
-    """Where the parts of an output are."""
-    return RemoteWork(output, single=single) if is_remote(output) else LocalWork(Path(output))
+def open_work(output: str, *, single: bool, power: bool = False) -> LocalWork | RemoteWork:
+    """Where the parts of an output are; with `power` what is written here survives a power cut."""
+    return RemoteWork(output, single=single) if is_remote(output) else LocalWork(Path(output), power=power)
 
 
 def write_whole(target: str, data: bytes) -> None:

@@ -1,5 +1,6 @@
 """Parts of the output as bytes, and one file of them: Parquet, CSV, JSONL or Arrow."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, BinaryIO, Literal, get_args
@@ -17,6 +18,7 @@ Format = Literal["parquet", "csv", "jsonl", "arrow"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _SUFFIXES: dict[str, Format] = {f".{each}": each for each in FORMATS} | {".feather": "arrow", ".ndjson": "jsonl"}
+_SHORT = pa.ipc.IpcWriteOptions(compression="lz4")
 _JSON = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -50,48 +52,52 @@ def check_writable(schema: pa.Schema, format_: Format) -> None:
         )
 
 
-def part_bytes(table: pa.Table, format_: Format, *, alone: bool) -> bytes:
-    """A part as bytes; one that is not `alone` becomes a piece of one file, and CSV then has no header."""
-    sink = pa.BufferOutputStream()
-    if format_ == "parquet":
-        pq.write_table(table, sink, use_dictionary=_repeating(table.schema))
-    elif format_ == "arrow":
-        with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-    elif format_ == "csv":
-        pa_csv.write_csv(_plain(table), sink, pa_csv.WriteOptions(include_header=alone))
-    else:
+def part_bytes(table: pa.Table, schema: pa.Schema, format_: Format, *, alone: bool) -> bytes | memoryview:
+    """A part as bytes, in columns of the schema; columns of text may come as dictionaries.
+
+    One that is not `alone` becomes a piece of one file: CSV then has no header, and instead of Parquet it is Arrow,
+    so that what is encoded is encoded once.
+    """
+    if format_ == "jsonl":
         return _JSON.encode_lines(table.to_pylist())
-    found: bytes = sink.getvalue().to_pybytes()
-    return found
+    sink = pa.BufferOutputStream()
+    if format_ == "csv":
+        pa_csv.write_csv(_plain(table), sink, pa_csv.WriteOptions(include_header=alone))
+    elif format_ == "parquet" and alone:
+        with closing(_parquet(sink, table.schema, schema)) as writer:
+            writer.write_table(table)
+    else:
+        given = table if format_ == "parquet" else table.cast(schema)
+        with pa.ipc.new_file(sink, given.schema, options=None if alone else _SHORT) as writer:
+            writer.write_table(given)
+    return memoryview(sink.getvalue())
 
 
 def join_parts(parts: Iterator[bytes], schema: pa.Schema, format_: Format, stream: BinaryIO) -> None:
-    """Write one file of parts; one is in memory at a time. Parquet gets a row group of each."""
+    """Write one file of parts as `part_bytes` makes them, one in memory at a time. Parquet gets a row group of each."""
     if format_ in ("csv", "jsonl"):
-        stream.write(part_bytes(schema.empty_table(), format_, alone=True))
+        stream.write(part_bytes(schema.empty_table(), schema, format_, alone=True))
         for part in parts:
             stream.write(part)
         return
-    with closing(_writer(schema, format_, stream)) as writer:
+    first = pa.ipc.open_file(pa.BufferReader(next(parts))).read_all()
+    whole = pa.ipc.new_file(stream, schema) if format_ == "arrow" else _parquet(stream, first.schema, schema)
+    with closing(whole) as writer:
+        writer.write_table(first)
         for part in parts:
-            writer.write_table(_read(part, format_))
+            writer.write_table(pa.ipc.open_file(pa.BufferReader(part)).read_all())
 
 
-def _writer(schema: pa.Schema, format_: Format, stream: BinaryIO) -> Any:
-    if format_ == "arrow":
-        return pa.ipc.new_file(stream, schema)
-    return pq.ParquetWriter(stream, schema, use_dictionary=_repeating(schema))
+def _parquet(stream: Any, given: pa.Schema, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of tables of the schema `given`, which read as those of `schema`.
 
-
-def _read(part: bytes, format_: Format) -> pa.Table:
-    source = pa.BufferReader(part)
-    return pa.ipc.open_file(source).read_all() if format_ == "arrow" else pq.read_table(source)
-
-
-def _repeating(schema: pa.Schema) -> list[str]:
-    """Columns worth a dictionary: to look for repeated values among floats costs more than it saves."""
-    return [each.name for each in schema if not pa.types.is_floating(each.type)]
+    They differ in columns of text, which are given as dictionaries: so they are not looked through for repeated values
+    once more. To look for such among floats costs more than it saves.
+    """
+    repeating = [each.name for each in schema if not pa.types.is_floating(each.type)]
+    writer = pq.ParquetWriter(stream, given, use_dictionary=repeating, store_schema=False)
+    writer.add_key_value_metadata({"ARROW:schema": b64encode(schema.serialize()).decode()})
+    return writer
 
 
 def _plain(table: pa.Table) -> pa.Table:

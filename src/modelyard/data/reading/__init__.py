@@ -4,13 +4,14 @@ Owns files of rows: what they are, how they are written, and the one error when 
 silently (`Reading.facts`, `Reading.columns`) and changes no value.
 """
 
-from .facts import ColumnFacts, FileFacts
+from .facts import ColumnFacts, Damage, FileFacts
 from .options import NULLS, Format, ReadOptions, parse_type
 from .reading import Reading, open_data, read_table
 
 __all__ = [
     "NULLS",
     "ColumnFacts",
+    "Damage",
     "FileFacts",
     "Format",
     "ReadOptions",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,10 +12,10 @@ import pyarrow.csv as pa_csv
 
 from modelyard.data.errors import UnreadableData
 
-from .complaints import clip, mapped, unreadable
+from .complaints import MOST_DAMAGED, clip, damage_of, mapped, unreadable
 from .dialect import Dialect, tell_dialect
-from .facts import FileFacts
-from .guard import Guard, line_of, not_utf8, row_at
+from .facts import Damage, FileFacts
+from .guard import Guard, line_of, lines_of, not_utf8, row_at
 from .kinds import Column, first_unfit
 from .options import ReadOptions
 from .recognise import Recognised
@@ -30,6 +30,7 @@ class CommaFile:
     found: Recognised
     dialect: Dialect
     options: ReadOptions
+    damage: tuple[Damage, ...] = ()
 
     @property
     def name(self) -> str:
@@ -54,18 +55,30 @@ class CommaFile:
             dialect.delimiter,
             dialect.header,
             (*found.notes, *dialect.notes),
+            damage=self.damage,
         )
 
-    def texts(self) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The records as texts, with the row (from 0) at which each batch begins. Columns are called 0, 1, …"""
+    def texts(self, damage: dict[int, tuple[str, str]] | None = None) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The records as texts, with the row (from 0) at which each batch begins. Columns are called 0, 1, …
+
+        Records that are left out come into `damage` by their number (from 0, the header too), with reason and text.
+        """
         row = 0
         with mapped(self.name), text_of(self.found.file, self.found.compression, self.found.encoding) as text:
             stream = Guard(text, self.dialect.delimiter, self.dialect.quote)
-            with self._explained(), pa_csv.open_csv(pa.PythonFile(stream, "r"), **self._arrow()) as reader:
+            with self._explained(), pa_csv.open_csv(pa.PythonFile(stream, "r"), **self._arrow(damage)) as reader:
                 for batch in reader:
                     self._refuse_header(row, batch)
                     yield row, batch
                     row += len(batch)
+
+    def looked_over(self, damage: Mapping[int, tuple[str, str]]) -> "CommaFile":
+        """The file with what `texts` has left out."""
+        if not damage:
+            return self
+        with text_of(self.found.file, self.found.compression, self.found.encoding) as text:
+            lines = lines_of(text, self.dialect.quote, damage.keys(), blanks_count=len(self.names) == 1)
+        return replace(self, damage=damage_of(self.name, {lines[record]: each for record, each in damage.items()}))
 
     def batches(self, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
         """The records as values, columns in the order of the schema."""
@@ -164,7 +177,13 @@ class CommaFile:
                     remedy=remedy,
                 )
 
-    def _arrow(self) -> dict[str, Any]:
+    def _arrow(self, damage: dict[int, tuple[str, str]] | None) -> dict[str, Any]:
+        def left_out(record: pa_csv.InvalidRow) -> str:
+            if damage is not None and len(damage) <= MOST_DAMAGED:
+                what = f"a record of {record.actual_columns} fields; the first has {record.expected_columns}."
+                damage[record.number - 1] = what, record.text
+            return "skip"
+
         names = [str(at) for at in range(len(self.names))]
         return {
             "read_options": pa_csv.ReadOptions(
@@ -178,6 +197,7 @@ class CommaFile:
                 quote_char=self.dialect.quote or False,
                 newlines_in_values=bool(self.dialect.quote),
                 ignore_empty_lines=len(names) > 1,
+                invalid_row_handler=left_out if self.options.damaged == "skip" else None,
             ),
             "convert_options": pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
@@ -206,21 +226,29 @@ def comma_file(found: Recognised, options: ReadOptions) -> CommaFile:
         return CommaFile(found, tell_dialect(found, options), options)
 
 
-def tell_columns(files: Sequence[CommaFile], declared: Mapping[str, pa.DataType]) -> dict[str, Column]:
-    """What the columns of files are, by name, told from all values; columns that are declared are not looked at."""
+def tell_columns(
+    files: Sequence[CommaFile], declared: Mapping[str, pa.DataType]
+) -> tuple[list[CommaFile], dict[str, Column]]:
+    """The files, with what is left out of them, and what their columns are, by name, told from all values.
+
+    Columns that are declared are not looked at; where all are, and nothing may be left out, nothing is read.
+    """
     columns = {name: Column() for name in files[0].names if name not in declared}
-    if not columns:
-        return columns
+    if not columns and files[0].options.damaged == "stop":
+        return list(files), columns
+    told = []
     nulls = pa.array(files[0].options.nulls, pa.string())
     for file in files:
         beside = f" of {file.name}" if len(files) > 1 else ""
         places = [(file.names.index(name), column) for name, column in columns.items()]
-        for row, batch in file.texts():
+        damage: dict[int, tuple[str, str]] = {}
+        for row, batch in file.texts(damage):
             for at, column in places:
                 _look(column, batch.column(at), nulls, row, beside)
+        told.append(file.looked_over(damage))
     for column in columns.values():
         column.settle()
-    return columns
+    return told, columns
 
 
 def _look(column: Column, texts: pa.Array, nulls: pa.Array, row: int, beside: str) -> None:

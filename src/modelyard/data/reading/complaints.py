@@ -2,12 +2,14 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pyarrow as pa
 
 from modelyard.data.errors import UnreadableData
+
+from .facts import Damage
 
 SHOWN = 80
 """So many characters of a value or a name are shown."""
@@ -62,6 +64,18 @@ def unreadable(
     )
     context = {"source": file, "file": file} | {key: each for key, each in place.items() if each is not None}
     return UnreadableData(f"Cannot read {file}{spelt}: {what}", context=context, remedy=remedy)
+
+
+MOST_DAMAGED = 100_000
+"""So many lines of a file may be no records of it; where there are more, it is something else."""
+
+
+def damage_of(file: str, found: Mapping[int, tuple[str, str]]) -> tuple[Damage, ...]:
+    """Lines with the reason and the text of each, in order. UnreadableData when there are more than `MOST_DAMAGED`."""
+    if len(found) > MOST_DAMAGED:
+        what = f"more than {MOST_DAMAGED:,} of its lines are no records."
+        raise unreadable(what, file, remedy="Say its format, delimiter or quote.")
+    return tuple(Damage(line, reason, clip(text, 4 * SHOWN)) for line, (reason, text) in sorted(found.items()))
 
 
 @contextmanager

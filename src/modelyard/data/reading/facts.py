@@ -4,12 +4,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Damage:
+    """A line of JSONL, or a record of CSV that begins on it, that is no record of the file, and was left out."""
+
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
 class FileFacts:
     """What was detected of one file, or said of it beforehand; None where the format has no such thing.
 
     `bytes` as it is stored, None where the store does not tell; `rows` where the file itself says how many it holds.
     `notes` are sentences about what a reader may not expect: a wrong ending, a byte-order mark, a header that was made
-    up.
+    up. `damage` is what was left out, where that was asked for (`ReadOptions.damaged`).
     """
 
     path: str
@@ -21,6 +30,7 @@ class FileFacts:
     header: bool | None = None
     notes: tuple[str, ...] = ()
     rows: int | None = None
+    damage: tuple[Damage, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ It also turns a place in the file into a row and a line, by reading the file onc
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -145,14 +145,21 @@ def line_of(stream: BinaryIO, quote: str, record: int, *, blanks_count: bool) ->
 
     `blanks_count`: whether an empty line is a record, as in files of one column.
     """
-    seen = -1
+    return lines_of(stream, quote, {record}, blanks_count=blanks_count).get(record)
+
+
+def lines_of(stream: BinaryIO, quote: str, records: Collection[int], *, blanks_count: bool) -> dict[int, int]:
+    """The same of several records at once; those that there are not are not in the answer."""
+    seen, last, found = -1, max(records, default=-1), dict[int, int]()
     for line, blank in _record_lines(stream, quote):
         if blank and (seen < 0 or not blanks_count):
             continue
         seen += 1
-        if seen == record:
-            return line
-    return None
+        if seen in records:
+            found[seen] = line
+        if seen >= last:
+            break
+    return found
 
 
 def row_at(stream: BinaryIO, quote: str, line: int, *, blanks_count: bool) -> int:

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from modelyard.data.errors import UnreadableData
 
-from .complaints import LOWER_ERRORS, clip, mapped, unreadable
-from .facts import FileFacts
+from .complaints import LOWER_ERRORS, MOST_DAMAGED, clip, damage_of, mapped, unreadable
+from .facts import Damage, FileFacts
 from .kinds import TEXT, Column
 from .options import ReadOptions
 from .recognise import Recognised
@@ -31,6 +31,7 @@ class ObjectFile:
     found: Recognised
     options: ReadOptions
     names: tuple[str, ...] = ()
+    damage: tuple[Damage, ...] = ()
 
     @property
     def name(self) -> str:
@@ -42,14 +43,31 @@ class ObjectFile:
         """What was detected."""
         found = self.found
         return FileFacts(
-            found.file.name, found.format, found.compression, found.bytes, found.encoding or None, notes=found.notes
+            found.file.name,
+            found.format,
+            found.compression,
+            found.bytes,
+            found.encoding or None,
+            notes=found.notes,
+            damage=self.damage,
         )
 
-    def records(self, *, written: bool) -> Generator[tuple[int, Record], None, None]:
-        """The records with the line of each."""
+    def records(
+        self, *, written: bool, damage: dict[int, tuple[str, str]] | None = None
+    ) -> Generator[tuple[int, Record], None, None]:
+        """The records with the line of each; lines that are left out come into `damage` with the reason and text."""
+
+        def left_out(line: int, error: UnreadableData, text: bytes) -> None:
+            if self.options.damaged == "stop":
+                raise error
+            if damage is not None and len(damage) <= MOST_DAMAGED:
+                damage[line] = error.message, text.decode("utf-8", "replace").strip()
+
         with mapped(self.name), text_of(self.found.file, self.found.compression, self.found.encoding) as text:
-            read = list_records if self.found.format == "json" else line_records
-            yield from read(text, decoder(written=written), self.name)
+            if self.found.format == "json":
+                yield from list_records(text, decoder(written=written), self.name)
+            else:
+                yield from line_records(text, decoder(written=written), self.name, left_out)
 
     def batches(self, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
         """The records as values, columns in the order of the schema."""
@@ -216,8 +234,9 @@ def tell_shapes(
     places, row = _Places(), 0
     for file in files:
         names: dict[str, None] = {}
+        damage: dict[int, tuple[str, str]] = {}
         places.begins.append((row, file.name))
-        with closing(file.records(written=False)) as records:
+        with closing(file.records(written=False, damage=damage)) as records:
             for row, (_, record) in enumerate(records, row + 1):  # noqa: B020 - counts on through the files
                 names |= dict.fromkeys(record)
                 for name, value in record.items():
@@ -226,7 +245,7 @@ def tell_shapes(
         if not names:
             what = "it holds no records." if row == places.begins[-1][0] else "its records have no fields."
             raise unreadable(what, file.name, remedy="Without a record there are no columns.")
-        told.append(replace(file, names=tuple(names)))
+        told.append(replace(file, names=tuple(names), damage=damage_of(file.name, damage)))
     return told, {name: _told(places, name, each) for name, each in fields.items()}
 
 

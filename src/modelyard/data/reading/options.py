@@ -43,7 +43,9 @@ class ReadOptions:
     `quote` is the character around CSV fields, "" when there is none; `nulls` the spellings of a missing value in CSV;
     `types` the types of columns by name, which need no looking at all values first; `batch_rows` the most rows of a
     batch; `block_bytes` what is parsed at once, and the longest CSV record. `coded`: text of few levels in Parquet
-    comes as dictionaries, as it is stored.
+    comes as dictionaries, as it is stored. `damaged`: whether a line of JSONL that is no object, or a record of CSV
+    with too many or too few fields, ends the reading (stop), or is left out (skip) and told in the facts; rows are then
+    counted without it.
     """
 
     format: Format | None = None
@@ -56,6 +58,7 @@ class ReadOptions:
     batch_rows: int = 65_536
     block_bytes: int = 4 << 20
     coded: bool = False
+    damaged: Literal["stop", "skip"] = "stop"
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in get_args(Format):

@@ -95,12 +95,12 @@ def open_data(source: str | Path | Sequence[str | Path], options: ReadOptions | 
     if commas:
         _refuse_other_columns(commas)
         _refuse_unknown(commas[0], options)
-        columns = tell_columns(commas, options.types)
+        commas, columns = tell_columns(commas, options.types)
         told.append((commas[0].name, {name: (each.kind.type, each.why) for name, each in columns.items()}))
     if objects:
         objects, shapes = tell_shapes(objects, options.types)
         told.append((objects[0].name, shapes))
-    by_name = {each.name: each for each in objects}
+    by_name: dict[str, DataFile] = {each.name: each for each in (*commas, *objects)}
     whole: list[DataFile] = [by_name.get(each.name, each) for each in files]
     told += [(each.name, _written(each)) for each in whole if isinstance(each, ColumnarFile)]
     _refuse_other_columns(whole)

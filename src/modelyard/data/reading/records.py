@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
+from modelyard.data.errors import UnreadableData
+
 from .complaints import unreadable
 from .kinds import is_exact
 
@@ -48,7 +50,13 @@ def _once(pairs: list[tuple[str, Any]]) -> Record:
     return found
 
 
-def line_records(stream: BinaryIO, decode: json.JSONDecoder, file: str) -> Iterator[tuple[int, Record]]:
+OnDamage = Callable[[int, UnreadableData, bytes], None]
+"""Told what a line is and why it is no record, with its bytes; raises, or has it left out."""
+
+
+def line_records(
+    stream: BinaryIO, decode: json.JSONDecoder, file: str, damaged: OnDamage
+) -> Iterator[tuple[int, Record]]:
     """The objects of JSONL with the line (from 1) of each; empty lines are left out."""
     row = 1
     for line in _count_up():
@@ -57,9 +65,15 @@ def line_records(stream: BinaryIO, decode: json.JSONDecoder, file: str) -> Itera
             return
         if len(text) > LONGEST:
             raise unreadable(f"it is longer than {LONGEST} bytes.", file, line=line)
-        if not text.isspace():
-            yield line, _line(text, decode, file, row, line)
-            row += 1
+        if text.isspace():
+            continue
+        try:
+            record = _line(text, decode, file, row, line)
+        except UnreadableData as error:
+            damaged(line, error, text)
+            continue
+        yield line, record
+        row += 1
 
 
 def _count_up() -> Iterator[int]:
