@@ -95,6 +95,7 @@ def subject_of(project: Project, bundle: Path | None = None) -> Subject:
         loops={name: LoopTold(each.pipeline, each.deployment) for name, each in settings.retraining.items()},
         pipelines={name: partial(_document, project, name) for name in settings.pipelines},
         trust=project.trust,
+        datasets=tuple(settings.datasets),
         views=settings.features is not None,
         ships_log=settings.stores.log is not None,
         workers=settings.server.workers,

@@ -1,6 +1,6 @@
 """Workflows of GitHub and GitLab, from the same list of jobs, so that both do the same."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,15 +37,11 @@ def render(subject: Subject) -> Files:
 
 
 def jobs_of(subject: Subject) -> list[Job]:
-    """Check, train behind the pipeline's gates, staging, smoke test, production once somebody approved, monitors."""
+    """Tests, data, training behind gates, staging, smoke test, production once somebody approved, monitors."""
     pipeline = pipeline_of(subject)
     (deployment, *_), declared = deployment_names(subject), subject.deployments
     model = declared[deployment].model_name
-    gate = " ".join(f"--{key.replace('_', '-', 1)} {value:g}" for key, value in _gate(subject, model).items())
-    newest = (
-        f"VERSION=$(modelyard model list --name {model} --json | python -c "
-        "'import json, sys; print(max(int(each[\"version\"]) for each in json.load(sys.stdin)))')"
-    )
+    staging = [name for name, each in declared.items() if each.model == f"{model}@staging"]
     return [
         Job(
             "check",
@@ -57,35 +53,33 @@ def jobs_of(subject: Subject) -> list[Job]:
             ),
             only_main=False,
         ),
+        *_data(subject),
         Job(
             "train",
             "Data validation, training, evaluation, gate and registration are steps of the pipeline; a gate "
-            "that says no "
-            "ends the job. The gate is asked once more of what was registered.",
+            "that says no ends the job. The gate is asked once more of what was registered.",
             (
                 f"modelyard pipeline run {pipeline} --json > run.json",
-                newest,
-                f"modelyard model gate {model} $VERSION {gate}",
+                _newest(model),
+                f"modelyard model gate {model} $VERSION {_limits(subject, model)}",
             ),
-            ("check",),
+            ("data" if subject.datasets else "check",),
             ("run.json",),
         ),
         Job(
             "staging",
-            "The newest version to staging, asked its golden rows there.",
-            (
-                newest,
-                f"modelyard deploy --model {model} --version $VERSION --env staging --reason CI --json > staging.json",
-            ),
+            "The newest version to staging.",
+            (_newest(model), _brought(model, "staging", declared=bool(staging)) + " --json > staging.json"),
             ("train",),
             ("staging.json",),
             environment="staging",
         ),
+        _smoke(model, staging),
         Job(
             "production",
             "Begins once somebody approved; how it takes over is the deployment's strategy.",
-            (newest, f"modelyard deploy --model {model} --version $VERSION --env production --reason CI"),
-            ("staging",),
+            (_newest(model), _to_production(subject, model, staged=bool(staging))),
+            ("smoke",),
             environment="production",
         ),
         Job(
@@ -96,6 +90,87 @@ def jobs_of(subject: Subject) -> list[Job]:
             ("monitors.json", "prometheus"),
         ),
     ]
+
+
+def _data(subject: Subject) -> Iterator[Job]:
+    """Each dataset judged by its declared checks, and described on a page that is kept."""
+    lines = [
+        line
+        for each in subject.datasets
+        for line in (
+            f"modelyard data validate {each} --json > data-{each}.json",
+            f"modelyard data profile {each} --html profile-{each}.html --json > profile-{each}.json",
+        )
+    ]
+    if lines:
+        kept = tuple(
+            name
+            for each in subject.datasets
+            for name in (f"data-{each}.json", f"profile-{each}.html", f"profile-{each}.json")
+        )
+        yield Job(
+            "data",
+            "Datasets keep what is declared of them; their profiles are artifacts.",
+            tuple(lines),
+            ("check",),
+            kept,
+            only_main=False,
+        )
+
+
+def _smoke(model: str, staging: Sequence[str]) -> Job:
+    """Golden rows: asked of a server in staging, or of the bundle itself where no deployment follows that alias."""
+    if not staging:
+        return Job(
+            "smoke",
+            f"No deployment follows {model}@staging: the bundle itself answers its golden rows.",
+            (
+                f"modelyard bundle fetch {model}@staging -o staged",
+                "modelyard bundle verify staged/bundle --json > smoke.json",
+            ),
+            ("staging",),
+            ("smoke.json",),
+        )
+    asked = [
+        f'modelyard deploy smoke {each} ${{STAGING_URL:+--url "$STAGING_URL"}} --wait 120 --json > smoke-{each}.json'
+        for each in staging
+    ]
+    return Job(
+        "smoke",
+        "The golden rows, asked of the server at STAGING_URL; without that, of one that is started here.",
+        (
+            'if [ -z "$STAGING_URL" ]; then modelyard serve > server.log 2>&1 & echo $! > server.pid; fi',
+            *asked,
+            "if [ -f server.pid ]; then kill $(cat server.pid); fi",
+        ),
+        ("staging",),
+        tuple(f"smoke-{each}.json" for each in staging),
+    )
+
+
+def _to_production(subject: Subject, model: str, *, staged: bool) -> str:
+    """The command that brings the version there: one without a deployment in staging was tried in its place."""
+    following = [each for each in subject.deployments.values() if each.model == f"{model}@production"]
+    tried = staged or not any(each.needs_smoke for each in following)
+    return _brought(model, "production", declared=bool(following) and tried)
+
+
+def _brought(model: str, stage: str, *, declared: bool) -> str:
+    if declared:
+        return f"modelyard deploy --model {model} --version $VERSION --env {stage} --reason CI"
+    return f"modelyard model promote --name {model} --version $VERSION --stage {stage} --reason CI"
+
+
+def _newest(model: str) -> str:
+    """The line that finds the newest version."""
+    return (
+        f"VERSION=$(modelyard model list --name {model} --json | python -c "
+        "'import json, sys; print(max(each[\"number\"] for each in json.load(sys.stdin)))')"
+    )
+
+
+def _limits(subject: Subject, model: str) -> str:
+    return " ".join(f"--{key.replace('_', '-', 1)} {value:g}" for key, value in _gate(subject, model).items())
 
 
 def _gate(subject: Subject, model: str) -> Mapping[str, float]:

@@ -32,12 +32,22 @@ class _Runtime:
 
 
 def render(subject: Subject) -> Files:
-    """The pipeline in two forms: `PIPELINE.yaml`, containers, and `components/PIPELINE.py`, lightweight components.
-
-    The first is the PipelineSpec, and behind it what of it is Kubernetes' own.
-    """
+    """The pipeline in two forms: `PIPELINE.yaml`, containers, and `components/PIPELINE.py`, lightweight components."""
     name = pipeline_of(subject)
     exported = subject.pipelines[name]()
+    return {
+        f"{name}.yaml": _containers(subject, name, exported),
+        f"components/{variable(name)}.py": components(subject, name, exported, _HEAD),
+    }
+
+
+def specification(subject: Subject, name: str) -> str:
+    """One pipeline of the project as containers: what Kubeflow takes."""
+    return _containers(subject, name, subject.pipelines[name]())
+
+
+def _containers(subject: Subject, name: str, exported: Mapping[str, Any]) -> str:
+    """The PipelineSpec, and behind it what of it is Kubernetes' own."""
     tasks = tasks_of("Kubeflow", exported, _Runtime())
     kinds = {key: str(each.get("type", "")) for key, each in exported["parameters"].items()}
     judging = {each.name for each in tasks if each.judges}
@@ -64,10 +74,7 @@ def render(subject: Subject) -> Files:
         "such as as_of may be [[ScheduledTime]]."
     )
     where = "Where steps find the stores and secrets of their own: keys of one Secret."
-    return {
-        f"{name}.yaml": documents([document(spec, comment), document(platform, where)]),
-        f"components/{variable(name)}.py": components(subject, name, exported, _HEAD),
-    }
+    return documents([document(spec, comment), document(platform, where)])
 
 
 def _given(step: str) -> str:
