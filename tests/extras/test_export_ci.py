@@ -96,7 +96,14 @@ def environment_of(folder: Path) -> dict[str, str]:
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MODELYARD_", "PIP_"))}
     addresses = {f"MODELYARD_STORES_{name}": value for name, value in stores.items()}
-    return {**kept, **addresses, "PATH": f"{BIN}:{os.environ['PATH']}", "PIP_NO_INDEX": "1", "STAGING_URL": ""}
+    return {
+        **kept,
+        **addresses,
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PIP_NO_INDEX": "1",
+        "STAGING_URL": "",
+        "MODELYARD_API_KEY": "",
+    }
 
 
 def run_jobs(subject: Subject, folder: Path, environment: dict[str, str], names: Sequence[str]) -> None:

@@ -46,7 +46,7 @@ class Subject:
 
     `pipelines` gives the exported document of a pipeline (see `pipelines.export_pipeline`) when it is asked for.
     `datasets`: their names. `views`: whether there are feature views to materialize. `ships_log`: whether `stores.log`
-    is set. `workers`: processes of a server.
+    is set. `port` and `workers`: of a server on one machine, and its processes.
     """
 
     project: str
@@ -61,6 +61,7 @@ class Subject:
     datasets: tuple[str, ...] = ()
     views: bool = False
     ships_log: bool = False
+    port: int = 8080
     workers: int = 1
     drain_seconds: float = 25.0
     measured: Mapping[str, Measured] = field(default_factory=dict)

@@ -98,6 +98,7 @@ def subject_of(project: Project, bundle: Path | None = None) -> Subject:
         datasets=tuple(settings.datasets),
         views=settings.features is not None,
         ships_log=settings.stores.log is not None,
+        port=settings.server.port,
         workers=settings.server.workers,
         drain_seconds=settings.server.drain_seconds,
         measured={} if bundle is None else _measured(project, bundle),

@@ -10,7 +10,6 @@ from ..records import Files, Subject
 from ..steps import pipeline_of
 
 _HEAD = "Rendered by `modelyard export ci` from modelyard.yaml; change that, and render again."
-_STORES = ("RECORDS", "ARTIFACTS", "TRACKING", "ONLINE")
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,10 @@ def render(subject: Subject) -> Files:
     """`.github/workflows/modelyard.yml` and `.gitlab-ci.yml`."""
     jobs = jobs_of(subject)
     return {
-        ".github/workflows/modelyard.yml": document(_github(subject, jobs), _comment("GitHub Actions", "Secrets")),
-        ".gitlab-ci.yml": document(_gitlab(subject, jobs), _comment("GitLab CI", "masked variables")),
+        ".github/workflows/modelyard.yml": document(
+            _github(subject, jobs), _comment(subject, "GitHub Actions", "Secrets")
+        ),
+        ".gitlab-ci.yml": document(_gitlab(subject, jobs), _comment(subject, "GitLab CI", "masked variables")),
     }
 
 
@@ -74,7 +75,7 @@ def jobs_of(subject: Subject) -> list[Job]:
             ("staging.json",),
             environment="staging",
         ),
-        _smoke(model, staging),
+        _smoke(model, staging, subject.port),
         Job(
             "production",
             "Begins once somebody approved; how it takes over is the deployment's strategy.",
@@ -118,7 +119,7 @@ def _data(subject: Subject) -> Iterator[Job]:
         )
 
 
-def _smoke(model: str, staging: Sequence[str]) -> Job:
+def _smoke(model: str, staging: Sequence[str], port: int) -> Job:
     """Golden rows: asked of a server in staging, or of the bundle itself where no deployment follows that alias."""
     if not staging:
         return Job(
@@ -131,6 +132,7 @@ def _smoke(model: str, staging: Sequence[str]) -> Job:
             ("staging",),
             ("smoke.json",),
         )
+    ready = f"python -c \"import urllib.request as web; web.urlopen('http://127.0.0.1:{port}/ready')\""
     asked = [
         f'modelyard deploy smoke {each} ${{STAGING_URL:+--url "$STAGING_URL"}} --wait 120 --json > smoke-{each}.json'
         for each in staging
@@ -140,6 +142,7 @@ def _smoke(model: str, staging: Sequence[str]) -> Job:
         "The golden rows, asked of the server at STAGING_URL; without that, of one that is started here.",
         (
             'if [ -z "$STAGING_URL" ]; then modelyard serve > server.log 2>&1 & echo $! > server.pid; fi',
+            f"if [ -f server.pid ]; then until {ready} 2> /dev/null; do kill -0 $(cat server.pid); sleep 1; done; fi",
             *asked,
             "if [ -f server.pid ]; then kill $(cat server.pid); fi",
         ),
@@ -179,11 +182,18 @@ def _gate(subject: Subject, model: str) -> Mapping[str, float]:
     return declared or {"min_accuracy": 0.85}
 
 
-def _comment(what: str, where: str) -> str:
-    told = ", ".join(f"MODELYARD_STORES_{each}" for each in _STORES)
+def _secrets(subject: Subject) -> list[str]:
+    """What jobs are told in secret: where the stores are, and the key that a server in staging asks for."""
+    stores = ["RECORDS", "ARTIFACTS", "TRACKING", *(["ONLINE"] if subject.views else [])]
+    return [*(f"MODELYARD_STORES_{each}" for each in stores), "MODELYARD_API_KEY"]
+
+
+def _comment(subject: Subject, what: str, where: str) -> str:
+    told = ", ".join(_secrets(subject))
     return (
         f"Check, train, staging, production with approval, and scheduled retraining: {what}. {_HEAD}\n"
-        f"The stores are beyond the runner: {told} come from {where}."
+        f"The stores are beyond the runner: {told} (of a server in staging) come from {where}; STAGING_URL is its "
+        "address, where there is one."
     )
 
 
@@ -193,7 +203,7 @@ def _install(subject: Subject) -> str:
 
 
 def _github(subject: Subject, jobs: list[Job]) -> dict[str, Any]:
-    stores = {f"MODELYARD_STORES_{each}": f"${{{{ secrets.MODELYARD_STORES_{each} }}}}" for each in _STORES}
+    told = {each: f"${{{{ secrets.{each} }}}}" for each in _secrets(subject)}
     return {
         "name": "modelyard",
         "on": {
@@ -205,7 +215,7 @@ def _github(subject: Subject, jobs: list[Job]) -> dict[str, Any]:
         },
         "permissions": {"contents": "read"},
         "concurrency": {"group": "modelyard-${{ github.ref }}", "cancel-in-progress": False},
-        "env": stores,
+        "env": {**told, "STAGING_URL": "${{ vars.STAGING_URL }}"},
         "jobs": {each.name: _github_job(subject, each) for each in jobs},
     }
 
