@@ -33,8 +33,9 @@ def train(parts: tuple[pa.Table, ...]) -> my.Candidate:
     """Learn from the past."""
     samples = my.context().services.samples(MODEL, parts[0])
     categories = [field.kind == "category" for field in samples.signature.fields]
-    model = HistGradientBoostingClassifier(categorical_features=categories, random_state=my.context().seed)
-    return my.Candidate(model.fit(samples.matrix, samples.labels, samples.weights), samples)
+    recipe = {"max_iter": 100, "learning_rate": 0.1, "random_state": my.context().seed}
+    model = HistGradientBoostingClassifier(categorical_features=categories, **recipe)
+    return my.Candidate(model.fit(samples.matrix, samples.labels, samples.weights), samples, recipe)
 
 
 @my.step(kind="evaluate")

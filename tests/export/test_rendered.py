@@ -12,7 +12,7 @@ from modelyard.cli.root import root
 from modelyard.export import TARGETS, Subject, UnsupportedSetting, difference, write
 
 RENDERED = EXAMPLES / "flights" / "rendered"
-REFUSED = {"sagemaker"}
+REFUSED = {"sagemaker", "spark"}
 """Targets that the flights cannot go to: the error names the setting."""
 
 

@@ -122,12 +122,17 @@ def schema(
 
 
 @command.command("profile")
-@click.argument("file", type=_FILE)
+@click.argument("what", metavar="FILE|DATASET")
 @click.option("--html", type=_FILE, metavar="OUT", help="Also write a page with pictures, which opens offline.")
+@click.option(
+    "--project", "project_folder", type=_FILE, default=Path(), help="Folder with modelyard.yaml, for a dataset's name."
+)
 @_JSON
-def profile(file: Path, html: Path | None, *, as_json: bool) -> None:
-    """Describe a file: types, missing values, distributions, repeated rows, associations, and what deserves a look."""
-    emit(datasets.profile_file(file, html), as_json=as_json, show=_show_profile)
+def profile(what: str, html: Path | None, project_folder: Path, *, as_json: bool) -> None:
+    """Describe data: types, missing values, distributions, repeated rows, associations, and what deserves a look."""
+    from modelyard.operations import checks  # noqa: PLC0415 - see above
+
+    emit(checks.profile_of(what, html, project_folder), as_json=as_json, show=_show_profile)
 
 
 @command.command("split")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from modelyard.core import Failed, ModelyardError, atomic_write
-from modelyard.operations import Operation, artifacts, pipelines, runs
+from modelyard.operations import Operation, artifacts, pipelines, runs, submitting
 from modelyard.pipelines import Description, describe_file
 
 from .derive import anywhere, asked
@@ -63,10 +63,12 @@ def _ending(result: dict[str, Any]) -> ModelyardError | None:
 
 command = click.Group(
     "pipeline",
-    help="Pipelines: run, resume, list, status, logs, metrics, artifacts, fetch, why, clean, show, validate, export.",
+    help="Pipelines: run, resume, submit, list, status, logs, metrics, artifacts, fetch, why, clean, show, validate, "
+    "export.",
 )
 command.add_command(watched(derive(pipelines.run_pipeline, _run, _ending)))
 command.add_command(watched(derive(pipelines.resume_pipeline, _run, _ending)))
+command.add_command(derive(submitting.submit_pipeline, fields))
 command.add_command(derive(runs.list_pipeline_runs, table("id", "pipeline", "state", "verdict", "started_at")))
 command.add_command(derive(runs.run_status, _status))
 command.add_command(derive(runs.show_logs, _logs))

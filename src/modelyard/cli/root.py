@@ -17,7 +17,8 @@ NOUNS: dict[str, str] = {
     "config": "The effective settings, and where each came from.",
     "data": "Data: infer, validate, schema, profile, split, version.",
     "features": "Features: apply, list, show, diff, materialize, push, get, history, check-leaks, skew, import-feast.",
-    "pipeline": "Pipelines: run, resume, list, status, logs, metrics, artifacts, fetch, why, clean, show, validate, export.",
+    "pipeline": "Pipelines: run, resume, submit, list, status, logs, metrics, artifacts, fetch, why, clean, show, validate, "
+    "export.",
     "step": "Single steps of pipelines: run.",
     "run": "Runs in MLflow: list, show, compare.",
     "model": "Model versions: register, list, compare, approve, promote, roll back.",

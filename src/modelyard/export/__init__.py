@@ -6,19 +6,31 @@ rendered: images run `serving`, steps run `modelyard step run`, rules are `monit
 """
 
 from .edge import QUANTIZE, EdgePackage, Quantize, edge_package, write_folder, write_zip
-from .errors import ExportOutdated, NotForEdge, UnsupportedSetting
+from .errors import (
+    ClientMissing,
+    EngineUnreachable,
+    ExportOutdated,
+    NotForEdge,
+    SubmissionRefused,
+    UnsupportedSetting,
+)
 from .files import Difference, difference, write
 from .records import Files, LoopTold, Measured, ModelTold, Render, Subject
 from .sagemaker import Endpoint, render_endpoint
 from .settings import ExportSettings, PodSettings
+from .steps import pipeline_of
+from .submitting import ENGINES, Submission, Submitted, submit
 from .targets import TARGETS, Target
 
 __all__ = [
+    "ENGINES",
     "QUANTIZE",
     "TARGETS",
+    "ClientMissing",
     "Difference",
     "EdgePackage",
     "Endpoint",
+    "EngineUnreachable",
     "ExportOutdated",
     "ExportSettings",
     "Files",
@@ -30,11 +42,16 @@ __all__ = [
     "Quantize",
     "Render",
     "Subject",
+    "Submission",
+    "SubmissionRefused",
+    "Submitted",
     "Target",
     "UnsupportedSetting",
     "difference",
     "edge_package",
+    "pipeline_of",
     "render_endpoint",
+    "submit",
     "write",
     "write_folder",
     "write_zip",

@@ -1,6 +1,6 @@
 """What cannot be exported."""
 
-from modelyard.core import Failed, InvalidInput
+from modelyard.core import Failed, InvalidInput, Unavailable
 
 
 class UnsupportedSetting(InvalidInput):
@@ -19,6 +19,24 @@ class ExportOutdated(Failed):
     """What is on disk is not what the project file renders to now."""
 
     code = "EXPORT_OUTDATED"
+
+
+class ClientMissing(Unavailable):
+    """The client of an engine is not installed in the Python that was named."""
+
+    code = "CLIENT_MISSING"
+
+
+class EngineUnreachable(Unavailable):
+    """Nobody answers at the address of an engine."""
+
+    code = "ENGINE_UNREACHABLE"
+
+
+class SubmissionRefused(Failed):
+    """An engine did not take a run; the message has what it said."""
+
+    code = "SUBMISSION_REFUSED"
 
 
 def unsupported(target: str, setting: str, value: object, why: str, remedy: str) -> UnsupportedSetting:

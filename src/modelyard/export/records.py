@@ -45,8 +45,8 @@ class Subject:
     same bytes; `measured`, by deployment, only where a bundle was named to be measured.
 
     `pipelines` gives the exported document of a pipeline (see `pipelines.export_pipeline`) when it is asked for.
-    `views`: whether there are feature views to materialize. `ships_log`: whether `stores.log` is set. `stored`:
-    whether the online store is one on a server. `workers`: processes of a server.
+    `datasets`: their names. `views`: whether there are feature views to materialize. `ships_log`: whether `stores.log`
+    is set. `port` and `workers`: of a server on one machine, and its processes.
     """
 
     project: str
@@ -58,8 +58,10 @@ class Subject:
     loops: Mapping[str, LoopTold]
     pipelines: Mapping[str, Callable[[], Mapping[str, Any]]]
     trust: Trust
+    datasets: tuple[str, ...] = ()
     views: bool = False
     ships_log: bool = False
+    port: int = 8080
     workers: int = 1
     drain_seconds: float = 25.0
     measured: Mapping[str, Measured] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,7 +32,8 @@ class Task:
     """A step as an orchestrator sees it.
 
     `inputs` and `params` are JSON with placeholders; `needs`: steps whose artifacts it takes; `waits`: steps that must
-    have passed; `asks`: pipeline parameters it takes. `cacheable` unless it registers, deploys or says otherwise.
+    have passed; `asks`: pipeline parameters it takes. `judges`: whether its verdict counts, for its kind or because
+    a condition asks it. `cacheable` unless it registers, deploys or says otherwise.
     """
 
     name: str
@@ -50,11 +51,7 @@ class Task:
     seed: int | None
     secrets: tuple[str, ...]
     cacheable: bool
-
-    @property
-    def judges(self) -> bool:
-        """Whether its verdict counts."""
-        return self.kind in JUDGING
+    judges: bool
 
     def arguments(self, run: str) -> list[str]:
         """The words behind `modelyard`; `run` is the placeholder of the run's id."""
@@ -82,10 +79,13 @@ def pipeline_of(subject: Subject) -> str:
 def tasks_of(target: str, document: Mapping[str, Any], placeholders: Placeholders) -> list[Task]:
     """The steps of an exported pipeline, in order; UnsupportedSetting for what is known only to our own engine."""
     kinds = {name: str(each.get("type", "")) for name, each in document["parameters"].items()}
-    return [_task(target, each, placeholders, kinds) for each in document["steps"]]
+    asked = {each["output"]["$output"] for step in document["steps"] for each in step.get("when", ())}
+    return [_task(target, each, placeholders, kinds, asked) for each in document["steps"]]
 
 
-def _task(target: str, step: Mapping[str, Any], placeholders: Placeholders, kinds: Mapping[str, str]) -> Task:
+def _task(
+    target: str, step: Mapping[str, Any], placeholders: Placeholders, kinds: Mapping[str, str], asked: Collection[str]
+) -> Task:
     name, options = step["name"], step.get("options", {})
     _check(target, step)
     writer = _Writer(target, name, placeholders, kinds)
@@ -108,6 +108,7 @@ def _task(target: str, step: Mapping[str, Any], placeholders: Placeholders, kind
         seed=options.get("seed"),
         secrets=tuple(options.get("secrets", ())),
         cacheable=options.get("cache") is not False and step["kind"] not in ("data", "register", "deploy"),
+        judges=step["kind"] in JUDGING or name in asked,
     )
 
 

@@ -19,6 +19,7 @@ from . import (
     runbook,
     sagemaker,
     seldon,
+    spark,
 )
 from .records import Render
 
@@ -42,6 +43,7 @@ _ALL = (
     Target("kubeflow", "A pipeline for Kubeflow Pipelines v2.", kubeflow.render),
     Target("airflow", "A pipeline as DAG files of Airflow 3.", airflow.render),
     Target("ray", "A pipeline as a job of a Ray cluster.", ray.render),
+    Target("spark", "Batch scoring of tables on a Spark cluster.", spark.render),
     Target("ci", "Workflows of GitHub Actions and GitLab CI.", ci.render),
     Target("sagemaker", "Requests that make an endpoint of the server's image.", sagemaker.render),
     Target("runbook", "The operations guide: deploy, roll back, alerts, recovery, troubleshooting.", runbook.render),

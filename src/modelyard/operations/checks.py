@@ -22,6 +22,8 @@ from modelyard.data import (
 )
 from modelyard.wiring import FILE_NAME, Project, validate_dataset
 
+from .datasets import described, profile_file
+
 _AS_STORED = ReadOptions(coded=True)
 """Batches small enough that the memory of one serves the next, and text that need not be unpacked to be checked."""
 
@@ -79,6 +81,15 @@ def _validate_dataset(what: Sequence[str], folder: Path) -> dict[str, Any]:
         rows = project.services.dataset(what[0], project.clock.now())
         found = validate_dataset(project.file, what[0], rows, project.clock)
     return _told(found, what, FILE_NAME)
+
+
+def profile_of(what: str, html: Path | None, folder: Path) -> dict[str, Any]:
+    """Describe a file, or a dataset of the project in `folder` as it is known now."""
+    if Path(what).exists() or not ((folder / FILE_NAME).is_file() or folder.is_file()):
+        return profile_file(Path(what), html)
+    with closing(Project(folder)) as project:
+        rows = project.services.dataset(what, project.clock.now())
+    return described(what, rows.schema, rows.to_batches(), html)
 
 
 def _told(found: Validation, sources: Sequence[str], schema: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Profiles and splits of files, which need no project; and dataset versions, which do."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -112,16 +112,20 @@ def profile_file(file: Path, html: Path | None = None) -> dict[str, Any]:
     if html is not None and html.exists() and file.exists() and html.samefile(file):
         raise InvalidInput(f"{html} is the data itself.", code="SAME_FILE", remedy="Give the page another name.")
     reading = open_data(file)
-    described = profile(reading.schema, reading.batches())
+    return described(str(file), reading.schema, reading.batches(), html)
+
+
+def described(name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], html: Path | None) -> dict[str, Any]:
+    """The profile of rows that go by this name; with `html` also as a page of its own."""
+    made = profile(schema, batches)
     if html is not None:
-        atomic_write(html, profile_page(described, file.name).encode())
-    page = str(html) if html is not None else None
-    return {"file": str(file), "page": page, **shown_profile(described)}
+        atomic_write(html, profile_page(made, Path(name).name).encode())
+    return {"file": name, "page": str(html) if html is not None else None, **shown_profile(made)}
 
 
-def shown_profile(described: Profile) -> dict[str, Any]:
+def shown_profile(made: Profile) -> dict[str, Any]:
     """A profile as JSON, without the fine bins that only comparisons read."""
-    shown: dict[str, Any] = msgspec.to_builtins(described)
+    shown: dict[str, Any] = msgspec.to_builtins(made)
     for column in shown["columns"]:
         if column["quantities"] is not None:
             del column["quantities"]["distribution"]

@@ -99,7 +99,7 @@ def run_pipeline(call: Call[RunPipeline]) -> Any:
     if name is None or (wanted.name and wanted.pipeline):
         raise InvalidInput("Name one pipeline.", remedy="Write: modelyard pipeline run NAME")
     pipeline = load_pipeline(name, call.project.pipeline_settings(name), call.project.file.folder)
-    given = _from_file(wanted.params) | dict(_parameter(each) for each in wanted.param)
+    given = given_parameters(wanted.params, wanted.param)
     if "as_of" in pipeline.parameters:
         given.setdefault("as_of", call.project.clock.now())
     findings = call.project.data_findings(name)
@@ -208,6 +208,11 @@ def _loaded(project: Project, name: str) -> tuple[Pipeline, str | None]:
     settings = project.pipeline_settings(name)
     pipeline = load_pipeline(name, settings, project.file.folder)
     return pipeline, settings.rollback.strategy if settings.rollback else None
+
+
+def given_parameters(file: Path | None, spelled: tuple[str, ...]) -> dict[str, Any]:
+    """Parameters of a YAML file, and before them those spelled as `name=value`."""
+    return _from_file(file) | dict(_parameter(each) for each in spelled)
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Scoring a stream with a model of the project, or with a bundle alone."""
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from modelyard.streams import ConsumerOptions, StreamAddress, open_stream
 from modelyard.wiring import FILE_NAME, Project
 
 from .contract import Call, Option, operation
+from .following import signals
 from .scoring import LoadedModel, loaded
 
 _GROUP = "modelyard-scoring-"
@@ -90,7 +90,7 @@ def _answered(given: ScoreStream, model: LoadedModel, project: Project | None) -
     roomy = ConsumerOptions(options.deliveries, max(options.in_flight, _IN_FLIGHT), options.redeliver_s)
     clock = SystemClock() if project is None else project.clock
     with ExitStack() as open_:
-        stop = open_.enter_context(_signals())
+        stop = open_.enter_context(signals())
         told = open_.enter_context(_metrics(given.metrics_port, model, group))
         watch = _both(told, _WATCHING.get())
         answers = open_.enter_context(open_stream(output))
@@ -132,29 +132,6 @@ def _patiently(run: Callable[[], object], stop: threading.Event) -> object:
             pause = _PAUSE_S if time.monotonic() - begun > _LONGEST_PAUSE_S else min(2 * pause, _LONGEST_PAUSE_S)
             log_event("operations", "trying again", level=WARNING, why=error.message, seconds=pause)
             stop.wait(pause)
-
-
-@contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set; the second of them ends the process as it would have."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
-
-    def drain(*_: object) -> None:
-        stop.set()
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    for each in before:
-        signal.signal(each, drain)
-    try:
-        yield stop
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from modelyard.access import Permission
@@ -10,7 +11,7 @@ from modelyard.history import GROUP, Ingested, Shipped
 from modelyard.streams import ConsumerOptions, StreamAddress, is_stream_address, open_stream, without_password
 
 from .contract import Call, Option, operation
-from .following import followed
+from .following import followed, signals
 
 _ROWS = 20_000
 
@@ -22,7 +23,8 @@ class ShipTo:
     to: Annotated[str | None, Option("A stream's address, or a folder's URL for its files; stores.log by default.")] = (
         None
     )
-    follow: Annotated[bool, Option("Go on with what is written later, until Ctrl-C.")] = False
+    follow: Annotated[bool, Option("Go on with what is written later, until SIGTERM or Ctrl-C.")] = False
+    beat: Annotated[Path | None, Option("File to touch after each try: a liveness probe looks how old it is.")] = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,10 @@ class IngestFrom:
 
 @operation("log", "ship", Permission.OPERATE, local=True)
 def ship_log(call: Call[ShipTo]) -> Any:
-    """Bring the prediction log to a stream, or its files to object storage, from where the last time ended."""
+    """Bring the prediction log to a stream, or its files to object storage, from where the last time ended.
+
+    One that follows ships once more when it is told to stop, what servers wrote as they drained.
+    """
     project, declared = call.project, call.project.settings.stores.log
     to = call.input.to or (declared.get_secret_value() if declared else None)
     if to is None:
@@ -43,12 +48,20 @@ def ship_log(call: Call[ShipTo]) -> Any:
     with closing(project.shipper(to)) as shipper:
 
         def ship() -> Shipped:
-            if not is_stream_address(to):
-                project.log.seal()
-                project.log.compact()
-            return shipper.ship()
+            try:
+                if not is_stream_address(to):
+                    project.log.seal()
+                    project.log.compact()
+                return shipper.ship()
+            finally:
+                if call.input.beat is not None:
+                    call.input.beat.touch()
 
-        shipped = followed(ship) if call.input.follow else ship()
+        if call.input.follow:
+            with signals() as stop:
+                shipped = followed(ship, stop=stop)
+        else:
+            shipped = ship()
     return {"records": shipped.records, "lost": shipped.lost, "to": _shown(to, project.settings.stores.topic)}
 
 

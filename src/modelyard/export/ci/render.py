@@ -1,6 +1,6 @@
 """Workflows of GitHub and GitLab, from the same list of jobs, so that both do the same."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,6 @@ from ..records import Files, Subject
 from ..steps import pipeline_of
 
 _HEAD = "Rendered by `modelyard export ci` from modelyard.yaml; change that, and render again."
-_STORES = ("RECORDS", "ARTIFACTS", "TRACKING", "ONLINE")
 
 
 @dataclass(frozen=True)
@@ -31,21 +30,19 @@ def render(subject: Subject) -> Files:
     """`.github/workflows/modelyard.yml` and `.gitlab-ci.yml`."""
     jobs = jobs_of(subject)
     return {
-        ".github/workflows/modelyard.yml": document(_github(subject, jobs), _comment("GitHub Actions", "Secrets")),
-        ".gitlab-ci.yml": document(_gitlab(subject, jobs), _comment("GitLab CI", "masked variables")),
+        ".github/workflows/modelyard.yml": document(
+            _github(subject, jobs), _comment(subject, "GitHub Actions", "Secrets")
+        ),
+        ".gitlab-ci.yml": document(_gitlab(subject, jobs), _comment(subject, "GitLab CI", "masked variables")),
     }
 
 
 def jobs_of(subject: Subject) -> list[Job]:
-    """Check, train behind the pipeline's gates, staging, smoke test, production once somebody approved, monitors."""
+    """Tests, data, training behind gates, staging, smoke test, production once somebody approved, monitors."""
     pipeline = pipeline_of(subject)
     (deployment, *_), declared = deployment_names(subject), subject.deployments
     model = declared[deployment].model_name
-    gate = " ".join(f"--{key.replace('_', '-', 1)} {value:g}" for key, value in _gate(subject, model).items())
-    newest = (
-        f"VERSION=$(modelyard model list --name {model} --json | python -c "
-        "'import json, sys; print(max(int(each[\"version\"]) for each in json.load(sys.stdin)))')"
-    )
+    staging = [name for name, each in declared.items() if each.model == f"{model}@staging"]
     return [
         Job(
             "check",
@@ -57,35 +54,33 @@ def jobs_of(subject: Subject) -> list[Job]:
             ),
             only_main=False,
         ),
+        *_data(subject),
         Job(
             "train",
             "Data validation, training, evaluation, gate and registration are steps of the pipeline; a gate "
-            "that says no "
-            "ends the job. The gate is asked once more of what was registered.",
+            "that says no ends the job. The gate is asked once more of what was registered.",
             (
                 f"modelyard pipeline run {pipeline} --json > run.json",
-                newest,
-                f"modelyard model gate {model} $VERSION {gate}",
+                _newest(model),
+                f"modelyard model gate {model} $VERSION {_limits(subject, model)}",
             ),
-            ("check",),
+            ("data" if subject.datasets else "check",),
             ("run.json",),
         ),
         Job(
             "staging",
-            "The newest version to staging, asked its golden rows there.",
-            (
-                newest,
-                f"modelyard deploy --model {model} --version $VERSION --env staging --reason CI --json > staging.json",
-            ),
+            "The newest version to staging.",
+            (_newest(model), _brought(model, "staging", declared=bool(staging)) + " --json > staging.json"),
             ("train",),
             ("staging.json",),
             environment="staging",
         ),
+        _smoke(model, staging, subject.port),
         Job(
             "production",
             "Begins once somebody approved; how it takes over is the deployment's strategy.",
-            (newest, f"modelyard deploy --model {model} --version $VERSION --env production --reason CI"),
-            ("staging",),
+            (_newest(model), _to_production(subject, model, staged=bool(staging))),
+            ("smoke",),
             environment="production",
         ),
         Job(
@@ -98,17 +93,107 @@ def jobs_of(subject: Subject) -> list[Job]:
     ]
 
 
+def _data(subject: Subject) -> Iterator[Job]:
+    """Each dataset judged by its declared checks, and described on a page that is kept."""
+    lines = [
+        line
+        for each in subject.datasets
+        for line in (
+            f"modelyard data validate {each} --json > data-{each}.json",
+            f"modelyard data profile {each} --html profile-{each}.html --json > profile-{each}.json",
+        )
+    ]
+    if lines:
+        kept = tuple(
+            name
+            for each in subject.datasets
+            for name in (f"data-{each}.json", f"profile-{each}.html", f"profile-{each}.json")
+        )
+        yield Job(
+            "data",
+            "Datasets keep what is declared of them; their profiles are artifacts.",
+            tuple(lines),
+            ("check",),
+            kept,
+            only_main=False,
+        )
+
+
+def _smoke(model: str, staging: Sequence[str], port: int) -> Job:
+    """Golden rows: asked of a server in staging, or of the bundle itself where no deployment follows that alias."""
+    if not staging:
+        return Job(
+            "smoke",
+            f"No deployment follows {model}@staging: the bundle itself answers its golden rows.",
+            (
+                f"modelyard bundle fetch {model}@staging -o staged",
+                "modelyard bundle verify staged/bundle --json > smoke.json",
+            ),
+            ("staging",),
+            ("smoke.json",),
+        )
+    ready = f"python -c \"import urllib.request as web; web.urlopen('http://127.0.0.1:{port}/ready')\""
+    asked = [
+        f'modelyard deploy smoke {each} ${{STAGING_URL:+--url "$STAGING_URL"}} --wait 120 --json > smoke-{each}.json'
+        for each in staging
+    ]
+    return Job(
+        "smoke",
+        "The golden rows, asked of the server at STAGING_URL; without that, of one that is started here.",
+        (
+            'if [ -z "$STAGING_URL" ]; then modelyard serve > server.log 2>&1 & echo $! > server.pid; fi',
+            f"if [ -f server.pid ]; then until {ready} 2> /dev/null; do kill -0 $(cat server.pid); sleep 1; done; fi",
+            *asked,
+            "if [ -f server.pid ]; then kill $(cat server.pid); fi",
+        ),
+        ("staging",),
+        tuple(f"smoke-{each}.json" for each in staging),
+    )
+
+
+def _to_production(subject: Subject, model: str, *, staged: bool) -> str:
+    """The command that brings the version there: one without a deployment in staging was tried in its place."""
+    following = [each for each in subject.deployments.values() if each.model == f"{model}@production"]
+    tried = staged or not any(each.needs_smoke for each in following)
+    return _brought(model, "production", declared=bool(following) and tried)
+
+
+def _brought(model: str, stage: str, *, declared: bool) -> str:
+    if declared:
+        return f"modelyard deploy --model {model} --version $VERSION --env {stage} --reason CI"
+    return f"modelyard model promote --name {model} --version $VERSION --stage {stage} --reason CI"
+
+
+def _newest(model: str) -> str:
+    """The line that finds the newest version."""
+    return (
+        f"VERSION=$(modelyard model list --name {model} --json | python -c "
+        "'import json, sys; print(max(each[\"number\"] for each in json.load(sys.stdin)))')"
+    )
+
+
+def _limits(subject: Subject, model: str) -> str:
+    return " ".join(f"--{key.replace('_', '-', 1)} {value:g}" for key, value in _gate(subject, model).items())
+
+
 def _gate(subject: Subject, model: str) -> Mapping[str, float]:
     """Limits that the project declares for the model; accuracy of at least .85 where it declares none."""
     declared = subject.models[model].gate if model in subject.models else {}
     return declared or {"min_accuracy": 0.85}
 
 
-def _comment(what: str, where: str) -> str:
-    told = ", ".join(f"MODELYARD_STORES_{each}" for each in _STORES)
+def _secrets(subject: Subject) -> list[str]:
+    """What jobs are told in secret: where the stores are, and the key that a server in staging asks for."""
+    stores = ["RECORDS", "ARTIFACTS", "TRACKING", *(["ONLINE"] if subject.views else [])]
+    return [*(f"MODELYARD_STORES_{each}" for each in stores), "MODELYARD_API_KEY"]
+
+
+def _comment(subject: Subject, what: str, where: str) -> str:
+    told = ", ".join(_secrets(subject))
     return (
         f"Check, train, staging, production with approval, and scheduled retraining: {what}. {_HEAD}\n"
-        f"The stores are beyond the runner: {told} come from {where}."
+        f"The stores are beyond the runner: {told} (of a server in staging) come from {where}; STAGING_URL is its "
+        "address, where there is one."
     )
 
 
@@ -118,7 +203,7 @@ def _install(subject: Subject) -> str:
 
 
 def _github(subject: Subject, jobs: list[Job]) -> dict[str, Any]:
-    stores = {f"MODELYARD_STORES_{each}": f"${{{{ secrets.MODELYARD_STORES_{each} }}}}" for each in _STORES}
+    told = {each: f"${{{{ secrets.{each} }}}}" for each in _secrets(subject)}
     return {
         "name": "modelyard",
         "on": {
@@ -130,7 +215,7 @@ def _github(subject: Subject, jobs: list[Job]) -> dict[str, Any]:
         },
         "permissions": {"contents": "read"},
         "concurrency": {"group": "modelyard-${{ github.ref }}", "cancel-in-progress": False},
-        "env": stores,
+        "env": {**told, "STAGING_URL": "${{ vars.STAGING_URL }}"},
         "jobs": {each.name: _github_job(subject, each) for each in jobs},
     }
 

@@ -5,12 +5,14 @@ step is a container of the training image; what waits for a judgement has a trig
 """
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from ..documents import document, documents
 from ..naming import dns_name, image_of
 from ..records import Files, Subject
 from ..steps import Task, pipeline_of, tasks_of
+from .components import components, variable
 
 _HEAD = "Rendered by `modelyard export kubeflow` from modelyard.yaml; change that, and render again."
 _STORES = ("RECORDS", "ARTIFACTS", "TRACKING", "ONLINE")
@@ -26,13 +28,26 @@ class _Runtime:
 
     def parameter(self, name: str, kind: str) -> str:
         told = f"{{{{$.inputs.parameters['{name}']}}}}"
-        return told if kind in ("int", "float", "bool") or "[" in kind else f'"{told}"'
+        return f'"{told}"' if _type(kind) == "STRING" else told
 
 
 def render(subject: Subject) -> Files:
-    """`PIPELINE.yaml`: the PipelineSpec, and behind it what of it is Kubernetes' own."""
+    """The pipeline in two forms: `PIPELINE.yaml`, containers, and `components/PIPELINE.py`, lightweight components."""
     name = pipeline_of(subject)
     exported = subject.pipelines[name]()
+    return {
+        f"{name}.yaml": _containers(subject, name, exported),
+        f"components/{variable(name)}.py": components(subject, name, exported, _HEAD),
+    }
+
+
+def specification(subject: Subject, name: str) -> str:
+    """One pipeline of the project as containers: what Kubeflow takes."""
+    return _containers(subject, name, subject.pipelines[name]())
+
+
+def _containers(subject: Subject, name: str, exported: Mapping[str, Any]) -> str:
+    """The PipelineSpec, and behind it what of it is Kubernetes' own."""
     tasks = tasks_of("Kubeflow", exported, _Runtime())
     kinds = {key: str(each.get("type", "")) for key, each in exported["parameters"].items()}
     judging = {each.name for each in tasks if each.judges}
@@ -49,15 +64,8 @@ def render(subject: Subject) -> Files:
             "executors": {f"exec-{dns_name(each.name)}": _executor(subject, each) for each in tasks},
         },
     }
-    keys = [{"secretKey": f"MODELYARD_STORES_{each}", "envVar": f"MODELYARD_STORES_{each}"} for each in _STORES]
-    secret = {"secretAsEnv": [{"secretName": "modelyard-stores", "keyToEnv": keys}]}
-    platform = {
-        "platforms": {
-            "kubernetes": {
-                "deploymentSpec": {"executors": {f"exec-{dns_name(each.name)}": secret for each in tasks}},
-            }
-        }
-    }
+    places = {f"exec-{dns_name(each.name)}": _place(each) for each in tasks}
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": places}}}}
     comment = (
         f"Pipeline {name} of {subject.project} for Kubeflow Pipelines v2: upload it, or create a run of it. {_HEAD}\n"
         "Steps are cached by their inputs and the image's tag: give a new tag to new code. Artifacts go to the "
@@ -65,7 +73,8 @@ def render(subject: Subject) -> Files:
         "MODELYARD_STORES_ARTIFACTS; between steps only their names and digests travel. In a recurring run an instant "
         "such as as_of may be [[ScheduledTime]]."
     )
-    return {f"{name}.yaml": documents([document(spec, comment), document(platform, "Where steps find the stores.")])}
+    where = "Where steps find the stores and secrets of their own: keys of one Secret."
+    return documents([document(spec, comment), document(platform, where)])
 
 
 def _given(step: str) -> str:
@@ -78,7 +87,16 @@ def _asked(step: str) -> str:
     return f"{dns_name(step)}-verdict"
 
 
+def _place(task: Task) -> dict[str, Any]:
+    """What of a step is Kubernetes' own: its environment, and how long one try may take."""
+    names = [*(f"MODELYARD_STORES_{each}" for each in _STORES), *task.secrets]
+    keys = [{"secretKey": each, "envVar": each} for each in names]
+    deadline = {} if task.timeout is None else {"activeDeadlineSeconds": str(ceil(task.timeout))}
+    return {"secretAsEnv": [{"secretName": "modelyard-stores", "keyToEnv": keys}], **deadline}
+
+
 def _type(kind: str) -> str:
+    kind = kind.removesuffix(" | None")
     if kind in _TYPES or not kind:
         return _TYPES.get(kind, "STRING")
     base = kind.partition("[")[0]

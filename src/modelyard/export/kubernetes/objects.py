@@ -79,8 +79,14 @@ def _of_deployment(subject: Subject, deployment: str, name: str) -> Iterator[tup
     )
     if declared.clock == "request":
         lost += f"\ndeployments.{deployment}.clock: request is for loopback; here event time is the server's clock."
-    if not subject.ships_log:
-        lost += "\nThe prediction log lies in the pod and goes with it: set stores.log, and a sidecar ships it."
+    lost += (
+        "\nThe prediction log lies in the pod, and the sidecar ship-log brings it to stores.log within seconds, and "
+        "once more after the server drained. Lost is what was not shipped when the node died, or when stores.log was "
+        "away until the grace of the pod was over."
+        if subject.ships_log
+        else "\nThe prediction log lies in the pod and is lost with it, at each rollout and whenever fewer are needed: "
+        "set stores.log, and a sidecar ships it."
+    )
     yield (
         "Who the servers are in the cluster: nobody who may ask its API.",
         {

@@ -11,6 +11,8 @@ LABEL = "app.kubernetes.io"
 _USER = 10001
 _MI = 1 << 20
 _SCRATCH = "/tmp"  # noqa: S108 - memory of a container's own
+_LAST_SHIPPING = 45
+"""Seconds of grace beyond draining: until the server ended, and then for the shipper's last round."""
 
 
 def labels_of(subject: Subject, component: str, name: str) -> dict[str, str]:
@@ -65,7 +67,7 @@ def server_pod(subject: Subject, deployment: str, name: str, *, closed: bool = T
         "serviceAccountName": name,
         "automountServiceAccountToken": False,
         "#": "A server ends what it admitted within drain_seconds; before, it waits until nobody sends to it any more.",
-        "terminationGracePeriodSeconds": int(subject.drain_seconds) + 15,
+        "terminationGracePeriodSeconds": int(subject.drain_seconds) + (_LAST_SHIPPING if subject.ships_log else 15),
         "securityContext": restricted_pod(),
         "topologySpreadConstraints": [
             {
@@ -238,13 +240,20 @@ def command_pod(subject: Subject, command: list[str]) -> dict[str, Any]:
 
 
 def _shipper(subject: Subject) -> dict[str, Any]:
-    """Brings the pod's prediction log to `stores.log` as it is written; what is not shipped yet goes with the pod."""
+    """Brings the pod's prediction log to `stores.log` as it is written, and a last time after the server ended."""
+    beat = f"{_SCRATCH}/shipped"
+    probe = {"exec": {"command": ["sh", "-c", f'test -n "$(find {beat} -mmin -3)"']}}
     return {
         "name": "ship-log",
         "image": image_of(subject, "training"),
-        "command": ["modelyard", "log", "ship", "--follow"],
+        "command": ["modelyard", "log", "ship", "--follow", "--beat", beat],
         "env": [{"name": "MODELYARD_STORES_WORKSPACE", "value": "/var/lib/modelyard"}, *_scratch_environment()],
         "envFrom": [stores()],
+        "#1": "It touches a file after each try, also while the store is away; one that hangs is started again.",
+        "startupProbe": {**probe, "periodSeconds": 5, "failureThreshold": 24},
+        "livenessProbe": {**probe, "periodSeconds": 60, "timeoutSeconds": 5, "failureThreshold": 3},
+        "#2": "It is told to end when the server has drained, and then ships what that wrote.",
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(int(subject.drain_seconds) + 10)]}}},
         "resources": {
             "requests": {"cpu": "50m", "memory": "256Mi"},
             "limits": {"cpu": "1", "memory": "1Gi"},

@@ -1,0 +1,5 @@
+"""Spark: batch scoring of any table that a cluster can read, on the bundle."""
+
+from .render import render
+
+__all__ = ["render"]
