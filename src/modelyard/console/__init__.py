@@ -12,7 +12,6 @@ from .errors import (
     InternalError,
     NoCsrfToken,
     NoSuchRoute,
-    RouteWithoutPolicy,
     UnknownHost,
     WrongMethod,
 )
@@ -31,7 +30,6 @@ __all__ = [
     "NoCsrfToken",
     "NoSuchRoute",
     "Projects",
-    "RouteWithoutPolicy",
     "Session",
     "Sessions",
     "UnknownHost",

@@ -1,4 +1,4 @@
-"""Why a request to the console is refused before any operation sees it, and why the console does not start."""
+"""Why a request to the console is refused before any operation sees it."""
 
 from modelyard.core import Forbidden, InvalidInput, NotFound, Unavailable
 
@@ -43,9 +43,3 @@ class InternalError(Unavailable):
     """The console failed in a way that nobody thought of."""
 
     code = "INTERNAL_ERROR"
-
-
-class RouteWithoutPolicy(InvalidInput):
-    """A route says of nobody that he may call it."""
-
-    code = "ROUTE_WITHOUT_POLICY"
