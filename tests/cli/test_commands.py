@@ -147,7 +147,7 @@ def test_a_fresh_project_answers_every_question(modelyard: Command, shop: Path) 
         (["pipeline", "run", "training", "-p", "as_of=soon"], 2, "INVALID_INPUT"),
         (["rollout", "rollback", "shop"], 5, "NO_ROLLOUT"),
         (["key", "create", "--name", "ü"], 2, "INVALID_NAME"),
-        (["key", "create", "--name", "k", "--expires-days", "-1"], 2, "INVALID_INPUT"),
+        (["key", "create", "--name", "k", "--expires", "-1"], 2, "NOT_A_DURATION"),
         (["key", "revoke", "nope"], 5, "NOT_FOUND"),
         (["audit", "list", "--limit", "-5"], 2, "INVALID_INPUT"),
         (["features", "materialize", "--feature-view", "x"], 5, "UNKNOWN_FEATURE"),

@@ -76,7 +76,9 @@ class Console:
     def key(self, role: str, *deployments: str, days: int | None = None) -> str:
         """A new key of a role."""
         project = Project(self.folder, clock=self.clock, environment={})
-        made = carry_out(keys.create_key, project, keys.CreateKey(role, role, deployments, days))
+        made = carry_out(
+            keys.create_key, project, keys.CreateKey(role, role, deployments, None if days is None else f"{days}d")
+        )
         project.close()
         return str(made["key"])
 

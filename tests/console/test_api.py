@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import pytest
 from fastapi import APIRouter, Depends
 
-from modelyard.access import Permission
-from modelyard.console import RouteWithoutPolicy, application, open_to_all
+from modelyard.access import Permission, RouteWithoutPolicy
+from modelyard.console import application, open_to_all
 from modelyard.console.api.answers import STATUSES, answer
 from modelyard.console.api.inputs import input_model
 from modelyard.console.api.routes import method_of, path_of

@@ -234,7 +234,7 @@ class TestKeys:
 
     def test_a_key_lives_from_creation_to_its_end(self, project: Project, clock: ManualClock) -> None:
         """The token authenticates; the list has no secret; expiry and revocation show."""
-        made = carry_out(keys.create_key, project, keys.CreateKey("mobile", "service", ("shop",), 1))
+        made = carry_out(keys.create_key, project, keys.CreateKey("mobile", "service", ("shop",), "1d"))
         carry_out(keys.create_key, project, keys.CreateKey("web"))
         feed = project.feed.read()
         assert feed is not None
@@ -258,8 +258,8 @@ class TestKeys:
             (keys.CreateKey(""), InvalidInput),
             (keys.CreateKey("k", "root"), InvalidInput),
             (keys.CreateKey("k", deployment=("nowhere",)), NotFound),
-            (keys.CreateKey("k", expires_days=0), InvalidInput),
-            (keys.CreateKey("k", expires_days=10**12), InvalidInput),
+            (keys.CreateKey("k", expires="0d"), InvalidInput),
+            (keys.CreateKey("k", expires="99999d"), InvalidInput),
         ],
     )
     def test_a_key_that_makes_no_sense_is_not_made(

@@ -67,8 +67,8 @@ def test_another_bundle_does_not_answer_from_the_cache_of_the_first(
 
 
 def test_features_are_redacted_and_the_entity_with_them(server: Server, built: BuiltBundle) -> None:
-    """The answer is the same; the record tells one customer from another and names neither."""
-    server.publish(live(built), policy=ServingPolicy(redact=("amount", "customer")))
+    """The answer is the same; the record tells one customer from another and names neither, redacted, hashed or cut."""
+    server.publish(live(built), policy=ServingPolicy(truncate=("amount",), hash=("customer",)))
     server.start()
     assert [server.predict(**{**ROW, "customer": name})[0] for name in ("anna", "anna", "ben")] == [200] * 3
     records = logged(server)

@@ -44,7 +44,7 @@ def server(tmp_path: Path, built: BuiltBundle, strict_bundle: BuiltBundle) -> It
 
 
 def test_a_row_is_answered_recorded_and_met_by_its_truth(server: Server, built: BuiltBundle) -> None:
-    """Features come from the request and the online store; a later truth joins the record."""
+    """Features come from the request and the online store; a later truth joins the record. Segments end when asked."""
     server.publish(live(built))
     server.start()
     status, answer = server.predict(amount=120.0, country="de", customer="anna")
@@ -54,6 +54,9 @@ def test_a_row_is_answered_recorded_and_met_by_its_truth(server: Server, built: 
     assert by_order["probability"] == answer["probability"]
     truth = {"prediction_id": answer["prediction_id"], "label": 1, "at": "2026-01-05T15:00:00Z"}
     assert server.post("/feedback", [truth]) == (200, {"accepted": 1})
+    assert server.log.seal().records == 0
+    server.feed.ask_for_new_segments()
+    server.until(lambda: server.log.seal().records > 0)
     assert server.stop() == 0
     (row,) = server.log.labelled("fraud").to_pylist()
     assert (row["prediction_id"], row["label"], row["answered"]) == (answer["prediction_id"], "1", True)
@@ -253,7 +256,10 @@ def test_metrics_have_the_names_that_dashboards_know(server: Server, built: Buil
 
 
 def test_with_authentication_only_a_right_key_gets_an_answer(server: Server, built: BuiltBundle) -> None:
-    """No key, a wrong one, one of another role or another deployment: refused, each with its status."""
+    """No key, a wrong one, one of another role or another deployment: refused, each with its status.
+
+    A right key that asks too often is, too; when it was last used is noted beside the feed.
+    """
     pepper = b"p" * 32
     (server.folder / "pepper").write_bytes(pepper)
     tokens, entries = {}, []
@@ -266,7 +272,8 @@ def test_with_authentication_only_a_right_key_gets_an_answer(server: Server, bui
             name, role, pepper, now=Micros(0), created_by="test", deployments=tuple(deployments)
         )
         entries.append(KeyEntry(key.key_id, key.digest, key.role.value, key.deployments))
-    guarded = Server(server.folder, options=(f"--pepper={server.folder / 'pepper'}",))
+    options = (f"--pepper={server.folder / 'pepper'}", "--per-key=2", "--per-source=20")
+    guarded = Server(server.folder, options=options)
     guarded.publish(live(built), keys=tuple(entries), authentication=True)
     guarded.start()
     row = {"inputs": [{"amount": 1.0}]}
@@ -276,8 +283,20 @@ def test_with_authentication_only_a_right_key_gets_an_answer(server: Server, bui
     assert statuses == {"good": 200, "viewer": 403, "elsewhere": 403}
     assert guarded.post("/predict", row)[0] == 401
     assert guarded.post("/predict", row, {"Authorization": "Bearer my_x_y"})[0] == 401
+    often = {guarded.post("/predict", row, {"Authorization": f"Bearer {tokens['good']}"})[0] for _ in range(50)}
+    assert often == {200, 429}
+    client = http.client.HTTPConnection("127.0.0.1", guarded.port, timeout=5)
+    seen: set[tuple[int, str | None]] = set()
+    for _ in range(200):
+        client.request("POST", "/predict", b"{}")
+        response = client.getresponse()
+        response.read()
+        seen.add((response.status, response.headers["retry-after"]))
+    client.close()
+    assert seen - {(401, None)} == {(429, "1")}
     assert guarded.get("/health")[0] == 200
     guarded.stop()
+    assert guarded.feed.uses().keys() == {token.split("_")[1] for token in tokens.values()}
 
 
 def test_a_busy_port_and_an_open_door_stop_the_start(server: Server, built: BuiltBundle) -> None:

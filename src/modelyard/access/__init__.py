@@ -1,11 +1,12 @@
-"""Access: principals, the five roles, API keys, and the question who may do what.
+"""Access: principals, the five roles, API keys, who may do what, and how often.
 
 Owns the words and the decision. Does not own where keys are stored or published (`wiring`) or asking at an edge
 (`serving`, `operations`).
 """
 
-from .errors import NotAuthenticated, PermissionDenied
-from .keys import KeyRing, KnownKey, load_pepper, mint_key, token_digest
+from .errors import NotAuthenticated, PermissionDenied, RateLimited, RouteWithoutPolicy
+from .keys import KeyRing, KnownKey, key_id_of, load_pepper, mint_key, token_digest
+from .limits import Limits, RateLimit, source_of
 from .loopback import is_loopback
 from .policy import ROLE_PERMISSIONS, Permission, authorize
 from .principals import SYSTEM, local_principal
@@ -16,16 +17,22 @@ __all__ = [
     "SYSTEM",
     "KeyRing",
     "KnownKey",
+    "Limits",
     "NotAuthenticated",
     "Permission",
     "PermissionDenied",
     "Principal",
+    "RateLimit",
+    "RateLimited",
     "Role",
+    "RouteWithoutPolicy",
     "StoredKey",
     "authorize",
     "is_loopback",
+    "key_id_of",
     "load_pepper",
     "local_principal",
     "mint_key",
+    "source_of",
     "token_digest",
 ]

@@ -53,6 +53,8 @@ def mint_key(
     created_by: str,
     deployments: tuple[str, ...] = (),
     expires_us: Micros | None = None,
+    replaces: str = "",
+    once: bool = False,
 ) -> tuple[str, StoredKey]:
     """A new token, to be shown once, and what is stored of it."""
     key_id = secrets.token_hex(6)
@@ -66,6 +68,8 @@ def mint_key(
         created_by=created_by,
         deployments=deployments,
         expires_us=expires_us,
+        replaces=replaces,
+        once=once,
     )
     return token, stored
 
@@ -73,6 +77,11 @@ def mint_key(
 def token_digest(token: str, pepper: bytes) -> str:
     """HMAC-SHA-256 of a token, hexadecimal."""
     return hmac.new(pepper, token.encode(), hashlib.sha256).hexdigest()
+
+
+def key_id_of(token: str) -> str:
+    """The id that a token names, genuine or not; empty for what cannot be one."""
+    return token.split("_")[1] if token.count("_") == 2 else ""
 
 
 class KeyRing:
@@ -86,8 +95,7 @@ class KeyRing:
         """Who holds this token. The comparison takes the same time however much of the token is right."""
         if not token:
             raise NotAuthenticated("This server asks for an API key.", remedy="Send 'Authorization: Bearer KEY'.")
-        key_id = token.split("_")[1] if token.count("_") == 2 else ""
-        key = self._keys.get(key_id)
+        key = self._keys.get(key_id_of(token))
         expected = key.digest if key is not None else "0" * 64
         genuine = hmac.compare_digest(token_digest(token, self._pepper), expected)
         if key is None or not genuine:

@@ -39,3 +39,9 @@ class StoredKey(msgspec.Struct, frozen=True):
     deployments: tuple[str, ...] = ()
     expires_us: Micros | None = None
     revoked_us: Micros | None = None
+    replaces: str = ""
+    """The key that this one was made to take the place of."""
+    once: bool = False
+    """Whether it opens the console once, and nothing else."""
+    spent_us: Micros | None = None
+    """When that was."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .edge import emit
+from .permitting import takes
 
 if TYPE_CHECKING:
     from modelyard.operations.adopting import Adopted
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
+@takes(None)
 @click.command("adopt")
 @click.option(
     "--model",

@@ -11,6 +11,7 @@ from modelyard.operations import audits
 from .derive import anywhere, asked
 from .derive import command as derive
 from .edge import Inconclusive, emit, exit_code, talk
+from .permitting import takes
 from .show import fields, table
 
 _PATH = click.Path(path_type=Path)
@@ -39,6 +40,7 @@ command.add_command(derive(audits.audit_export, fields))
 
 
 @anywhere
+@takes(audits.audit_verify.permission)
 @command.command("verify")
 @click.argument("file", type=_PATH, required=False)
 @click.option("--key", "trusted", multiple=True, metavar="FILE", help="Public key that must have signed. Repeatable.")

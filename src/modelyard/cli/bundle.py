@@ -5,11 +5,13 @@ from typing import Any
 
 import click
 
+from modelyard.access import Permission
 from modelyard.core import Digest
 from modelyard.operations import fetching
 
 from .derive import command as derive
 from .edge import emit
+from .permitting import takes
 from .show import fields, table
 
 _FOLDER = click.Path(path_type=Path)
@@ -36,6 +38,7 @@ def _said(told: dict[str, Any]) -> str:
     return f"available ({told['kind']}), adding up on the scale '{told['scale']}'"
 
 
+@takes(None)
 @command.command("build")
 @click.option(
     "--path",
@@ -68,6 +71,7 @@ def build(*, model: Path, as_json: bool, **given: Any) -> None:
     emit(result, as_json=as_json, show=_show)
 
 
+@takes(None)
 @command.command("verify")
 @click.argument("folder", type=_FOLDER)
 @click.option(
@@ -88,6 +92,7 @@ def verify(folder: Path, *, allow_python: tuple[str, ...], expect: str | None, a
     emit(checked, as_json=as_json, show=fields)
 
 
+@takes(None)
 @command.command("show")
 @click.argument("folder", type=_FOLDER)
 @_JSON
@@ -98,6 +103,7 @@ def show(folder: Path, *, as_json: bool) -> None:
     emit(bundles.show_bundle(folder), as_json=as_json, show=_show)
 
 
+@takes(Permission.OPERATE)
 @command.command("keygen")
 @click.option("--output", "-o", "folder", type=_FOLDER, help="Folder for the two files; the project's keys by default.")
 @click.option("--project", type=_FOLDER, default=Path(), help="Folder with modelyard.yaml, or the file.")
@@ -109,6 +115,7 @@ def keygen(folder: Path | None, project: Path, *, as_json: bool) -> None:
     emit(signatures.make_keys(folder, project), as_json=as_json, show=fields)
 
 
+@takes(Permission.OPERATE)
 @command.command("sign")
 @click.argument("bundle", type=_FOLDER)
 @click.option("--key", type=_FOLDER, help="Private key, a PEM file; the project's by default.")

@@ -5,11 +5,13 @@ from typing import Any
 
 import click
 
+from modelyard.access import Permission
 from modelyard.core import Failed, ModelyardError
 from modelyard.operations import datasets
 
 from .derive import command as derive
 from .edge import Inconclusive, emit, exit_code, talk
+from .permitting import takes
 from .show import fields, findings, table
 
 _FILE = click.Path(path_type=Path)
@@ -64,6 +66,7 @@ def _ending(result: dict[str, Any]) -> ModelyardError | None:
     return kind(" ".join(shown) + more, code=code, remedy="Correct the data, or what is promised of it.")
 
 
+@takes(None)
 @command.command("infer")
 @click.argument("files", type=_FILE, nargs=-1, required=True)
 @_OUTPUT
@@ -76,6 +79,7 @@ def infer(files: tuple[Path, ...], output: Path | None, *, force: bool, as_json:
     emit(checks.infer(files, output, force=force), as_json=as_json, show=_show_written)
 
 
+@takes(Permission.READ)
 @command.command("validate")
 @click.argument("what", nargs=-1, required=True, metavar="FILE…|DATASET")
 @click.option("--schema", type=_FILE, help="Schema file to check the files against.")
@@ -94,6 +98,7 @@ def validate(what: tuple[str, ...], schema: Path | None, project_folder: Path, *
         raise click.exceptions.Exit(exit_code(error))
 
 
+@takes(None)
 @command.command("schema")
 @click.argument("source")
 @click.option("--from-pandera", "pandera_in", is_flag=True, help="SOURCE is FILE.py:NAME, a schema of pandera's.")
@@ -121,6 +126,7 @@ def schema(
     emit(converted, as_json=as_json, show=_show_written)
 
 
+@takes(None)
 @command.command("profile")
 @click.argument("what", metavar="FILE|DATASET")
 @click.option("--html", type=_FILE, metavar="OUT", help="Also write a page with pictures, which opens offline.")
@@ -135,6 +141,7 @@ def profile(what: str, html: Path | None, project_folder: Path, *, as_json: bool
     emit(checks.profile_of(what, html, project_folder), as_json=as_json, show=_show_profile)
 
 
+@takes(None)
 @command.command("split")
 @click.argument("file", type=_FILE)
 @click.option("--into", required=True, metavar="NAME=SHARE,…", help="The parts, such as train=0.8,test=0.2.")

@@ -6,7 +6,10 @@ from pathlib import Path
 import click
 import msgspec
 
+from .permitting import takes
 
+
+@takes(None)
 @click.command("demo")
 @click.option("--full", is_flag=True, help="Replay every flight instead of a sample.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample and of training.")

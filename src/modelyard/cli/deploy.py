@@ -9,6 +9,7 @@ from modelyard.operations import deploying
 
 from .derive import anywhere
 from .derive import command as derive
+from .permitting import takes
 from .show import fields
 
 
@@ -70,5 +71,5 @@ class _Deploy(click.Group):
         return super().parse_args(ctx, args)
 
 
-command = anywhere(_Deploy(derive(deploying.deploy, _show, _any_failed)))
+command = anywhere(takes(deploying.deploy.permission)(_Deploy(derive(deploying.deploy, _show, _any_failed))))
 command.add_command(derive(deploying.smoke, fields, _failed))

@@ -12,6 +12,7 @@ import click
 from modelyard.core import ModelyardError
 
 from .edge import emit, exit_code, open_project, remote_of, talk
+from .permitting import takes
 
 if TYPE_CHECKING:
     from dataclasses import Field as DataclassField
@@ -67,7 +68,9 @@ def command(
             raise click.exceptions.Exit(exit_code(error))
 
     name = (operation.verb or operation.noun).rpartition(" ")[2]  # `version add` is `add` in the group `version`
-    made = click.Command(name, params=parameters, callback=callback, help=operation.summary)
+    made = takes(operation.permission)(
+        click.Command(name, params=parameters, callback=callback, help=operation.summary)
+    )
     return made if operation.local else anywhere(made)
 
 
@@ -86,7 +89,7 @@ def asked(operation: "Operation[Any]", given: object, folder: Path | None, outsi
         return remote.ask(operation, given)
     if outside is not None and folder is None and not Path(FILE_NAME).is_file():
         return outside(given)
-    with open_project(folder or Path()) as project:
+    with open_project(folder or Path(), operation.permission) as project:
         return carry_out(operation, project, given)
 
 

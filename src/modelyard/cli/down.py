@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelyard.access import Permission
 from modelyard.core import Forbidden
 
 from .edge import emit, open_project
+from .permitting import takes
 
 if TYPE_CHECKING:
     from modelyard.wiring import Project
 
 
+@takes(Permission.OPERATE)
 @click.command("down")
 @click.option(
     "--project", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder with modelyard.yaml."
@@ -26,7 +29,7 @@ def command(folder: Path, *, purge: bool, yes: bool, as_json: bool) -> None:
     """Stop what `up` started."""
     from modelyard.control import stop_running  # noqa: PLC0415 - `--help` must not pay for it
 
-    with open_project(folder) as project:
+    with open_project(folder, Permission.OPERATE) as project:
         if purge:
             _confirm(project, yes=yes)
         stopped = [asdict(each) for each in stop_running(project.run_folder)]

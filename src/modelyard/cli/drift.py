@@ -10,6 +10,7 @@ from modelyard.operations import monitors, stretches
 
 from .derive import command as derive
 from .edge import EXIT_DRIFT, Inconclusive, emit, exit_code, talk
+from .permitting import takes
 from .show import fields, table
 
 command = click.Group("drift", help="Data drift: compare, analyze, between.")
@@ -19,6 +20,7 @@ _SHOWN = 200
 _TOO_LITTLE = "Too little data to tell whether anything drifted."
 
 
+@takes(None)
 @command.command("compare")
 @click.option("--reference", required=True, metavar="FILE", help="What was: a file, folder, glob or URL of data.")
 @click.option("--current", required=True, metavar="FILE", help="What is now.")

@@ -11,6 +11,7 @@ import click
 from modelyard.core import Conflict, Failed, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable, json_text
 
 if TYPE_CHECKING:
+    from modelyard.access import Permission
     from modelyard.wiring import Project
 
     from .remote import Remote
@@ -106,12 +107,14 @@ def remote_of(folder: Path | None = None) -> "Remote | None":
 
 
 @contextmanager
-def open_project(folder: Path) -> Iterator["Project"]:
-    """The project in a folder, closed again when the command ends."""
+def open_project(folder: Path, needs: "Permission") -> Iterator["Project"]:
+    """The project in a folder for who may do this there, closed again when the command ends."""
+    from modelyard.access import authorize  # noqa: PLC0415 - `--help` must not pay for it
     from modelyard.wiring import Project  # noqa: PLC0415 - `--help` must not pay for it
 
     project = Project(folder)
     try:
+        authorize(project.principal, needs)
         yield project
     finally:
         project.close()

@@ -6,10 +6,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from modelyard.access import Permission
 from modelyard.core import Failed, ModelyardError
 
 from .derive import PROJECT_HELP
 from .edge import Inconclusive, emit, exit_code, open_project, talk
+from .permitting import takes
 from .show import fields, table
 
 _FILE = click.Path(path_type=Path)
@@ -18,6 +20,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 command = click.Group("experiment", help="A/B tests over files and live logs: plan, analyze, report.")
 
 
+@takes(None)
 @command.command("plan")
 @click.option("--effect", required=True, metavar="E", help="Least difference to tell: 0.01, or 10% of the baseline.")
 @click.option("--baseline", type=float, metavar="RATE", help="The control's rate, of a binary metric.")
@@ -36,6 +39,7 @@ def plan(*, as_json: bool, **given: Any) -> None:
     emit(experiments.plan_experiment(experiments.PlanExperiment(**given)), as_json=as_json, show=_show_plan)
 
 
+@takes(Permission.READ)
 @command.command("analyze")
 @click.argument("file", type=_FILE, metavar="FILE|DEPLOYMENT")
 @click.option("--unit", metavar="COLUMN", help="Of a file: what was assigned to an arm: a customer, a session.")
@@ -74,6 +78,7 @@ def analyze(*, html: Path | None, folder: Path | None, as_json: bool, **given: A
         raise click.exceptions.Exit(exit_code(error))
 
 
+@takes(None)
 @command.command("report")
 @click.argument("analysis", type=_FILE)
 @click.option("--html", type=_FILE, required=True, metavar="OUT", help="Page to write, which opens offline.")
@@ -112,7 +117,7 @@ def _of_deployment(given: dict[str, Any], html: Path | None, folder: Path | None
     if strange := sorted(here & {"unit", "arm", "time", "control", "shares", "fixed"}):
         raise click.UsageError(f"--{strange[0]} is for files: the live log knows it of '{given['file']}'.")
     asked = {name: given[name] for name in here - {"file"}}
-    with open_project(folder or Path()) as project:
+    with open_project(folder or Path(), Permission.READ) as project:
         return experiments.analyze_deployment(project, experiments.AnalyzeDeployment(str(given["file"]), **asked), html)
 
 

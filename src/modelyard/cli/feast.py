@@ -6,10 +6,12 @@ from typing import Any
 import click
 
 from .edge import emit
+from .permitting import takes
 
 _PATH = click.Path(path_type=Path)
 
 
+@takes(None)
 @click.command("import-feast")
 @click.argument("repository", metavar="REPO", type=_PATH)
 @click.option("--output", "-o", type=_PATH, help="Python file to write; without it the module is printed.")

@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from .edge import emit
+from .permitting import takes
 
 
+@takes(None)
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
 @click.option("--template", default="minimal", show_default=True, help="minimal or flights.")

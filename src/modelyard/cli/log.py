@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from modelyard.history import LogDamaged
-from modelyard.operations import logs, shipping
+from modelyard.operations import logs, persons, shipping
 
 from .derive import command as derive
 from .edge import Inconclusive
@@ -48,8 +48,20 @@ def _waiting(done: dict[str, Any]) -> Inconclusive | None:
     )
 
 
+def _left(done: dict[str, Any]) -> Inconclusive | None:
+    if not done["waiting"] and not done["damaged"]:
+        return None
+    return Inconclusive(
+        f"{done['waiting']} records are in segments that servers still write, and {done['damaged']} damaged files "
+        "could not be looked through.",
+        code="NOT_ALL_ERASED",
+        remedy="Erase again when the servers have been restarted; of damaged files see: modelyard log verify",
+    )
+
+
 command = click.Group(
-    "log", help="The prediction log: query, stats, export, verify, compact, retire, redact, ship, ingest."
+    "log",
+    help="The prediction log: query, stats, export, verify, compact, retire, redact, erase, ship, ingest.",
 )
 command.add_command(derive(logs.log_query, _rows))
 command.add_command(derive(logs.log_stats, fields))
@@ -58,5 +70,6 @@ command.add_command(derive(logs.log_verify, fields, _damaged))
 command.add_command(derive(logs.log_compact, fields))
 command.add_command(derive(logs.log_retire, fields))
 command.add_command(derive(logs.log_redact, fields, _waiting))
+command.add_command(derive(persons.erase_person, fields, _left))
 command.add_command(derive(shipping.ship_log, fields))
 command.add_command(derive(shipping.ingest_log, fields))

@@ -10,12 +10,14 @@ from modelyard.operations import maturity as reports
 
 from .derive import PROJECT_HELP, anywhere, asked
 from .edge import Inconclusive, emit, exit_code, talk
+from .permitting import takes
 from .show import table
 
 _PATH = click.Path(path_type=Path)
 
 
 @anywhere
+@takes(reports.maturity.permission)
 @click.command(
     "maturity",
     help=f"{reports.maturity.summary} With --audit: what each version in production lacks of review, card, monitor, "

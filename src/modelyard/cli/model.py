@@ -13,6 +13,7 @@ from modelyard.operations import approving, cards, lineage, models, promotions, 
 from .derive import PROJECT_HELP, anywhere, asked
 from .derive import command as derive
 from .edge import Inconclusive, emit, exit_code, talk
+from .permitting import takes
 from .show import fields, table
 
 _MOVED = table("at", "deployment", "version", "kind", "detail")
@@ -83,6 +84,7 @@ def _of_a_version(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @anywhere
+@takes(cards.model_card.permission)
 @command.command("card", help=f"{cards.model_card.summary} Without options it is printed as Markdown.")
 @click.option("--html", type=_PATH, metavar="FILE", help="Write a page with pictures, which opens offline.")
 @click.option("--md", type=_PATH, metavar="FILE", help="Write it as Markdown.")
@@ -92,6 +94,7 @@ def card(name: str, version: str, *, html: Path | None, md: Path | None, **calle
 
 
 @anywhere
+@takes(lineage.model_lineage.permission)
 @command.command("lineage", help=lineage.model_lineage.summary)
 @click.option("--svg", type=_PATH, metavar="FILE", help="Write it as a picture.")
 @click.option("--openlineage", type=_PATH, metavar="FILE", help="Write it as OpenLineage's events, one a line.")
@@ -108,6 +111,7 @@ command.add_command(alias)
 
 
 @anywhere
+@takes(registering.judge.permission)
 @command.command(
     "gate",
     help=f"{registering.judge.summary} For example: --min-accuracy 0.8 --min-precision 0.7 --max-log_loss 0.4. "

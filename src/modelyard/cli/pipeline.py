@@ -14,6 +14,7 @@ from modelyard.pipelines import Description, describe_file
 from .derive import anywhere, asked
 from .derive import command as derive
 from .edge import Inconclusive, emit, exit_code, talk
+from .permitting import takes
 from .progress import watched
 from .show import fields, findings, table
 
@@ -80,6 +81,7 @@ command.add_command(derive(runs.clean_runs, fields))
 
 
 @anywhere
+@takes(pipelines.show_pipeline.permission)
 @command.command("show", help=pipelines.show_pipeline.summary)
 @click.argument("name", metavar="NAME|FILE")
 @click.option("--svg", type=_PATH, metavar="FILE", help="Draw it into this file.")
@@ -99,6 +101,7 @@ def show(name: str, *, svg: Path | None, mermaid: bool, project_folder: Path | N
 
 
 @anywhere
+@takes(pipelines.validate_pipeline.permission)
 @command.command("validate", help=pipelines.validate_pipeline.summary)
 @click.argument("name", metavar="NAME|FILE", required=False)
 @click.option("--pipeline", metavar="NAME|FILE", help="The same, as a flag.")
@@ -125,6 +128,7 @@ def validate(
 
 
 @anywhere
+@takes(pipelines.export_pipeline.permission)
 @command.command("export", help=pipelines.export_pipeline.summary)
 @click.argument("name")
 @click.option("-o", "--output", type=_PATH, metavar="FILE", help="The file; without it the document is printed.")

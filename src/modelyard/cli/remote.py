@@ -31,6 +31,7 @@ _BRANCHES: Mapping[int, type[ModelyardError]] = {
     409: Conflict,
     413: InvalidInput,
     422: Failed,
+    429: Unavailable,
     500: Damaged,
     503: Unavailable,
 }

@@ -12,6 +12,7 @@ from . import experiments
 from .derive import anywhere, asked
 from .derive import command as derive
 from .edge import emit
+from .permitting import permission_of, takes
 from .responses import ending, show_diff
 from .show import fields, table
 
@@ -38,7 +39,8 @@ def _watching(command: click.Command) -> click.Command:
             time.sleep(_EVERY_S)
 
     option = click.Option(["--watch"], is_flag=True, help="Print it again when it changes, until the rollout is over.")
-    return anywhere(click.Command(command.name, params=[*command.params, option], callback=show, help=command.help))
+    watching = click.Command(command.name, params=[*command.params, option], callback=show, help=command.help)
+    return anywhere(takes(permission_of(command))(watching))
 
 
 def _progress(status: dict[str, Any]) -> None:

@@ -17,8 +17,8 @@ NOUNS: dict[str, str] = {
     "config": "The effective settings, and where each came from.",
     "data": "Data: infer, validate, schema, profile, split, version.",
     "features": "Features: apply, list, show, diff, materialize, push, get, history, check-leaks, skew, import-feast.",
-    "pipeline": "Pipelines: run, resume, submit, list, status, logs, metrics, artifacts, fetch, why, clean, show, validate, "
-    "export.",
+    "pipeline": "Pipelines: run, resume, submit, list, status, logs, metrics, artifacts, fetch, why, clean, show, "
+    "validate, export.",
     "step": "Single steps of pipelines: run.",
     "run": "Runs in MLflow: list, show, compare.",
     "model": "Model versions: register, list, compare, approve, promote, roll back.",
@@ -28,14 +28,14 @@ NOUNS: dict[str, str] = {
     "stream": "Answer the messages of a stream with a model, at least once.",
     "deploy": "Bring a version to staging, prove it there, and take it to production; smoke asks again.",
     "rollout": "Rollouts: start, status, pause, advance, promote, abort, roll back, history, evidence, diff.",
-    "log": "The prediction log: query, stats, export, verify, compact, retire, redact, ship, ingest.",
+    "log": "The prediction log: query, stats, export, verify, compact, retire, redact, erase, ship, ingest.",
     "label": "Labels that come in tables: add, sync.",
     "monitor": "Windows of drift and performance: run, status, overview, show, schedule.",
     "drift": "Data drift: compare, analyze, between.",
     "alert": "Alerts: list, show, ack, silence, unsilence, silences, notices, test, rules.",
     "retrain": "The retraining loop: run, tick, trigger, status, history, explain, policy.",
     "export": "The project for containers, clusters, orchestrators, CI, dashboards, devices.",
-    "key": "API keys: create, list, revoke.",
+    "key": "API keys: create, list, rotate, revoke.",
     "backup": "Write the project's stores to one file, while everything runs.",
     "restore": "Put a backup back into a project whose workspace is empty.",
     "audit": "The audit record: list, verify, checkpoint, export.",
@@ -52,7 +52,10 @@ class LazyNouns(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         if cmd_name not in NOUNS:
             return None
+        from .permitting import require_policies  # noqa: PLC0415 - `--help` must not pay for it
+
         found: click.Command = import_module(f"modelyard.cli.{cmd_name}").command
+        require_policies(found)
         return found
 
     def resolve_command(

@@ -11,6 +11,7 @@ from modelyard.operations import tracked
 from .derive import anywhere, asked
 from .derive import command as derive
 from .edge import emit
+from .permitting import takes
 from .show import fields, table
 
 _PATH = click.Path(path_type=Path)
@@ -76,6 +77,7 @@ command.add_command(derive(tracked.show_tracked, _show_run, outside=tracked.outs
 
 
 @anywhere
+@takes(tracked.compare_tracked.permission)
 @command.command("compare", help=tracked.compare_tracked.summary)
 @click.argument("runs", nargs=-1, required=True)
 @click.option("--html", type=_PATH, metavar="FILE", help="Write a page with pictures, which opens offline.")

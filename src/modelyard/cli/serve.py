@@ -6,13 +6,16 @@ from typing import Any
 
 import click
 
+from modelyard.access import Permission
 from modelyard.core import Digest
 
 from .edge import open_project
+from .permitting import takes
 
 PORT = click.IntRange(1, 65535)
 
 
+@takes(Permission.OPERATE)
 @click.command("serve")
 @click.option(
     "--project", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder with modelyard.yaml."
@@ -54,7 +57,7 @@ def command(
         workspace = Path(".modelyard") / "serve" / bundle.name
         arguments = bundle_command(bundle, workspace, given, allow_python=[Digest(each) for each in allow_python])
     else:
-        with open_project(folder) as project:
+        with open_project(folder, Permission.OPERATE) as project:
             settings = project.settings.server
             if reference is not None:
                 arguments = model_command(project, reference, given)

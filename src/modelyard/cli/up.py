@@ -5,9 +5,13 @@ from pathlib import Path
 
 import click
 
+from modelyard.access import Permission
+
 from .edge import open_project
+from .permitting import takes
 
 
+@takes(Permission.OPERATE)
 @click.command("up")
 @click.option(
     "--project", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder with modelyard.yaml."
@@ -18,8 +22,10 @@ from .edge import open_project
 def command(folder: Path, only: str | None) -> None:
     """Start the server, the control process and the console, and keep them running until Ctrl-C."""
     from modelyard.control import up  # noqa: PLC0415 - `--help` must not pay for it
+    from modelyard.operations.keys import bootstrap_key  # noqa: PLC0415 - as above
 
-    with open_project(folder) as project:
+    with open_project(folder, Permission.OPERATE) as project:
+        once = None if only == "server" else bootstrap_key(project)
         name, logs = project.settings.project, project.run_folder
 
         def started(parts: Mapping[str, str | None]) -> None:
@@ -27,6 +33,8 @@ def command(folder: Path, only: str | None) -> None:
             click.echo(f"{name} {does}. Logs: {logs}. Ctrl-C ends it.")
             if address := parts.get("console"):
                 click.echo(f"Console: {address}")
+            if once is not None:
+                click.echo(f"One-time key for it, good for an hour and one sign-in: {once}")
 
         def restarted(part: str) -> None:
             click.echo(f"The part '{part}' had ended, and runs again: {logs / part}.log tells why.", err=True)

@@ -16,14 +16,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from modelyard.access import NotAuthenticated, is_loopback, load_pepper
+from modelyard.access import Limits, NotAuthenticated, RouteWithoutPolicy, is_loopback, load_pepper
 from modelyard.core import InvalidInput, ModelyardError, did_you_mean, log_event
 from modelyard.wiring import Project
 
 from .api import answer, operations_router, result, session_router
 from .api.inputs import complaint
 from .desk import Desk, pages_ask
-from .errors import InternalError, NoSuchRoute, RouteWithoutPolicy, WrongMethod
+from .errors import InternalError, NoSuchRoute, WrongMethod
 from .guard import Guard
 from .identity import Identity, Needs, open_to_all
 from .pages import pages as own_pages
@@ -60,13 +60,16 @@ def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], A
         redoc_url=None,
         lifespan=lifespan,
     )
+    limits = Limits(settings.per_key, settings.per_source)
     pepper = load_pepper(project.run_folder / "pepper")
     app.state.projects = projects
     app.state.identity = Identity(
-        Sessions(project.records, project.clock, pepper),
+        Sessions(project.records, project.clock, pepper, lambda used: project.feed.write_uses("console", used)),
         project.principal,
         authentication=settings.authentication,
         cookie=_cookie(project),
+        limits=limits,
+        clock=project.clock,
     )
     desk = Desk(projects, app.state.identity)
     shown = own_pages(desk, app.state.identity.cookie) if pages is None else pages(desk)
@@ -77,9 +80,17 @@ def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], A
     _require_policies(app.routes)
     hosts = {*settings.hosts, settings.host if ":" not in settings.host else f"[{settings.host.strip('[]')}]"}
     app.add_middleware(
-        Guard, hosts=hosts | ({*_LOOPBACK} if is_loopback(settings.host) else set()), secure=bool(settings.certificate)
+        Guard,
+        hosts=hosts | ({*_LOOPBACK} if is_loopback(settings.host) else set()),
+        secure=bool(settings.certificate),
+        admit=lambda request: limits.of_source(_source(request), project.clock.monotonic()),
     )
     return app
+
+
+def _source(request: Request) -> str:
+    """The address of who asks."""
+    return "" if request.client is None else request.client.host
 
 
 def _own_router(app: FastAPI) -> APIRouter:

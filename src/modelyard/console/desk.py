@@ -49,8 +49,7 @@ class Desk:
         """
         if not token:
             return self._identity.local(here=_HERE.get())
-        sessions = self._identity.sessions
-        return sessions.holder(token) if token.count("_") == 2 else sessions.of(token)
+        return self._identity.of_token(token)
 
     def begin(self, key: str) -> str:
         """The token of a new session for the holder of a key, for a cookie."""

@@ -1,4 +1,4 @@
-"""Why a request to the console is refused before any operation sees it, and why the console does not start."""
+"""Why a request to the console is refused before any operation sees it."""
 
 from modelyard.core import Forbidden, InvalidInput, NotFound, Unavailable
 
@@ -49,9 +49,3 @@ class TooMuchAsked(Unavailable):
     """More is being worked out already than one thread gets done soon."""
 
     code = "TOO_MUCH_ASKED"
-
-
-class RouteWithoutPolicy(InvalidInput):
-    """A route says of nobody that he may call it."""
-
-    code = "ROUTE_WITHOUT_POLICY"

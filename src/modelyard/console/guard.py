@@ -1,6 +1,6 @@
 """What every request passes and every answer carries, before and after any route."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,8 +42,17 @@ class Guard:
     leads to 127.0.0.1: the Host header tells. What it sends under our name carries its Origin.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str], secure: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str],
+        secure: bool,
+        admit: Callable[[Request], None] = lambda _: None,
+    ) -> None:
+        """`admit` raises for who asks too often."""
         self._app = app
+        self._admit = admit
         self._hosts = frozenset(each.lower() for each in hosts)
         self._headers = {**HEADERS, **({"strict-transport-security": "max-age=31536000"} if secure else {})}
 
@@ -59,6 +68,7 @@ class Guard:
 
         request = Request(scope)
         try:
+            self._admit(request)
             self._check(request)
         except ModelyardError as error:
             await answer(error)(scope, receive, sending)

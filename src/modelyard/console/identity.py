@@ -8,7 +8,8 @@ from urllib.parse import parse_qs
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from modelyard.access import NotAuthenticated, Permission, Principal, authorize, is_loopback
+from modelyard.access import Limits, NotAuthenticated, Permission, Principal, authorize, is_loopback, key_id_of
+from modelyard.core import Clock
 
 from .errors import NoCsrfToken
 from .sessions import Sessions
@@ -38,8 +39,19 @@ class Identity:
     out (`control.authentication`), and only when he comes over loopback and no proxy says that it speaks for another.
     """
 
-    def __init__(self, sessions: Sessions, local: Principal, *, authentication: bool, cookie: str) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        local: Principal,
+        *,
+        authentication: bool,
+        cookie: str,
+        limits: Limits,
+        clock: Clock,
+    ) -> None:
         self.sessions = sessions
+        self._limits = limits
+        self._clock = clock
         self.cookie = cookie
         self._local = local
         self._authentication = authentication
@@ -53,6 +65,12 @@ class Identity:
             return await self._of_session(request, token)
         return Caller(self.local(here=is_of_this_machine(request)), "machine")
 
+    def of_token(self, token: str) -> Principal:
+        """Who shows an API key, or the token of a session; RateLimited when he does too often."""
+        principal = self.sessions.holder(token) if key_id_of(token) else self.sessions.of(token)
+        self._limits.of_key(principal.name, self._clock.monotonic())
+        return principal
+
     def local(self, *, here: bool) -> Principal:
         """The user that runs the console, for who asks here, on its machine; NotAuthenticated for everybody else."""
         if self._authentication or not here:
@@ -64,10 +82,10 @@ class Identity:
             raise NotAuthenticated(
                 f"Keys are not sent as '{scheme[:20]}' here.", remedy="Send 'Authorization: Bearer KEY'."
             )
-        return Caller(await run_in_threadpool(self.sessions.holder, key), "key")
+        return Caller(await run_in_threadpool(self.of_token, key), "key")
 
     async def _of_session(self, request: Request, token: str) -> Caller:
-        principal, expected = await run_in_threadpool(self.sessions.of, token), self.sessions.csrf(token)
+        principal, expected = await run_in_threadpool(self.of_token, token), self.sessions.csrf(token)
         if request.method not in SAFE and not compare_digest(await _sent(request), expected):
             raise NoCsrfToken(
                 "The request does not carry the token of its session.",

@@ -3,12 +3,12 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import msgspec
 
-from modelyard.access import KeyRing, NotAuthenticated, Principal, Role, StoredKey, token_digest
+from modelyard.access import KeyRing, NotAuthenticated, Principal, Role, StoredKey, key_id_of, token_digest
 from modelyard.core import Clock, Micros, to_micros
 from modelyard.storage import RecordStore, Snapshot
 from modelyard.wiring import KEYS
@@ -18,6 +18,9 @@ KIND = "session"
 
 LASTS = timedelta(hours=12)
 """How long a session lasts, however often it is used."""
+
+
+_NOTE_EVERY_US = 10_000_000
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -35,16 +38,30 @@ class Sessions:
     console of the record store knows it. Safe for several threads.
     """
 
-    def __init__(self, records: RecordStore, clock: Clock, pepper: bytes) -> None:
+    def __init__(
+        self, records: RecordStore, clock: Clock, pepper: bytes, note: Callable[[Mapping[str, Micros]], None]
+    ) -> None:
+        """`note` is told when keys were last used, now and then."""
         self._records = records
         self._clock = clock
         self._pepper = pepper
+        self._note = note
+        self._used: dict[str, Micros] = {}
+        self._noted = 0
 
     def holder(self, key: str) -> Principal:
-        """Who holds an API key; NotAuthenticated when nobody does, or not any more."""
+        """Who holds an API key; NotAuthenticated when nobody does, or not any more. A one-time key is spent by it."""
         with self._records.snapshot() as view:
-            keys = [msgspec.convert(each.body, StoredKey) for each in view.scan(KEYS)]
-        return self._ring(keys).authenticate(key, self._now())
+            document = view.get(KEYS, key_id_of(key))
+        stored = None if document is None else msgspec.convert(document.body, StoredKey)
+        counts = stored is not None and stored.revoked_us is None
+        principal = KeyRing([stored] if stored is not None and counts else [], self._pepper).authenticate(
+            key, self._now()
+        )
+        if stored is not None and stored.once:
+            self._spend(stored.key_id)
+        self._see(principal.name)
+        return principal
 
     def begin(self, key: str) -> tuple[str, Principal]:
         """A session for the holder of a key: its token, 256 random bits, and who that is."""
@@ -86,8 +103,24 @@ class Sessions:
     def _digest(self, token: str) -> str:
         return token_digest(token, self._pepper)
 
-    def _ring(self, keys: Sequence[StoredKey]) -> KeyRing:
-        return KeyRing((each for each in keys if each.revoked_us is None), self._pepper)
+    def _spend(self, key_id: str) -> None:
+        """Let a one-time key count for the last time; NotAuthenticated for whoever comes second."""
+        with self._records.transaction() as tx:
+            document = tx.get(KEYS, key_id)
+            stored = None if document is None else msgspec.convert(document.body, StoredKey)
+            if stored is None or stored.spent_us is not None:
+                raise NotAuthenticated(
+                    "The one-time key has been used.", remedy="Make one to keep: modelyard key create --name NAME."
+                )
+            tx.put(KEYS, key_id, msgspec.to_builtins(msgspec.structs.replace(stored, spent_us=self._now())))
+
+    def _see(self, key_id: str) -> None:
+        """Note a use in memory, and what was noted at most every ten seconds where others see it."""
+        now = self._now()
+        self._used[key_id] = now
+        if now - self._noted >= _NOTE_EVERY_US:
+            used, self._used, self._noted = self._used, {}, now
+            self._note(used)
 
     def _now(self) -> Micros:
         return to_micros(self._clock.now())

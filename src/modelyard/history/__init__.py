@@ -6,6 +6,7 @@ Owns the log as tables, and bringing it to other machines. Does not own writing 
 
 from .compacting import Compacted
 from .coverage import Coverage
+from .erasing import Erased
 from .errors import (
     CatalogDamaged,
     ExportExists,
@@ -41,6 +42,7 @@ __all__ = [
     "Compacted",
     "Coverage",
     "Database",
+    "Erased",
     "ExportExists",
     "Ingested",
     "Ingester",

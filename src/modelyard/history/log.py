@@ -15,6 +15,7 @@ from modelyard.core import Clock, SystemClock
 from .compacting import Compacted, compact
 from .counting import Counted, by_deployment, joined_truths
 from .coverage import Coverage, coverage_of
+from .erasing import Erased, erase
 from .features import NamesOf
 from .naming import Named
 from .polars import lazy_frame
@@ -86,6 +87,11 @@ class PredictionLog:
         """Take entities and features out of records already written; see `redacting.redact`."""
         seal(self.journal, self.folder)
         return redact(self.files, entities=entities, prediction_ids=prediction_ids, deployment=deployment)
+
+    def erase(self, entities: Collection[str]) -> Erased:
+        """Erase the predictions and outcomes of entities, and the truths of these; see `erasing.erase`."""
+        seal(self.journal, self.folder)
+        return erase(self.files, entities=entities)
 
     def verify(self) -> Verified:
         """Read every record, and compare every file with what was written; see `verifying.verify`."""

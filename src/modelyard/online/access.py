@@ -36,6 +36,15 @@ class RowAccess:
         found = self.fetch(view, [encode_key(key) for key in keys])
         return [None if data is None else unpack(data) for data in found]
 
+    def forget(self, view: str, keys: Sequence[EntityKey]) -> int:
+        """As the contract says."""
+        known = {key for each in keys if (key := encode_key(each)) is not None}
+        return self.remove(view, sorted(known)) if known else 0
+
+    def remove(self, view: str, keys: Sequence[bytes]) -> int:
+        """The same, of encoded keys."""
+        raise NotImplementedError
+
     def count(self, view: str) -> int:
         """As the contract says."""
         return self.state(view).rows

@@ -55,6 +55,9 @@ class OnlineStore(Protocol):
     def views(self) -> list[str]:
         """The views that hold or held something."""
 
+    def forget(self, view: str, keys: Sequence[EntityKey]) -> int:
+        """Take the rows of these entities out, in one step; how many there were. Rows may come again by a write."""
+
     def clear(self, view: str) -> None:
         """Forget a view."""
 

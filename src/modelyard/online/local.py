@@ -128,6 +128,14 @@ class LocalOnlineStore(RowAccess):
             names = [bytes(name) for name in transaction.cursor().iternext(values=False)]
         return sorted(name.removeprefix(_STATE).decode() for name in names if name.startswith(_STATE))
 
+    def remove(self, view: str, keys: Sequence[bytes]) -> int:
+        """See the contract."""
+        table = self._table(view)
+        if table is None:
+            return 0
+        with self._env.begin(write=True) as transaction:
+            return sum(bool(transaction.delete(key, db=table)) for key in keys)
+
     def clear(self, view: str) -> None:
         """See the contract."""
         table = self._table(view)

@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS {_VIEWS} (
 )
 """
 _READ = f"SELECT key, data FROM {_ROWS} WHERE view = %s AND key = ANY(%s)"
+_REMOVE = f"DELETE FROM {_ROWS} WHERE view = %s AND key = ANY(%s)"
 _GIVEN = """
 SELECT * FROM unnest(%s::bytea[], %s::bigint[], %s::bigint[], %s::bytea[]) AS given (key, event, available, data)
 """
@@ -111,6 +112,15 @@ class PostgresOnlineStore(RowAccess):
     def views(self) -> list[str]:
         """See the contract."""
         return sorted(name for (name,) in self._asked(f"SELECT view FROM {_VIEWS}", ()))
+
+    def remove(self, view: str, keys: Sequence[bytes]) -> int:
+        """See the contract."""
+        with self._told(), self._connected(reading=False) as connection:
+            self._make_tables(connection)
+            with connection.transaction():
+                gone = connection.execute(_REMOVE, (view, list(keys))).rowcount
+                connection.execute(f"UPDATE {_VIEWS} SET rows = rows - %s WHERE view = %s", (gone, view))
+        return int(gone)
 
     def clear(self, view: str) -> None:
         """See the contract."""

@@ -174,6 +174,11 @@ class RedisOnlineStore(RowAccess):
         found = self._twice(lambda connection: connection.call(b"SMEMBERS", _VIEWS))
         return sorted(name.decode() for name in cast("list[bytes]", found))
 
+    def remove(self, view: str, keys: Sequence[bytes]) -> int:
+        """See the contract."""
+        rows = _Names.of(view).rows
+        return cast("int", self._once(lambda connection: connection.call(b"HDEL", rows, *keys)))
+
     def clear(self, view: str) -> None:
         """See the contract."""
         names = _Names.of(view)

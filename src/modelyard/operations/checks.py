@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from modelyard.access import Permission, authorize
 from modelyard.core import Conflict, InvalidInput, NotFound, atomic_write, did_you_mean
 from modelyard.data import (
     ReadOptions,
@@ -78,6 +79,7 @@ def _validate_dataset(what: Sequence[str], folder: Path) -> dict[str, Any]:
             remedy=f"Correct the path, or go to the folder of a {FILE_NAME}.",
         )
     with closing(Project(folder)) as project:
+        authorize(project.principal, Permission.READ)
         rows = project.services.dataset(what[0], project.clock.now())
         found = validate_dataset(project.file, what[0], rows, project.clock)
     return _told(found, what, FILE_NAME)

@@ -13,6 +13,7 @@ from modelyard.history import VIEWS, Database, write_batches
 from modelyard.wiring import Project
 
 from .contract import Call, Nothing, Option, operation
+from .persons import Person, export_person
 from .times import instant_of
 
 _MOST = 100_000
@@ -46,8 +47,14 @@ class LogQuery:
 class LogExport:
     """What to write where."""
 
-    output: Annotated[Path, Option("File to write, .parquet, .csv or .jsonl; it must not exist.", flag="-o")]
-    deployment: Annotated[str, Option("Whose predictions.")]
+    output: Annotated[
+        Path, Option("File to write, .parquet, .csv or .jsonl (.json with --entity); it must not exist.", flag="-o")
+    ]
+    deployment: Annotated[str | None, Option("Whose predictions.")] = None
+    entity: Annotated[str | None, Option("Instead: all that is known of this entity, in every deployment.")] = None
+    key: Annotated[
+        tuple[str, ...], Option("With --entity: entity key of views that holds it; by default what is assigned by.")
+    ] = ()
     since: Annotated[str | None, Option("Only from this time on: ISO 8601, or how long ago, such as 7d.")] = None
     until: Annotated[str | None, Option("Only before this time: ISO 8601, or how long ago.")] = None
     version: Annotated[str | None, Option("Only this version.")] = None
@@ -102,13 +109,18 @@ def log_query(call: Call[LogQuery]) -> Any:
 
 @operation("log", "export", Permission.READ, local=True)
 def log_export(call: Call[LogExport]) -> Any:
-    """Write predictions with features and labels to a Parquet, CSV or JSON lines file."""
+    """Write predictions with features and labels, or all that is known of an entity, to a file."""
     project, given = call.project, call.input
-    project.rollouts.settings(given.deployment)
+    if (given.deployment is None) == (given.entity is None):
+        raise InvalidInput("Nothing says whose records, or two things do.", remedy="Give --deployment or --entity.")
+    if given.entity is not None:
+        return export_person(project, call.principal, Person(given.entity, given.key), given.output)
+    deployment = str(given.deployment)
+    project.rollouts.settings(deployment)
     project.log.seal()
     now = project.clock.now()
     batches = project.log.batches(
-        given.deployment,
+        deployment,
         start=instant_of(given.since, now),
         end=instant_of(given.until, now),
         version=given.version,

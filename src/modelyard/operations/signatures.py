@@ -30,6 +30,7 @@ def make_keys(folder: Path | None, project: Path = Path()) -> dict[str, Any]:
     if folder is not None:
         return _made(make_key_pair(folder), folder)
     with closing(_project(project, "-o FOLDER")) as found:
+        authorize(found.principal, Permission.OPERATE)
         made = _made(make_key_pair(found.keys.keys), found.keys.keys)
         _checkpoint(found)
     return made
@@ -62,10 +63,11 @@ def signed_by(folder: Path, digest: Digest) -> list[str]:
 
 
 def own_key(folder: Path = Path()) -> PrivateKey | None:
-    """The key of the project in a folder; None without a project or a key."""
+    """The key of the project in a folder, for an operator; None without a project or a key."""
     if not (folder / FILE_NAME).is_file():
         return None
     with closing(Project(folder)) as project:
+        authorize(project.principal, Permission.OPERATE)
         return project.keys.own()
 
 

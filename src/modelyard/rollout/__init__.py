@@ -11,7 +11,7 @@ from .plans import ALL_STRATEGIES, Asked, check_strategy, parse_steps, plan_of
 from .promotion import ALIAS_CHANGE, AliasProjection, Promotions
 from .records import AliasEvent, Plan, Rollout, RolloutEvent, Strategy
 from .rollouts import Rollouts
-from .routes import INTENT, RoutePublisher, trusting
+from .routes import INTENT, RoutePublisher, generations, trusting
 from .settings import DeploymentSettings
 from .smoke import Smoke, SmokeTests, last_smoke
 from .strategies import PROMOTE_AT, STRATEGIES, Decision, Facts, Way
@@ -56,6 +56,7 @@ __all__ = [
     "Way",
     "Weights",
     "check_strategy",
+    "generations",
     "last_smoke",
     "parse_steps",
     "plan_of",

@@ -54,7 +54,7 @@ def plan_of(settings: DeploymentSettings, asked: Asked) -> Plan:
         salt=settings.salt,
         response_diff=settings.response_diff.model_dump(mode="json") if strategy == "shadow" else {},
         experiment=settings.experiment.model_dump(mode="json") if strategy == "ab" else {},
-        hidden=settings.assign_by in settings.serving.redact,
+        hidden=settings.assign_by in settings.serving.policy.private,
     )
 
 

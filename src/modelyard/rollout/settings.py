@@ -24,6 +24,8 @@ class ServingSettings(Section):
     cache_seconds: float = Field(60.0, gt=0, description="How long such an answer is kept.")
     log_features: float = Field(1.0, ge=0, le=1, description="Share of predictions logged with their features.")
     redact: tuple[str, ...] = Field((), description="Features whose values are never logged.")
+    hash: tuple[str, ...] = Field((), description="Request fields logged as a keyed hash; features: not at all.")
+    truncate: tuple[str, ...] = Field((), description="Request fields logged cut short; features: not at all.")
     when_log_fails: Literal["fail_closed", "degrade"] = Field(
         "fail_closed", description="Whether predictions that cannot be logged are refused, or answered nevertheless."
     )

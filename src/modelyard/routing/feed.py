@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -49,8 +50,11 @@ class FeedFolder:
 
     def stamp(self) -> tuple[int, int] | None:
         """Changes whenever the feed does; one `stat` call."""
+        return self._stamp(self._file)
+
+    def _stamp(self, file: Path) -> tuple[int, int] | None:
         try:
-            found = self._file.stat()
+            found = file.stat()
         except FileNotFoundError:
             return None
         return found.st_mtime_ns, found.st_ino
@@ -86,6 +90,33 @@ class FeedFolder:
     def remove_status(self, server: str) -> None:
         """Forget a server that has ended in good order."""
         (self._folder / "status" / f"{server}.json").unlink(missing_ok=True)
+
+    def write_uses(self, who: str, uses: Mapping[str, Micros]) -> None:
+        """Note when a process last saw each key it has seen; kept when it ends, and no disk flush."""
+        path = self._folder / "uses" / f"{check_name('server', who)}.json"
+        atomic_write(path, msgspec.json.encode({**self._uses_in(path), **uses}), durable=False)
+
+    def uses(self) -> dict[str, Micros]:
+        """When any process last saw each key, by the keys' ids."""
+        found: dict[str, Micros] = {}
+        for path in (self._folder / "uses").glob("*.json"):
+            for key, at in self._uses_in(path).items():
+                found[key] = max(at, found.get(key, at))
+        return found
+
+    def _uses_in(self, path: Path) -> dict[str, Micros]:
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, Micros])
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return {}
+
+    def ask_for_new_segments(self) -> None:
+        """Have every server that follows the feed begin new segments of the log, within a second."""
+        atomic_write(self._folder / "segments", b"", durable=False)
+
+    def segments_asked(self) -> tuple[int, int] | None:
+        """Changes whenever new segments are asked for; one `stat` call."""
+        return self._stamp(self._folder / "segments")
 
     def statuses(self, now: Micros, *, max_age_s: float = 10.0) -> tuple[ServerStatus, ...]:
         """The servers whose heartbeat is at most `max_age_s` old, by name."""

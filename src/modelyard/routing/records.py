@@ -75,12 +75,14 @@ class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
 
     `body_limit` (bytes) and `rows_limit` bound one request. `cache_answers` is how many rows' scores are kept for rows
     that come again, for `cache_seconds` at most; 0 keeps none. `log_features` is the share of predictions, in [0, 1],
-    whose features are put on record, and `redact` names features that never are; the predictions themselves always
-    are. `when_log_fails` says whether predictions that cannot be put on record are refused (`fail_closed`) or answered
-    nevertheless (`degrade`). `swap` says whether a new version is loaded beside the old one, or, where memory holds no
-    two, after the old one has drained. `overrides` lets a caller name the arm that is to answer. `shadow_per_second` is
-    the most rows a second that one server copies to one shadow (None: no bound), `shadow_queue` how many copies may
-    wait for one. What is as by default is not written, as in `Feed`.
+    whose features are put on record, and `redact` names fields that never are; the predictions themselves always are.
+    Fields under `hash` and `truncate` are changed before they are put on record; those that are features of the model
+    are not put there at all: what was changed would be taken for drift. `when_log_fails` says whether predictions that
+    cannot be put on record are refused (`fail_closed`) or answered nevertheless (`degrade`). `swap` says whether a new
+    version is loaded beside the old one, or, where memory holds no two, after the old one has drained. `overrides` lets
+    a caller name the arm that is to answer. `shadow_per_second` is the most rows a second that one server copies to one
+    shadow (None: no bound), `shadow_queue` how many copies may wait for one. What is as by default is not written, as
+    in `Feed`.
     """
 
     body_limit: int = 1 << 20
@@ -89,11 +91,18 @@ class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     cache_seconds: float = 60.0
     log_features: float = 1.0
     redact: tuple[str, ...] = ()
+    hash: tuple[str, ...] = ()
+    truncate: tuple[str, ...] = ()
     when_log_fails: Literal["fail_closed", "degrade"] = "fail_closed"
     swap: Literal["side-by-side", "drain"] = "side-by-side"
     overrides: bool = False
     shadow_per_second: float | None = None
     shadow_queue: int = 10_000
+
+    @property
+    def private(self) -> frozenset[str]:
+        """The fields that are not put on record as they are."""
+        return frozenset((*self.redact, *self.hash, *self.truncate))
 
 
 class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

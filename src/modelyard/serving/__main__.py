@@ -67,6 +67,8 @@ def _options() -> ServerOptions:
     parser.add_argument("--traces")
     parser.add_argument("--traces-share", type=float, default=1.0)
     parser.add_argument("--behind-gateway", action="store_true")
+    parser.add_argument("--per-key", type=float)
+    parser.add_argument("--per-source", type=float)
     return ServerOptions(**vars(parser.parse_args()))
 
 

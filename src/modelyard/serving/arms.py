@@ -1,7 +1,7 @@
 """An arm that is loaded: rows in, for each an answer or a classified failure out."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -84,7 +84,7 @@ class LoadedArm:
         online: OnlineStore,
         *,
         cache: ScoreCache | None = None,
-        redact: Sequence[str] = (),
+        redact: Collection[str] = (),
     ) -> None:
         self.arm = arm
         self.online = online

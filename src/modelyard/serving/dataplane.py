@@ -74,7 +74,10 @@ class DataPlane:
         ids: IdSource,
         server: str,
         tracing: Tracing | None = None,
+        pepper: bytes | None = None,
     ) -> None:
+        """`pepper`: what personal fields are hashed with before they go on record."""
+        self._pepper = pepper
         self.deployments = deployments
         self._metrics = metrics
         self._recorder = Recorder(journal, metrics)
@@ -172,7 +175,7 @@ class DataPlane:
         now = self.now()
         self._put_aside(
             [
-                _record(copy.ask, arm, outcome, now, answered=False)
+                _record(copy.ask, arm, outcome, now, self._pepper, answered=False)
                 for copy, outcome in zip(copies, outcomes, strict=True)
             ]
         )
@@ -260,7 +263,7 @@ class DataPlane:
         settled: list[tuple[Ask, Outcome]] = []
         for batch in answered:
             for ask, outcome in zip(batch.asks, batch.outcomes, strict=True):
-                records.append(_record(ask, batch.arm, outcome, now, answered=outcome.error is None))
+                records.append(_record(ask, batch.arm, outcome, now, self._pepper, answered=outcome.error is None))
                 settled.append((ask, outcome))
             self._metrics.count(
                 batch.asks[0].deployment.route.model,
@@ -374,7 +377,9 @@ def parse_instant(text: str, path: str) -> Micros:
         ) from error
 
 
-def _record(ask: Ask, arm: LoadedArm, outcome: Outcome, now: Micros, *, answered: bool) -> PredictionRecord:
+def _record(
+    ask: Ask, arm: LoadedArm, outcome: Outcome, now: Micros, pepper: bytes | None, *, answered: bool
+) -> PredictionRecord:
     route = ask.deployment.route
     return PredictionRecord(
         prediction_id=ask.identity,
@@ -392,7 +397,7 @@ def _record(ask: Ask, arm: LoadedArm, outcome: Outcome, now: Micros, *, answered
         latency_us=outcome.latency_us,
         error=outcome.error,
         logged_us=now,
-        request=logged_request(ask.identity, arm.beside(ask.row, outcome), ask.deployment.policy),
+        request=logged_request(ask.identity, arm.beside(ask.row, outcome), ask.deployment.policy, pepper),
         forced=ask.forced,
     )
 
@@ -420,8 +425,8 @@ def _entity(deployment: Deployment, row: Input) -> str | None:
 
 
 def _entity_on_record(ask: Ask) -> str | None:
-    """The entity; a pseudonym where the field that names it is never logged."""
+    """The entity; a pseudonym where the field that names it is not logged as it is."""
     route, entity = ask.deployment.route, ask.entity
-    if entity is None or route.assign_by not in ask.deployment.policy.redact:
+    if entity is None or route.assign_by not in ask.deployment.policy.private:
         return entity
     return pseudonym(route, entity)

@@ -349,7 +349,7 @@ class Deployments:
                 folder, expect=arm.bundle, limits=self._probe.isolation, trust=self._trust
             )
         cache = self._cache(route.deployment, arm.bundle, policy)
-        return LoadedArm(arm, self._bundles[arm.bundle], self._online, cache=cache, redact=policy.redact)
+        return LoadedArm(arm, self._bundles[arm.bundle], self._online, cache=cache, redact=policy.private)
 
     def _may_load_more(self, before: Deployment) -> bool:
         """Whether an arm that was refused has been given the signature or permission that its bundle needs."""

@@ -6,21 +6,22 @@ connection hands them over by `begin`, and the answer is written when it is ther
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 import httptools
 import msgspec
 
-from modelyard.access import KeyRing, Permission, authorize
-from modelyard.core import Clock, Failed, ModelyardError, log_event, to_micros
+from modelyard.access import KeyRing, Limits, Permission, authorize, source_of
+from modelyard.core import Clock, Failed, Micros, ModelyardError, log_event
 from modelyard.routing import Feed
 
 from .dataplane import DataPlane
 from .errors import BODY_LIMIT, NotServed, TooLarge, UnsupportedEncoding
 from .native import Endpoint, Native
 from .openapi import PAGES
+from .opened import require_policies
 from .protocols import ROUTES, Call, RouteTable, allowing, own_error
 from .protocols import Route as ProtocolRoute
 from .requests import Receive, Request, Scope, Send
@@ -28,6 +29,9 @@ from .tracing import Tracing
 
 Write = Callable[[int, bytes], None]
 """Takes status and body of the answer to a request, once."""
+
+UNLIMITED = Limits(None, None)
+"""Everybody as often as he likes."""
 
 _MOST_LINES = 1_000
 _JSON = (b"content-type", b"application/json")
@@ -91,15 +95,30 @@ class _Reply:
 
 
 class HttpServer:
-    """The ASGI application. Every path has a policy; one without stops the start."""
+    """The ASGI application. Every path has a policy; one without stops the start.
 
-    def __init__(self, plane: DataPlane, clock: Clock, *, pepper: bytes | None) -> None:
+    `used` says when each key was last seen, by its id; whoever wants to know takes it away.
+    """
+
+    def __init__(
+        self,
+        plane: DataPlane,
+        clock: Clock,
+        *,
+        pepper: bytes | None,
+        limits: Limits = UNLIMITED,
+        behind_gateway: bool = False,
+    ) -> None:
+        self.used: dict[str, Micros] = {}
+        self._limits = limits
+        self._behind = behind_gateway
         self._plane = plane
         self._clock = clock
         self._pepper = pepper
         self._ring: tuple[Feed, KeyRing] | None = None
         self._native = Native(plane)
         self._protocols = RouteTable((*ROUTES, *PAGES))
+        require_policies(self.policies)
         self._lines: dict[tuple[bytes, bytes], Line] = {}
 
     @property
@@ -115,6 +134,12 @@ class HttpServer:
     def endpoints(self) -> tuple[tuple[str, str], ...]:
         """Method and path of each endpoint of our own; each also stands below `/deployments/NAME`."""
         return tuple(self._native.endpoints)
+
+    @property
+    def policies(self) -> Iterator[tuple[str, Permission | None]]:
+        """Each route, `METHOD TEMPLATE`, with the permission that it takes; None where it is open to everybody."""
+        yield from ((f"{method} {path}", each[1]) for (method, path), each in self._native.endpoints.items())
+        yield from ((f"{each.method} {each.template}", each.permission) for each in (*ROUTES, *PAGES))
 
     @property
     def traced(self) -> bool:
@@ -163,14 +188,23 @@ class HttpServer:
         else:
             await self._traced(self._plane.tracing, scope, receive, send)
 
-    def authorize(self, token: str | None, permission: Permission, deployment: str | None) -> None:
-        """Whether the bearer of a token may do something to a deployment: returns, or raises Forbidden's children."""
+    def authorize(
+        self, token: str | None, permission: Permission, deployment: str | None, source: str, forwarded: str | None
+    ) -> None:
+        """Whether the bearer of a token, at an address, may do something to a deployment, now: returns, or raises
+        RateLimited or Forbidden's children.
+        """
+        monotonic = self._clock.monotonic()
+        self._limits.of_source(source_of(source, forwarded, behind_proxy=self._behind), monotonic)
         feed = self._guarded()
         if feed is None:
             return
         if self._ring is None or self._ring[0] is not feed:
             self._ring = feed, KeyRing(feed.keys, self._pepper or b"")
-        principal = self._ring[1].authenticate(token, to_micros(self._clock.now()))
+        now = self._clock.micros()
+        principal = self._ring[1].authenticate(token, now)
+        self._limits.of_key(principal.name, monotonic)
+        self.used[principal.name] = now
         name = deployment or self._plane.deployments.find(None).route.deployment
         authorize(principal, permission, deployment=name)
 
@@ -262,8 +296,10 @@ class HttpServer:
         """Whoever may not, or comes when too much waits, is sent away before his body is looked at."""
         if permission is None:
             return
-        if self._guarded():
-            self.authorize(request.token, permission, request.deployment)
+        if self._limits.any or self._guarded():
+            self.authorize(
+                request.token, permission, request.deployment, request.source, request.header(b"x-forwarded-for")
+            )
         if permission is Permission.PREDICT and request.method == "POST":
             self._plane.admit(self._plane.deployments.find(request.deployment))
         if (encoding := request.header(b"content-encoding")) not in (None, "identity"):
@@ -315,6 +351,6 @@ async def _respond(send: Send, status: int, body: bytes, *headers: tuple[bytes, 
 
 def extra_headers(status: int) -> list[tuple[bytes, bytes]]:
     """What HTTP wants said with a status."""
-    if status == 503:
+    if status in (429, 503):
         return [_RETRY]
     return [_BEARER] if status == 401 else []

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import uvicorn
 
-from modelyard.access import load_pepper
+from modelyard.access import Limits, load_pepper
 from modelyard.core import Clock, Forbidden, IdSource, Micros, log_event, to_micros
 from modelyard.core.processes import when_parent_ends
 from modelyard.core.usage import cpu_seconds, memory_bytes
@@ -52,14 +52,16 @@ class ServerProcess:
         )
         self._metrics = Metrics(self._deployments.routes)
         self._tracing = Tracing(options.traces, options.traces_share, options.name) if options.traces else None
-        self._plane = DataPlane(
-            self._deployments, self._journal, self._metrics, clock, ids, options.name, self._tracing
-        )
         self._pepper = load_pepper(options.pepper) if options.pepper else None
+        self._plane = DataPlane(
+            self._deployments, self._journal, self._metrics, clock, ids, options.name, self._tracing, self._pepper
+        )
         self._http = HttpServer(
             self._plane,
             clock,
             pepper=self._pepper,
+            limits=Limits(options.per_key, options.per_source),
+            behind_gateway=options.behind_gateway,
         )
         self._grpc = GrpcServer(self._plane, self._http.authorize)
         self._started = to_micros(clock.now())
@@ -127,7 +129,11 @@ class ServerProcess:
 
     async def _follow(self) -> None:
         """Follow the feed; bundles are loaded in a thread while requests go on."""
+        segments = self._feed.segments_asked()
         while True:
+            if (asked := self._feed.segments_asked()) != segments:
+                segments = asked
+                self._journal.rotate()
             if self._deployments.changed():
                 await asyncio.to_thread(self._deployments.load)
                 self._quicken()
@@ -201,6 +207,17 @@ class ServerProcess:
             )
         )
         self._plane.report()
+        self._note_uses()
+
+    def _note_uses(self) -> None:
+        """Note which keys were seen since the last time, beside the feed; no request waits for it."""
+        used, self._http.used = self._http.used, {}
+        if not used:
+            return
+        try:
+            self._feed.write_uses(self._options.name, used)
+        except OSError as error:  # a disk that is full, say: who used a key when is worth no answer
+            log_event("serving", "uses of keys are not noted", error=repr(error))
 
     def _generations(self) -> dict[str, int]:
         return {name: each.route.generation for name, each in self._deployments.current.items()}
@@ -228,6 +245,7 @@ class ServerProcess:
             loop.call_soon_threadsafe(self._stopping.set)
 
     def _close(self) -> None:
+        self._note_uses()
         self._plane.close()
         self._journal.close()
         if self._tracing is not None:

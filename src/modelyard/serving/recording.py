@@ -11,6 +11,7 @@ from modelyard.core import InvalidInput, Scalar, Value, digest_of, log_event
 from modelyard.journal import REDACTED, Journal, JournalUnavailable, Record
 from modelyard.routing import ServingPolicy
 
+from .concealing import hashed, truncated
 from .metrics import Metrics
 
 HELD = 10_000
@@ -102,11 +103,23 @@ def logged_features(
     return cast("tuple[Scalar, ...]", tuple(hidden))
 
 
-def logged_request(identity: str, fields: Mapping[str, Value], policy: ServingPolicy) -> tuple[Scalar, ...]:
-    """The fields of a request that are no features as they go on record: sampled and redacted as features are."""
+def logged_request(
+    identity: str, fields: Mapping[str, Value], policy: ServingPolicy, pepper: bytes | None
+) -> tuple[Scalar, ...]:
+    """The fields of a request that are no features as they go on record: sampled and redacted as features are, and
+    hashed or truncated where the deployment says so.
+    """
     if not fields or not _sampled(identity, policy):
         return ()
-    return tuple([REDACTED if name in policy.redact else _digest(value) for name, value in fields.items()])
+    return tuple([_told(name, value, policy, pepper) for name, value in fields.items()])
+
+
+def _told(name: str, value: Value, policy: ServingPolicy, pepper: bytes | None) -> Scalar:
+    if name in policy.redact or (isinstance(value, np.ndarray) and name in policy.private):
+        return REDACTED
+    if name in policy.hash:
+        return hashed(cast("Scalar", value), pepper)
+    return truncated(cast("Scalar", value)) if name in policy.truncate else _digest(value)
 
 
 def _sampled(identity: str, policy: ServingPolicy) -> bool:

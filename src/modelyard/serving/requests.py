@@ -48,6 +48,12 @@ class Request:
         return client is not None and str(client[0]).startswith(_LOOPBACK)
 
     @property
+    def source(self) -> str:
+        """The address of who asks, or of what speaks for him."""
+        client = self._scope.get("client")
+        return "" if client is None else str(client[0])
+
+    @property
     def user(self) -> str | None:
         """The assignment key that the caller names, if any."""
         named = self.query.get("user_id")

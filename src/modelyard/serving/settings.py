@@ -15,7 +15,9 @@ class ServerOptions(msgspec.Struct, frozen=True):
     is one of them, by its number. `receive_seconds` is how long a client may take to send a request once it has
     connected or begun, `drain_seconds` how long what was admitted may take to end once the server is to. `traces` is
     the URL of an OpenTelemetry collector, to which a share of requests in [0, 1] is shown. `behind_gateway`: whoever
-    reaches the port was let in by something in front of it, so that beyond loopback no authentication is demanded.
+    reaches the port was let in by something in front of it, which says whom it speaks for, so that beyond loopback no
+    authentication is demanded. `per_key` and `per_source` are the requests a second that one key, and one address, may
+    make of this process; None for as many as come.
     """
 
     feed: Path
@@ -41,6 +43,8 @@ class ServerOptions(msgspec.Struct, frozen=True):
     traces: str | None = None
     traces_share: float = 1.0
     behind_gateway: bool = False
+    per_key: float | None = None
+    per_source: float | None = None
 
     @property
     def probe(self) -> ProbeLimits:

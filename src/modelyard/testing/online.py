@@ -62,6 +62,19 @@ class OnlineStoreSuite(ABC):
         assert store.read("view", [("a",)]) == [None]
         assert store.count("view2") == 2
 
+    def test_who_is_forgotten_is_gone_and_nobody_else(self, store: OnlineStore) -> None:
+        """In one view; counted; unknown entities and unknown views are none; and rows may come again."""
+        store.write("v", [(("a",), row(5, "one")), (("b",), row(5, "two")), ((7,), row(5, "three"))])
+        store.write("other", [(("a",), row(5, "four"))])
+        assert store.forget("v", [("a",), (7,), ("7",), ("nobody",), (None,)]) == 2
+        assert store.forget("v", [("a",)]) == 0
+        assert store.forget("never", [("a",)]) == 0
+        assert store.forget("v", []) == 0
+        found = store.read("v", [("a",), ("b",), (7,)])
+        assert [each.values[0] if each else None for each in found] == [None, "two", None]
+        assert (store.count("v"), store.count("other")) == (1, 1)
+        assert store.write("v", [(("a",), row(1, "again"))]) == 1
+
     def test_types_of_keys_matter(self, store: OnlineStore) -> None:
         """The number 1 and the text '1' are two entities; very long keys are too."""
         store.write("v", [((1,), row(1, "number")), (("1",), row(1, "text"))])

@@ -172,5 +172,5 @@ def _key_entries(view: Snapshot) -> tuple[KeyEntry, ...]:
     return tuple(
         KeyEntry(each.key_id, each.digest, each.role.value, each.deployments, each.expires_us)
         for each in keys
-        if each.revoked_us is None
+        if each.revoked_us is None and not each.once
     )

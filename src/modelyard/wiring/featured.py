@@ -59,7 +59,8 @@ class FeaturedProject(WatchedProject):
         if document is None:
             raise NotFound(f"Version {version} of '{found.name}' has no bundle.", remedy="modelyard model show")
         info = msgspec.json.decode(document, type=BundleInfo)
-        return VersionPlan(tuple(info.signature.names), msgspec.convert(info.plan, FeaturePlan))
+        changed = self.settings.deployments[deployment].serving.policy.private
+        return VersionPlan(tuple(info.signature.names), msgspec.convert(info.plan, FeaturePlan), changed)
 
     @cached_property
     def applied_features(self) -> AppliedDefinitions:

@@ -32,7 +32,14 @@ from modelyard.retraining import RetrainingSettings
 from modelyard.rollout import DeploymentSettings
 
 from .keys import KEYS_FOLDER, trusted_key_findings
-from .settings import ControlSettings, ModelSettings, SecuritySettings, ServerSettings, StoresSettings
+from .settings import (
+    ControlSettings,
+    ModelSettings,
+    PrivacySettings,
+    SecuritySettings,
+    ServerSettings,
+    StoresSettings,
+)
 
 FILE_NAME = "modelyard.yaml"
 """What a project file is called."""
@@ -53,6 +60,7 @@ class ProjectFile(Section):
     execution: ExecutionSettings = ExecutionSettings()
     deployments: dict[str, DeploymentSettings] = Field(default_factory=dict)
     log: LogSettings = LogSettings()
+    privacy: PrivacySettings = PrivacySettings()
     labels: dict[str, LabelSettings] = Field(default_factory=dict)
     monitoring: dict[str, MonitorSettings] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()
@@ -95,7 +103,22 @@ def load_project_file(path: Path, environment: Mapping[str, str] | None = None) 
     findings += _key_findings(document, settings)
     if findings:
         raise report(file, findings)
-    return LoadedFile(file.parent.resolve(), settings, tuple(_origins(settings, document, used)))
+    origins = tuple(_origins(settings, document, used))
+    return LoadedFile(file.parent.resolve(), with_privacy(settings), origins)
+
+
+def with_privacy(settings: ProjectFile) -> ProjectFile:
+    """The settings, with what is declared of personal columns said to every deployment."""
+    if not settings.privacy.columns:
+        return settings
+    found = {}
+    for name, each in settings.deployments.items():
+        added = {
+            field: tuple(dict.fromkeys((*getattr(each.serving, field), *settings.privacy.declared(how))))
+            for field, how in (("redact", "drop"), ("hash", "hash"), ("truncate", "truncate"))
+        }
+        found[name] = each.model_copy(update={"serving": each.serving.model_copy(update=added)})
+    return settings.model_copy(update={"deployments": found})
 
 
 def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:

@@ -75,6 +75,12 @@ class ServerSettings(Section):
     probe_memory_mb: int = Field(4096, ge=64, description="Memory a bundle may use when it is tried before loading.")
     probe_seconds: float = Field(60.0, gt=0, description="How long a bundle may take then.")
     call_seconds: float = Field(10.0, gt=0, description="How long a call of a model in its own process may take.")
+    per_key: float | None = Field(
+        None, ge=1, description="Requests a second that one API key may make of each process; null: as many as come."
+    )
+    per_source: float | None = Field(
+        None, ge=1, description="Requests a second that one address may make of each process; null: as many as come."
+    )
     traces: str | None = Field(None, description="URL of an OpenTelemetry collector (OTLP/HTTP); null: no traces.")
     traces_share: float = Field(1.0, ge=0, le=1, description="Share of requests traced that no caller decided on.")
 
@@ -99,6 +105,12 @@ class ControlSettings(Section):
     )
     hosts: tuple[str, ...] = Field(
         (), description="Names, besides its address, under which browsers and clients may call the console."
+    )
+    per_key: float | None = Field(
+        None, ge=1, description="Requests a second that one API key, or session, may make; null: as many as come."
+    )
+    per_source: float | None = Field(
+        None, ge=1, description="Requests a second that one address may make; null: as many as come."
     )
     certificate: Path | None = Field(None, description="TLS certificate of the console (PEM, with its chain).")
     private_key: Path | None = Field(None, description="Private key of that certificate (PEM).")
@@ -191,6 +203,20 @@ class SecuritySettings(Section):
     def digests(self) -> tuple[Digest, ...]:
         """The bundles whose Python may run."""
         return tuple(map(Digest, self.python_bundles))
+
+
+class PrivacySettings(Section):
+    """Personal columns: what of them may be put on record, in every deployment."""
+
+    columns: dict[str, Literal["hash", "truncate", "drop"]] = Field(
+        {},
+        description="Fields of requests and features, by name: hash and truncate change them before they are logged, "
+        "drop leaves them out. Those that are features of a model are left out in any case.",
+    )
+
+    def declared(self, how: str) -> tuple[str, ...]:
+        """The columns of which this is to become."""
+        return tuple(name for name, each in self.columns.items() if each == how)
 
 
 class RequestFieldSettings(Section):

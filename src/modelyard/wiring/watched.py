@@ -22,7 +22,8 @@ from modelyard.monitoring import (
     Stretches,
     receivers_of,
 )
-from modelyard.rollout import Alarm, Rollout
+from modelyard.rollout import Alarm, Rollout, generations
+from modelyard.routing import Route, pseudonym
 from modelyard.streams import StreamAddress, is_stream_address, open_stream, without_password
 
 from .deployed import DeployedProject
@@ -54,6 +55,15 @@ class WatchedProject(DeployedProject):
             asked = {"entities": len(entities), "predictions": len(prediction_ids), "deployment": deployment or ""}
             self.audit.record(tx, self.principal, "log.redact", "log", asked)
         return self.log.redact(entities=entities, prediction_ids=prediction_ids, deployment=deployment)
+
+    def names_in_log(self, entity: str) -> list[str]:
+        """Under which names an entity may stand in the log: its own, and its pseudonyms under every route there was."""
+        names = [entity]
+        with self.records.snapshot() as view:
+            for deployment in self.settings.deployments:
+                salts = {each.salt for each in generations(view, deployment, since=1)}
+                names += [pseudonym(Route(deployment, "", 0, (), salt), entity) for salt in sorted(salts)]
+        return names
 
     def shipper(self, to: str) -> Shipper | ObjectShipper:
         """What brings the log to an address: of a stream, or of a folder of files."""

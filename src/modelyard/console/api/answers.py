@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from modelyard.access import NotAuthenticated
+from modelyard.access import NotAuthenticated, RateLimited
 from modelyard.core import (
     Conflict,
     Damaged,
@@ -24,6 +24,7 @@ STATUSES: dict[type[ModelyardError], int] = {
     WrongMethod: 405,
     InternalError: 500,
     NotAuthenticated: 401,
+    RateLimited: 429,
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
@@ -46,7 +47,7 @@ def result(value: Any) -> Response:
 def answer(error: ModelyardError) -> Response:
     """An error: `{"error": {code, message, path?, remedy, context}}`."""
     status = status_of(error)
-    headers = {"www-authenticate": "Bearer"} if status == 401 else None
+    headers = {401: {"www-authenticate": "Bearer"}, 429: {"retry-after": "1"}}.get(status)
     return Response(json_text({"error": told(error)}), status, headers, "application/json")
 
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, StreamingResponse
 
-from modelyard.access import Principal
+from modelyard.access import NotAuthenticated, Permission, PermissionDenied, Principal, authorize
 from modelyard.core import InvalidInput, ModelyardError
 
 from ..api import status_of
@@ -68,7 +68,7 @@ class _Site:
             principal: Principal | None = None
             try:
                 principal = self._principal(request)
-                values = page.load(Ask(self._desk, principal), _params(request))
+                values = page.load(self._ask(principal), _params(request))
             except ModelyardError as error:
                 return self._wrong(request, principal, error)
             quiet = "x-live" in request.headers
@@ -87,7 +87,7 @@ class _Site:
             principal: Principal | None = None
             try:
                 principal = self._principal(request)
-                content = document.load(Ask(self._desk, principal), _params(request))
+                content = document.load(self._ask(principal), _params(request))
             except ModelyardError as error:
                 return self._wrong(request, principal, error)
             return Response(content, media_type=document.media, headers=HEADERS)
@@ -139,11 +139,14 @@ class _Site:
         """Marks of what a page shows, each time it changes; looking takes at most a small share of a processor."""
 
         def answer(request: Request) -> Response:
-            try:
-                ask = Ask(self._desk, self._principal(request))
-            except ModelyardError as error:
-                return self._wrong(request, None, error)
             params = _params(request)
+            try:
+                ask = self._ask(self._principal(request))
+                page.load(ask, params)
+            except (NotAuthenticated, PermissionDenied) as error:  # who may not look is told so, once
+                return self._wrong(request, None, error)
+            except ModelyardError:  # and who may is told below, for as long as it lasts
+                pass
 
             async def marks() -> AsyncIterator[str]:
                 yield "retry: 2000\n\n"
@@ -190,6 +193,11 @@ class _Site:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         shown = token.strip() if scheme.lower() == "bearer" else request.cookies.get(self._key)
         return self._desk.authenticate(shown or None)
+
+    def _ask(self, principal: Principal) -> Ask:
+        """What a page asks by: whoever looks at one must be allowed to, also where it asks for nothing."""
+        authorize(principal, Permission.READ)
+        return Ask(self._desk, principal)
 
     def _wrong(self, request: Request, principal: Principal | None, error: ModelyardError) -> Response:
         status = status_of(error)

@@ -19,10 +19,14 @@ _UNPACK = msgspec.msgpack.Decoder().decode
 
 @dataclass(frozen=True)
 class VersionPlan:
-    """What a model version reads: its inputs in the signature's order, and the plan that its bundle carries."""
+    """What a model version reads: its inputs in the signature's order, and the plan that its bundle carries.
+
+    `changed` are fields of requests that are changed before they are logged: with them nothing can be looked up again.
+    """
 
     inputs: tuple[str, ...]
     plan: FeaturePlan
+    changed: frozenset[str] = frozenset()
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -77,7 +81,8 @@ def served_rows(table: pa.Table, version: VersionPlan) -> ServedRows:
     chosen = table.filter(pc.field("has_features"))
     values = feature_values(chosen, version.inputs)
     beside = [_beside(packed, len(version.beside)) for packed in chosen.column("request").to_pylist()]
-    values |= {name: [row[at] for row in beside] for at, name in enumerate(version.beside)}
+    for at, name in enumerate(version.beside):
+        values[name] = [REDACTED if name in version.changed else row[at] for row in beside]
     return ServedRows(chosen.column("prediction_id").to_pylist(), chosen.column("event_us"), values)
 
 

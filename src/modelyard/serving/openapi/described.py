@@ -31,12 +31,13 @@ MEANINGS: Mapping[int, str] = {
     408: "The request was not sent within ten seconds. The answer has no body, and ends the connection.",
     413: "More bytes or rows than one request may have.",
     415: "The body is compressed: send it as it is.",
+    429: "The key or the address asks too often. Ask again after the seconds of Retry-After.",
     500: "The server failed. Its log says how.",
     503: "Not ready, overloaded, or the model failed. Try again after the seconds of Retry-After.",
 }
 PROBE = (404, 500)
-ASKED = (400, 401, 403, 404, 500, 503)
-SENT = (400, 401, 403, 404, 408, 413, 415, 500, 503)
+ASKED = (400, 401, 403, 404, 429, 500, 503)
+SENT = (400, 401, 403, 404, 408, 413, 415, 429, 500, 503)
 """What may be answered besides 200 by a path that is open to all, one that names a model, one that takes rows."""
 
 INSTANT: Schema = {
@@ -179,7 +180,7 @@ class Described:
             response = responses[str(status)] = {"description": MEANINGS[status]}
             if status != 408:
                 response["content"] = {JSON: {"schema": self.special.get(status) or self._error(status, template)}}
-            if status == 503:
+            if status in (429, 503):
                 response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
         return responses
 

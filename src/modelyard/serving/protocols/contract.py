@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from modelyard.access import NotAuthenticated, Permission
+from modelyard.access import NotAuthenticated, Permission, RateLimited
 from modelyard.core import Conflict, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable
 
 from ..dataplane import DataPlane
@@ -33,6 +33,7 @@ STATUSES: tuple[tuple[type[ModelyardError], int], ...] = (
     (MethodNotAllowed, 405),
     (Conflict, 409),
     (InvalidInput, 400),
+    (RateLimited, 429),
     (Unavailable, 503),
 )
 """The HTTP status of each branch of the error tree; the first that fits decides."""
@@ -82,7 +83,7 @@ class Route:
     """Who answers a method and path. `template` has parts in braces; a part has neither slash nor colon.
 
     The part `model` is the deployment, for whoever asks for the permission; without it the only one is meant.
-    `permission` None leaves the path open to everyone, with or without a key.
+    `permission` None leaves the path open to everyone, with or without a key; `serving.opened` must say so once more.
     """
 
     method: str

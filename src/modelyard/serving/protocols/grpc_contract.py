@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from modelyard.access import NotAuthenticated, Permission
+from modelyard.access import NotAuthenticated, Permission, RateLimited
 from modelyard.core import Conflict, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable
 
 from ..dataplane import DataPlane
@@ -20,6 +20,7 @@ CODES: tuple[tuple[type[ModelyardError], grpc.StatusCode], ...] = (
     (NotFound, grpc.StatusCode.NOT_FOUND),
     (Conflict, grpc.StatusCode.ABORTED),
     (InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
+    (RateLimited, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (Unavailable, grpc.StatusCode.UNAVAILABLE),
 )
 """The gRPC status of each branch of the error tree; the first that fits decides."""
@@ -31,14 +32,15 @@ OnStream = Callable[[Any, str], Any]
 
 @dataclass(frozen=True)
 class Method:
-    """One method. `model` names the deployment that a request is about; `permission` None leaves it open.
+    """One method. `model` names the deployment that a request is about; `permission` None leaves it open, which must be
+    written down once more in `serving.opened`.
 
     With `on_stream`, requests and answers come as streams.
     """
 
     request: Any
     handler: Callable[[DataPlane, Any, Call], Awaitable[Any]]
-    permission: Permission | None = None
+    permission: Permission | None
     model: Callable[[Any], str | None] = lambda _: None
     on_stream: OnStream | None = None
 

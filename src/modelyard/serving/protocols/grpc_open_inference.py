@@ -169,10 +169,10 @@ def _model_name(request: Any) -> str:
 _INFER_REQUEST = OPEN_INFERENCE["ModelInferRequest"]
 
 METHODS: Mapping[str, Method] = {
-    "ServerLive": Method(OPEN_INFERENCE["ServerLiveRequest"], _server_live),
-    "ServerReady": Method(OPEN_INFERENCE["ServerReadyRequest"], _server_ready),
-    "ModelReady": Method(OPEN_INFERENCE["ModelReadyRequest"], _model_ready),
-    "ServerMetadata": Method(OPEN_INFERENCE["ServerMetadataRequest"], _server),
+    "ServerLive": Method(OPEN_INFERENCE["ServerLiveRequest"], _server_live, None),
+    "ServerReady": Method(OPEN_INFERENCE["ServerReadyRequest"], _server_ready, None),
+    "ModelReady": Method(OPEN_INFERENCE["ModelReadyRequest"], _model_ready, None),
+    "ServerMetadata": Method(OPEN_INFERENCE["ServerMetadataRequest"], _server, None),
     "ModelMetadata": Method(OPEN_INFERENCE["ModelMetadataRequest"], _model, Permission.PREDICT, _name),
     "ModelInfer": Method(_INFER_REQUEST, _infer, Permission.PREDICT, _model_name),
     "ModelStreamInfer": Method(_INFER_REQUEST, _infer, Permission.PREDICT, _model_name, _on_stream),

@@ -1,7 +1,7 @@
 """The gRPC protocols on one port: the Open Inference Protocol, TensorFlow Serving, and gRPC's health checks."""
 
 import errno
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import grpc
@@ -13,6 +13,7 @@ from modelyard.routing import DEFAULT_POLICY
 
 from ..dataplane import DataPlane
 from ..errors import BODY_LIMIT, NotServed, TooLarge
+from ..opened import require_policies
 from . import grpc_open_inference, grpc_tensorflow
 from .answering import ready
 from .contract import Call, sentence
@@ -22,8 +23,10 @@ from .messages import HEALTH
 HEALTH_SERVICE = "grpc.health.v1.Health"
 SERVING, NOT_SERVING = 1, 2
 
-Authorize = Callable[[str | None, Permission, str | None], None]
-"""Whether a bearer token may do something to a deployment: returns, or raises Forbidden's children."""
+Authorize = Callable[[str | None, Permission, str | None, str, str | None], None]
+"""Whether a bearer token, at an address that speaks for another one or for none, may do something to a deployment:
+returns, or raises RateLimited or Forbidden's children.
+"""
 
 _PROTOCOLS: Mapping[str, Mapping[str, Method]] = {
     grpc_open_inference.SERVICE: grpc_open_inference.METHODS,
@@ -75,10 +78,14 @@ class GrpcServer:
             await self._server.stop(grace_seconds)
 
     def _services(self) -> list[grpc.GenericRpcHandler]:
-        health = {"Check": Method(HEALTH["HealthCheckRequest"], self._check)}
+        health = {"Check": Method(HEALTH["HealthCheckRequest"], self._check, None)}
+        services = {**_PROTOCOLS, HEALTH_SERVICE: health}
+        require_policies(
+            (f"{name}/{each}", it.permission) for name, them in services.items() for each, it in them.items()
+        )
         return [
             grpc.method_handlers_generic_handler(name, {each: self._handler(method) for each, method in table.items()})
-            for name, table in (*_PROTOCOLS.items(), (HEALTH_SERVICE, health))
+            for name, table in services.items()
         ]
 
     def _handler(self, method: Method) -> _MethodHandler:
@@ -142,7 +149,8 @@ class GrpcServer:
         policy = self._plane.deployments.policy(model)
         call = self._call(raw, context, policy.rows_limit)
         if method.permission is not None:
-            self._authorize(_token(call), method.permission, model)
+            source = context.peer().removeprefix("ipv4:").removeprefix("ipv6:").rpartition(":")[0]
+            self._authorize(_token(call), method.permission, model, source, call.headers.get("x-forwarded-for"))
         if len(raw) > policy.body_limit:
             raise TooLarge(
                 f"The message is larger than {policy.body_limit} bytes.",
@@ -171,6 +179,12 @@ class GrpcServer:
                 f"There is no service '{request.service[:80]}'.", remedy=f"There are: {', '.join(_PROTOCOLS)}."
             )
         return HEALTH["HealthCheckResponse"](status=SERVING if ready(plane, call) else NOT_SERVING)
+
+
+def policies_of(services: Mapping[str, Mapping[str, Method]]) -> Iterator[tuple[str, Permission | None]]:
+    """Each method, `SERVICE/METHOD`, with the permission that it takes; None where it is open to everybody."""
+    for name, methods in services.items():
+        yield from ((f"{name}/{each}", method.permission) for each, method in methods.items())
 
 
 def _headers(context: _Context) -> dict[str, str]:
