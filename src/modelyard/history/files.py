@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from modelyard.core import is_name, sync_folder
-from modelyard.journal import Family, make_folder
+from modelyard.core import is_name, make_folder, sync_folder
+from modelyard.journal import Family
 
 from .catalog import Entry
 from .features import Kind
@@ -47,7 +47,7 @@ def write_part(
     deployment = str(table.column("deployment")[0])
     version = str(table.column("model_version")[0]) if family == "predictions" else ""
     path = folder / place_of(family, deployment, day) / name
-    make_folder(path.parent, durable=True)
+    make_folder(path.parent)
     _write(table, path)
     times, ids = pc.min_max(table.column(TIMES[family]).cast(pa.int64())).as_py(), {"min": "", "max": ""}
     if "prediction_id" in table.column_names:

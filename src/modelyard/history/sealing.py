@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from modelyard.core import log_event, sync_folder
+from modelyard.core import log_event, make_folder, sync_folder
 from modelyard.journal import (
     DAMAGED,
     FAMILIES,
@@ -21,7 +21,6 @@ from modelyard.journal import (
     Segment,
     SegmentRead,
     claimed,
-    make_folder,
     read_segment,
     segments,
     unlock,
@@ -67,7 +66,7 @@ def seal(journal: Path, folder: Path) -> Sealed:
     seal, one works and the others wait.
     """
     done: list[_Read] = []
-    make_folder(folder, durable=True)
+    make_folder(folder)
     with alone(folder):
         catalogs = Catalogs(folder)
         for family in FAMILIES:

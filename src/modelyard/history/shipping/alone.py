@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from modelyard.journal import make_folder, unlock
+from modelyard.core import make_folder
+from modelyard.journal import unlock
 
 from ..errors import ShippingInUse
 
@@ -14,7 +15,7 @@ from ..errors import ShippingInUse
 @contextmanager
 def alone(lock: Path, what: str) -> Iterator[None]:
     """Keep others out for the length of the block; ShippingInUse, which says `what` they do, when one is in."""
-    make_folder(lock.parent, durable=True)
+    make_folder(lock.parent)
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
