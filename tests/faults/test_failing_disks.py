@@ -3,15 +3,18 @@
 Afterwards what failed is done again, by the same objects, and succeeds. At the end the power fails as well.
 """
 
+import os
 import random
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
+from modelyard.audit import sinks
 from modelyard.core import ManualClock, ModelyardError
+from modelyard.journal.writing import OpenSegment
 
 from .disk import Disk, Failure, lay_out, left_by_power_cut
 from .subjects import SUBJECTS, Subject
@@ -71,8 +74,44 @@ def test_what_a_failing_disk_refuses_is_not_acknowledged(
     """At changes all over its course."""
     kind, chance = SUBJECTS[name], random.Random(3)
     changes = changes_of(kind, tmp_path / "counted", clock)
-    for at in sorted(chance.sample(range(1, changes + 1), 3 if "log" in name else 6)):
+    for at in sorted(chance.sample(range(1, changes + 1), 2 if name in ("sealed log", "journal") else 5)):
         assert disturbed(kind, tmp_path, clock, failure, at) or failure != "EIO"
+
+
+def half_taken_back(self: OpenSegment, _: int) -> None:
+    """Give up a segment, and leave what was written of the call."""
+    self.close()
+
+
+def written_once(descriptor: int, data: bytes) -> None:
+    """One write, however much of it was taken."""
+    os.write(descriptor, data)
+
+
+GUARDS: tuple[tuple[str, str, Failure, object, str, object], ...] = (
+    ("taking back", "journal", "short", OpenSegment, "abandon", half_taken_back),
+    ("taking back what was not flushed", "labels", "EIO", OpenSegment, "abandon", half_taken_back),
+    ("writing all of it", "checkpoints", "short", sinks, "_write_whole", written_once),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "failure", "where", "what", "without"), [each[1:] for each in GUARDS], ids=[each[0] for each in GUARDS]
+)
+def test_without_its_guard_something_is_there_that_was_refused(
+    name: str,
+    failure: Failure,
+    where: object,
+    what: str,
+    without: Any,
+    tmp_path: Path,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or not there, that was acknowledged."""
+    monkeypatch.setattr(where, what, without)
+    with pytest.raises(AssertionError):
+        assert [disturbed(SUBJECTS[name], tmp_path, clock, failure, at) for at in range(1, 40)] == "all of it"
 
 
 @pytest.mark.soak
