@@ -38,7 +38,7 @@ def aged(folder: Path) -> None:
         path = folder / entry.name
         table = pq.read_table(path, partitioning=None).drop_columns(["forced"])
         pq.write_table(table, path)
-        told = msgspec.structs.replace(entry, later=(), size=path.stat().st_size)
+        told = msgspec.structs.replace(entry, later=(), footer="", size=path.stat().st_size)
         entries.append(told)
     before = catalogs.current()
     catalogs.commit(msgspec.structs.replace(before, number=before.number + 1, entries=tuple(entries)))

@@ -10,6 +10,7 @@ import pytest
 
 from modelyard.core import ManualClock, SeededIds, to_micros
 from modelyard.history import by_id, files
+from modelyard.history.catalog import Entry
 from modelyard.journal import PredictionRecord, TruthRecord
 
 from .samples import Yard, prediction
@@ -31,9 +32,10 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     read = files.read_group
 
-    def noted(path: Path, group: int, columns: Sequence[str]) -> pa.Table:
+    def noted(folder: Path, entry: Entry, group: int, columns: Sequence[str]) -> pa.Table:
+        path = Path(entry.name)
         found.append((f"{path.parent.name}/{path.name}", group))
-        return read(path, group, columns)
+        return read(folder, entry, group, columns)
 
     monkeypatch.setattr("modelyard.history.by_id.read_group", noted)
     return found

@@ -10,6 +10,7 @@ import pytest
 
 from modelyard.core import ManualClock, SeededIds, to_micros
 from modelyard.history import InvalidQuery, PredictionLog, files
+from modelyard.history.catalog import Entry
 from modelyard.journal import REDACTED, PredictionRecord, TruthRecord
 
 from .samples import Yard, prediction
@@ -48,9 +49,9 @@ def test_a_window_opens_its_own_files_however_long_the_log_is(
     log, opened = yard.another_log(), list[Path]()
     read = files.read_part
 
-    def counted(path: Path) -> pa.Table:
-        opened.append(path)
-        return read(path)
+    def counted(folder: Path, entry: Entry) -> pa.Table:
+        opened.append(folder / entry.name)
+        return read(folder, entry)
 
     monkeypatch.setattr("modelyard.history.small.read_part", counted)
     noon = yard.clock.now()

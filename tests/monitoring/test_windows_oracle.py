@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from modelyard.bundling import BuiltBundle
 from modelyard.core import ManualClock, Micros, to_micros
 from modelyard.history import PredictionLog
+from modelyard.history.catalog import Entry
 from modelyard.history.files import read_part
 from modelyard.inference import load_bundle
 from modelyard.journal import Journal, PredictionRecord, TruthRecord
@@ -276,9 +277,9 @@ def test_a_window_costs_its_own_files(
     """With 2 days of history or with 12: as many files are opened for the next window."""
     opened: list[str] = []
 
-    def counting(path: Path) -> pa.Table:
-        opened.append(path.parent.name)
-        return read_part(path)
+    def counting(folder: Path, entry: Entry) -> pa.Table:
+        opened.append(Path(entry.name).parent.name)
+        return read_part(folder, entry)
 
     monkeypatch.setattr("modelyard.history.small.read_part", counting)
     costs = []

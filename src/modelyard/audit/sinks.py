@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import fsspec
 
-from modelyard.core import did_you_mean, sync_folder
+from modelyard.core import did_you_mean, make_folder, sync_folder
 
 from .errors import CheckpointsUnavailable
 
@@ -45,15 +45,13 @@ class FileSink:
 
     def add(self, name: str, line: bytes) -> None:  # noqa: ARG002 - a file has its own order
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = not self._path.exists()
+            make_folder(self._path.parent)
             descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
             with os.fdopen(descriptor, "rb+", buffering=0) as file:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                os.write(descriptor, (b"\n" if _torn(file) else b"") + line + b"\n")
+                _write_whole(descriptor, (b"\n" if _torn(file) else b"") + line + b"\n")
                 os.fsync(descriptor)
-            if fresh:
-                sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError as error:
             raise _unavailable(str(self._path), error) from error
 
@@ -133,6 +131,13 @@ def open_sink(where: str | Path) -> Sink:
             remedy=f"Correct security.audit_checkpoints. {did_you_mean(scheme, known)}",
         ) from error
     return ObjectSink(filesystem, root, text)
+
+
+def _write_whole(descriptor: int, data: bytes) -> None:
+    """Write all of it: a disk that is almost full may take a part, and say so only by the count."""
+    written = 0
+    while written < len(data):
+        written += os.write(descriptor, data[written:])
 
 
 def _torn(file: Any) -> bool:

@@ -18,7 +18,7 @@ from .errors import (
     NotFound,
     Unavailable,
 )
-from .files import atomic_write, sync_folder
+from .files import atomic_write, make_folder, sync_folder, sync_tree
 from .ids import IdSource, SeededIds, SystemIds, uuid7, uuids7
 from .logging import configure_logging, log_event
 from .names import (
@@ -70,9 +70,11 @@ __all__ = [
     "is_name",
     "json_text",
     "log_event",
+    "make_folder",
     "nearest",
     "shown",
     "sync_folder",
+    "sync_tree",
     "to_micros",
     "uuid7",
     "uuids7",

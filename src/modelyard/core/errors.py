@@ -6,11 +6,15 @@ codes and statuses.
 
 from collections.abc import Mapping
 
+LONGEST = 8_000
+"""Characters of a message, a remedy, or a value of the context."""
+
 
 class ModelyardError(Exception):
     """What went wrong, with its values; what exists; and what to do about it.
 
-    `code` is stable and machine-readable, `context` holds JSON-able values, `remedy` is a sentence or a command.
+    `code` is stable and machine-readable, `context` holds JSON-able values, `remedy` is a sentence or a command. Of a
+    text that is longer than LONGEST, as when somebody was given a name of a megabyte, the middle is left out.
     """
 
     code = "ERROR"
@@ -23,11 +27,12 @@ class ModelyardError(Exception):
         context: Mapping[str, object] | None = None,
         remedy: str = "",
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _bounded(message)
+        super().__init__(self.message)
         self.code = code or type(self).code
-        self.context = dict(context or {})
-        self.remedy = remedy
+        given = dict(context or {})
+        self.context = {name: _bounded(each) if isinstance(each, str) else each for name, each in given.items()}
+        self.remedy = _bounded(remedy)
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".rstrip()
@@ -35,6 +40,13 @@ class ModelyardError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Errors cross process boundaries whole."""
         return _rebuild, (type(self), self.message, self.code, self.context, self.remedy)
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    kept = LONGEST // 4
+    return f"{text[: 3 * kept]}... ({len(text) - 4 * kept} characters left out) ...{text[-kept:]}"
 
 
 def _rebuild(

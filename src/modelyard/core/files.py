@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -9,9 +10,9 @@ def atomic_write(path: Path, data: bytes | memoryview, *, mode: int = 0o644, dur
     """Replace `path` by `data` in one step, so that readers see the old bytes or the new, never a part.
 
     With `durable` the new bytes and the folder entry are forced to the disk before returning, so that they also
-    survive a power cut. Creates the folder. Concurrent writers: the last rename wins.
+    survive a power cut. Creates the folder, and those above it. Concurrent writers: the last rename wins.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -26,6 +27,36 @@ def atomic_write(path: Path, data: bytes | memoryview, *, mode: int = 0o644, dur
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, so that they are found again after a power cut.
+
+    Raises OSError, and then what is not on the disk for certain is made by the next call.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        try:
+            sync_folder(each.parent)
+        except OSError:
+            with suppress(OSError):  # somebody else has put something into it: he made it too
+                each.rmdir()
+            raise
+
+
+def sync_tree(folder: Path) -> None:
+    """Force a folder to the disk with all that is below it, before a rename that makes it count."""
+    for each in folder.rglob("*"):
+        if each.is_file():
+            descriptor = os.open(each, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        else:
+            sync_folder(each)
+    sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

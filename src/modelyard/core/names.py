@@ -52,8 +52,14 @@ def check_text(kind: str, text: str, *, longest: int = 1000, lines: bool = False
     )
 
 
+_COMPARED = 256
+"""Characters of a name for which others are looked for: the search takes time by the square of them."""
+
+
 def nearest(name: str, existing: Iterable[str]) -> str | None:
-    """The existing name closest to a misspelt one, or None when nothing is close."""
+    """The existing name closest to a misspelt one, or None when nothing is close; nothing is to a text of pages."""
+    if len(name) > _COMPARED:
+        return None
     by_lower = {each.lower(): each for each in existing}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[close[0]] if close else None

@@ -63,7 +63,7 @@ class ById:
                 yield self._kept(table.select(self._columns))
             return
         if entry.name not in self._bounds:
-            self._bounds[entry.name] = group_bounds(self._snapshot.folder / entry.name, _ID)
+            self._bounds[entry.name] = group_bounds(self._snapshot.folder, entry, _ID)
         for group, bounds in enumerate(self._bounds[entry.name]):
             if overlaps(bounds, first, last):
                 yield self._group(entry, group)
@@ -73,7 +73,7 @@ class ById:
         if key in self._groups:
             self._groups.move_to_end(key)
             return self._groups[key]
-        table = self._kept(read_group(self._snapshot.folder / entry.name, group, self._columns))
+        table = self._kept(read_group(self._snapshot.folder, entry, group, self._columns))
         self._groups[key] = table
         self._size += table.nbytes
         while self._size > ROOM and len(self._groups) > 1:

@@ -35,7 +35,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `day` is of a truth that of its prediction, as the id tells. `first_segment` orders files by when their oldest
     record was written. `sources` are the segments it was sealed from, while it was not compacted. `later` are those of
-    `tables.LATER` that it has.
+    `tables.LATER` that it has. `footer` is the CRC-32 of what describes its columns and row groups.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     redacted: tuple[int, ...] = ()
     sources: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
+    footer: str = ""
 
     @property
     def partition(self) -> tuple[str, str, str, str]:

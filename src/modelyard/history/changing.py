@@ -22,7 +22,7 @@ def replaced(catalogs: Catalogs, old: Iterable[Entry], new: Sequence[Entry]) -> 
 def joined(folder: Path, entries: Sequence[Entry]) -> pa.Table:
     """All records of files of one partition, their features in kinds that fit together."""
     kinds = unified(each.kinds for each in entries)
-    return pa.concat_tables([fitted(read_part(folder / each.name), each.kinds, kinds) for each in entries])
+    return pa.concat_tables([fitted(read_part(folder, each), each.kinds, kinds) for each in entries])
 
 
 def rewritten(folder: Path, number: int, index: int, like: Sequence[Entry], table: pa.Table) -> Entry:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from logging import WARNING
 from pathlib import Path
 
-from modelyard.core import log_event
-from modelyard.journal import make_folder
+from modelyard.core import log_event, make_folder
 
 from .catalog import Catalogs, Entry
 from .changing import joined, replaced, rewritten
@@ -43,7 +42,7 @@ def compact(folder: Path, *, everything: bool = False) -> Compacted:
     """
     if not folder.exists():
         return Compacted()
-    make_folder(folder, durable=True)
+    make_folder(folder)
     with alone(folder):
         catalogs = Catalogs(folder)
         done = [_join(group, catalogs, folder) for group in _groups(catalogs.current().entries, everything=everything)]

@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from modelyard.core import is_name, sync_folder
-from modelyard.journal import Family, make_folder
+from modelyard.core import is_name, make_folder, sync_folder
+from modelyard.journal import Family
 
 from .catalog import Entry
 from .features import Kind
@@ -47,7 +49,7 @@ def write_part(
     deployment = str(table.column("deployment")[0])
     version = str(table.column("model_version")[0]) if family == "predictions" else ""
     path = folder / place_of(family, deployment, day) / name
-    make_folder(path.parent, durable=True)
+    make_folder(path.parent)
     _write(table, path)
     times, ids = pc.min_max(table.column(TIMES[family]).cast(pa.int64())).as_py(), {"min": "", "max": ""}
     if "prediction_id" in table.column_names:
@@ -63,6 +65,7 @@ def write_part(
         rows=len(table),
         size=path.stat().st_size,
         sha256=digest,
+        footer=_footer(path),
         first_us=times["min"],
         last_us=times["max"],
         first_segment=pc.min(table.column("segment")).as_py(),
@@ -82,24 +85,24 @@ def place_of(family: Family, deployment: str, day: str) -> str:
     return f"{family}/deployment={safe}/day={day}"
 
 
-def read_part(path: Path) -> pa.Table:
+def read_part(folder: Path, entry: Entry) -> pa.Table:
     """All records of a file, in the order of columns in which files are written now; what it lacks is filled in."""
-    with pq.ParquetFile(path, memory_map=True) as file:
-        found, absent = file.read(), _absent(path, file)
+    with _opened(folder, entry) as file:
+        found, absent = file.read(), _absent(entry, file)
     for name, value in absent.items():
         found = found.add_column(found.column_names.index("segment"), name, pa.repeat(value, len(found)))
     return found
 
 
 def part_batches(
-    path: Path, columns: Sequence[str], column: str, lowest: Any, highest: Any
+    folder: Path, entry: Entry, columns: Sequence[str], column: str, lowest: Any, highest: Any
 ) -> Iterator[pa.RecordBatch]:
     """The row groups of a file that may hold values of `column` from lowest to highest (None: no bound).
 
     Columns that the file is too old to have are filled in, behind the others.
     """
-    with pq.ParquetFile(path, memory_map=True) as file:
-        groups, absent = _groups(file, column, lowest, highest), _absent(path, file)
+    with _opened(folder, entry) as file:
+        groups, absent = _groups(file, column, lowest, highest), _absent(entry, file)
         if not groups:
             return
         there = [each for each in columns if each not in absent]
@@ -108,11 +111,32 @@ def part_batches(
             yield _filled(batch, filled)
 
 
-def _absent(path: Path, file: pq.ParquetFile) -> Mapping[str, bytes | bool]:
+@contextmanager
+def _opened(folder: Path, entry: Entry) -> Iterator[pq.ParquetFile]:
+    """A file, for reading: pages are checked when they are read, what describes them before anything is.
+
+    Files from before there were such checksums are taken as they are; `verify` compares every file with its digest.
+    """
+    path = folder / entry.name
+    if entry.footer and _footer(path) != entry.footer:
+        raise pa.ArrowInvalid("what describes its columns is not what was written")
+    with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
+        yield file
+
+
+def _footer(path: Path) -> str:
+    """The CRC-32 of all that stands behind a file's pages; the last eight bytes tell how long it is."""
+    with path.open("rb") as stream:
+        size = stream.seek(-8, os.SEEK_END)
+        length = int.from_bytes(stream.read(4), "little")
+        stream.seek(max(0, size - length))
+        return f"{zlib.crc32(stream.read()):08x}"
+
+
+def _absent(entry: Entry, file: pq.ParquetFile) -> Mapping[str, bytes | bool]:
     """The columns that a file is too old to have, and what stands for them."""
-    later = next(each for family, each in LATER.items() if family == path.parents[2].name)
     there = set(file.schema_arrow.names)
-    return {name: value for name, value in later.items() if name not in there}
+    return {name: value for name, value in LATER[entry.family].items() if name not in there}
 
 
 def _filled(batch: pa.RecordBatch, absent: Mapping[str, bytes | bool]) -> pa.RecordBatch:
@@ -121,15 +145,15 @@ def _filled(batch: pa.RecordBatch, absent: Mapping[str, bytes | bool]) -> pa.Rec
     return batch
 
 
-def group_bounds(path: Path, column: str) -> list[tuple[Any, Any]]:
+def group_bounds(folder: Path, entry: Entry, column: str) -> list[tuple[Any, Any]]:
     """The least and greatest value of a column in each row group of a file; None where they are not known."""
-    with pq.ParquetFile(path, memory_map=True) as file:
+    with _opened(folder, entry) as file:
         return _bounds(file, column)
 
 
-def read_group(path: Path, group: int, columns: Sequence[str]) -> pa.Table:
+def read_group(folder: Path, entry: Entry, group: int, columns: Sequence[str]) -> pa.Table:
     """Columns of one row group of a file."""
-    with pq.ParquetFile(path, memory_map=True) as file:
+    with _opened(folder, entry) as file:
         return file.read_row_group(group, columns=list(columns))
 
 
@@ -156,7 +180,7 @@ def _write(table: pa.Table, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     try:
         with temporary.open("wb") as stream:
-            pq.write_table(table, stream, compression="zstd", row_group_size=ROW_GROUP)
+            pq.write_table(table, stream, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)

@@ -115,12 +115,12 @@ def _count(files: LogFiles, entry: Entry, wanted: _Wanted) -> int:
 
 def _looked_at(files: LogFiles, entry: Entry) -> Iterator[pa.Table]:
     columns = _LOOKED_AT[entry.family]
-    for batch in part_batches(files.folder / entry.name, columns, "deployment", None, None):
+    for batch in part_batches(files.folder, entry, columns, "deployment", None, None):
         yield pa.Table.from_batches([batch])
 
 
 def _rewrite(files: LogFiles, catalogs: Catalogs, entry: Entry, wanted: _Wanted) -> None:
-    table = read_part(files.folder / entry.name)
+    table = read_part(files.folder, entry)
     mask = wanted.rows(table, entry.family)
     table = _with(table, "entity", pc.if_else(mask, REDACTED, table.column("entity")))
     if entry.family == "predictions":

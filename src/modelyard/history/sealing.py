@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from modelyard.core import locks, log_event, sync_folder
+from modelyard.core import locks, log_event, make_folder, sync_folder
 from modelyard.journal import (
     DAMAGED,
     FAMILIES,
@@ -19,7 +19,6 @@ from modelyard.journal import (
     Segment,
     SegmentRead,
     claimed,
-    make_folder,
     read_segment,
     segments,
 )
@@ -64,7 +63,7 @@ def seal(journal: Path, folder: Path) -> Sealed:
     seal, one works and the others wait.
     """
     done: list[_Read] = []
-    make_folder(folder, durable=True)
+    make_folder(folder)
     with alone(folder):
         catalogs = Catalogs(folder)
         for family in FAMILIES:

@@ -35,7 +35,7 @@ class SmallFiles:
         if entry.size <= SMALL:
             yield self._table(entry)
             return
-        for batch in part_batches(self._folder / entry.name, columns, column, lowest, highest):
+        for batch in part_batches(self._folder, entry, columns, column, lowest, highest):
             yield pa.Table.from_batches([batch])
 
     def _table(self, entry: Entry) -> pa.Table:
@@ -43,7 +43,7 @@ class SmallFiles:
             if entry.name in self._tables:
                 self._tables.move_to_end(entry.name)
                 return self._tables[entry.name]
-        table = read_part(self._folder / entry.name)
+        table = read_part(self._folder, entry)
         with self._lock:
             if entry.name not in self._tables:
                 self._tables[entry.name] = table

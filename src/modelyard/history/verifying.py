@@ -117,7 +117,7 @@ def _doubled(snapshot: Snapshot, entries: Sequence[Entry]) -> int:
 def _where(snapshot: Snapshot, entry: Entry) -> Iterator[pa.Table]:
     """Where the records of a file were written; nothing of one that cannot be read."""
     try:
-        for batch in part_batches(snapshot.folder / entry.name, ("segment", "position"), "segment", None, None):
+        for batch in part_batches(snapshot.folder, entry, ("segment", "position"), "segment", None, None):
             yield pa.Table.from_batches([batch])
     except DAMAGE:
         return

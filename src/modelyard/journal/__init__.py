@@ -8,7 +8,7 @@ from .errors import JournalUnavailable, NotASegment, Unrecordable
 from .frames import FAMILIES, MAX_RECORD, Damage, SegmentRead, decode_segment, family_of
 from .records import REDACTED, ErrorClass, Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
 from .segments import DAMAGED, SUFFIX, Segment, claimed, quarantined, read_segment, segments
-from .writing import make_folder, write_segment
+from .writing import write_segment
 
 __all__ = [
     "DAMAGED",
@@ -34,7 +34,6 @@ __all__ = [
     "claimed",
     "decode_segment",
     "family_of",
-    "make_folder",
     "quarantined",
     "read_segment",
     "segments",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from modelyard.core import log_event, sync_folder
+from modelyard.core import log_event, make_folder, sync_folder
 from modelyard.core.locks import unlock
 
 from .frames import HEADER, HEADER_SIZE, encode_frame, new_sync
@@ -25,7 +25,7 @@ class OpenSegment:
 
         With `durable` it is found again after a power cut. Raises OSError, and then leaves no file.
         """
-        make_folder(folder, durable=durable)
+        make_folder(folder)
         self.path, self._descriptor = _create(folder, name)
         self.sync = new_sync()
         self.size = 0
@@ -88,7 +88,7 @@ def write_segment(path: Path, records: Sequence[Record]) -> None:
 
     Give it a name that is no segment's, and rename it when it is to be read.
     """
-    make_folder(path.parent, durable=True)
+    make_folder(path.parent)
     sync = new_sync()
     with path.open("wb") as stream:
         stream.write(HEADER + sync)
@@ -97,14 +97,6 @@ def write_segment(path: Path, records: Sequence[Record]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     sync_folder(path.parent)
-
-
-def make_folder(folder: Path, *, durable: bool) -> None:
-    """Create a folder and those above it; with `durable` they are found again after a power cut."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for each in missing if durable else ():
-        sync_folder(each.parent)
 
 
 def _create(folder: Path, name: Callable[[], str]) -> tuple[Path, int]:

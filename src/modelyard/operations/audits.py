@@ -120,9 +120,15 @@ def _backwards(project: Project, page: AuditPage) -> Iterator[Entry]:
         top = bottom
 
 
+_PATTERN = 256
+"""Characters of a pattern, which is tried on every entry."""
+
+
 def _filter(page: AuditPage, now: datetime) -> Callable[[Entry], bool]:
     patterns = {name: getattr(page, name) for name in ("principal", "action", "subject")}
     asked = {name: pattern for name, pattern in patterns.items() if pattern is not None}
+    if long := [name for name, pattern in asked.items() if len(pattern) > _PATTERN]:
+        raise InvalidInput(f"'{long[0]}' has more than {_PATTERN} characters.", context={"path": long[0]})
     since, until = instant_of(page.since, now), instant_of(page.until, now)
 
     def wanted(entry: Entry) -> bool:

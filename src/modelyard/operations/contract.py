@@ -1,10 +1,11 @@
 """What an operation is: one command, with its typed input, its policy and the function that does it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from modelyard.access import Permission, PermissionDenied, Principal, authorize
+from modelyard.core import InvalidInput
 from modelyard.wiring import Project
 
 Input = TypeVar("Input")
@@ -91,7 +92,21 @@ def carry_out(
     authorize(caller, operation.permission)
     if caller.deployments:
         _require_deployment(caller, operation, given)
+    _require_text(given)
     return operation.run(Call(project, given, caller))
+
+
+def _require_text(given: Any) -> None:
+    """InvalidInput for half a character (a lone surrogate): what a shell makes of bytes that are no UTF-8."""
+    for field in fields(given):
+        value = getattr(given, field.name)
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
+                raise InvalidInput(
+                    f"'{field.name}' is {ascii(text)[:80]}, which is no Unicode text.",
+                    context={"path": field.name},
+                    remedy="Send it as UTF-8.",
+                )
 
 
 def _require_deployment(caller: Principal, operation: Operation[Any], given: object) -> None:

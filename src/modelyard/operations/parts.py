@@ -32,7 +32,7 @@ def running(run_folder: Path) -> tuple[RunningProcess, ...]:
     """The processes of a workspace that are alive now, whoever started them."""
     try:
         state = json.loads((run_folder / "processes.json").read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # nobody runs after the power cut that spoils it
         return ()
     known = tuple(RunningProcess(**each) for each in state)
     return tuple(each for each in known if started_at(each.pid) == each.started)

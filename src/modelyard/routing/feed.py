@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.core import Digest, Micros, atomic_write, check_name
+from modelyard.core import Digest, Micros, atomic_write, check_name, make_folder, sync_folder, sync_tree
 from modelyard.core.locks import alone
 
 from .errors import FeedDamaged, StaleFeed
@@ -64,22 +64,25 @@ class FeedFolder:
         return self._folder / "bundles" / check_name("bundle", digest)
 
     def put_bundle(self, source: Path, digest: Digest) -> Path:
-        """Copy a bundle's folder beside the feed in one step; what is there already stays."""
+        """Copy a bundle's folder beside the feed in one step, durably; what is there already stays."""
         target = self.bundle_path(digest)
         if target.exists():
             return target
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         temporary = target.with_name(f".{digest}.{os.getpid()}")
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(source, temporary)
+        sync_tree(temporary)
         try:
             temporary.rename(target)
         except OSError:  # another process put the same bundle in the meantime
             shutil.rmtree(temporary)
+        sync_folder(target.parent)
         return target
 
     def turn(self) -> AbstractContextManager[None]:
         """Wait for this server's turn among those that follow the feed: one at a time is inside the block."""
+        make_folder(self._folder)
         return alone(self._folder / ".turn")
 
     def write_status(self, status: ServerStatus) -> None:
@@ -125,6 +128,8 @@ class FeedFolder:
             try:
                 status = msgspec.json.decode(path.read_bytes(), type=ServerStatus)
             except FileNotFoundError:  # it ended between the listing and the reading
+                continue
+            except (msgspec.MsgspecError, UnicodeDecodeError):  # what a power cut left of a server that is gone
                 continue
             if now - status.heartbeat_us <= max_age_s * 1e6:
                 found.append(status)

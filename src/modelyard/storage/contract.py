@@ -148,7 +148,8 @@ class ArtifactStore(Protocol):
     manifest (canonical JSON `{"files": {relative path: digest}}`); links, and names that leave the folder, are refused.
 
     What was put with `durable=False` survives `kill -9`, but after a power cut it may be missing or damaged, which the
-    next `get_*` says. Putting the same bytes again does not repair what is damaged: delete it first.
+    next `get_*` says. Putting the same bytes again, durably, makes them whole on a disk of this machine; elsewhere
+    delete first what is damaged.
     """
 
     @property

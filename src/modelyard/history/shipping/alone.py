@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from modelyard.core import make_folder
 from modelyard.core.locks import alone_at_once
-from modelyard.journal import make_folder
 
 from ..errors import ShippingInUse
 
@@ -13,7 +13,7 @@ from ..errors import ShippingInUse
 @contextmanager
 def alone(lock: Path, what: str) -> Iterator[None]:
     """Keep others out for the length of the block; ShippingInUse, which says `what` they do, when one is in."""
-    make_folder(lock.parent, durable=True)
+    make_folder(lock.parent)
     with alone_at_once(lock) as taken:
         if not taken:
             raise ShippingInUse(

@@ -127,7 +127,7 @@ def cursor_file(folder: Path, place: str) -> Path:
 
 def where_written(folder: Path, entry: Entry) -> Iterator[pa.Table]:
     """Segment and position of the records of a file, a row group at a time."""
-    for batch in part_batches(folder / entry.name, ("segment", "position"), "segment", None, None):
+    for batch in part_batches(folder, entry, ("segment", "position"), "segment", None, None):
         yield pa.Table.from_batches([batch])
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.journal import Family, make_folder
+from modelyard.core import make_folder
+from modelyard.journal import Family
 
 from .ranges import Ranges
 
@@ -16,10 +17,10 @@ Place = tuple[Family, str]
 
 def opened(path: Path) -> sqlite3.Connection:
     """A database whose commits survive a power cut; every statement outside of a transaction is one."""
-    make_folder(path.parent, durable=True)
+    make_folder(path.parent)
     database = sqlite3.connect(path, isolation_level=None, timeout=30)
     try:
-        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA synchronous = EXTRA")
         database.execute("PRAGMA schema_version").fetchone()  # reads the file: what is no database is told here
     except BaseException:
         database.close()

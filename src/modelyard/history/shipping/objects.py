@@ -17,8 +17,8 @@ import fsspec
 import msgspec
 import numpy as np
 
-from modelyard.core import atomic_write, did_you_mean, log_event
-from modelyard.journal import FAMILIES, Family, make_folder
+from modelyard.core import atomic_write, did_you_mean, log_event, make_folder
+from modelyard.journal import FAMILIES, Family
 
 from .. import sealing
 from ..catalog import Catalog, Catalogs, Entry
@@ -203,7 +203,7 @@ def _name_of(log: str) -> str:
 def _id(folder: Path) -> str:
     """What this log is called among others: made once."""
     path = folder / FOLDER / "id"
-    make_folder(path.parent, durable=True)
+    make_folder(path.parent)
     with sealing.alone(folder):
         if not path.exists():
             atomic_write(path, secrets.token_hex(6).encode())

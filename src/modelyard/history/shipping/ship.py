@@ -125,7 +125,7 @@ def _unshipped(cursor: Cursor, folder: Path, entry: Entry) -> Iterator[pa.Table]
     names = [*FIXED[entry.family]]
     if predictions:
         names += [*MARKS, *(column_name(place) for place in range(len(entry.kinds)))]
-    for batch in part_batches(folder / entry.name, names, "segment", None, None):
+    for batch in part_batches(folder, entry, names, "segment", None, None):
         table = _fresh(cursor, entry.family, pa.Table.from_batches([batch]))
         for at in range(0, len(table), _TOGETHER):
             rows = table.slice(at, _TOGETHER)

@@ -4,7 +4,7 @@ import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import FunctionType
 from typing import Any
 
@@ -61,10 +61,24 @@ class ProjectNames:
 
     def _search(self, name: str) -> Any:
         place, _, qualified = name.partition(":")
-        found: Any = load_module(self.folder / place) if place.endswith(".py") else import_module(place)
+        found: Any = self._module(place)
         for part in qualified.split("."):
             found = getattr(found, part, None)
         return found
+
+    def _module(self, place: str) -> Any:
+        """A file below the project, or an installed module; None for what is neither, or not there."""
+        if place.endswith(".py"):
+            path = PurePosixPath(place)
+            return None if path.is_absolute() or ".." in path.parts else load_module(self.folder / path)
+        if not all(part.isidentifier() for part in place.split(".")):
+            return None
+        try:
+            return import_module(place)
+        except ModuleNotFoundError as error:
+            if error.name is not None and f"{place}.".startswith(f"{error.name}."):
+                return None
+            raise
 
 
 def place_in(folder: Path, file: str) -> str | None:

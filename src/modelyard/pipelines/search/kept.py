@@ -10,7 +10,7 @@ from .result import TrialRecord
 
 
 class KeptTrials:
-    """The ended trials of one search, in a folder. Survives `kill -9`, not a power cut."""
+    """The ended trials of one search, in a folder. Survives `kill -9`; what a power cut spoils is tried again."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -18,9 +18,17 @@ class KeptTrials:
 
     def read(self) -> dict[int, TrialRecord]:
         """All of them, by number."""
-        records = (msgspec.json.decode(each.read_bytes(), type=TrialRecord) for each in self._folder.glob("*.json"))
+        records = filter(None, map(_read, self._folder.glob("*.json")))
         return {each.number: each for each in sorted(records, key=lambda each: each.number)}
 
     def add(self, record: TrialRecord) -> None:
         """Keep one."""
         atomic_write(self._folder / f"{record.number:06}.json", msgspec.json.encode(record), durable=False)
+
+
+def _read(file: Path) -> TrialRecord | None:
+    """A trial, or None for what a power cut left of one."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=TrialRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

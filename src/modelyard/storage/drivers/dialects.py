@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from modelyard.core import make_folder
+
 from ..errors import StoreUnavailable
 
 BUSY_SECONDS = 30
@@ -79,13 +81,13 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     mode = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL else "DELETE"
     cursor.execute(f"PRAGMA journal_mode = {mode}")
-    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA synchronous = EXTRA")  # the end of a rollback journal is on the disk, too
     cursor.close()
 
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise StoreUnavailable(
             f"The folder {folder} of the record store cannot be made: {error}.", remedy="Correct stores.records."

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from modelyard.core import Digest, atomic_write, canonical_json, digest_of, sync_folder
+from modelyard.core import Digest, atomic_write, canonical_json, digest_of, make_folder, sync_folder
 
 from ..errors import ArtifactDamaged, ArtifactMissing, UnsafeTree
 
@@ -60,7 +60,7 @@ class FilesystemArtifactStore:
 
     def put_bytes(self, data: bytes, *, durable: bool = True) -> Digest:
         digest = digest_of(data)
-        if not self.has(digest):
+        if not self._keeps(digest, durable=durable):
             self._write(self._path(digest), data, durable=durable)
         return digest
 
@@ -172,22 +172,37 @@ class FilesystemArtifactStore:
             return
         atomic_write(Path(path), data, mode=0o444, durable=durable)
 
+    def _keeps(self, digest: Digest, *, durable: bool) -> bool:
+        """Whether these bytes need not be written; if they must survive a power cut, whole and flushed from now on."""
+        if not (durable and self._local):
+            return self.has(digest)
+        path = Path(self._path(digest))
+        try:
+            with path.open("rb") as stored:
+                if hashlib.file_digest(stored, "sha256").hexdigest() != digest:
+                    return False
+                os.fsync(stored.fileno())
+        except FileNotFoundError:
+            return False
+        sync_folder(path.parent)
+        return True
+
     def _incoming(self) -> Path | None:
         """Where a stream is written before its digest is known: in the store, so that a rename takes it in."""
         if not self._local:
             return None
         folder = Path(self._root)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return folder
 
     def _take_in(self, temporary: Path, digest: Digest, *, durable: bool) -> None:
-        if self.has(digest):
+        if self._keeps(digest, durable=durable):
             return
         if not self._local:
             self._filesystem.put_file(str(temporary), self._path(digest))
             return
         path = Path(self._path(digest))
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         temporary.replace(path)
         if durable:
             sync_folder(path.parent)
