@@ -123,7 +123,8 @@ def _pages() -> Iterator[tuple[str, str]]:
         for page in room.PAGES:
             yield f"GET {page.path}", "read"
             yield f"GET /live{page.path}", "read"
-        yield from ((f"GET {each.path}", "read") for each in getattr(room, "DOCUMENTS", ()))
+        files = (*getattr(room, "DOCUMENTS", ()), *getattr(room, "DOWNLOADS", ()))
+        yield from ((f"GET {each.path}", "read") for each in files)
         yield from ((f"POST {each.path}", each.operation.permission.value) for each in getattr(room, "ACTIONS", ()))
     yield from ((f"GET {each}", OPEN) for each in ("/static/{digest}/{name}", "/sign-in"))
     yield from ((f"POST {each}", OPEN) for each in ("/sign-in", "/sign-out"))

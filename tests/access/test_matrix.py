@@ -32,9 +32,7 @@ from modelyard.access import (
 from modelyard.bundling import BuiltBundle
 from modelyard.cli import permitting
 from modelyard.cli.root import root
-from modelyard.console import Desk
 from modelyard.console.api.routes import path_of
-from modelyard.console.pages import pages
 from modelyard.console.pages.security import Seals
 from modelyard.control import free_port
 from modelyard.core import ManualClock, Micros, ModelyardError, to_micros
@@ -224,10 +222,7 @@ def guarded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int
     project.close()
     monkeypatch.setattr("modelyard.console.pages.router.secrets.token_bytes", lambda count: b"s" * count)
 
-    def own(desk: Desk) -> Any:
-        return pages(desk, hosts=None)
-
-    with console_of(folder / "shop", clock, pages=own) as console:
+    with console_of(folder / "shop", clock) as console:
         yield console.port, held, Seals(b"s" * 32)
 
 

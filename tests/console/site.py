@@ -105,7 +105,7 @@ def opened(folder: Path, clock: ManualClock | None = None) -> Project:
 def person(project: Project, name: str, role: str) -> tuple[str, Principal]:
     """An API key for somebody, and who it makes them."""
     made = carry_out(keys.create_key, project, keys.CreateKey(name, role))
-    sessions = Sessions(project.records, project.clock, load_pepper(project.run_folder / "pepper"))
+    sessions = Sessions(project.records, project.clock, load_pepper(project.run_folder / "pepper"), lambda _used: None)
     return made["key"], sessions.holder(made["key"])
 
 

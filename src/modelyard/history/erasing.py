@@ -125,7 +125,7 @@ def _erase(files: LogFiles, catalogs: Catalogs, entry: Entry, wanted: _Wanted) -
         pc.sum(wanted.rows(table, entry.family)).as_py() or 0 for table in _batches(files, entry, (*columns, "segment"))
     )
     if gone:
-        table = read_part(files.folder / entry.name)
+        table = read_part(files.folder, entry)
         left = table.filter(pc.invert(pc.fill_null(wanted.rows(table, entry.family), False)))  # noqa: FBT003 - pyarrow's
         number = catalogs.current().number + 1
         replaced(catalogs, [entry], [rewritten(files.folder, number, 0, [entry], left)] if len(left) else [])
@@ -133,7 +133,7 @@ def _erase(files: LogFiles, catalogs: Catalogs, entry: Entry, wanted: _Wanted) -
 
 
 def _batches(files: LogFiles, entry: Entry, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    for batch in part_batches(files.folder / entry.name, columns, "deployment", None, None):
+    for batch in part_batches(files.folder, entry, columns, "deployment", None, None):
         yield pa.Table.from_batches([batch])
 
 
