@@ -11,6 +11,7 @@ from modelyard.access import Permission, Role
 from modelyard.cli.permitting import permission_of
 from modelyard.cli.root import NOUNS, root
 from modelyard.console.api.routes import method_of, path_of
+from modelyard.console.pages import reference
 from modelyard.console.pages.router import _ROOMS
 from modelyard.operations import catalogue
 from modelyard.serving.openapi import PAGES
@@ -19,8 +20,10 @@ from modelyard.serving.protocols.grpc_server import _PROTOCOLS, HEALTH_SERVICE
 
 FILE = Path(__file__).with_name("matrix.csv")
 
-OPEN, KNOWN, FILES = "open", "known", "files"
-"""Instead of a permission: open to everybody; to whoever is known; a command on the caller's own files."""
+OPEN, KNOWN, READERS, FILES = "open", "known", "readers", "files"
+"""Instead of a permission: open to everybody; to whoever is known; to whoever may read anything, whichever deployments
+the key is for; a command on the caller's own files.
+"""
 
 HOLDERS = ("none", *Role, "expired", "revoked", "elsewhere")
 """Who asks: with no key, with a good one of each role, and with one of any role that does not count, or not here."""
@@ -74,8 +77,9 @@ def by_rule(permission: str, allowed: Callable[[Role, Permission], bool]) -> tup
         return ("may",) * len(HOLDERS)
     if permission == KNOWN:
         return ("401", *["may" for _ in Role], "401", "401", "may")
-    roles = ["may" if allowed(role, Permission(permission)) else "403" for role in Role]
-    return ("401", *roles, "401", "401", "403")
+    asked = Permission.READ if permission == READERS else Permission(permission)
+    roles = ["may" if allowed(role, asked) else "403" for role in Role]
+    return ("401", *roles, "401", "401", "403/may" if permission == READERS else "403")
 
 
 def _below(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -121,8 +125,9 @@ def _api() -> Iterator[tuple[str, str]]:
 def _pages() -> Iterator[tuple[str, str]]:
     for room in _ROOMS:
         for page in room.PAGES:
-            yield f"GET {page.path}", "read"
-            yield f"GET /live{page.path}", "read"
+            takes = READERS if page in reference.PAGES else "read"
+            yield f"GET {page.path}", takes
+            yield f"GET /live{page.path}", takes
         files = (*getattr(room, "DOCUMENTS", ()), *getattr(room, "DOWNLOADS", ()))
         yield from ((f"GET {each.path}", "read") for each in files)
         yield from ((f"POST {each.path}", each.operation.permission.value) for each in getattr(room, "ACTIONS", ()))
