@@ -61,13 +61,13 @@ from .running import (
     Why,
     explain,
     find_run,
-    is_live,
     last_read,
     list_runs,
     newest_runs,
     run_pipeline,
     run_step,
     seeded,
+    worker_of,
 )
 from .search import SearchResult, TrialRecord, search
 from .shards import Rounds, Shards, data_parallel
@@ -166,7 +166,6 @@ __all__ = [
     "hints_of",
     "in_a_file",
     "in_run",
-    "is_live",
     "judge",
     "last_read",
     "list_runs",
@@ -183,4 +182,5 @@ __all__ = [
     "seeded",
     "step",
     "when",
+    "worker_of",
 ]
