@@ -28,7 +28,7 @@ from modelyard.pipelines import (
 from modelyard.pipelines.running.begun import note_begun
 from modelyard.pipelines.running.cleaning import Undisturbed, undisturbed
 from modelyard.pipelines.running.fault import VARIABLE
-from modelyard.pipelines.running.lease import new_lease, release
+from modelyard.pipelines.running.lease import lease_of
 from modelyard.pipelines.running.records import CACHE, KIND, to_body
 from modelyard.storage import Lease
 from modelyard.wiring import Project
@@ -160,8 +160,9 @@ def test_what_has_gone_is_made_again(heap: Project) -> None:
 
 def test_a_run_under_way_is_waited_for_and_one_that_was_cut_off_is_kept(heap: Project) -> None:
     """Nothing is removed while a process works on a run; what a dead one left can be gone on with."""
-    lease = new_lease()
-    cut_off = msgspec.structs.replace(run_of(heap, "run-1"), state="running", lease=lease, steps=())
+    lease = lease_of(heap.records, "run-1")
+    assert lease.take()
+    cut_off = msgspec.structs.replace(run_of(heap, "run-1"), state="running", steps=())
     with heap.records.transaction() as tx:
         tx.put(KIND, "run-1", to_body(cut_off))
     before = stored(heap)
@@ -169,7 +170,7 @@ def test_a_run_under_way_is_waited_for_and_one_that_was_cut_off_is_kept(heap: Pr
         heap.clean_runs(heap.cleaning_but(2))
     assert heap.clean_runs_when_due() is None
     assert stored(heap) == before
-    release(lease)
+    lease.release()
     assert heap.clean_runs(heap.cleaning_but(2)).runs == 1
     assert (gone(heap, "run-1"), gone(heap, "run-2")) == (set(), {"rows", "halves", "doubled"})
 

@@ -8,6 +8,8 @@ import pytest
 
 from modelyard.pipelines import RunActive, RunEnded, StepFailed, explain, find_run, list_runs, load_pipeline
 from modelyard.pipelines.running.fault import VARIABLE
+from modelyard.pipelines.running.journal import Journal
+from modelyard.pipelines.running.lease import lease_of
 from modelyard.wiring import Project
 
 from .projects import PIPELINE, outputs, run_apart, write_project
@@ -127,21 +129,38 @@ def test_every_boundary_survives_a_kill(counting: Project, tmp_path: Path, point
 
 def test_a_live_run_is_not_resumed_and_an_ended_one_neither(counting: Project) -> None:
     """Who holds it is named."""
-    from modelyard.pipelines.running.lease import new_lease, release
     from modelyard.pipelines.running.records import KIND, to_body
 
     run = find_run(counting.records, "first")
     assert run is not None
     with pytest.raises(RunEnded, match="first is over: done"):
         counting.resume_pipeline("first")
-    lease = new_lease()
-    body = {**to_body(run), "state": "running", "id": "live", "steps": [], "lease": to_body(lease)}
+    lease = lease_of(counting.records, "live")
+    assert lease.take()
+    body = {**to_body(run), "state": "running", "id": "live", "steps": []}
     with counting.records.transaction() as tx:
         tx.put(KIND, "live", body)
     with pytest.raises(RunActive, match=f"process {os.getpid()}"):
         counting.resume_pipeline("live")
-    release(lease)
+    lease.release()
     assert counting.resume_pipeline("live").state == "done"
+
+
+def test_a_run_that_was_taken_over_is_written_by_nobody_else(counting: Project) -> None:
+    """Neither a step nor the end of it: its former process has lost it, and says so."""
+    run = find_run(counting.records, "first")
+    assert run is not None
+    slow, other = lease_of(counting.records, "slow"), lease_of(counting.records, "slow")
+    journal = Journal(counting.records, run, slow)
+    assert slow.take()
+    journal.note(0, run.steps[0])
+    slow.release()  # as if it had been silent for too long
+    assert other.take()
+    with pytest.raises(RunActive, match="taken over"):
+        journal.write()
+    with pytest.raises(RunActive, match="taken over"):
+        journal.end(run)
+    other.release()
 
 
 FLAKY = """

@@ -15,9 +15,9 @@ from modelyard.pipelines import (
     draw_run,
     explain,
     find_run,
-    is_live,
     newest_runs,
     run_step,
+    worker_of,
 )
 from modelyard.wiring import Project
 
@@ -99,7 +99,7 @@ def list_pipeline_runs(call: Call[Runs]) -> Any:
 def run_status(call: Call[OneRun]) -> Any:
     """A run and each of its steps: state, time, cache, result, and whether a process works on it; also drawn."""
     run = run_of(call.project, call.input.run)
-    working = run.lease is not None and run.state == "running" and is_live(run.lease)
+    working = worker_of(call.project.records, run) is not None
     return {**without_inner_matters(run), "working": working, "svg": draw_run(run)}
 
 
@@ -160,10 +160,9 @@ def carry_out_step(call: Call[RunStep]) -> Any:
 
 
 def without_inner_matters(run: PipelineRun) -> dict[str, Any]:
-    """A run for people and scripts: no lease, keys or digests of parameters."""
+    """A run for people and scripts: no keys or digests of parameters."""
     told: dict[str, Any] = msgspec.to_builtins(run)
-    for inner in ("lease", "inputs"):
-        told.pop(inner)
+    told.pop("inputs")
     for step in told["steps"]:
         step.pop("components")
     return told

@@ -61,7 +61,6 @@ from .running import (
     Why,
     explain,
     find_run,
-    is_live,
     last_read,
     list_runs,
     newest_runs,
@@ -69,6 +68,7 @@ from .running import (
     run_pipeline,
     run_step,
     seeded,
+    worker_of,
 )
 from .search import SearchResult, TrialRecord, search
 from .shards import Rounds, Shards, data_parallel
@@ -170,7 +170,6 @@ __all__ = [
     "hints_of",
     "in_a_file",
     "in_run",
-    "is_live",
     "judge",
     "last_read",
     "leaves_of",
@@ -190,4 +189,5 @@ __all__ = [
     "seeded",
     "step",
     "when",
+    "worker_of",
 ]

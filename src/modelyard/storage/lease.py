@@ -50,12 +50,18 @@ class Lease:
     the transaction that writes what it did, the epoch must still be its own. The clocks of several machines should
     agree to a fraction of `lasts`; where they do not, a lease moves too soon or too late, and `check` still holds.
 
+    With `while_alive` a process of this machine keeps it as long as it lives, however silent it is: what takes long and
+    is better not begun twice.
+
     Safe for several threads of one process, which hold it together. A fork does not hold its parent's.
     """
 
-    def __init__(self, records: RecordStore, name: str, clock: Clock, *, lasts: timedelta = LASTS) -> None:
+    def __init__(
+        self, records: RecordStore, name: str, clock: Clock, *, lasts: timedelta = LASTS, while_alive: bool = False
+    ) -> None:
         self.name = name
         self.lasts = lasts
+        self._while_alive = while_alive
         self._records = records
         self._clock = clock
         self._token = uuid4().hex
@@ -172,13 +178,14 @@ class Lease:
             return False
         if found.token == self._token:
             return True
-        return self._clock.now() < datetime.fromisoformat(found.until) and not _has_ended(found)
+        here = found.host == socket.gethostname()
+        if here and _has_ended(found):
+            return False
+        return (here and self._while_alive) or self._clock.now() < datetime.fromisoformat(found.until)
 
 
 def _has_ended(found: LeaseRecord) -> bool:
-    """Whether the holder is a process of this machine that is no more."""
-    if found.host != socket.gethostname():
-        return False
+    """Whether the holder, a process of this machine, is no more."""
     try:
         process = psutil.Process(found.pid)
         same = abs(process.create_time() - found.process_started) < 1

@@ -55,6 +55,22 @@ class LeaseSuite(ABC):
         assert second.take()
         assert (second.epoch, first.renew(), first.take()) == (2, False, False)
 
+    def test_while_its_process_lives_a_patient_one_is_nobody_elses(
+        self, open_store: Callable[[], RecordStore], clock: ManualClock
+    ) -> None:
+        """However silent it is: on this machine that is known; one of another machine is lost as ever."""
+        first, second = (Lease(open_store(), "run", clock, lasts=_LASTS, while_alive=True) for _ in range(2))
+        assert first.take()
+        clock.advance(10 * _LASTS)
+        assert not second.take()
+        store = open_store()
+        with store.transaction() as tx:
+            document = tx.get("lease", "run")
+            assert document is not None
+            tx.put("lease", "run", {**document.body, "host": "elsewhere"})
+        assert second.take()
+        assert not first.renew()
+
     def test_it_is_handed_over(self, new_lease: Callable[[], Lease]) -> None:
         """Who gives it back keeps nobody waiting; who does not hold it gives nothing back."""
         first, second = new_lease(), new_lease()

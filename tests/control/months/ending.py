@@ -20,12 +20,18 @@ _UNTOLD = ("loop.retrying", "audit.checkpoint")
 
 
 def ending(project: Project) -> dict[str, Any]:
-    """Versions, what was decided of them and in which week, and what was seen."""
-    loop = project.retraining
+    """Versions, what was decided of them and in which week, and what was seen.
+
+    A version that was replaced is let go once one process has watched for so long, which may be a week later where that
+    one was killed, and beyond the end for the last: that it was is told, and not when.
+    """
+    loop, events = project.retraining, project.rollouts.history("shop")
+    newest = max(each.number for each in project.models.versions("purchase"))
     return {
         "loop": loop.state("purchase").state,
         "history": [_dated(e.at, e.cycle, e.kind) for e in loop.history("purchase") if e.kind != "retrying"],
-        "rollouts": [_dated(e.at, e.version, e.kind) for e in project.rollouts.history("shop")],
+        "rollouts": [_dated(e.at, e.version, e.kind) for e in events if e.kind != "cooled"],
+        "cooled": sorted(e.version for e in events if e.kind == "cooled" and e.version < newest - 1),
         "aliases": project.models.aliases("purchase"),
         "moves": [[each.alias, each.to] for each in project.models.history("purchase")],
         "versions": [_told(project, each) for each in project.models.versions("purchase")],

@@ -8,7 +8,7 @@ from .begun import newest_runs
 from .cleaning import Cleaned, Cleaning
 from .engine import Engine
 from .here import run_pipeline
-from .lease import is_live
+from .lease import worker_of
 from .observer import InBackground, Observer
 from .place import Place, pictures_of
 from .records import PipelineRun, RunState, StepRecord, StepState, find_run, last_read, list_runs
@@ -34,7 +34,6 @@ __all__ = [
     "Why",
     "explain",
     "find_run",
-    "is_live",
     "last_read",
     "list_runs",
     "newest_runs",
@@ -42,4 +41,5 @@ __all__ = [
     "run_pipeline",
     "run_step",
     "seeded",
+    "worker_of",
 ]

@@ -17,7 +17,7 @@ from ..artifacts import Artifact
 from ..errors import BeingCleaned, RunActive
 from .begun import newest_runs
 from .fault import fault_point
-from .lease import is_live
+from .lease import worker_of
 from .records import CACHE, ELEMENT, KIND, STEP, PipelineRun, StepRecord
 
 _LEASE, _LAST = "pipeline-cleaning", "pipeline-cleaned"
@@ -83,7 +83,7 @@ class Cleaning:
             raise BeingCleaned("Another process is cleaning.", remedy="Leave it to that one.")
         with lease.kept():
             with self._records.snapshot() as view:
-                _refuse_live(view)
+                _refuse_live(self._records, view)
                 old, doomed = self._doomed(view)
             begun = newest_runs(self._records, limit=1)[1]
             self._forget(lease, doomed)
@@ -176,10 +176,10 @@ def _outputs(view: Snapshot) -> Iterator[tuple[str, Artifact]]:
                 yield each.key.rsplit("/", below)[0], msgspec.convert(output, Artifact)
 
 
-def _refuse_live(view: Snapshot) -> None:
+def _refuse_live(records: RecordStore, view: Snapshot) -> None:
     for each in view.scan(KIND):
         run = msgspec.convert(each.body, PipelineRun)
-        if run.state == "running" and run.lease is not None and is_live(run.lease):
+        if worker_of(records, run, view) is not None:
             raise RunActive(
                 f"Run {run.id} is under way, and may be taking up what would be removed.",
                 context={"run": run.id},

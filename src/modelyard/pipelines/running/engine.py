@@ -1,22 +1,23 @@
 """Running and resuming pipelines."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from modelyard.storage import RevisionConflict
+from modelyard.storage import RevisionConflict, StoreUnavailable
 
 from ..artifacts import Artifact, load, save
 from ..authoring import Pipeline
 from ..datasets import DatasetState
-from ..errors import InvalidPipeline, RunActive, RunEnded, RunNotFound
+from ..errors import InvalidPipeline, RunEnded, RunNotFound
 from ..graph import Graph, Node
 from .cleaning import Undisturbed, undisturbed
 from .journal import Journal
 from .keys import check_cache_options, environment_of
-from .lease import new_lease, refuse_live, release
+from .lease import being_worked_on, lease_of, worker_of
 from .loop import Loop, failure
 from .place import Place
 from .records import KIND, PipelineRun, StepRecord, list_runs, read_elements, read_run
@@ -100,7 +101,8 @@ class Engine:
         run, revision = self._stored(run_id)
         if run is None:
             raise RunNotFound(f"There is no run {run_id}.", remedy="See: modelyard pipeline list.")
-        refuse_live(run)
+        if (worker := worker_of(self._place.records, run)) is not None:
+            raise being_worked_on(run.id, worker)
         if run.state in ("done", "stopped"):
             raise RunEnded(
                 f"Run {run_id} is over: {run.state}.", remedy=f"Start another: modelyard pipeline run {run.pipeline}"
@@ -127,22 +129,23 @@ class Engine:
             return read_run(view, run_id), document.revision if document is not None else 0
 
     def _go_on(self, graph: Graph, run: PipelineRun, so_far: Undisturbed, *, expect: int) -> PipelineRun:
-        journal = Journal(self._place.records, run)
+        lease = lease_of(self._place.records, run.id)
+        journal = Journal(self._place.records, run, lease)
         loop = self._loop(graph, journal)
-        lease = new_lease()
+        if not lease.take():
+            raise being_worked_on(run.id, lease.holder())
         try:
-            self._begin(journal, msgspec.structs.replace(run, lease=lease), so_far, expect)
+            self._begin(journal, run, so_far, expect)
             return self._work(journal, loop)
         finally:
-            release(lease)
+            with suppress(StoreUnavailable):  # it runs out by itself
+                lease.release()
 
     def _begin(self, journal: Journal, run: PipelineRun, so_far: Undisturbed, expect: int) -> None:
         try:
             journal.begin(run, expect=expect, undisturbed=so_far)
         except RevisionConflict as error:
-            raise RunActive(
-                f"Another process has just taken up run {run.id}.", remedy="Wait for it: modelyard pipeline list."
-            ) from error
+            raise being_worked_on(run.id, None) from error
 
     def _work(self, journal: Journal, loop: Loop) -> PipelineRun:
         run = journal.run
@@ -221,7 +224,6 @@ class Engine:
             verdict=verdict,
             reasons=reasons,
             ended_at=self._place.clock.now().isoformat(),
-            lease=None,
             datasets=self._datasets(journal.run, loop),
         )
         journal.end(run)

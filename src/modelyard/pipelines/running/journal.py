@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from modelyard.storage import RecordStore
+from modelyard.storage import Lease, LeaseLost, RecordStore, Transaction
 
 from ..errors import RunActive
 from .begun import note_begun
@@ -17,8 +17,9 @@ from .records import CACHE, ELEMENT, KIND, STEP, PipelineRun, StepRecord, step_k
 class Journal:
     """The records of one run, held by its lease: RunActive when another process took the run over."""
 
-    def __init__(self, records: RecordStore, run: PipelineRun) -> None:
+    def __init__(self, records: RecordStore, run: PipelineRun, lease: Lease) -> None:
         self._records = records
+        self._lease = lease
         self.run = run
         self._waiting: dict[tuple[str, str], tuple[dict[str, Any], dict[str, str]]] = {}
 
@@ -44,17 +45,11 @@ class Journal:
         """Write what waits; survives `kill -9`, not a power cut."""
         if not self._waiting and not beat:
             return
+        if beat:
+            self._lease.renew()  # whether it still is this process's, the next lines ask
         fault_point("before write")
         with self._records.transaction(durable=False) as tx:
-            document = tx.get(KIND, self.run.id)
-            held = document.body.get("lease") if document is not None else None
-            lease = self.run.lease
-            if lease is None or not held or held["token"] != lease.token:
-                raise RunActive(f"Run {self.run.id} was taken over by another process.", remedy="Leave it to that one.")
-            if beat:
-                lease = msgspec.structs.replace(lease, beat_at=datetime.now(UTC).isoformat())
-                self.run = msgspec.structs.replace(self.run, lease=lease)
-                self._put_run(tx)
+            self._require_held(tx)
             for (kind, key), (body, labels) in self._waiting.items():
                 tx.put(kind, key, body, labels=labels)
             fault_point("inside write")
@@ -69,6 +64,7 @@ class Journal:
         self.run = run
         with self._records.transaction() as tx:
             undisturbed.check(tx)
+            self._require_held(tx)
             if expect == 0:
                 note_begun(tx, run)
             self._put_run(tx, expect=expect)
@@ -78,8 +74,16 @@ class Journal:
         self.write()
         self.run = run
         with self._records.transaction() as tx:
+            self._require_held(tx)
             self._put_run(tx)
 
-    def _put_run(self, tx: Any, expect: int | None = None) -> None:
+    def _require_held(self, tx: Transaction) -> None:
+        try:
+            self._lease.check(tx)
+        except LeaseLost as error:
+            told = f"Run {self.run.id} was taken over by another process."
+            raise RunActive(told, remedy="Leave it to that one.") from error
+
+    def _put_run(self, tx: Transaction, expect: int | None = None) -> None:
         body = to_body(msgspec.structs.replace(self.run, steps=()))
         tx.put(KIND, self.run.id, body, labels={"pipeline": self.run.pipeline}, expect=expect)

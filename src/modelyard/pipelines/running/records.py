@@ -16,16 +16,6 @@ RunState = Literal["running", "done", "stopped", "failed", "interrupted"]
 StepState = Literal["running", "done", "failed", "skipped", "cancelled"]
 
 
-class Lease(msgspec.Struct, frozen=True):
-    """Who works on a run: a process, told apart from later ones of its number by its start; `beat_at` its last sign."""
-
-    host: str
-    pid: int
-    process_started: float
-    token: str
-    beat_at: str
-
-
 class StepRecord(msgspec.Struct, frozen=True):
     """One step of a run, or one element of a mapped step.
 
@@ -80,7 +70,6 @@ class PipelineRun(msgspec.Struct, frozen=True):
     selected: tuple[str, ...] = ()
     inputs: dict[str, Artifact] = {}
     engine: str = "local"
-    lease: Lease | None = None
     deterministic: bool = False
     datasets: dict[str, DatasetState] = {}
 
