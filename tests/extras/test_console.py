@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,16 +67,26 @@ class Story:
         page.get_by_role("button", name="Sign out").wait_for()
 
 
-@pytest.fixture
-def story(shop: Path) -> Iterator[Story]:
-    """The lived project in a browser; at the end nothing was complained of, and nobody else was asked."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    with (shop / "modelyard.yaml").open("a") as file:
+@pytest.fixture(scope="module")
+def lived(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
+    """The trained project after two weeks, and the time it is there."""
+    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("lived") / "shop"))
+    with (folder / "modelyard.yaml").open("a") as file:
         file.write(RULES)
     clock = ManualClock(NOON)
-    project = opened(shop, clock)
+    project = opened(folder, clock)
     live_a_while(project, clock)
     project.requests.look("shop")
+    project.close()
+    return folder, clock.now()
+
+
+@pytest.fixture
+def story(lived: tuple[Path, datetime], tmp_path: Path) -> Iterator[Story]:
+    """A copy of the lived project in a browser; at the end nothing was complained of, and nobody else was asked."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    clock = ManualClock(lived[1])
+    project = opened(Path(shutil.copytree(lived[0], tmp_path / "shop")), clock)
     with serving(application(project)) as port, playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         found = Story(project, clock, f"http://127.0.0.1:{port}", browser)
