@@ -97,11 +97,11 @@ def story(lived: tuple[Path, datetime], tmp_path: Path) -> Iterator[Story]:
     project.close()
 
 
-def picture(page: "Page", name: str) -> None:
-    """Keep what is seen for the docs, when asked to."""
+def picture(page: "Page", name: str, *, whole: bool = False) -> None:
+    """Keep what is seen for the docs, or the whole page, when asked to."""
     if "MODELYARD_PICTURES" in os.environ:
         PICTURES.mkdir(exist_ok=True)
-        page.screenshot(path=PICTURES / f"{name}.png")
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
 
 
 def drawn(page: "Page", path: str) -> None:
@@ -203,7 +203,7 @@ def test_a_run_is_followed_compared_and_its_artifacts_kept(story: Story) -> None
     ]
     points = [Point(name, value, 1_700_000_000_000, at % 30) for at, (name, value) in enumerate(course)]
     tracked.log_points(points)
-    page = story.page(viewport={"width": 1280, "height": 1500})
+    page = story.page()
     page.goto(f"{story.address}/runs/{run.id}")
     page.locator(".plot svg.main-svg").first.wait_for(state="attached", timeout=60_000)
     with page.expect_download() as coming:
@@ -211,7 +211,7 @@ def test_a_run_is_followed_compared_and_its_artifacts_kept(story: Story) -> None
     assert coming.value.suggested_filename == "evaluate.json"
     assert set(json.loads(Path(coming.value.path()).read_text())) >= {"auc", "accuracy"}
     page.evaluate("scrollTo(0, 0)")
-    picture(page, "console-run")
+    picture(page, "console-run", whole=True)
 
 
 def test_every_page_is_for_everybody_by_day_and_by_night(story: Story) -> None:
