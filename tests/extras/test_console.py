@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,16 +67,26 @@ class Story:
         page.get_by_role("button", name="Sign out").wait_for()
 
 
-@pytest.fixture
-def story(shop: Path) -> Iterator[Story]:
-    """The lived project in a browser; at the end nothing was complained of, and nobody else was asked."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    with (shop / "modelyard.yaml").open("a") as file:
+@pytest.fixture(scope="module")
+def lived(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
+    """The trained project after two weeks, and the time it is there."""
+    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("lived") / "shop"))
+    with (folder / "modelyard.yaml").open("a") as file:
         file.write(RULES)
     clock = ManualClock(NOON)
-    project = opened(shop, clock)
+    project = opened(folder, clock)
     live_a_while(project, clock)
     project.requests.look("shop")
+    project.close()
+    return folder, clock.now()
+
+
+@pytest.fixture
+def story(lived: tuple[Path, datetime], tmp_path: Path) -> Iterator[Story]:
+    """A copy of the lived project in a browser; at the end nothing was complained of, and nobody else was asked."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    clock = ManualClock(lived[1])
+    project = opened(Path(shutil.copytree(lived[0], tmp_path / "shop")), clock)
     with serving(application(project)) as port, playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         found = Story(project, clock, f"http://127.0.0.1:{port}", browser)
@@ -87,11 +97,11 @@ def story(shop: Path) -> Iterator[Story]:
     project.close()
 
 
-def picture(page: "Page", name: str) -> None:
-    """Keep what is seen for the docs, when asked to."""
+def picture(page: "Page", name: str, *, whole: bool = False) -> None:
+    """Keep what is seen for the docs, or the whole page, when asked to."""
     if "MODELYARD_PICTURES" in os.environ:
         PICTURES.mkdir(exist_ok=True)
-        page.screenshot(path=PICTURES / f"{name}.png")
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
 
 
 def drawn(page: "Page", path: str) -> None:
@@ -193,7 +203,7 @@ def test_a_run_is_followed_compared_and_its_artifacts_kept(story: Story) -> None
     ]
     points = [Point(name, value, 1_700_000_000_000, at % 30) for at, (name, value) in enumerate(course)]
     tracked.log_points(points)
-    page = story.page(viewport={"width": 1280, "height": 1500})
+    page = story.page()
     page.goto(f"{story.address}/runs/{run.id}")
     page.locator(".plot svg.main-svg").first.wait_for(state="attached", timeout=60_000)
     with page.expect_download() as coming:
@@ -201,7 +211,7 @@ def test_a_run_is_followed_compared_and_its_artifacts_kept(story: Story) -> None
     assert coming.value.suggested_filename == "evaluate.json"
     assert set(json.loads(Path(coming.value.path()).read_text())) >= {"auc", "accuracy"}
     page.evaluate("scrollTo(0, 0)")
-    picture(page, "console-run")
+    picture(page, "console-run", whole=True)
 
 
 def test_every_page_is_for_everybody_by_day_and_by_night(story: Story) -> None:

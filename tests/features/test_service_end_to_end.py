@@ -198,6 +198,7 @@ def test_what_is_defined_is_listed_and_shown(project: Project) -> None:
     assert [(each["name"], each["sort"]) for each in listed] == [
         ("channels", "feature view"), ("pace", "on-demand view"), ("listed", "feature service"),
     ]  # fmt: skip
+    assert [each["state"] for each in listed] == ["fresh", None, None]
     shown = carry_out(definitions.show_feature, project, definitions.Named("channels"))
     assert shown["features"] == {"reach": "int64", "trend": "double", "paid": "bool"}
     assert (shown["rows"], shown["services"], shown["models"]) == (2, ["listed"], ["purchase 1"])
@@ -208,6 +209,19 @@ def test_what_is_defined_is_listed_and_shown(project: Project) -> None:
     with pytest.raises(UnknownFeature, match="Nothing is defined as 'chanels'") as caught:
         carry_out(definitions.show_feature, project, definitions.Named("chanels"))
     assert "channels" in caught.value.remedy
+
+
+def test_a_view_is_stale_once_nothing_online_can_be_within_its_ttl(project: Project) -> None:
+    """Fresh until then; a view without a ttl never is stale."""
+    other = changed(project, 'event_time="at"', 'event_time="at", ttl=timedelta(days=900)')
+    clock = other.clock
+    assert isinstance(clock, ManualClock)
+    found = []
+    for after in (timedelta(0), timedelta(days=900) - timedelta(seconds=1), timedelta(seconds=1)):
+        clock.advance(after)
+        found.append(carry_out(definitions.list_features, other, Nothing())[0]["state"])
+    other.close()
+    assert found == ["fresh", "fresh", "stale"]
 
 
 @pytest.mark.parametrize(
