@@ -31,20 +31,24 @@ _ROOMS = (overview, models, rollouts, alerts, drift, loop, runs, features, audit
 _LOOK_S, _SHARE, _LIFE_S, _FORM = 1.0, 0.05, 300.0, 64 * 1024
 
 
-def pages(desk: Desk, *, hosts: Collection[str] | None = LOOPBACK, cookie: str | None = None) -> APIRouter:
+def pages(
+    desk: Desk, *, hosts: Collection[str] | None = LOOPBACK, cookie: str | None = None, elsewhere: bool = False
+) -> APIRouter:
     """The router of the console's pages, to be included at `/`.
 
     `hosts`: the names that the console answers to, without ports; None for every name, where something in front of it
-    has checked already. `cookie` names the one that holds what `desk.begin` gives.
+    has checked already. `cookie` names the one that holds what `desk.begin` gives. `elsewhere`: one may sign in
+    at a provider, too.
     """
     # Cookies know no ports, and another project's console may stand beside this one.
     own = f"modelyard_key_{hashlib.sha256(desk.name.encode()).hexdigest()[:8]}"
-    return _Site(desk, hosts, cookie or own).router
+    return _Site(desk, hosts, cookie or own, elsewhere=elsewhere).router
 
 
 class _Site:
-    def __init__(self, desk: Desk, hosts: Collection[str] | None, cookie: str) -> None:
+    def __init__(self, desk: Desk, hosts: Collection[str] | None, cookie: str, *, elsewhere: bool) -> None:
         self._desk = desk
+        self._elsewhere = elsewhere
         self._hosts = hosts
         self._seals = Seals(secrets.token_bytes(32))
         self._key = cookie
@@ -212,7 +216,9 @@ class _Site:
         shell = self._shell(request, None) | {"nav": "", "mark": "", "live": "", "said": None}
         asked = "/" if request.method == "POST" else request.url.path
         following = own_path(request.query_params.get("next", "" if asked == "/sign-in" else asked))
-        body = shown_page("sign_in.html.j2", {"error": error, "following": following} | shell)
+        body = shown_page(
+            "sign_in.html.j2", {"error": error, "following": following, "elsewhere": self._elsewhere} | shell
+        )
         return HTMLResponse(body, status_code=status, headers=HEADERS)
 
     def _shell(self, request: Request, principal: Principal | None) -> dict[str, Any]:
