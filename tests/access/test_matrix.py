@@ -125,7 +125,7 @@ def test_a_command_that_says_nothing_is_not_run(monkeypatch: pytest.MonkeyPatch)
 # Asking everything, in earnest.
 
 
-def tokens(pepper: bytes, keep: Callable[[StoredKey, str], None]) -> dict[str, list[str | None]]:
+def tokens(pepper: bytes, keep: Callable[[StoredKey, str], object]) -> dict[str, list[str | None]]:
     """For each holder its tokens: one of the role, or, of keys that do not count, one of every role."""
     found: dict[str, list[str | None]] = {"none": [None]}
     for role, kind in itertools.product(Role, ("good", "expired", "revoked", "elsewhere")):
@@ -294,11 +294,12 @@ class Asker:
     def _ask(self, method: str, path: str, sent: str | None, token: str | None, kind: str) -> tuple[int, list[str]]:
         self.client.request(method, path, sent, {**bearer(token), "Content-Type": kind})
         answer = self.client.getresponse()
+        told = {name.lower(): value for name, value in answer.headers.items()}
         if answer.headers.get_content_type() == "text/event-stream":
             answer.close()  # it would go on
             self.client.close()
         else:
-            guarded_page(answer.headers.get_content_type(), answer.headers, answer.read().decode("utf-8", "replace"))
+            guarded_page(answer.headers.get_content_type(), told, answer.read().decode("utf-8", "replace"))
         return answer.status, answer.headers.get_all("set-cookie") or []
 
 

@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey
 from pydantic import ValidationError
 
 from modelyard.console import oidc
+from modelyard.console.errors import OidcUnavailable
 from modelyard.core import ManualClock
 from modelyard.operations import write_template
 from modelyard.wiring import OidcSettings
@@ -237,12 +238,12 @@ def test_a_provider_that_is_away_or_not_itself_signs_nobody_in(provider: Provide
     """Another issuer in its own document, an endpoint in the clear, no answer."""
     settings = OidcSettings(issuer=provider.issuer, client_id="yard", roles={})
     other = settings.model_copy(update={"issuer": f"{provider.issuer}/"})
-    with pytest.raises(oidc.OidcUnavailable, match="is of the issuer"):
+    with pytest.raises(OidcUnavailable, match="is of the issuer"):
         oidc.Provider(other).address("token_endpoint")
-    with pytest.raises(oidc.OidcUnavailable, match="no usable end_session_endpoint"):
+    with pytest.raises(OidcUnavailable, match="no usable end_session_endpoint"):
         oidc.Provider(settings).address("end_session_endpoint")
     away = settings.model_copy(update={"issuer": "http://127.0.0.1:1"})
-    with pytest.raises(oidc.OidcUnavailable, match="cannot be asked"):
+    with pytest.raises(OidcUnavailable, match="cannot be asked"):
         oidc.Provider(away).keys()
 
 
