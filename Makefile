@@ -6,7 +6,7 @@ READY := .venv/.ready
 # Hundreds of the processes that tests start import the rooms: they share what one of them compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-extras check format bench soak docs lock clean
+.PHONY: demo test test-extras check format bench soak docs lock sbom audit clean
 
 demo: $(READY)  ## a year of real flights through the whole loop, on this machine
 	$(BIN)/modelyard demo $(ARGS)
@@ -42,6 +42,12 @@ docs: $(READY)  ## run every example in the README and the docs, and check that 
 lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 	uv lock --upgrade
 	uv export --no-emit-project --all-extras --no-extra feast --all-groups --no-header -q -o requirements.lock
+
+sbom: $(READY)  ## what this environment stands on: build/sbom.json (CycloneDX) and build/licences.md
+	$(BIN)/python docs/sbom.py build
+
+audit: $(READY)  ## known weaknesses of what is locked, where their database can be reached (needs pip-audit)
+	pip-audit --require-hashes --disable-pip -r requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

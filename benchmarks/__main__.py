@@ -2,10 +2,10 @@
 
 import sys
 
-from . import execution, sketching, starting
+from . import execution, knowing, sketching, starting
 from .data.validate import main as validate
 from .serving.run import main
 
 starting.main()
 execution.main()
-sys.exit(max(sketching.main(), validate([]), main(sys.argv[1:])))
+sys.exit(max(sketching.main(), knowing.main(), validate([]), main(sys.argv[1:])))

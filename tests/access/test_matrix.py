@@ -17,12 +17,14 @@ import grpc
 import msgspec
 import pytest
 from click.testing import CliRunner
+from fastapi.routing import iter_route_contexts
 
 from modelyard.access import (
     ROLE_PERMISSIONS,
     Permission,
     Principal,
     Role,
+    RouteWithoutPolicy,
     StoredKey,
     authorize,
     load_pepper,
@@ -32,6 +34,7 @@ from modelyard.access import (
 from modelyard.bundling import BuiltBundle
 from modelyard.cli import permitting
 from modelyard.cli.root import root
+from modelyard.console import application
 from modelyard.console.api.routes import path_of
 from modelyard.console.pages.security import Seals
 from modelyard.control import free_port
@@ -73,6 +76,30 @@ def test_the_matrix_follows_from_what_roles_may() -> None:
         assert line.cells == (("-", *cells[1:6], "-", "-", "-") if line.face == "command" else cells), line
 
 
+def test_the_matrix_has_every_route_that_the_applications_have(tmp_path: Path) -> None:
+    """Whoever adds one beside the tables that the matrix is made of is found, too."""
+    write_template("minimal", tmp_path)
+    project = Project(tmp_path, clock=ManualClock(NOON), environment={})
+    app = application(project)
+    shown = {
+        f"{method} {each.path}"
+        for each in iter_route_contexts(app.routes)
+        for method in getattr(each.original_route, "methods", ())
+        if method != "HEAD"
+    }
+    project.close()
+    known = {line.route for line in matrix.written() if line.face in ("api", "page")}
+    assert shown == known
+    plane: Any = None
+    server = HttpServer(plane, ManualClock(NOON), pepper=None)
+    served = {f"{name} {_or_open(permission)}" for name, permission in server.policies}
+    assert served <= {f"{line.route} {line.permission}" for line in matrix.written() if line.face == "server"}
+
+
+def _or_open(permission: Permission | None) -> str:
+    return matrix.OPEN if permission is None else permission.value
+
+
 def test_a_route_of_the_server_that_nobody_opened_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a permission it must be written down twice that it is open; over gRPC, too."""
     with pytest.raises(ModelyardError, match=r"GET /secrets says of nobody") as told:
@@ -89,7 +116,7 @@ def test_a_command_that_says_nothing_is_not_run(monkeypatch: pytest.MonkeyPatch)
     group = click.Group("key", commands={"leak": click.Command("leak", callback=lambda: None)})
     monkeypatch.setattr("modelyard.cli.key.command", group)
     told = CliRunner().invoke(root, ["key", "leak"])
-    assert isinstance(told.exception, permitting.CommandWithoutPolicy)
+    assert isinstance(told.exception, RouteWithoutPolicy)
     permitting.takes(None)(group.commands["leak"])
     assert CliRunner().invoke(root, ["key", "leak"]).exit_code == 0
 
@@ -97,7 +124,7 @@ def test_a_command_that_says_nothing_is_not_run(monkeypatch: pytest.MonkeyPatch)
 # Asking everything, in earnest.
 
 
-def tokens(pepper: bytes, keep: Callable[[StoredKey, str], None]) -> dict[str, list[str | None]]:
+def tokens(pepper: bytes, keep: Callable[[StoredKey, str], object]) -> dict[str, list[str | None]]:
     """For each holder its tokens: one of the role, or, of keys that do not count, one of every role."""
     found: dict[str, list[str | None]] = {"none": [None]}
     for role, kind in itertools.product(Role, ("good", "expired", "revoked", "elsewhere")):
@@ -263,12 +290,25 @@ class Asker:
     def _ask(self, method: str, path: str, sent: str | None, token: str | None, kind: str) -> tuple[int, list[str]]:
         self.client.request(method, path, sent, {**bearer(token), "Content-Type": kind})
         answer = self.client.getresponse()
+        told = {name.lower(): value for name, value in answer.headers.items()}
         if answer.headers.get_content_type() == "text/event-stream":
             answer.close()  # it would go on
             self.client.close()
         else:
-            answer.read()
+            guarded_page(answer.headers.get_content_type(), told, answer.read().decode("utf-8", "replace"))
         return answer.status, answer.headers.get_all("set-cookie") or []
+
+
+def guarded_page(kind: str, headers: Mapping[str, str], body: str) -> None:
+    """No page, whoever gets it and whatever it says, runs a script that does not come from the console's own files."""
+    if kind != "text/html":
+        return
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
+    assert (policy["default-src"], policy["script-src"], policy["frame-ancestors"]) == ("'none'", "'self'", "'none'")
+    assert headers["x-content-type-options"] == "nosniff"
+    scripts = re.findall(r"<script\b[^>]*>", body)
+    assert [each for each in scripts if "src=" not in each and "application/json" not in each] == []
+    assert not re.search(r"\son\w+\s*=\s*[\"']", body)
 
 
 def holder_of(token: str) -> Principal:
@@ -354,6 +394,7 @@ class AsRole:
 
 
 GIVEN = {
+    "deploy": ["--model", "x", "--version", "1", "--env", "staging"],
     "bundle sign": ["models:/x/1"],
     "model gate": ["x", "1", "--min-auc", "0.5"],
     "data validate": ["visits"],

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from modelyard.access import NotAuthenticated
+from modelyard.access import NotAuthenticated, RateLimited
 from modelyard.cli.edge import Inconclusive, exit_code
 from modelyard.core import (
     Conflict,
@@ -44,6 +44,7 @@ STATUSES: dict[type[ModelyardError], int] = {
     MethodNotAllowed: 405,
     Conflict: 409,
     InvalidInput: 400,
+    RateLimited: 429,
     Unavailable: 503,
     Damaged: 500,
     Failed: 500,

@@ -241,6 +241,7 @@ def test_every_answer_says_what_a_browser_may_not(console: Console) -> None:
         ("{host: 10.0.0.1, certificate: c.pem, private_key: k.pem}", "authentication"),
         ("{host: yard.example, authentication: true}", "certificate"),
         ("{certificate: c.pem}", "private_key"),
+        ("{behind_proxy: true}", "authentication"),
     ],
 )
 def test_nothing_listens_beyond_this_machine_unguarded(shop: Path, control: str, lacks: str) -> None:
@@ -251,6 +252,20 @@ def test_nothing_listens_beyond_this_machine_unguarded(shop: Path, control: str,
         Project(shop, environment={})
 
 
+@pytest.mark.parametrize(
+    ("server", "lacks"), [("{host: 0.0.0.0}", "behind_proxy: true"), ("{private_key: k.pem}", "certificate")]
+)
+def test_no_server_listens_beyond_this_machine_in_the_clear(tmp_path: Path, server: str, lacks: str) -> None:
+    """With TLS of its own or of a proxy in front it may; whether it asks for keys is looked at when it starts."""
+    file = tmp_path / "modelyard.yaml"
+    file.write_text(f"project: p\nserver: {server}\n")
+    with pytest.raises(InvalidProjectFile, match=lacks):
+        Project(tmp_path, environment={})
+    for enough in ("{host: 0.0.0.0, behind_proxy: true}", "{host: 0.0.0.0, certificate: c.pem, private_key: k.pem}"):
+        file.write_text(f"project: p\nserver: {enough}\n")
+        Project(tmp_path, environment={}).close()
+
+
 def test_a_console_beyond_this_machine_is_not_known_as_this_machine(shop: Path) -> None:
     """With keys and TLS it may listen anywhere; nobody is known by being near."""
     with (shop / "modelyard.yaml").open("a") as file:
@@ -259,6 +274,36 @@ def test_a_console_beyond_this_machine_is_not_known_as_this_machine(shop: Path) 
     guard = next(each for each in application(project).user_middleware)
     assert (guard.kwargs["hosts"], guard.kwargs["secure"]) == ({"10.0.0.1"}, True)
     project.close()
+
+
+def test_behind_a_proxy_of_ours_what_it_says_counts(shop: Path, clock: ManualClock) -> None:
+    """How it was asked decides of origins and cookies, for whom of limits; and nobody is known by being near."""
+    with (shop / "modelyard.yaml").open("a") as file:
+        file.write("\ncontrol: {authentication: true, behind_proxy: true, per_source: 1, hosts: [yard.example]}\n")
+    with console_of(shop, clock) as console:
+        key = console.key("operator")
+        through = {"host": "yard.example", "x_forwarded_proto": "https", "origin": "https://yard.example"}
+        answer = console.post(WHO, {"key": key}, **through, x_forwarded_for="9.9.9.9, 1.1.1.1")
+        assert answer.status == 200
+        assert "secure" in answer.headers["set-cookie"].lower()
+        plain = {**through, "origin": "http://yard.example"}
+        assert refusal(console.post(WHO, {"key": key}, **plain, x_forwarded_for="1.1.1.2")) == (403, "FOREIGN_ORIGIN")
+        assert console.get("/healthz", x_forwarded_for="1.1.1.1").status == 200
+        late = console.get("/healthz", x_forwarded_for="7.7.7.7, 1.1.1.1")
+        assert (refusal(late), late.headers["retry-after"]) == ((429, "RATE_LIMITED"), "1")
+        assert console.get("/healthz", x_forwarded_for="1.1.1.1, 2.2.2.2").status == 200
+
+
+def test_a_key_that_asks_too_often_waits(shop: Path, clock: ManualClock) -> None:
+    """Itself and its sessions together; another key does not wait for it, and time lets it go on."""
+    with (shop / "modelyard.yaml").open("a") as file:
+        file.write("\ncontrol: {authentication: true, per_key: 1}\n")
+    with console_of(shop, clock) as console:
+        first, second = bearer(console.key("viewer")), bearer(console.key("viewer"))
+        assert [console.get(WHO, None, **first).status for _ in range(3)] == [200, 200, 429]
+        assert console.get(WHO, None, **second).status == 200
+        clock.advance(timedelta(seconds=1))
+        assert console.get(WHO, None, **first).status == 200
 
 
 def test_pages_know_who_asks_by_their_desk(shop: Path, clock: ManualClock) -> None:

@@ -115,9 +115,9 @@ def test_all_that_is_known_of_a_person_is_written_to_one_file(
         carry_out(logs.log_export, project, logs.LogExport(file, entity="7"))
     with pytest.raises(InvalidInput, match=r"ends in \.json|is a JSON document"):
         carry_out(logs.log_export, project, logs.LogExport(tmp_path / "x.csv", entity="7"))
-    for neither_or_both in ({}, {"entity": "7", "deployment": "shop"}):
+    for entity, deployment in ((None, None), ("7", "shop")):
         with pytest.raises(InvalidInput, match="whose records"):
-            carry_out(logs.log_export, project, logs.LogExport(tmp_path / "x.json", **neither_or_both))
+            carry_out(logs.log_export, project, logs.LogExport(tmp_path / "x.json", deployment, entity))
     with pytest.raises(InvalidInput, match="nobody's"):
         carry_out(persons.erase_person, project, persons.Person(""))
 

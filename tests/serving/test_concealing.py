@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modelyard.core import Scalar
+from modelyard.core import Scalar, Value
 from modelyard.journal import REDACTED
 from modelyard.routing import ServingPolicy
 from modelyard.serving.concealing import hashed, truncated
@@ -41,7 +41,14 @@ def test_what_is_cut_short_keeps_its_beginning_and_its_type(value: Scalar, kept:
 def test_each_field_is_changed_as_declared() -> None:
     """Whatever is not declared stays, tensors are never cut, and a field under two headings is left out."""
     policy = ServingPolicy(redact=("income", "both"), hash=("mail", "both", "face"), truncate=("postcode",))
-    fields = {"mail": "a@b.c", "postcode": "79100", "income": 5, "note": "x", "both": "y", "face": np.zeros(2)}
+    fields: dict[str, Value] = {
+        "mail": "a@b.c",
+        "postcode": "79100",
+        "income": 5,
+        "note": "x",
+        "both": "y",
+        "face": np.zeros(2),
+    }
     told = dict(zip(fields, logged_request(ID, fields, policy, PEPPER), strict=True))
     assert told == {
         "mail": hashed("a@b.c", PEPPER), "postcode": "791…", "income": REDACTED, "note": "x", "both": REDACTED,

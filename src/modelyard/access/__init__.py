@@ -7,7 +7,7 @@ Owns the words and the decision. Does not own where keys are stored or published
 from .errors import NotAuthenticated, PermissionDenied, RateLimited, RouteWithoutPolicy
 from .keys import KeyRing, KnownKey, key_id_of, load_pepper, mint_key, token_digest
 from .limits import Limits, RateLimit, source_of
-from .loopback import is_loopback
+from .loopback import is_loopback, is_safe_address
 from .policy import ROLE_PERMISSIONS, Permission, authorize
 from .principals import SYSTEM, local_principal
 from .records import Principal, Role, StoredKey
@@ -29,6 +29,7 @@ __all__ = [
     "StoredKey",
     "authorize",
     "is_loopback",
+    "is_safe_address",
     "key_id_of",
     "load_pepper",
     "local_principal",

@@ -27,7 +27,10 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 """What each role may do."""
 
 _REMEDY = "Ask an operator, or use a key of such a role: modelyard key create --role ROLE --name NAME."
-_REMEDIES = {"os": "Ask somebody who has it. Who is what stands in modelyard.yaml under security.roles."}
+_REMEDIES = {
+    "os": "Ask somebody who has it. Who is what stands in modelyard.yaml under security.roles.",
+    "oidc": "Ask somebody who has it. Who is what stands in modelyard.yaml under control.oidc.roles.",
+}
 
 
 def authorize(principal: Principal, permission: Permission, *, deployment: str | None = None) -> None:

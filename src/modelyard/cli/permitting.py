@@ -6,18 +6,11 @@ from weakref import WeakKeyDictionary
 
 import click
 
-from modelyard.access import Permission
-from modelyard.core import InvalidInput
+from modelyard.access import Permission, RouteWithoutPolicy
 
 Command = TypeVar("Command", bound=click.Command)
 
 _SAID: "WeakKeyDictionary[click.Command, Permission | None]" = WeakKeyDictionary()
-
-
-class CommandWithoutPolicy(InvalidInput):
-    """A command says of nobody that he may run it."""
-
-    code = "COMMAND_WITHOUT_POLICY"
 
 
 def takes(permission: Permission | None) -> Callable[[Command], Command]:
@@ -39,10 +32,10 @@ def permission_of(command: click.Command) -> Permission | None:
 
 
 def require_policies(command: click.Command) -> None:
-    """CommandWithoutPolicy unless the command, or each command below it, says who may run it."""
+    """RouteWithoutPolicy unless the command, or each command below it, says who may run it."""
     for each in _runnable(command):
         if each not in _SAID:
-            raise CommandWithoutPolicy(
+            raise RouteWithoutPolicy(
                 f"The command '{each.name}' says of nobody that he may run it.",
                 remedy="Derive it from an operation, or declare it: @takes(Permission.READ).",
             )

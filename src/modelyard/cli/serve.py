@@ -68,5 +68,5 @@ def command(
                 arguments = server_command(project, given, supervised=False, only=deployment)
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     require_free_ports(settings.host, settings.ports)
-    click.echo(f"Serving at http://{settings.host}:{settings.port}. Ctrl-C ends it.", err=True)
+    click.echo(f"Serving at {settings.scheme}://{settings.host}:{settings.port}. Ctrl-C ends it.", err=True)
     os.execv(arguments[0], arguments)  # noqa: S606 - this process becomes the server

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from logging import ERROR
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -16,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from modelyard.access import Limits, NotAuthenticated, RouteWithoutPolicy, is_loopback, load_pepper
+from modelyard.access import Limits, NotAuthenticated, RouteWithoutPolicy, is_loopback, load_pepper, source_of
 from modelyard.core import InvalidInput, ModelyardError, did_you_mean, log_event
 from modelyard.wiring import Project
 
@@ -26,9 +27,11 @@ from .desk import Desk, pages_ask
 from .errors import InternalError, NoSuchRoute, WrongMethod
 from .guard import Guard
 from .identity import Identity, Needs, open_to_all
+from .oidc import OidcSignIn
 from .pages import pages as own_pages
 from .projects import Projects
 from .sessions import Sessions
+from .signing_in import oidc_router
 
 SIGN_IN = "/sign-in"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -72,9 +75,15 @@ def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], A
         clock=project.clock,
     )
     desk = Desk(projects, app.state.identity)
-    shown = own_pages(desk, app.state.identity.cookie) if pages is None else pages(desk)
+    own = partial(own_pages, cookie=app.state.identity.cookie, elsewhere=settings.oidc is not None)
+    shown = (pages or own)(desk)
     app.include_router(shown, dependencies=[Depends(pages_ask)])
-    for router in (operations_router(projects), session_router(), _own_router(app), *routers):
+    signing = (
+        []
+        if settings.oidc is None
+        else [oidc_router(OidcSignIn(settings.oidc, project.records, project.clock), settings.oidc)]
+    )
+    for router in (operations_router(projects), session_router(), _own_router(app), *signing, *routers):
         app.include_router(router)
     _answer_errors(app)
     _require_policies(app.routes)
@@ -83,14 +92,18 @@ def application(project: Project, *routers: APIRouter, pages: Callable[[Desk], A
         Guard,
         hosts=hosts | ({*_LOOPBACK} if is_loopback(settings.host) else set()),
         secure=bool(settings.certificate),
-        admit=lambda request: limits.of_source(_source(request), project.clock.monotonic()),
+        admit=lambda request: limits.of_source(
+            _source(request, behind_proxy=settings.behind_proxy), project.clock.monotonic()
+        ),
+        behind_proxy=settings.behind_proxy,
     )
     return app
 
 
-def _source(request: Request) -> str:
+def _source(request: Request, *, behind_proxy: bool) -> str:
     """The address of who asks."""
-    return "" if request.client is None else request.client.host
+    peer = "" if request.client is None else request.client.host
+    return source_of(peer, request.headers.get("x-forwarded-for"), behind_proxy=behind_proxy)
 
 
 def _own_router(app: FastAPI) -> APIRouter:

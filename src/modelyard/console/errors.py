@@ -1,5 +1,6 @@
 """Why a request to the console is refused before any operation sees it."""
 
+from modelyard.access import NotAuthenticated
 from modelyard.core import Forbidden, InvalidInput, NotFound, Unavailable
 
 
@@ -19,6 +20,18 @@ class NoCsrfToken(Forbidden):
     """A session's request that changes something does not prove that it comes from the session's own pages."""
 
     code = "CSRF_TOKEN_MISSING"
+
+
+class OidcRefused(NotAuthenticated):
+    """What came back from the OpenID provider proves nobody."""
+
+    code = "OIDC_REFUSED"
+
+
+class OidcUnavailable(Unavailable):
+    """The OpenID provider does not answer, or says of itself what cannot be used."""
+
+    code = "OIDC_UNAVAILABLE"
 
 
 class BodyTooLarge(InvalidInput):

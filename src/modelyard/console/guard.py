@@ -49,8 +49,10 @@ class Guard:
         hosts: Collection[str],
         secure: bool,
         admit: Callable[[Request], None] = lambda _: None,
+        behind_proxy: bool = False,
     ) -> None:
-        """`admit` raises for who asks too often."""
+        """`admit` raises for who asks too often. `behind_proxy`: what is in front says how it was asked itself."""
+        self._behind = behind_proxy
         self._app = app
         self._admit = admit
         self._hosts = frozenset(each.lower() for each in hosts)
@@ -66,6 +68,8 @@ class Guard:
                 message["headers"] = [*message["headers"], *self._lacking(message["headers"])]
             await send(message)
 
+        if self._behind and (told := Request(scope).headers.get("x-forwarded-proto")) in ("http", "https"):
+            scope = {**scope, "scheme": told}
         request = Request(scope)
         try:
             self._admit(request)

@@ -1,4 +1,4 @@
-"""Sessions: a person signs in with an API key once, and the browser carries a cookie instead."""
+"""Sessions: a person signs in once, with an API key or elsewhere, and the browser carries a cookie instead."""
 
 import hashlib
 import hmac
@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 
 from modelyard.access import KeyRing, NotAuthenticated, Principal, Role, StoredKey, key_id_of, token_digest
-from modelyard.core import Clock, Micros, to_micros
+from modelyard.core import Clock, Micros, log_event, to_micros
 from modelyard.storage import RecordStore, Snapshot
 from modelyard.wiring import KEYS
 
@@ -29,6 +29,9 @@ class Session(msgspec.Struct, frozen=True):
     key_id: str
     began_us: Micros
     expires_us: Micros
+    name: str = ""
+    """Of who signed in elsewhere, with no key: who that is, and the roles."""
+    roles: tuple[Role, ...] = ()
 
 
 class Sessions:
@@ -66,21 +69,33 @@ class Sessions:
     def begin(self, key: str) -> tuple[str, Principal]:
         """A session for the holder of a key: its token, 256 random bits, and who that is."""
         principal = self.holder(key)
-        token, now = secrets.token_hex(32), self._clock.now()
-        session = Session(principal.name, to_micros(now), to_micros(now + LASTS))
+        now = self._clock.now()
+        return self._kept(Session(principal.name, to_micros(now), to_micros(now + LASTS))), principal
+
+    def begin_elsewhere(self, principal: Principal) -> str:
+        """A session for who signed in elsewhere. His roles are as they were then, until it ends."""
+        now = self._clock.now()
+        return self._kept(Session("", to_micros(now), to_micros(now + LASTS), principal.name, principal.roles))
+
+    def _kept(self, session: Session) -> str:
+        token = secrets.token_hex(32)
         with self._records.transaction() as tx:
             for each in tx.scan(KIND):
                 if each.body["expires_us"] <= session.began_us:
                     tx.delete(KIND, each.key)
             tx.put(KIND, self._digest(token), msgspec.to_builtins(session))
-        return token, principal
+        return token
 
     def of(self, token: str) -> Principal:
         """Whose session a token is; NotAuthenticated when it is over."""
         with self._records.snapshot() as view:
             session = self._stored(view, token)
-            key = view.get(KEYS, session.key_id) if session is not None else None
-        if session is None or key is None or session.expires_us <= self._now():
+            key = view.get(KEYS, session.key_id) if session is not None and session.key_id else None
+        if session is None or session.expires_us <= self._now():
+            raise _over()
+        if not session.key_id:
+            return Principal(session.name, session.roles, "oidc")
+        if key is None:
             raise _over()
         stored = msgspec.convert(key.body, StoredKey)
         if not _counts(stored, self._now()):
@@ -120,7 +135,10 @@ class Sessions:
         self._used[key_id] = now
         if now - self._noted >= _NOTE_EVERY_US:
             used, self._used, self._noted = self._used, {}, now
-            self._note(used)
+            try:
+                self._note(used)
+            except OSError as error:  # a disk that is full, say: who used a key when is worth no answer
+                log_event("console", "uses of keys are not noted", error=repr(error))
 
     def _now(self) -> Micros:
         return to_micros(self._clock.now())

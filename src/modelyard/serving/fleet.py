@@ -90,7 +90,7 @@ def serve_with_workers(options: ServerOptions) -> int:
         feed = FeedFolder(options.feed)
         workers: list[_Worker] = []
         registry = of_workers(metrics, lambda: _routes(feed), lambda: _pids(workers))
-        scrapes = answer_scrapes(options.host, options.metrics_port, registry)
+        scrapes = answer_scrapes(options.host, options.metrics_port, registry, tls=options.tls)
         workers += [_Worker(_command(number), environment) for number in range(options.workers)]
         try:
             return _watch(workers, stopping)

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -201,9 +202,12 @@ class Scrapes(Protocol):
     def shutdown(self) -> None: ...
 
 
-def answer_scrapes(host: str, port: int, registry: CollectorRegistry) -> Scrapes:
-    """Answer scrapes on a port of their own, from a thread."""
-    server, _ = start_http_server(port, host, registry=registry)
+def answer_scrapes(
+    host: str, port: int, registry: CollectorRegistry, *, tls: tuple[Path, Path] | None = None
+) -> Scrapes:
+    """Answer scrapes on a port of their own, from a thread; with `tls` under a certificate and its key."""
+    certificate, key = (None, None) if tls is None else map(str, tls)
+    server, _ = start_http_server(port, host, registry=registry, certfile=certificate, keyfile=key)
     return server
 
 

@@ -61,7 +61,7 @@ class ServerProcess:
             clock,
             pepper=self._pepper,
             limits=Limits(options.per_key, options.per_source),
-            behind_gateway=options.behind_gateway,
+            behind_gateway=options.behind_gateway or options.behind_proxy,
         )
         self._grpc = GrpcServer(self._plane, self._http.authorize)
         self._started = to_micros(clock.now())
@@ -77,7 +77,9 @@ class ServerProcess:
         address = (self._options.host, self._options.port)
         listening = socket.create_server(address, backlog=2048, reuse_port=self._options.worker is not None)
         if self._options.worker is None:
-            answer_scrapes(self._options.host, self._options.metrics_port, self._metrics.registry)
+            answer_scrapes(
+                self._options.host, self._options.metrics_port, self._metrics.registry, tls=self._options.tls
+            )
         self._quicken()
         tasks = [
             asyncio.create_task(each)
@@ -109,12 +111,16 @@ class ServerProcess:
     async def _start_grpc(self) -> None:
         if self._options.grpc_port is not None:
             shared = self._options.worker is not None
-            await self._grpc.start(self._options.host, self._options.grpc_port, share_port=shared)
+            await self._grpc.start(
+                self._options.host, self._options.grpc_port, share_port=shared, tls=self._options.tls
+            )
 
     def _uvicorn(self) -> uvicorn.Server:
         config = uvicorn.Config(
             self._http,
             http=Connection,
+            ssl_certfile=self._options.certificate,
+            ssl_keyfile=self._options.private_key,
             proxy_headers=False,
             log_level="warning",
             access_log=False,
@@ -195,7 +201,7 @@ class ServerProcess:
             ServerStatus(
                 server=self._options.name,
                 pid=os.getpid(),
-                address=f"http://{self._options.host}:{self._options.port}",
+                address=f"{'http' if self._options.tls is None else 'https'}://{self._options.host}:{self._options.port}",
                 started_us=self._started,
                 heartbeat_us=now,
                 feed_revision=feed.revision if feed is not None else 0,

@@ -16,8 +16,9 @@ class ServerOptions(msgspec.Struct, frozen=True):
     connected or begun, `drain_seconds` how long what was admitted may take to end once the server is to. `traces` is
     the URL of an OpenTelemetry collector, to which a share of requests in [0, 1] is shown. `behind_gateway`: whoever
     reaches the port was let in by something in front of it, which says whom it speaks for, so that beyond loopback no
-    authentication is demanded. `per_key` and `per_source` are the requests a second that one key, and one address, may
-    make of this process; None for as many as come.
+    authentication is demanded; `behind_proxy` says the same of addresses, and lets nobody in. `certificate` and
+    `private_key` are PEM files for every port. `per_key` and `per_source` are the requests a second that one key, and
+    one address, may make of this process; None for as many as come.
     """
 
     feed: Path
@@ -43,8 +44,18 @@ class ServerOptions(msgspec.Struct, frozen=True):
     traces: str | None = None
     traces_share: float = 1.0
     behind_gateway: bool = False
+    behind_proxy: bool = False
+    certificate: Path | None = None
+    private_key: Path | None = None
     per_key: float | None = None
     per_source: float | None = None
+
+    @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """Certificate and private key, where the ports speak TLS."""
+        if self.certificate is None or self.private_key is None:
+            return None
+        return self.certificate, self.private_key
 
     @property
     def probe(self) -> ProbeLimits:

@@ -11,7 +11,7 @@ from .open_run import run
 from .project import Project
 from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
 from .server import bundle_command, model_command, server_command
-from .settings import ModelSettings, SecuritySettings, ServerSettings, StoresSettings
+from .settings import ModelSettings, OidcSettings, SecuritySettings, ServerSettings, StoresSettings
 from .tables import table_of
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "KEYS",
     "LoadedFile",
     "ModelSettings",
+    "OidcSettings",
     "Project",
     "ProjectFile",
     "ProjectKeys",

@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
@@ -257,10 +258,11 @@ def _scalar_paths() -> list[Keys]:
 
 
 def _paths_below(kind: Any, keys: Keys) -> Iterator[Keys]:
-    if not _is_section(kind):
+    section = next((each for each in (kind, *get_args(kind)) if _is_section(each)), None)
+    if section is None or get_origin(kind) not in (None, Union, UnionType):
         yield keys
         return
-    for name, field in kind.model_fields.items():
+    for name, field in section.model_fields.items():
         yield from _paths_below(field.annotation, (*keys, name))
 
 

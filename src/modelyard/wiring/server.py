@@ -35,6 +35,8 @@ def server_command(
             "pepper": project.run_folder / "pepper",
             "only": only,
             **settings.model_dump(),
+            "certificate": _beside(project, settings.certificate),
+            "private_key": _beside(project, settings.private_key),
         }
     )
     return [*command, "--exit-with-parent"] if supervised else command
@@ -63,7 +65,13 @@ def model_command(project: Project, reference: str, given: Given) -> list[str]:
         project.models.fetch_bundle(version, folder)
     info, digest = verify_bundle(folder, expect=version.bundle)
     admit(folder, info, digest, project.trust)
-    settings = project.settings.server.model_copy(update=_told(given))
+    settings = project.settings.server.model_copy(
+        update={
+            "certificate": _beside(project, project.settings.server.certificate),
+            "private_key": _beside(project, project.settings.server.private_key),
+            **_told(given),
+        }
+    )
     online = {"online": project.online_folder, "online_address": project.online_address()}
     return _alone(folder, digest, name, str(version.number), workspace, settings, online, project.trust)
 
@@ -87,10 +95,19 @@ def _alone(
     return _command({**own, **folders, **settings.model_dump()})
 
 
+def _beside(project: Project, file: Path | None) -> Path | None:
+    """A file that the project file names, from its folder."""
+    return None if file is None else project.file.folder / file
+
+
 def _told(given: Given) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _command(options: Mapping[str, object]) -> list[str]:
-    told = {f"--{name.replace('_', '-')}": str(value) for name, value in options.items() if value is not None}
-    return [sys.executable, "-m", "modelyard.serving", *(word for option in told.items() for word in option)]
+    words: list[str] = []
+    for name, value in options.items():
+        if value is None or value is False:
+            continue
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return [sys.executable, "-m", "modelyard.serving", *words]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from modelyard.access import Role, is_loopback
+from modelyard.access import Role, is_loopback, is_safe_address
 from modelyard.core import Digest, InvalidInput
 from modelyard.core.durations import Duration
 from modelyard.core.settings import Section
@@ -69,6 +69,11 @@ class ServerSettings(Section):
     port: int = Field(8080, ge=1, le=65535, description="Port of /predict and the other endpoints.")
     grpc_port: int | None = Field(8081, ge=1, le=65535, description="Port of the gRPC protocols; null: none.")
     metrics_port: int = Field(8082, ge=1, le=65535, description="Port of /metrics.")
+    certificate: Path | None = Field(None, description="TLS certificate of every port of the server (PEM, with chain).")
+    private_key: Path | None = Field(None, description="Private key of that certificate (PEM).")
+    behind_proxy: bool = Field(
+        default=False, description="A proxy in front ends TLS, and says whom it speaks for: X-Forwarded-For."
+    )
     workers: int = Field(1, ge=1, le=256, description="Processes that share the port.")
     receive_seconds: float = Field(10.0, gt=0, description="How long a client may take to send a request.")
     drain_seconds: float = Field(25.0, gt=0, description="How long what was admitted may take to end at a stop.")
@@ -84,11 +89,61 @@ class ServerSettings(Section):
     traces: str | None = Field(None, description="URL of an OpenTelemetry collector (OTLP/HTTP); null: no traces.")
     traces_share: float = Field(1.0, ge=0, le=1, description="Share of requests traced that no caller decided on.")
 
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        """Nobody on the way reads what other machines ask; whether they are known is said under security."""
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key go together")
+        if not is_loopback(self.host) and self.certificate is None and not self.behind_proxy:
+            raise ValueError(
+                f"to listen on {self.host}, beyond this machine, takes a certificate and private_key, or "
+                "behind_proxy: true where a proxy ends TLS"
+            )
+        return self
+
+    @property
+    def scheme(self) -> str:
+        """How the ports are asked."""
+        return "http" if self.certificate is None else "https"
+
     @property
     def ports(self) -> dict[str, int]:
         """The ports that are wanted, by the setting that changes each."""
         named = {"server.port": self.port, "server.grpc_port": self.grpc_port, "server.metrics_port": self.metrics_port}
         return {setting: port for setting, port in named.items() if port is not None}
+
+
+class OidcSettings(Section):
+    """Signing in to the console at an OpenID provider."""
+
+    issuer: str = Field(description="Address of the provider, exactly as it writes itself; https.")
+    client_id: str = Field(min_length=1, description="The console's name there, and the audience of its tokens.")
+    client_secret: SecretStr | None = Field(None, description="The console's secret there; null: a public client.")
+    scopes: tuple[str, ...] = Field(("openid", "profile", "email"), description="What is asked for.")
+    algorithms: tuple[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"], ...] = Field(
+        ("RS256", "ES256"), min_length=1, description="What tokens may be signed with; nothing else is taken."
+    )
+    claim: str = Field("groups", description="Claim whose values stand for roles.")
+    roles: dict[str, tuple[Role, ...]] = Field(description="Roles by value of that claim; who has none is refused.")
+    name_claim: str = Field("email", description="Claim that names the person in the audit record; or else sub.")
+    address: str | None = Field(
+        None, description="Where browsers find the console, as https://yard.example.org; null: as they call it."
+    )
+
+    @field_validator("issuer", "address")
+    @classmethod
+    def _safe(cls, address: str | None) -> str | None:
+        """Nobody on the way may read or change what is said there."""
+        if address is not None and not is_safe_address(address):
+            raise ValueError("write an https address")
+        return address
+
+    @field_validator("scopes")
+    @classmethod
+    def _openid(cls, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        if "openid" not in scopes:
+            raise ValueError("openid is among the scopes")
+        return scopes
 
 
 class ControlSettings(Section):
@@ -103,6 +158,11 @@ class ControlSettings(Section):
         description="Ask for an API key, or a session that began with one, on every request to the console and the "
         "control API; false: whoever reaches it over loopback is the user that runs it.",
     )
+    behind_proxy: bool = Field(
+        default=False,
+        description="A proxy in front ends TLS, and says whom it speaks for: X-Forwarded-For, X-Forwarded-Proto.",
+    )
+    oidc: OidcSettings | None = Field(None, description="Sign in at an OpenID provider, besides by API keys.")
     hosts: tuple[str, ...] = Field(
         (), description="Names, besides its address, under which browsers and clients may call the console."
     )
@@ -130,12 +190,17 @@ class ControlSettings(Section):
             raise ValueError("certificate and private_key go together")
         if self.lease < timedelta(seconds=1):
             raise ValueError("a lease lasts a second at least")
+        if self.behind_proxy and not self.authentication:
+            raise ValueError("behind a proxy everybody comes from its address: behind_proxy takes authentication: true")
         if is_loopback(self.host):
             return self
         if not self.authentication:
             raise ValueError(f"to listen on {self.host}, beyond this machine, takes authentication: true")
-        if self.certificate is None:
-            raise ValueError(f"to listen on {self.host}, beyond this machine, takes a certificate and private_key")
+        if self.certificate is None and not self.behind_proxy:
+            raise ValueError(
+                f"to listen on {self.host}, beyond this machine, takes a certificate and private_key, or "
+                "behind_proxy: true where a proxy ends TLS"
+            )
         return self
 
     @property

@@ -137,7 +137,9 @@ class Service:
         await send({"type": "http.response.start", "status": reply.status, "headers": sent})
         await send({"type": "http.response.body", "body": reply.body})
 
-    def authorize(self, token: str | None, _permission: Permission, _deployment: str | None) -> None:
+    def authorize(
+        self, token: str | None, _permission: Permission, _deployment: str | None, _at: str, _for: str | None
+    ) -> None:
         """Whether a token may, when one is asked for at all."""
         if self.token not in (None, token):
             raise NotAuthenticated("There is no such key.", remedy="Ask for one.")

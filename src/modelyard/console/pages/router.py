@@ -31,17 +31,18 @@ _ROOMS = (overview, models, rollouts, alerts, drift, loop, runs, features, audit
 _LOOK_S, _SHARE, _LIFE_S, _FORM = 1.0, 0.05, 300.0, 64 * 1024
 
 
-def pages(desk: Desk, cookie: str) -> APIRouter:
+def pages(desk: Desk, cookie: str, *, elsewhere: bool = False) -> APIRouter:
     """The router of the console's pages, to be included at `/` behind the `Guard`.
 
-    `cookie` names the one that holds what `desk.begin` gives.
+    `cookie` names the one that holds what `desk.begin` gives. `elsewhere`: one may sign in at a provider, too.
     """
-    return _Site(desk, cookie).router
+    return _Site(desk, cookie, elsewhere=elsewhere).router
 
 
 class _Site:
-    def __init__(self, desk: Desk, cookie: str) -> None:
+    def __init__(self, desk: Desk, cookie: str, *, elsewhere: bool) -> None:
         self._desk = desk
+        self._elsewhere = elsewhere
         self._seals = Seals(secrets.token_bytes(32))
         self._key = cookie
         self.router = APIRouter(include_in_schema=False)
@@ -211,7 +212,9 @@ class _Site:
         shell = self._shell(request, None) | {"nav": "", "mark": "", "live": "", "said": None}
         asked = "/" if request.method == "POST" else request.url.path
         following = own_path(request.query_params.get("next", "" if asked == "/sign-in" else asked))
-        body = shown_page("sign_in.html.j2", {"error": error, "following": following} | shell)
+        body = shown_page(
+            "sign_in.html.j2", {"error": error, "following": following, "elsewhere": self._elsewhere} | shell
+        )
         return HTMLResponse(body, status_code=status, headers=HEADERS)
 
     def _shell(self, request: Request, principal: Principal | None) -> dict[str, Any]:

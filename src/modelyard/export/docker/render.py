@@ -131,6 +131,7 @@ def _environment() -> dict[str, str]:
         "MODELYARD_STORES_TRACKING": "http://mlflow:5000",
         "MODELYARD_SECURITY_AUTHENTICATION": "true",
         "MODELYARD_SERVER_HOST": _ANY,
+        "MODELYARD_SERVER_BEHIND_PROXY": "true",
     }
 
 

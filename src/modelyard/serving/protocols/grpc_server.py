@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
@@ -53,18 +54,20 @@ class GrpcServer:
         self._server: grpc.aio.Server | None = None
         self.draining = False
 
-    async def start(self, host: str, port: int, *, share_port: bool = False) -> int:
+    async def start(
+        self, host: str, port: int, *, share_port: bool = False, tls: tuple[Path, Path] | None = None
+    ) -> int:
         """Listen, and return the port (that asked for, or a free one for 0). OSError when it is in use.
 
         `share_port` lets several processes listen on it, each of which must say so (SO_REUSEPORT); the kernel spreads
-        connections over them.
+        connections over them. `tls`: a certificate and its private key, PEM files.
         """
         options = [("grpc.so_reuseport", int(share_port)), ("grpc.max_receive_message_length", self._largest_body())]
         server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers(tuple(self._services()))
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound = server.add_insecure_port(address)
+            bound = server.add_insecure_port(address) if tls is None else server.add_secure_port(address, _shown(*tls))
         except RuntimeError as error:
             raise OSError(errno.EADDRINUSE, f"gRPC cannot listen on {address}") from error
         await server.start()
@@ -179,6 +182,10 @@ class GrpcServer:
                 f"There is no service '{request.service[:80]}'.", remedy=f"There are: {', '.join(_PROTOCOLS)}."
             )
         return HEALTH["HealthCheckResponse"](status=SERVING if ready(plane, call) else NOT_SERVING)
+
+
+def _shown(certificate: Path, key: Path) -> grpc.ServerCredentials:
+    return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
 
 
 def policies_of(services: Mapping[str, Mapping[str, Method]]) -> Iterator[tuple[str, Permission | None]]:
