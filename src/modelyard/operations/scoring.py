@@ -257,10 +257,16 @@ class FeaturesOf:
     event_time: str
 
     def __call__(self) -> PointInTime:
-        """Reads the sources; they are held in the process's memory."""
+        """Reads the sources; large ones are mapped from files, which are gone when the process is."""
         project = Project(self.folder)
         try:
-            return PointInTime(project.features.definitions, self.features, event_time=self.event_time)
+            with TemporaryDirectory(prefix="modelyard-features-") as place:
+                return PointInTime(
+                    project.features.definitions,
+                    self.features,
+                    event_time=self.event_time,
+                    spill=Path(place) / "spill",
+                )
         finally:
             project.close()
 
