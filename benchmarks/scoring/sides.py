@@ -5,15 +5,20 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modelyard.core import SystemClock
+from modelyard.execution import RayExecutor
 from modelyard.inference import load_bundle
-from modelyard.scoring import BatchJob, StreamScorer, score_batch
+from modelyard.scoring import BatchJob, Spread, StreamScorer, score_batch
 
 from .made import FIELDS, numbers
 
@@ -53,6 +58,28 @@ def copy(_model: Path, source: Path, output: Path) -> int:
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         return sum(pool.map(group, range(pq.ParquetFile(source).num_row_groups)))
+
+
+@contextmanager
+def cluster() -> Iterator[RayExecutor]:
+    """A Ray cluster of two nodes with one processor each, on this machine; where only loopback can be reached."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster  # noqa: PLC0415 - only this side has a cluster
+
+    nodes: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(2):
+        nodes.add_node(num_cpus=1)
+    with RayExecutor(nodes.address) as executor:
+        yield executor
+    nodes.shutdown()
+
+
+def on_ray(model: Path, source: Path, output: Path, executor: RayExecutor) -> int:
+    """`modelyard score --engine ray`, the start of its workers included."""
+    bundle = load_bundle(model / "bundle")
+    bundle.quicken()
+    spread = Spread(executor, model / "bundle")
+    return score_batch(BatchJob(str(source), str(output)), bundle, clock=SystemClock(), spread=spread).rows
 
 
 def pyfunc(model: Path, source: Path, output: Path) -> int:
@@ -102,12 +129,17 @@ def main(arguments: list[str]) -> int:
     if side == "stream":
         print(json.dumps(stream(Path(model), int(what))))  # noqa: T201 - what the parent reads
         return 0
-    with tempfile.TemporaryDirectory(dir=Path(what).parent) as place:
+    with tempfile.TemporaryDirectory(dir=Path(what).parent) as place, ExitStack() as stack:
         output = Path(place) / "out"
         if side in ("pyfunc", "copy"):
             output.mkdir()
+        sides: dict[str, Callable[[Path, Path, Path], int]] = {
+            "ours": ours, "memory": memory, "copy": copy, "pyfunc": pyfunc
+        }  # fmt: skip
+        if side == "ray":
+            sides["ray"] = partial(on_ray, executor=stack.enter_context(cluster()))
         begun, busy = time.perf_counter(), time.process_time()
-        rows = {"ours": ours, "memory": memory, "copy": copy, "pyfunc": pyfunc}[side](Path(model), Path(what), output)
+        rows = sides[side](Path(model).absolute(), Path(what).absolute(), output.absolute())
         seconds, busy = time.perf_counter() - begun, time.process_time() - busy
     peak = next(int(line.split()[1]) // 1024 for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
     found = {"rows": rows, "seconds": seconds, "per_second": rows / seconds, "cpu_us": busy / rows * 1e6, "mb": peak}

@@ -39,6 +39,14 @@ def test_ray_keeps_every_promise_of_an_engine() -> None:
     assert_passes("ray_engine_suite.py")
 
 
+@pytest.mark.extras
+@pytest.mark.alone
+@pytest.mark.timeout(300)
+def test_files_are_scored_on_two_nodes_of_one_processor() -> None:
+    """To the bytes of the local engine, also when the job is cut off; with records in the prediction log."""
+    assert_passes("ray_scoring_suite.py")
+
+
 def assert_passes(suite: str) -> None:
     """Run a file of tests, none of which may be skipped."""
     quiet = ["-q", "-p", "no:cacheprovider", "--show-capture=no", "-m", "not soak"]

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelyard.core import InvalidInput, ManualClock, SeededIds
+from modelyard.execution import LocalPool
 from modelyard.features import UnknownFeature
 from modelyard.history import feature_columns
 from modelyard.inference import load_bundle
@@ -132,6 +133,41 @@ def test_scoring_a_file_joins_what_training_computed(project: Project, tmp_path:
     names = bundle.info.signature.names
     rows = [[_plain(row[name]) for name in names] for row in offline.to_pylist()]
     assert found.column("score").to_pylist() == bundle.predict(rows).scores[:, 0].tolist()
+
+
+def test_features_are_joined_in_other_processes_too(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where parts are tasks: the same answers, and each of them on record once, with the features as they were."""
+    visits = project.services.dataset("visits", AT).slice(0, 50)
+    pq.write_table(visits, tmp_path / "visits.parquet")
+
+    def score(name: str, engine: str) -> pa.Table:
+        given = scoring.Score(
+            str(tmp_path / "visits.parquet"),
+            str(tmp_path / name),
+            "purchase/1",
+            entities=True,
+            event_time="visited_at",
+            engine=engine,
+            log=name,
+        )
+        assert carry_out(scoring.score, project, given)["rows"] == 50
+        return pq.read_table(next((tmp_path / name).glob("part-*.parquet")))
+
+    here = score("here", "local")
+    with LocalPool(2) as pool:
+        monkeypatch.setattr(scoring, "check_engine", lambda engine, _: engine)
+        monkeypatch.setattr(Project, "executor", lambda *_: pool)
+        there = score("there", "ray")
+    differing = ["prediction_id", "predicted_at"]
+    assert there.drop_columns(differing) == here.drop_columns(differing)
+    answers = there.sort_by("prediction_id")
+    found = project.log.predictions("there").sort_by("prediction_id")
+    assert found.column("prediction_id").to_pylist() == answers.column("prediction_id").to_pylist()
+    assert found.column("event_us").cast(pa.int64()) == answers.column("visited_at").cast(
+        pa.timestamp("us", tz="UTC")
+    ).cast(pa.int64())
 
 
 def _plain(value: object) -> Any:

@@ -67,7 +67,7 @@ def test_what_an_operation_is_told(project: Project, visits: Path) -> None:
         ({"model": "purchase/1", "entities": True}, "takes no features of views"),
         ({"model": "purchase/1", "on_bad_row": "ignore"}, "--on-bad-row is 'ignore'"),
         ({"model": "purchase/1", "batch_size": 0}, "A batch of 0 rows"),
-        ({"model": "purchase/1", "engine": "ray", "entities": True}, "runs on the local engine alone|no features"),
+        ({"model": "purchase/1", "engine": "ray", "entities": True}, "public ports|every interface|no features"),
     ],
 )
 def test_what_cannot_be_asked_for_is_said(project: Project, visits: Path, given: dict[str, Any], why: str) -> None:

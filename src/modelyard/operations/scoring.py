@@ -235,15 +235,48 @@ def _spread(given: Score, model: LoadedModel, project: Project | None) -> Spread
         return None
     if given.engine not in ENGINES:
         raise InvalidInput(f"There is no engine '{given.engine:.100}'.", remedy=did_you_mean(given.engine, ENGINES))
-    if project is None or given.entities:
-        why = "joins features" if project is not None else "needs a project, which says what cluster there is, and"
+    if project is None:
         raise InvalidInput(
-            f"A job that {why} runs on the local engine alone.",
+            "It is a project that says what cluster there is, and there is no project here.",
             code="LOCAL_ONLY",
-            remedy="Leave --engine out.",
+            remedy="Leave --engine out, or go to the project's folder.",
         )
     engine = check_engine(given.engine, project.settings.execution)
-    return Spread(project.executor(engine), model.folder)
+    there = None
+    if given.entities:
+        there = FeaturesOf(project.file.folder.absolute(), tuple(_features(model)), given.event_time)
+    return Spread(project.executor(engine), model.folder, there)
+
+
+@dataclass(frozen=True)
+class FeaturesOf:
+    """What joins features of a project to rows, made in another process."""
+
+    folder: Path
+    features: tuple[str, ...]
+    event_time: str
+
+    def __call__(self) -> PointInTime:
+        """Reads the sources; large ones are mapped from files, which are gone when the process is."""
+        project = Project(self.folder)
+        try:
+            with TemporaryDirectory(prefix="modelyard-features-") as place:
+                return PointInTime(
+                    project.features.definitions,
+                    self.features,
+                    event_time=self.event_time,
+                    spill=Path(place) / "spill",
+                )
+        finally:
+            project.close()
+
+
+def _features(model: LoadedModel) -> list[str]:
+    """The features of views that a model takes, as `view:feature`."""
+    plan = msgspec.convert(model.bundle.info.plan, FeaturePlan)
+    features = [f"{view.name}:{name}" for view in plan.views for name in view.features]
+    features += [f"{each.name}:{name}" for each in plan.derived for name in each.features]
+    return features + [f"{each.name}:{name}" for each in plan.functions for name in each.features]
 
 
 @contextmanager
@@ -258,10 +291,7 @@ def _enrichment(given: Score, model: LoadedModel, project: Project | None) -> It
             code="NO_PROJECT",
             remedy="Leave --entities out, or go to the project's folder.",
         )
-    plan = msgspec.convert(model.bundle.info.plan, FeaturePlan)
-    features = [f"{view.name}:{name}" for view in plan.views for name in view.features]
-    features += [f"{each.name}:{name}" for each in plan.derived for name in each.features]
-    features += [f"{each.name}:{name}" for each in plan.functions for name in each.features]
+    features = _features(model)
     if not features:
         raise InvalidInput(
             "The model takes no features of views: there is nothing to join.",

@@ -11,7 +11,7 @@ from .columns import ColumnEncoder, EncodedColumns, numbers_of_text
 from .enrich import PointInTime
 from .errors import BadRow, JobCutOff, NotScorable, OutputTaken
 from .records import BatchDone, BatchJob, Enrichment, LogInto, OnBadRow, Progress, Watch
-from .spread import Spread
+from .spread import EnrichThere, Spread
 from .stream import StreamScored, StreamScorer, WatchStream
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "BatchJob",
     "ColumnEncoder",
     "EncodedColumns",
+    "EnrichThere",
     "Enrichment",
     "JobCutOff",
     "LogInto",

@@ -52,7 +52,7 @@ def score_batch(
 
     Parts are scored side by side by `threads` (by default one a processor); memory holds one more than these, and does
     not grow with the input. With `spread` they are tasks of an executor instead, on whichever machines; input and
-    output must be reachable from all of them, and features cannot be joined there. Finished parts lie in
+    output must be reachable from all of them. Finished parts lie in
     `.OUTPUT.scoring` beside the output (of a URL in `OUTPUT.scoring/`, or in the folder itself), each written whole.
     After a crash a job with `resume` goes on behind them, and gives the bytes that it would have given uninterrupted:
     `predicted_at` and prediction ids are the job's, not the moment's.

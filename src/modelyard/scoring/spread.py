@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from modelyard.core import Digest, Failed
 from modelyard.execution import Executor, Outcome, Task
 from modelyard.inference import Bundle, load_bundle
 
-from .records import BatchJob, PartDone, Plan, part_name
+from .errors import JobCutOff
+from .records import BatchJob, Enrichment, PartDone, Plan, part_name
 from .scorer import Part, scorer_of
 from .source import Source
 from .work import open_work
@@ -36,21 +38,34 @@ class Order:
     single: bool
     format: Format
     done: frozenset[str]
+    enrich: "EnrichThere | None" = None
+
+
+class EnrichThere(Protocol):
+    """Makes what joins features, in whichever process; pickled, and hashable: equal ones make the same."""
+
+    def __call__(self) -> Enrichment: ...
+
+    def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Where a job's parts go. The bundle's folder must be there on every machine."""
+    """Where a job's parts go. The bundle's folder must be there on every machine, and what `enrich` reads.
+
+    `enrich` makes in each process what the job's enrichment is here.
+    """
 
     executor: Executor
     bundle: Path
+    enrich: EnrichThere | None = None
 
     def score(self, orders: Iterable[Order], note: Callable[[PartDone], None]) -> None:
         """Have all of them carried out, telling each part that is done. Raises what a task raised, or Failed."""
         under_way: set[str] = set()
         for order in orders:
             name = f"score-{order.file}-{order.begin}"
-            self.executor.submit(Task(name, carry_out, (order, self.bundle)))
+            self.executor.submit(Task(name, carry_out, (replace(order, enrich=self.enrich), self.bundle)))
             under_way.add(name)
         try:
             while under_way:
@@ -66,7 +81,8 @@ class Spread:
 def carry_out(order: Order, folder: Path) -> list[PartDone]:
     """Score some parts of a file; in whichever process."""
     bundle = _loaded(folder.absolute(), order.digest)
-    scorer = scorer_of(order.job, bundle, order.source, order.version, order.plan)
+    enrich = None if order.enrich is None else _same(order.enrich, order.plan)
+    scorer = scorer_of(order.job, bundle, order.source, order.version, order.plan, enrich)
     work = open_work(order.job.output, single=order.single, power=order.job.power)
     done, number, rows = [], order.begin, order.part_rows
     with closing(order.source.parts(0, rows, number * rows)) as tables:
@@ -83,7 +99,25 @@ def carry_out(order: Order, folder: Path) -> list[PartDone]:
 @lru_cache(maxsize=2)
 def _loaded(folder: Path, digest: Digest) -> Bundle:
     """The bundle, kept for the next task; whoever gave the order has admitted what it runs."""
-    return load_bundle(folder, expect=digest, allow_python=(digest,))
+    bundle = load_bundle(folder, expect=digest, allow_python=(digest,))
+    bundle.quicken()
+    return bundle
+
+
+_enriching = lru_cache(maxsize=1)(lambda there: there())
+"""What joins features, kept for the next task: it has read the sources."""
+
+
+def _same(there: EnrichThere, plan: Plan) -> Enrichment:
+    """What joins features of the same sources as the job's; JobCutOff when they have changed meanwhile."""
+    found: Enrichment = _enriching(there)
+    if changed := [name for name, each in found.digests.items() if plan.sources.get(name) != each]:
+        raise JobCutOff(
+            f"While the job was under way this has changed: view '{changed[0]}'.",
+            code="INPUT_CHANGED",
+            remedy="Begin anew when nobody changes it.",
+        )
+    return found
 
 
 def _parts(outcome: Outcome) -> list[PartDone]:

@@ -100,7 +100,8 @@ def open_data(source: str | Path | Sequence[str | Path], options: ReadOptions | 
     if objects:
         objects, shapes = tell_shapes(objects, options.types)
         told.append((objects[0].name, shapes))
-    by_name: dict[str, DataFile] = {each.name: each for each in (*commas, *objects)}
+    looked_at: list[DataFile] = [*commas, *objects]
+    by_name = {each.name: each for each in looked_at}
     whole: list[DataFile] = [by_name.get(each.name, each) for each in files]
     told += [(each.name, _written(each)) for each in whole if isinstance(each, ColumnarFile)]
     _refuse_other_columns(whole)
