@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from contextlib import suppress
+from logging import WARNING
 
 import uvicorn
 
@@ -64,6 +65,7 @@ class ServerProcess:
         self._grpc = GrpcServer(self._plane, self._http.authorize)
         self._started = to_micros(clock.now())
         self._stopping = asyncio.Event()
+        self._ailing: dict[str, str] = {}
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or, when asked to, the end of standard input; then drain and close."""
@@ -129,10 +131,15 @@ class ServerProcess:
         """Follow the feed; bundles are loaded in a thread while requests go on."""
         while True:
             if self._deployments.changed():
-                await asyncio.to_thread(self._deployments.load)
-                self._quicken()
-                self._report()
-                log_event("serving", "route loaded", generations=self._generations())
+                try:
+                    await asyncio.to_thread(self._deployments.load)
+                except OSError as error:  # a disk that refuses: the route stays, and this one is tried again
+                    self._ails("route not loaded", error)
+                else:
+                    self._ailing.pop("route not loaded", None)
+                    self._quicken()
+                    self._report()
+                    log_event("serving", "route loaded", generations=self._generations())
             await asyncio.sleep(FOLLOW_SECONDS)
 
     def _quicken(self) -> None:
@@ -183,6 +190,22 @@ class ServerProcess:
             )
 
     def _report(self) -> None:
+        """Say how this server is, as far as the disk takes it, and do what is due between requests."""
+        try:
+            self._write_status()
+        except OSError as error:  # who follows routes and writes held records must not end with it
+            self._ails("status not written", error)
+        else:
+            self._ailing.pop("status not written", None)
+        self._plane.report()
+
+    def _ails(self, what: str, error: OSError) -> None:
+        """Log what fails again and again, once for each reason."""
+        if self._ailing.get(what) != str(error):
+            self._ailing[what] = str(error)
+            log_event("serving", what, level=WARNING, error=str(error))
+
+    def _write_status(self) -> None:
         now: Micros = to_micros(self._clock.now())
         feed = self._deployments.feed
         self._feed.write_status(
@@ -200,7 +223,6 @@ class ServerProcess:
                 queue_rows=self._plane.waiting,
             )
         )
-        self._plane.report()
 
     def _generations(self) -> dict[str, int]:
         return {name: each.route.generation for name, each in self._deployments.current.items()}
