@@ -5,7 +5,6 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 
 BODY = {"features": [1.0, "de", 2.0]}
 
@@ -84,11 +83,3 @@ class Load:
         with self._lock:
             self.kinds[kind] += 1
         return kind, answer
-
-
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Poll until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)

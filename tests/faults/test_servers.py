@@ -6,7 +6,9 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import psutil
@@ -24,13 +26,19 @@ from .loading import Load
 
 pytestmark = pytest.mark.long
 
+WhenLogFails = Literal["fail_closed", "degrade"]
+
+
+TRIES = ("--probe-seconds=5", "--probe-memory-mb=2000")
+"""What a new bundle may take, where some take more."""
+
 
 @pytest.fixture
-def server(tmp_path: Path, built: BuiltBundle) -> Iterator[Server]:
-    """A server with one live version, not started; it gives a new bundle two seconds and two gigabytes."""
+def server(tmp_path: Path, built: BuiltBundle, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server with one live version, not started; parametrized with further options."""
     folder = tmp_path / "server"
     folder.mkdir()
-    server = Server(folder, options=("--probe-seconds=2", "--probe-memory-mb=2000"))
+    server = Server(folder, options=getattr(request, "param", ()))
     server.feed.put_bundle(built.path, built.digest)
     server.publish(live(built))
     yield server
@@ -90,12 +98,9 @@ def silent_for(server: Server) -> float:
     return time.time() - status.heartbeat_us / 1e6
 
 
-@pytest.mark.parametrize("policy", ["fail_closed", "degrade"])
-def test_a_disk_that_takes_no_more_is_answered_by_policy_and_heals(
-    server: Server, built: BuiltBundle, policy: str
-) -> None:
-    """Refused with 503, or answered and written later; without a restart; what was acknowledged is there, once."""
-    server.publish(live(built), policy=ServingPolicy(when_log_fails=policy))  # type: ignore[arg-type]
+def refused_and_healed(server: Server, built: BuiltBundle, policy: WhenLogFails) -> None:
+    """Make the disk take no more, for longer than a heartbeat; then let it take everything again."""
+    server.publish(live(built), policy=ServingPolicy(when_log_fails=policy))
     server.start()
     told = [server.predict(amount=1.0)[1]["prediction_id"] for _ in range(5)]
     limit(server, 0)
@@ -109,7 +114,7 @@ def test_a_disk_that_takes_no_more_is_answered_by_policy_and_heals(
     assert statuses == ({503} if policy == "fail_closed" else {200})
     limit(server, resource.RLIM_INFINITY)
     server.until(lambda: server.predict(amount=3.0)[0] == 200)
-    server.until(lambda: '"healthy"' in server.get("/health")[1])
+    server.until(lambda: '"healthy"' in server.get("/health")[1], 5)
     told += [server.predict(amount=4.0)[1]["prediction_id"] for _ in range(5)]
     server.publish(live(built, version="2"))
     server.until_generation()  # who follows routes is still there
@@ -118,6 +123,14 @@ def test_a_disk_that_takes_no_more_is_answered_by_policy_and_heals(
     assert set(told) <= set(found)
     assert set(found.values()) == {1}
     assert len(found) == len(told) + 1  # and the one that told that it is healed
+
+
+@pytest.mark.parametrize("policy", ["fail_closed", "degrade"])
+def test_a_disk_that_takes_no_more_is_answered_by_policy_and_heals(
+    server: Server, built: BuiltBundle, policy: WhenLogFails
+) -> None:
+    """Refused with 503, or answered and written later; without a restart; what was acknowledged is there, once."""
+    refused_and_healed(server, built, policy)
 
 
 def digests_of(server: Server, folder: Path, built: BuiltBundle) -> list[Digest]:
@@ -149,6 +162,7 @@ def swapped(server: Server, folder: Path, built: BuiltBundle, swaps: int) -> Pac
     return clients
 
 
+@pytest.mark.parametrize("server", [TRIES], indirect=True, ids=["tries"])
 def test_no_request_fails_while_bad_bundles_are_tried(server: Server, built: BuiltBundle, tmp_path: Path) -> None:
     """Ten swaps."""
     clients = swapped(server, tmp_path, built, 10)
@@ -158,11 +172,76 @@ def test_no_request_fails_while_bad_bundles_are_tried(server: Server, built: Bui
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("server", [TRIES], indirect=True, ids=["tries"])
 def test_no_request_fails_in_a_hundred_swaps(server: Server, built: BuiltBundle, tmp_path: Path) -> None:
     """A hundred."""
     clients = swapped(server, tmp_path, built, 100)
     assert clients.failed() == []
     print(f"100 swaps, {len(clients.asked)} requests, none failed")  # noqa: T201 - the figure, with `pytest -s`
+
+
+UNGUARDED = """
+import runpy, sys
+from modelyard.journal import Journal
+from modelyard.serving import deployments
+from modelyard.serving.process import ServerProcess
+sys.argv[0] = "server"
+append = Journal.append
+
+def later(self, records, held=[]):
+    held += records
+    if len(held) > 20:
+        append(self, held)
+        held.clear()
+
+def report(self):
+    self._write_status()
+    self._plane.report()
+
+{guard}
+runpy.run_module("modelyard.serving", run_name="__main__")
+"""
+"""A server without one of its guards."""
+
+
+@contextmanager
+def unguarded(server: Server, guard: str, *options: str) -> Iterator[Server]:
+    """The same without one."""
+    found = Server(server.folder, wrapper=UNGUARDED.format(guard=guard), options=options)
+    try:
+        yield found
+    finally:
+        if found.process is not None:
+            found.stop(signal.SIGKILL)
+
+
+def test_without_writing_first_kills_lose_what_was_acknowledged(server: Server) -> None:
+    """Records that are held back for a moment."""
+    with unguarded(server, "Journal.append = later") as weak, pytest.raises(AssertionError):
+        killed(weak, 3, seed=1)
+
+
+def test_without_its_guard_a_refused_status_ends_all_that_is_beside_requests(
+    server: Server, built: BuiltBundle
+) -> None:
+    """Held records stay held, and no route is followed."""
+    with unguarded(server, "ServerProcess._report = report") as weak, pytest.raises(AssertionError):
+        refused_and_healed(weak, built, "degrade")
+
+
+def test_without_a_trial_a_bundle_that_crashes_takes_the_server_down(
+    server: Server, built: BuiltBundle, tmp_path: Path
+) -> None:
+    """Live, it would end each process that loads it."""
+    bundle = crashing(tmp_path / "crashing")
+    _, digest = verify_bundle(bundle)
+    server.feed.put_bundle(bundle, digest)
+    with unguarded(server, "deployments.probe_bundle = lambda *_, **__: None") as weak:
+        weak.publish(live(built))
+        weak.start()
+        weak.publish(Arm("live", "live", "2", digest, 1.0))
+        assert weak.process is not None
+        assert weak.process.wait(20) in (-signal.SIGSEGV, -signal.SIGBUS)
 
 
 class Gauge:
@@ -244,6 +323,7 @@ def soaked(server: Server, built: BuiltBundle, folder: Path, minutes: float, *, 
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("server", [TRIES], indirect=True, ids=["tries"])
 def test_all_faults_mixed_for_a_minute(server: Server, built: BuiltBundle, tmp_path: Path) -> None:
     """Every request is accounted for, everything acknowledged is there, and no file stays open."""
     gauge = soaked(server, built, tmp_path, 0.75, warm=0.2)
@@ -252,6 +332,7 @@ def test_all_faults_mixed_for_a_minute(server: Server, built: BuiltBundle, tmp_p
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
+@pytest.mark.parametrize("server", [TRIES], indirect=True, ids=["tries"])
 def test_all_faults_mixed_for_an_hour(server: Server, built: BuiltBundle, tmp_path: Path) -> None:
     """And memory does not grow."""
     gauge = soaked(server, built, tmp_path, 60, warm=5)
