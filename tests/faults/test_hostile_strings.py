@@ -1,7 +1,7 @@
 """Hostile strings in every field of every command: refused as the caller's fault, and nothing else happens.
 
 The command line and the control API make their parameters of the same operations, so what is asked here is asked there.
-The bodies of the data plane: `tests/serving/test_hostile_bodies.py`, its paths and headers: below.
+Of the data plane: `tests/serving/test_hostile_bodies.py` and `tests/serving/test_hostile_features.py`.
 """
 
 import dataclasses
@@ -15,8 +15,8 @@ from sqlalchemy import Engine, event
 
 from modelyard.access import Permission
 from modelyard.console.api.answers import status_of
-from modelyard.core import ModelyardError
-from modelyard.operations import Operation, carry_out, catalogue
+from modelyard.core import ModelyardError, errors
+from modelyard.operations import Operation, carry_out, catalogue, contract
 from modelyard.wiring import Project
 
 from .hostile import SECRET, bait, strings
@@ -155,6 +155,18 @@ def test_hostile_strings_are_the_callers_fault(yard: Yard) -> None:
     found, asked = wrongs(yard, 13)
     assert found == []
     assert yard.refused > asked * 0.6
+
+
+def test_without_their_guards_strings_do_harm(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a character ends in a traceback; a name of a megabyte comes back whole."""
+    listing = next(each for each, _ in fields() if each.name == "model list")
+    showing = next(each for each, _ in fields() if each.name == "pipeline show")
+    half, large = strings(yard.secret)["half a character"], strings(yard.secret)["a megabyte"]
+    assert yard.wrong(listing, "name", half) == yard.wrong(showing, "name", large) == []
+    monkeypatch.setattr(contract, "_require_text", lambda given: None)
+    monkeypatch.setattr(errors, "_bounded", lambda text: text)
+    assert "UnicodeEncodeError" in yard.wrong(listing, "name", half)[0]
+    assert "said" in yard.wrong(showing, "name", large)[0]
 
 
 @pytest.mark.soak

@@ -208,6 +208,8 @@ def _origin(
     where = None if given.path is None else Path(given.path)
     if where is not None and not where.exists():
         raise NotFound(f"There is no model at {shown(str(where), 200)}.", code="NO_MODEL", remedy="Correct --path.")
+    if where is not None and not (where.is_file() or where.is_dir()):  # a device may be read for ever
+        raise InvalidInput(f"{shown(str(where), 200)} is neither a file nor a folder.", remedy="Correct --path.")
     with project.tracker.run(given.name, f"register {given.version or given.name}") as run_made:
         run_made.log(params=params, metrics=metrics)
         if where is not None:

@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from logging import WARNING
 
 import uvicorn
 
@@ -66,6 +68,7 @@ class ServerProcess:
         self._grpc = GrpcServer(self._plane, self._http.authorize)
         self._started = to_micros(clock.now())
         self._stopping = asyncio.Event()
+        self._ailing: dict[str, str] = {}
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or, when asked to, the end of standard input; then drain and close."""
@@ -139,9 +142,9 @@ class ServerProcess:
         while True:
             if (asked := self._feed.segments_asked()) != segments:
                 segments = asked
-                self._journal.rotate()
-            if self._deployments.changed():
-                await asyncio.to_thread(self._deployments.load)
+                self._attempt("segment not ended", self._journal.rotate)
+            loaded = self._deployments.load
+            if self._deployments.changed() and await asyncio.to_thread(self._attempt, "route not loaded", loaded):
                 self._quicken()
                 self._report()
                 log_event("serving", "route loaded", generations=self._generations())
@@ -195,6 +198,27 @@ class ServerProcess:
             )
 
     def _report(self) -> None:
+        """Say how this server is, as far as the disk takes it, and do what is due between requests."""
+        self._attempt("status not written", self._write_status)
+        self._attempt("uses of keys not noted", self._note_uses)
+        self._plane.report()
+
+    def _attempt(self, what: str, act: Callable[[], object]) -> bool:
+        """Do what the disk may refuse: who follows routes and writes held records must not end with it.
+
+        What fails again and again is logged once for each reason.
+        """
+        try:
+            act()
+        except OSError as error:
+            if self._ailing.get(what) != str(error):
+                self._ailing[what] = str(error)
+                log_event("serving", what, level=WARNING, error=str(error))
+            return False
+        self._ailing.pop(what, None)
+        return True
+
+    def _write_status(self) -> None:
         now: Micros = to_micros(self._clock.now())
         feed = self._deployments.feed
         self._feed.write_status(
@@ -212,18 +236,12 @@ class ServerProcess:
                 queue_rows=self._plane.waiting,
             )
         )
-        self._plane.report()
-        self._note_uses()
 
     def _note_uses(self) -> None:
         """Note which keys were seen since the last time, beside the feed; no request waits for it."""
         used, self._http.used = self._http.used, {}
-        if not used:
-            return
-        try:
+        if used:
             self._feed.write_uses(self._options.name, used)
-        except OSError as error:  # a disk that is full, say: who used a key when is worth no answer
-            log_event("serving", "uses of keys are not noted", error=repr(error))
 
     def _generations(self) -> dict[str, int]:
         return {name: each.route.generation for name, each in self._deployments.current.items()}
