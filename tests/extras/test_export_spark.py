@@ -41,6 +41,7 @@ def submitted(spark: Path, folder: Path, bundle: Path, *more: str) -> subprocess
     }
     words = ["--bundle", str(bundle), "--input", str(folder / "rows.parquet"), "--output", str(folder / "scored")]
     conf = ["--conf", "spark.ui.enabled=false", "--conf", "spark.sql.files.maxPartitionBytes=16k"]
+    conf += ["--conf", "spark.log.level=ERROR"]
     return subprocess.run(
         [spark / "spark-submit", "--master", "local[2]", *conf, folder / "job" / "score.py", *words, *more],
         env=environment, capture_output=True, text=True, check=False, timeout=300,
