@@ -17,6 +17,9 @@ PODS = {"kubernetes", "kserve", "seldon", "argo-rollouts"}
 IMAGES = {*PODS, "docker", "kubeflow", "airflow", "ray", "sagemaker"}
 STEPS = {"kubernetes", "kubeflow", "airflow", "ray"}
 SHIFTING = {"argo-rollouts", "flagger"}
+LOSING = {*SHIFTING, "kserve", "seldon"}
+"""Which say in a comment what is lost of our rollouts."""
+
 SERVING = {*PODS, "docker"}
 """Whose servers are told how requests of the deployment are treated."""
 
@@ -27,7 +30,7 @@ EXPORT: Mapping[str, tuple[Any, set[str]]] = {
     "extras": (("ray",), {"docker", "ci"}),
     "namespace": ("ml", {"kubernetes", "flagger", "airflow"}),  # elsewhere, that of whoever applies the file
     "host": ("m.example.com", {"kubernetes", *SHIFTING}),  # KServe, Seldon and SageMaker name addresses themselves
-    "tls_secret": ("certificate", {"kubernetes", *SHIFTING}),
+    "tls_secret": ("certificate", {"kubernetes"}),  # gateways of Istio have certificates of their own
     "replicas": (4, {"kubernetes", "seldon", "argo-rollouts", "sagemaker"}),  # KServe begins with the fewest
     "min_replicas": (1, {"kubernetes", "kserve", "seldon"}),
     "max_replicas": (20, {"kubernetes", "kserve", "seldon"}),
@@ -47,16 +50,16 @@ DEPLOYMENT: Mapping[str, tuple[Any, set[str]]] = {
     "model": ("other@production", {*SERVING, "spark", "ci", "runbook", "prometheus", "grafana"}),
     "assign_by": ("entity", {*SERVING, *SHIFTING}),
     "strategy": ("ab", {"kubernetes", "kserve", "seldon", *SHIFTING, "runbook"}),
-    "steps": ((7, 77, 100), {*SHIFTING, "runbook"}),
+    "steps": ((7, 77, 100), {*SHIFTING, "kserve", "runbook"}),
     "dwell": ("3h", {*SHIFTING, "runbook"}),
-    "min_requests": (7, SHIFTING),
-    "label_window": ("3d", SHIFTING),
-    "prediction_drift": (0.3, SHIFTING),
+    "min_requests": (7, LOSING),
+    "label_window": ("3d", LOSING),
+    "prediction_drift": (0.3, LOSING),
     "latency_objective_ms": (33.0, {*SERVING, *SHIFTING, "runbook"}),
-    "alpha": (0.03, SHIFTING),
+    "alpha": (0.03, LOSING),
     "acceptable": (0.03, SHIFTING),
-    "serving": ({"rows_limit": 7}, SERVING),
-    "clock": ("request", {"kubernetes"}),
+    "serving": ({"rows_limit": 7}, SERVING - {"argo-rollouts"}),  # its pods read what `kubernetes` renders
+    "clock": ("request", {"kubernetes", "kserve"}),
     "needs_smoke": (False, {"ci"}),
 }
 """Every setting of a deployment that anybody can carry."""

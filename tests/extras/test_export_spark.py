@@ -28,7 +28,7 @@ pytestmark = [
 def spark() -> Path:
     """The programs of an environment with PySpark."""
     install = runpy.run_path(str(REPOSITORY / "benchmarks" / "environments.py"))["install"]
-    return Path(install("pyspark", ["pyspark==4.0.5", "pyarrow>=18"])) / "bin"
+    return Path(install("pyspark", ["pyspark==4.0.5", "pyarrow>=18", "pandas>=2.2,<3"])) / "bin"
 
 
 def submitted(spark: Path, folder: Path, bundle: Path, *more: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ PROJECT = """
 project: bank
 models:
   fraud: {label: fraud, request: {amount: number}, features: [amount]}
+  other: {label: fraud, request: {amount: number}, features: [amount]}
 deployments:
   fraud: {model: fraud@production}
   other: {model: other@production}
@@ -52,12 +53,12 @@ def test_a_deployment_asks_for_what_its_bundle_was_measured_to_need(bank: Path, 
 
 def test_a_bundle_of_no_deployment_is_refused_before_it_is_loaded(bank: Path, strict_bundle: BuiltBundle) -> None:
     """By the name of its model."""
-    (bank / "modelyard.yaml").write_text(PROJECT.replace("fraud@production", "frauds@production"))
+    (bank / "modelyard.yaml").write_text(PROJECT.replace("fraud@production", "other@production"))
     project = Project(bank, environment={})
     with pytest.raises(InvalidInput, match="bundle of 'fraud', which no deployment serves") as raised:
         subject_of(project, strict_bundle.path)
     project.close()
-    assert "frauds" in raised.value.remedy
+    assert "other" in raised.value.remedy
 
 
 def test_a_bundle_that_cannot_be_loaded_is_told(built: BuiltBundle, tmp_path: Path) -> None:
