@@ -66,7 +66,10 @@ def test_a_table_gets_the_answers_of_our_own_command(spark: Path, folder: Path, 
     ended = submitted(spark, folder, built.path, "--rejects", str(folder / "rejects"))
     assert ended.returncode == 0, ended.stderr[-4000:]
     own = folder / "own.parquet"
-    command = [MODELYARD, "score", "--bundle", built.path, "--input", folder / "rows.parquet", "--output", own]
+    command = [
+        str(each)
+        for each in (MODELYARD, "score", "--bundle", built.path, "--input", folder / "rows.parquet", "--output", own)
+    ]
     subprocess.run(command, check=True, capture_output=True)
     answers, expected = pq.read_table(folder / "scored").sort_by("row"), pq.read_table(own)
     assert answers.num_rows == 3999
