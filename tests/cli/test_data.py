@@ -107,3 +107,15 @@ def test_a_dataset_is_checked_by_its_name(data: Command) -> None:
     Path("schema.yaml").write_text("columns: {a: {maximun: 1}}\n")
     code, _, err = data("validate", "orders")
     assert (code, "modelyard.yaml:3:" in err, "did you mean 'maximum'?" in err) == (2, True, True)
+
+
+def test_a_dataset_is_described_by_its_name(data: Command) -> None:
+    """As a file is, with its page; outside a project a name is a file that is not there."""
+    assert data("profile", "orders")[0] == 2
+    Path("modelyard.yaml").write_text(PROJECT)
+    Path("schema.yaml").write_text("columns: {a: {maximum: 1}}\n")
+    code, out, _ = data("profile", "orders", "--html", "orders.html", "--json")
+    told = json.loads(out)
+    assert (code, told["file"], told["rows"], told["page"]) == (0, "orders", 2, "orders.html")
+    assert "orders" in Path("orders.html").read_text()
+    assert "Did you mean 'orders'?" in data("profile", "ordres")[2]

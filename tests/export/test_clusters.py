@@ -186,6 +186,22 @@ def test_settings_reach_the_objects(tmp_path: Path) -> None:
     assert [told for each in pods(pod) for told in violations(each)] == []
 
 
+def test_the_shipper_goes_after_the_server(tmp_path: Path) -> None:
+    """It is told to end when the server has drained, has time for a last round then, and beats for its probes."""
+    subject = changed(tmp_path, {"stores": {"log": "nats://queue:4222"}, "server": {"drain_seconds": 40}})
+    (deployment,) = (each for each in objects(subject, "kubernetes", "base/") if each["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    server, shipper = pod["containers"]
+    waits = int(shipper["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert int(server["lifecycle"]["preStop"]["exec"]["command"][1]) + 40 < waits
+    assert waits + 20 <= pod["terminationGracePeriodSeconds"]
+    beat = shipper["command"][shipper["command"].index("--beat") + 1]
+    for probe in ("startupProbe", "livenessProbe"):
+        assert beat in shipper[probe]["exec"]["command"][2]
+    text = TARGETS["kubernetes"].render(subject)["base/minimal-shop-deployment.yaml"]
+    assert "Lost is what was not shipped" in text.replace("\n# ", " ")
+
+
 def test_controllers_shift_the_steps_of_the_deployment(subject: Subject) -> None:
     """10 and 50 percent, a day each, then all."""
     (rollout,) = (each for each in objects(subject, "argo-rollouts") if each["kind"] == "Rollout")

@@ -368,6 +368,25 @@ def test_the_command_tells_files_sizes_and_what_was_tried(
     assert (tmp_path / "export" / "edge.zip").is_file()
 
 
+def test_check_ends_with_1_when_a_package_is_another(
+    built: BuiltBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written; what differs is named."""
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "-m", "modelyard", "export", "edge", "--bundle", str(built.path)]
+    asked = ExportEdge(bundle=built.path, check=True)
+    assert export_edge_alone(asked)["outdated"].startswith("missing or changed: README.md, ")
+    export_edge_alone(ExportEdge(bundle=built.path))
+    assert export_edge_alone(asked)["outdated"] == ""
+    (tmp_path / "export" / "edge" / "run.py").write_text("")
+    done = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "missing or changed: run.py" in done.stderr
+    assert (tmp_path / "export" / "edge" / "run.py").read_text() == ""
+    zipped = ExportEdge(bundle=built.path, zip=True, check=True)
+    assert export_edge_alone(zipped)["outdated"] == "missing or changed: edge.zip"
+
+
 def test_a_bundle_that_nobody_trusted_signed_is_not_packaged(built: BuiltBundle, tmp_path: Path) -> None:
     """Where signatures are asked for, and where another digest is expected."""
     key = make_key_pair(tmp_path / "keys")

@@ -57,12 +57,12 @@ def test_workflows_are_what_their_schema_says(schemas: Path, tmp_path: Path, kin
     """Of the flights, and of a project with staging; one misspelt key is noticed."""
     for number, subject in enumerate((flights(), staged(tmp_path / "shop"))):
         write(TARGETS["ci"].render(subject), tmp_path / str(number))
-        check = [schemas, "--builtin-schema", SCHEMAS[kind]]
+        check = [str(schemas), "--builtin-schema", SCHEMAS[kind]]
         file = tmp_path / str(number) / FILES[kind]
-        ended = subprocess.run([*check, file], capture_output=True, text=True, check=False)
+        ended = subprocess.run([*check, str(file)], capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stdout
         file.write_text(file.read_text().replace("needs:", "neeeds:").replace("script:", "skript:"))
-        assert subprocess.run([*check, file], capture_output=True, check=False).returncode == 1
+        assert subprocess.run([*check, str(file)], capture_output=True, check=False).returncode == 1
 
 
 def jobs(subject: Subject, kind: str) -> Iterator[tuple[str, list[str], list[str], list[str]]]:

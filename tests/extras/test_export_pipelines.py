@@ -327,8 +327,7 @@ def placed(spec: dict[str, Any], platform: dict[str, Any]) -> dict[str, Any]:
         asked = each["container"]["resources"]
         keys = [key["envVar"] for key in secrets[name]["secretAsEnv"][0]["keyToEnv"]]
         found[name] = (
-            asked["resourceCpuLimit"],
-            asked["resourceMemoryLimit"],
+            *(asked[f"resource{what}{kind}"] for what in ("Cpu", "Memory") for kind in ("Request", "Limit")),
             asked.get("accelerator", {}).get("resourceCount"),
             sorted(keys),
         )

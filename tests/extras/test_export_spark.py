@@ -28,7 +28,7 @@ pytestmark = [
 def spark() -> Path:
     """The programs of an environment with PySpark."""
     install = runpy.run_path(str(REPOSITORY / "benchmarks" / "environments.py"))["install"]
-    return Path(install("pyspark", ["pyspark==4.0.5", "pyarrow>=18"])) / "bin"
+    return Path(install("pyspark", ["pyspark==4.0.5", "pyarrow>=18", "pandas>=2.2,<3"])) / "bin"
 
 
 def submitted(spark: Path, folder: Path, bundle: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -41,6 +41,7 @@ def submitted(spark: Path, folder: Path, bundle: Path, *more: str) -> subprocess
     }
     words = ["--bundle", str(bundle), "--input", str(folder / "rows.parquet"), "--output", str(folder / "scored")]
     conf = ["--conf", "spark.ui.enabled=false", "--conf", "spark.sql.files.maxPartitionBytes=16k"]
+    conf += ["--conf", "spark.log.level=ERROR"]
     return subprocess.run(
         [spark / "spark-submit", "--master", "local[2]", *conf, folder / "job" / "score.py", *words, *more],
         env=environment, capture_output=True, text=True, check=False, timeout=300,
@@ -65,7 +66,10 @@ def test_a_table_gets_the_answers_of_our_own_command(spark: Path, folder: Path, 
     ended = submitted(spark, folder, built.path, "--rejects", str(folder / "rejects"))
     assert ended.returncode == 0, ended.stderr[-4000:]
     own = folder / "own.parquet"
-    command = [MODELYARD, "score", "--bundle", built.path, "--input", folder / "rows.parquet", "--output", own]
+    command = [
+        str(each)
+        for each in (MODELYARD, "score", "--bundle", built.path, "--input", folder / "rows.parquet", "--output", own)
+    ]
     subprocess.run(command, check=True, capture_output=True)
     answers, expected = pq.read_table(folder / "scored").sort_by("row"), pq.read_table(own)
     assert answers.num_rows == 3999

@@ -20,7 +20,8 @@ NOW = Micros(1_770_000_000_000_000)
 
 def test_it_is_done_once_more_after_the_stop() -> None:
     """What came in between is not left behind."""
-    stop, done = threading.Event(), []
+    stop = threading.Event()
+    done: list[int] = []
 
     def once() -> int:
         done.append(len(done))

@@ -20,10 +20,18 @@ def _show(result: dict[str, Any]) -> None:
 
 
 def _ending(result: dict[str, Any]) -> ModelyardError | None:
+    return _outdated(result, result["folder"], "modelyard.yaml renders to")
+
+
+def _ending_edge(result: dict[str, Any]) -> ModelyardError | None:
+    return _outdated(result, result["output"], "the bundle is packaged to")
+
+
+def _outdated(result: dict[str, Any], where: str, made: str) -> ModelyardError | None:
     if not result["outdated"]:
         return None
     return ExportOutdated(
-        f"{result['folder']} is not what modelyard.yaml renders to. {result['outdated']}.",
+        f"{where} is not what {made}. {result['outdated']}.",
         context={"target": result["target"]},
         remedy="Render it again: the same command without --check.",
     )
@@ -43,4 +51,4 @@ def _show_edge(result: dict[str, Any]) -> None:
 command = click.Group("export", help="The project for containers, clusters, orchestrators, CI, dashboards, devices.")
 for each in export.OPERATIONS:
     command.add_command(derive(each, _show, _ending))
-command.add_command(derive(edge.export_edge, _show_edge, outside=edge.export_edge_alone))
+command.add_command(derive(edge.export_edge, _show_edge, _ending_edge, edge.export_edge_alone))

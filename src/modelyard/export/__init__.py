@@ -5,7 +5,16 @@ disk are still they; and packages of a bundle for devices. Does not own what is
 rendered: images run `serving`, steps run `modelyard step run`, rules are `monitoring`'s.
 """
 
-from .edge import QUANTIZE, EdgePackage, Quantize, edge_package, write_folder, write_zip
+from .edge import (
+    QUANTIZE,
+    EdgePackage,
+    Quantize,
+    edge_package,
+    stale_in_folder,
+    stale_zip,
+    write_folder,
+    write_zip,
+)
 from .errors import (
     ClientMissing,
     EngineUnreachable,
@@ -51,6 +60,8 @@ __all__ = [
     "edge_package",
     "pipeline_of",
     "render_endpoint",
+    "stale_in_folder",
+    "stale_zip",
     "submit",
     "write",
     "write_folder",

@@ -4,10 +4,12 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Protocol
 
 from .errors import UnsupportedSetting, unsupported
 from .records import Subject
+from .settings import PodSettings
 
 JUDGING = ("validate", "gate")
 """Kinds of steps whose verdict holds back what waits for them."""
@@ -74,6 +76,26 @@ def pipeline_of(subject: Subject) -> str:
             remedy="Name one of them under export.pipeline.",
         )
     return wanted
+
+
+def pod_of(target: str, task: Task, training: PodSettings) -> PodSettings:
+    """What a step's pod asks for: what the step declares under `resources`, else `export.training`."""
+    asked, told = task.resources, dict[str, Any]()
+    if "cpus" in asked:
+        told |= dict.fromkeys(("cpu", "cpu_limit"), f"{asked['cpus']:g}")
+    if "memory" in asked:
+        told |= dict.fromkeys(("memory", "memory_limit"), f"{ceil(asked['memory'] / (1 << 20))}Mi")
+    if "gpus" in asked:
+        if asked["gpus"] != int(asked["gpus"]):
+            raise unsupported(
+                target,
+                f"resources.gpus of step '{task.name}'",
+                asked["gpus"],
+                "A pod has whole graphics cards.",
+                "Ask for whole ones, or run on Ray, where parts can be shared.",
+            )
+        told["gpus"] = int(asked["gpus"])
+    return training.model_copy(update=told)
 
 
 def tasks_of(target: str, document: Mapping[str, Any], placeholders: Placeholders) -> list[Task]:

@@ -10,7 +10,15 @@ from typing import Annotated, Any
 import modelyard
 from modelyard.access import Permission
 from modelyard.core import Digest, InvalidInput, NotFound, did_you_mean
-from modelyard.export import QUANTIZE, Quantize, edge_package, write_folder, write_zip
+from modelyard.export import (
+    QUANTIZE,
+    Quantize,
+    edge_package,
+    stale_in_folder,
+    stale_zip,
+    write_folder,
+    write_zip,
+)
 from modelyard.inference import NO_TRUST_ASKED
 from modelyard.wiring import FILE_NAME, Project
 
@@ -27,6 +35,7 @@ class ExportEdge:
     output: Annotated[
         Path | None, Option("Folder, or file of a zip; export/edge by default.", flag="--output", short="-o")
     ] = None
+    check: Annotated[bool, Option("Write nothing; exit code 1 when the files there are others.")] = False
     zip: Annotated[bool, Option("Write one file: a zip.")] = False
     quantize: Annotated[str, Option("Weights as none, float16 or int8; auto: the smallest that is accurate.")] = "none"
     tolerance: Annotated[
@@ -60,12 +69,17 @@ def _exported(given: ExportEdge, project: Project | None) -> dict[str, Any]:
             made_by=modelyard.__version__,
         )
     into = given.output or Path("export") / ("edge.zip" if given.zip else "edge")
-    if given.zip:
+    stale: list[str] = []
+    if given.check:
+        model = package.told["model"]
+        stale = stale_zip(package.files, into, model) if given.zip else stale_in_folder(package.files, into)
+    elif given.zip:
         write_zip(package.files, into, package.told["model"])
     else:
         write_folder(package.files, into)
     told = ("model", "version", "source", "size", "weights", "tried", "parity", "tolerance")
-    return {"target": "edge", "output": str(into), "files": list(package.files)} | {
+    outdated = f"missing or changed: {', '.join(stale)}" if stale else ""
+    return {"target": "edge", "output": str(into), "files": list(package.files), "outdated": outdated} | {
         name: package.told[name] for name in told
     }
 

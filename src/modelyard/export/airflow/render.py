@@ -6,9 +6,11 @@ from typing import Any
 
 from ..documents import fill
 from ..errors import unsupported
+from ..kubernetes import resources
 from ..naming import dns_name, image_of, namespace_of
 from ..records import Files, Subject
-from ..steps import Task, pipeline_of, tasks_of
+from ..settings import PodSettings
+from ..steps import Task, pipeline_of, pod_of, tasks_of
 
 _MINUTES = 5.0
 """What a scheduled step waits before it is tried again, unless it says otherwise."""
@@ -48,8 +50,8 @@ def render(subject: Subject) -> Files:
     local = tasks_of("Airflow", document, _Jinja('ti.xcom_pull(task_ids="{step}")'))
     pods = tasks_of("Airflow", document, _Jinja('ti.xcom_pull(task_ids="{step}") | tojson'))
     return {
-        f"local/{file}": fill("airflow_local.py.j2", {**values, "tasks": _told(local)}),
-        f"kubernetes/{file}": fill("airflow_pods.py.j2", {**values, "tasks": _told(pods)}),
+        f"local/{file}": fill("airflow_local.py.j2", {**values, "tasks": _told(local, subject.settings.training)}),
+        f"kubernetes/{file}": fill("airflow_pods.py.j2", {**values, "tasks": _told(pods, subject.settings.training)}),
     }
 
 
@@ -72,7 +74,7 @@ def _params(pipeline: str, document: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _told(tasks: list[Task]) -> list[dict[str, Any]]:
+def _told(tasks: list[Task], training: PodSettings) -> list[dict[str, Any]]:
     return [
         {
             "name": each.name,
@@ -88,7 +90,7 @@ def _told(tasks: list[Task]) -> list[dict[str, Any]]:
             "retries": 0 if each.judges else max(1, each.retries),
             "seconds": each.backoff if each.retries else _MINUTES * 60,
             "timeout": each.timeout,
-            "resources": json.dumps({str(key): value for key, value in _resources(each).items()}),
+            "resources": json.dumps(resources(pod_of("Airflow", each, training))),
         }
         for each in tasks
     ]
@@ -98,11 +100,3 @@ def _words(task: Task) -> list[str]:
     seed = [] if task.seed is None else ["--seed", str(task.seed)]
     secrets = [word for each in task.secrets for word in ("--secret", each)]
     return [*seed, *secrets, *(["--must-pass"] if task.judges else [])]
-
-
-def _resources(task: Task) -> dict[str, str]:
-    asked = task.resources
-    found = {"cpu": f"{asked['cpus']:g}"} if "cpus" in asked else {}
-    if "memory" in asked:
-        found["memory"] = str(int(asked["memory"]))
-    return found | ({"nvidia.com/gpu": f"{asked['gpus']:g}"} if "gpus" in asked else {})

@@ -1,6 +1,7 @@
 """Which packages an image holds, pinned to what is installed where it is rendered."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib import metadata
 
 from packaging.requirements import Requirement
@@ -35,6 +36,7 @@ def pinned(roots: Iterable[str], *, python: str, extras: Iterable[str] = ()) -> 
     return [f"{name}=={version}" for name, version in sorted(found.items())]
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return metadata.version(name)
@@ -57,8 +59,13 @@ def _needs(name: str, extras: frozenset[str], python: str) -> Iterator[tuple[str
         "implementation_name": "cpython",
         "platform_python_implementation": "CPython",
     }
-    for text in metadata.requires(name) or ():
-        each = Requirement(text)
+    for each in _requirements(name):
         asked = extras or {""}
         if each.marker is None or any(each.marker.evaluate({**surroundings, "extra": extra}) for extra in asked):
             yield each.name, frozenset(each.extras)
+
+
+@cache
+def _requirements(name: str) -> tuple[Requirement, ...]:
+    """What an installed distribution says it needs."""
+    return tuple(map(Requirement, metadata.requires(name) or ()))

@@ -8,7 +8,8 @@ from typing import Any
 from ..documents import fill
 from ..naming import dns_name, image_of
 from ..records import Subject
-from ..steps import Task, tasks_of
+from ..settings import PodSettings
+from ..steps import Task, pod_of, tasks_of
 
 _PLAIN = ("int", "float", "bool", "str")
 _MARK = "⟦{}⟧"
@@ -60,7 +61,7 @@ def components(subject: Subject, name: str, exported: Mapping[str, Any], head: s
     tasks = tasks_of("Kubeflow", exported, marked)
     kinds = {key: str(each.get("type", "")) for key, each in exported["parameters"].items()}
     tree = _tree(tasks)
-    asked = _asked(tasks)
+    asked, training = _asked(tasks), subject.settings.training
     values = {
         "head": head,
         "project": subject.project,
@@ -68,9 +69,10 @@ def components(subject: Subject, name: str, exported: Mapping[str, Any], head: s
         "name": dns_name(subject.project, name),
         "summary": exported.get("summary") or f"Pipeline {name} of {subject.project}.",
         "image": image_of(subject, "training"),
+        "training": training,
         "parameters": [_parameter(key, kinds[key], each) for key, each in exported["parameters"].items()],
         "steps": [_step(each, kinds, asked[each.name], marked) for each in tasks],
-        "calls": list(_calls(tree or _Branch(tasks), kinds, asked, 1)),
+        "calls": list(_calls(tree or _Branch(tasks), kinds, asked, training)),
         "nested": tree is not None,
     }
     return fill("kubeflow_components.py.j2", values)
@@ -169,7 +171,13 @@ def _step(task: Task, kinds: Mapping[str, str], asked: Sequence[str], marked: _M
     }
 
 
-def _calls(branch: _Branch, kinds: Mapping[str, str], asked: Mapping[str, Sequence[str]], depth: int) -> Iterator[str]:
+def _calls(
+    branch: _Branch,
+    kinds: Mapping[str, str],
+    asked: Mapping[str, Sequence[str]],
+    training: PodSettings,
+    depth: int = 1,
+) -> Iterator[str]:
     """The lines of the pipeline's function: steps first, then what waits for one of them."""
     indent = _INDENT * depth
     for task in branch.steps:
@@ -178,23 +186,24 @@ def _calls(branch: _Branch, kinds: Mapping[str, str], asked: Mapping[str, Sequen
         for argument, _, value in _arguments(task, kinds, asked[task.name]):
             yield f"{indent}{_INDENT}{argument}={value},"
         yield f"{indent})"
-        yield f"{indent}placed({', '.join([name, *_placing(task)])})"
+        yield f"{indent}placed({', '.join([name, *_placing(task, training)])})"
     for judge, inside in branch.inside.items():
         yield f'{indent}with passing({variable(judge)}_task.outputs["verdict"]):'
-        yield from _calls(inside, kinds, asked, depth + 1)
+        yield from _calls(inside, kinds, asked, training, depth + 1)
 
 
-def _placing(task: Task) -> list[str]:
+def _placing(task: Task, training: PodSettings) -> list[str]:
     """What is said of a task beside its arguments."""
     told = {} if task.cacheable else {"cache": "False"}
     if task.retries:
         told |= {"retries": str(task.retries), "backoff": f'"{task.backoff:g}s"'}
+    pod = pod_of("Kubeflow", task, training)
     if "cpus" in task.resources:
-        told["cpus"] = f'"{task.resources["cpus"]:g}"'
+        told["cpus"] = f'("{pod.cpu}", "{pod.cpu_limit}")'
     if "memory" in task.resources:
-        told["memory"] = f'"{float(task.resources["memory"]) / 1e9:g}G"'
+        told["memory"] = f'("{pod.memory}", "{pod.memory_limit}")'
     if "gpus" in task.resources:
-        told["gpus"] = f"{task.resources['gpus']:g}"
+        told["gpus"] = str(pod.gpus)
     if task.secrets:
         told["secrets"] = repr(list(task.secrets))
     return [f"{key}={value}" for key, value in told.items()]

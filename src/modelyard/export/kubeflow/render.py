@@ -9,15 +9,16 @@ from math import ceil
 from typing import Any
 
 from ..documents import document, documents
+from ..kubernetes import cores, mebibytes
 from ..naming import dns_name, image_of
 from ..records import Files, Subject
-from ..steps import Task, pipeline_of, tasks_of
+from ..steps import Task, pipeline_of, pod_of, tasks_of
 from .components import components, variable
 
 _HEAD = "Rendered by `modelyard export kubeflow` from modelyard.yaml; change that, and render again."
 _STORES = ("RECORDS", "ARTIFACTS", "TRACKING", "ONLINE")
 _TYPES = {"int": "NUMBER_INTEGER", "float": "NUMBER_DOUBLE", "bool": "BOOLEAN", "str": "STRING"}
-_MEMORY = 2_000_000_000
+_GB_A_MEBIBYTE = (1 << 20) / 1e9
 
 
 class _Runtime:
@@ -152,16 +153,19 @@ def _from(step: str, key: str) -> dict[str, Any]:
 
 def _executor(subject: Subject, task: Task) -> dict[str, Any]:
     files = [f"{{{{$.outputs.parameters['{each}'].output_file}}}}" for each in ("artifact", "verdict")]
-    asked = task.resources
+    pod = pod_of("Kubeflow", task, subject.settings.training)
     resources: dict[str, Any] = {
-        "cpuLimit": float(asked.get("cpus", 1)),
-        "memoryLimit": float(asked.get("memory", _MEMORY)) / 1e9,
-        "resourceCpuLimit": f"{asked.get('cpus', 1):g}",
-        "resourceMemoryLimit": f"{float(asked.get('memory', _MEMORY)) / 1e9:g}G",
+        "cpuRequest": cores(pod.cpu),
+        "cpuLimit": cores(pod.cpu_limit),
+        "memoryRequest": mebibytes(pod.memory) * _GB_A_MEBIBYTE,
+        "memoryLimit": mebibytes(pod.memory_limit) * _GB_A_MEBIBYTE,
+        "resourceCpuRequest": pod.cpu,
+        "resourceCpuLimit": pod.cpu_limit,
+        "resourceMemoryRequest": pod.memory,
+        "resourceMemoryLimit": pod.memory_limit,
     }
-    if "gpus" in asked:
-        count = f"{asked['gpus']:g}"
-        resources["accelerator"] = {"resourceType": "nvidia.com/gpu", "resourceCount": count}
+    if pod.gpus:
+        resources["accelerator"] = {"resourceType": "nvidia.com/gpu", "resourceCount": str(pod.gpus)}
     return {
         "container": {
             "image": image_of(subject, "training"),

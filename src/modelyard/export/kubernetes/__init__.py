@@ -4,9 +4,11 @@ from .objects import server_deployment, service
 from .pods import (
     LABEL,
     config_map,
+    cores,
     exposed,
     fetch_container,
     labels_of,
+    mebibytes,
     metadata,
     resources,
     restricted,
@@ -20,9 +22,11 @@ from .render import render
 __all__ = [
     "LABEL",
     "config_map",
+    "cores",
     "exposed",
     "fetch_container",
     "labels_of",
+    "mebibytes",
     "metadata",
     "render",
     "resources",

@@ -214,6 +214,11 @@ def mebibytes(memory: str) -> int:
     return int(memory[:-2]) * (1024 if memory.endswith("Gi") else 1)
 
 
+def cores(cpu: str) -> float:
+    """`500m` and `2` as a number of processors."""
+    return int(cpu[:-1]) / 1000 if cpu.endswith("m") else float(cpu)
+
+
 def command_pod(subject: Subject, command: list[str]) -> dict[str, Any]:
     """A pod of the training image that carries out one command of the project, with the workspace at hand."""
     return {

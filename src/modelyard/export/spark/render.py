@@ -4,6 +4,7 @@ from math import ceil
 
 from ..documents import fill
 from ..errors import unsupported
+from ..kubernetes import cores
 from ..naming import deployment_names
 from ..records import Files, Subject
 
@@ -25,11 +26,6 @@ def render(subject: Subject) -> Files:
         "project": subject.project,
         "model": subject.deployments[deployment].model,
         "head": _HEAD,
-        "cores": whole_cores(subject.settings.training.cpu_limit),
+        "cores": ceil(cores(subject.settings.training.cpu_limit)),
     }
     return {"score.py": fill("spark_score.py.j2", values), "submit.sh": fill("spark_submit.sh.j2", values)}
-
-
-def whole_cores(cpu: str) -> int:
-    """Processors as Spark counts them: `500m` is one, `2.5` are three."""
-    return ceil(int(cpu[:-1]) / 1000) if cpu.endswith("m") else ceil(float(cpu))

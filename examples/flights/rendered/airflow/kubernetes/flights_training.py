@@ -26,9 +26,8 @@ CONTAINER = k8s.V1SecurityContext(
 STORES = [k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name="modelyard-stores"))]
 
 
-def step(name, function, inputs, params, words=(), retries=1, seconds=300.0, timeout=None, resources=None):
+def step(name, function, inputs, params, resources, words=(), retries=1, seconds=300.0, timeout=None):
     """A task that carries out one step in a pod; its artifact is what the next steps pull."""
-    asked = resources or {"cpu": "1", "memory": "2Gi"}
     return KubernetesPodOperator(
         task_id=name,
         name="flights-training-" + name.replace("_", "-").lower(),
@@ -44,7 +43,7 @@ def step(name, function, inputs, params, words=(), retries=1, seconds=300.0, tim
         labels={"app.kubernetes.io/component": "command"},
         security_context=POD,
         container_security_context=CONTAINER,
-        container_resources=k8s.V1ResourceRequirements(requests=asked, limits=asked),
+        container_resources=k8s.V1ResourceRequirements(**resources),
         do_xcom_push=True,
         get_logs=True,
         on_finish_action="delete_succeeded_pod",
@@ -76,113 +75,113 @@ with DAG(
         "training.py:load",
         '{}',
         '{"as_of": {"$datetime": {{ (params["as_of"] or dag_run.run_after.isoformat()) | tojson }}}, "window": {{ params["window"] | tojson }}}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         retries=1,
         seconds=300.0,
         timeout=None,
-        resources={},
     )
     step_join = step(
         "join",
         "training.py:join",
         '{"flights": {{ ti.xcom_pull(task_ids="load") | tojson }}}',
         '{}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         retries=1,
         seconds=300.0,
         timeout=None,
-        resources={},
     )
     step_validate = step(
         "validate",
         "training.py:validate",
         '{"rows": {{ ti.xcom_pull(task_ids="join") | tojson }}}',
         '{}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         words=['--must-pass'],
         retries=0,  # a verdict is no accident: what waits for it does not run
         seconds=300.0,
         timeout=None,
-        resources={},
     )
     step_split = step(
         "split",
         "training.py:split",
         '{"rows": {{ ti.xcom_pull(task_ids="join") | tojson }}}',
         '{"as_of": {"$datetime": {{ (params["as_of"] or dag_run.run_after.isoformat()) | tojson }}}, "holdout_days": {{ params["holdout_days"] | tojson }}}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         retries=1,
         seconds=300.0,
         timeout=None,
-        resources={},
     )
     step_check_parts = step(
         "check_parts",
         "training.py:check_parts",
         '{"parts": {{ ti.xcom_pull(task_ids="split") | tojson }}}',
         '{}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         words=['--must-pass'],
         retries=0,  # a verdict is no accident: what waits for it does not run
         seconds=300.0,
         timeout=None,
-        resources={},
     )
     step_train = step(
         "train",
         "training.py:train",
         '{"parts": {{ ti.xcom_pull(task_ids="split") | tojson }}}',
         '{"params": {"max_iter": 100, "learning_rate": 0.1}, "complete_rows": {{ params["complete_rows"] | tojson }}}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         retries=1,
         seconds=300.0,
         timeout=None,
-        resources={},
     )
     step_compare = step(
         "compare",
         "training.py:compare",
         '{"candidate": {{ ti.xcom_pull(task_ids="train") | tojson }}, "parts": {{ ti.xcom_pull(task_ids="split") | tojson }}}',
         '{"complete_rows": {{ params["complete_rows"] | tojson }}}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         retries=1,
         seconds=300.0,
         timeout=None,
-        resources={},
     )
     step_evaluate = step(
         "evaluate",
         "training.py:evaluate",
         '{"candidate": {{ ti.xcom_pull(task_ids="train") | tojson }}, "parts": {{ ti.xcom_pull(task_ids="split") | tojson }}}',
         '{}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         retries=1,
         seconds=300.0,
         timeout=None,
-        resources={},
     )
     step_gate = step(
         "gate",
         "modelyard.pipelines.gate:judge",
         '{"metrics": {{ ti.xcom_pull(task_ids="evaluate") | tojson }}, "challenge": {{ ti.xcom_pull(task_ids="compare") | tojson }}}',
         '{"minimum": {"auc": {{ params["min_auc"] | tojson }}}, "beat_champion_in": "auc", "margin": -0.02}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         words=['--must-pass'],
         retries=0,  # a verdict is no accident: what waits for it does not run
         seconds=300.0,
         timeout=None,
-        resources={},
     )
     step_train_2 = step(
         "train_2",
         "training.py:train",
         '{"parts": [{{ ti.xcom_pull(task_ids="join") | tojson }}]}',
         '{"params": {"max_iter": 100, "learning_rate": 0.1}, "complete_rows": {{ params["complete_rows"] | tojson }}}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         retries=1,
         seconds=300.0,
         timeout=None,
-        resources={},
     )
     step_register = step(
         "register",
         "training.py:register",
         '{"candidate": {{ ti.xcom_pull(task_ids="train_2") | tojson }}, "metrics": {{ ti.xcom_pull(task_ids="evaluate") | tojson }}, "gates": [{{ ti.xcom_pull(task_ids="gate") | tojson }}]}',
         '{}',
+        {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}},
         retries=1,
         seconds=300.0,
         timeout=None,
-        resources={},
     )
 
     step_join.set_upstream([step_load])
