@@ -4,9 +4,6 @@
 def main() -> int:
     """The entry point of `modelyard`."""
     try:
-        from modelyard.core.processes import spare_the_collector  # noqa: PLC0415 - as below
-
-        spare_the_collector()
         from .edge import run  # noqa: PLC0415 - imports stay out of the way of those who import the package
         from .root import root  # noqa: PLC0415
     except KeyboardInterrupt:  # before there is an edge to say so

@@ -1,7 +1,5 @@
-"""Processes that must not outlive the one that started them, and those that live for one command."""
+"""Processes that must not outlive the one that started them."""
 
-import atexit
-import gc
 import os
 import platform
 import signal
@@ -49,13 +47,3 @@ def end_when_closed(lifeline: int, *, group: bool = False) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="lifeline").start()
-
-
-def spare_the_collector() -> None:
-    """Let the garbage collector come by seldom, and not at all on the way out.
-
-    For processes that import much and then do one thing: walking what was imported, again and again, is a third of
-    such a start. Collections go by count, as ever; they are rarer, not off.
-    """
-    gc.set_threshold(50_000, 20, 100)
-    atexit.register(gc.freeze)

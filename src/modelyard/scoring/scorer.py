@@ -237,12 +237,13 @@ def scorer_of(
 ) -> PartScorer:
     """What scores the parts of a job; its prediction ids come from the plan, which all parts share."""
     seed = hashlib.sha256(canonical_json(msgspec.to_builtins(plan))).digest()
-    recorder = job.log and Recorder(job.log, bundle, version, Micros(plan.started_us), seed.hex()[:12])
+    into, at = job.log, Micros(plan.started_us)
+    recorder = None if into is None else Recorder(into, bundle, version, at, seed.hex()[:12])
     return PartScorer(
         bundle,
         source,
         version=version,
-        at=Micros(plan.started_us),
+        at=at,
         batch_size=job.batch_size,
         where=job.where,
         keep=job.keep,
