@@ -142,7 +142,7 @@ def test_health_is_published_and_taken_away_with_the_process(shop: Path, clock: 
         health.publish()
         assert json.loads(file.read_bytes()) == {
             "leads": True, "epoch": 1, "waits_for": None, "looked_at": NOON.isoformat(),
-            "trouble": "The store is away.", "console_up": False,
+            "trouble": "The store is away.", "console_up": False, "pid": os.getpid(), "looks": 0,
         }  # fmt: skip
         values = {family.name: family.samples[0].value for family in health.collect()}
         assert values == {"control_leader": 1.0, "console_up": 0.0}
@@ -154,7 +154,7 @@ def test_health_is_published_and_taken_away_with_the_process(shop: Path, clock: 
 @contextmanager
 def control(project: Path, events: list[dict[str, Any]], seen: threading.Condition) -> Iterator[subprocess.Popen[str]]:
     """A real control process, its log read as it comes."""
-    command = [sys.executable, "-m", "modelyard.control", "--project", str(project), "--every", "60"]
+    command = [sys.executable, "-m", "modelyard.control", "--project", str(project)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def read() -> None:
@@ -180,7 +180,7 @@ def control(project: Path, events: list[dict[str, Any]], seen: threading.Conditi
 def test_when_the_leader_is_killed_the_other_takes_over(shop: Path) -> None:
     """Two real processes over one record store: the second waits and says so, and leads after `kill -9`."""
     with (shop / "modelyard.yaml").open("a") as file:
-        file.write("\ncontrol: {metrics_port: null, port: null, lease: 2s}\n")
+        file.write("\ncontrol: {metrics_port: null, port: null, lease: 2s, every: 1m}\n")
     events: list[dict[str, Any]] = []
     seen = threading.Condition()
 

@@ -73,7 +73,7 @@ def test_a_key_is_replaced_while_the_old_one_still_counts(project: Project, cloc
     assert accepted(project, old["key"])
     assert accepted(project, new["key"])
     told = listed(project)
-    assert told[new["key_id"]]["deployments"] == ["shop"]
+    assert told[new["key_id"]]["deployments"] == ("shop",)
     assert (told[new["key_id"]]["replaces"], told[new["key_id"]]["name"]) == (old["key_id"], "ci")
     clock.advance(timedelta(hours=1))
     assert not accepted(project, old["key"])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import msgspec
 import psutil
@@ -21,6 +22,9 @@ KIND = "lease"
 
 LASTS = timedelta(seconds=15)
 """How long a holder may be silent before another takes over."""
+
+_HERE: "WeakValueDictionary[str, Lease]" = WeakValueDictionary()
+"""What this very process holds, by its token: what it held and could not give back, the store being away, has ended."""
 
 
 class LeaseRecord(msgspec.Struct, frozen=True):
@@ -103,6 +107,7 @@ class Lease:
             if found is not None and self._in_force(found):
                 return False
             epoch = found.epoch + 1 if found is not None else 1
+            _HERE[self._token] = self
             self._write(tx, epoch, since=self._clock.now().isoformat())
             self._epoch = epoch
             return True
@@ -121,6 +126,7 @@ class Lease:
 
     def release(self) -> None:
         """Give it back, where it is held, so that nobody has to wait."""
+        _HERE.pop(self._token, None)
         with self._lock, self._records.transaction() as tx:
             found = _stored(tx, self.name)
             if found is not None and found.token == self._token:
@@ -185,11 +191,12 @@ class Lease:
 
 
 def _has_ended(found: LeaseRecord) -> bool:
-    """Whether the holder, a process of this machine, is no more."""
+    """Whether the holder, a process of this machine, is no more, or is this one and holds it no more."""
     try:
         process = psutil.Process(found.pid)
         same = abs(process.create_time() - found.process_started) < 1
-        return not same or process.status() == psutil.STATUS_ZOMBIE
+        forgotten = found.pid == os.getpid() and found.token not in _HERE
+        return not same or forgotten or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 

@@ -3,12 +3,21 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from modelyard.core import ManualClock
-from modelyard.storage import FencedRecordStore, Lease, LeaseLost, LeaseTaken, RecordStore
+from modelyard.storage import (
+    FencedRecordStore,
+    Lease,
+    LeaseLost,
+    LeaseTaken,
+    RecordStore,
+    StoreUnavailable,
+    Transaction,
+)
 
 _LASTS = timedelta(seconds=15)
 
@@ -70,6 +79,23 @@ class LeaseSuite(ABC):
             tx.put("lease", "run", {**document.body, "host": "elsewhere"})
         assert second.take()
         assert not first.renew()
+
+    def test_what_could_not_be_given_back_is_held_by_nobody(
+        self, open_store: Callable[[], RecordStore], clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The store is away when its holder is done with it: the process lives on, and takes it again."""
+        store = open_store()
+        first, second = (Lease(each, "run", clock, lasts=_LASTS, while_alive=True) for each in (store, open_store()))
+        assert first.take()
+        assert not second.take()
+
+        def away(**_: bool) -> AbstractContextManager[Transaction]:
+            raise StoreUnavailable("It is away.", remedy="Wait.")
+
+        monkeypatch.setattr(store, "transaction", away)
+        with pytest.raises(StoreUnavailable):
+            first.release()
+        assert second.take()
 
     def test_it_is_handed_over(self, new_lease: Callable[[], Lease]) -> None:
         """Who gives it back keeps nobody waiting; who does not hold it gives nothing back."""
