@@ -32,6 +32,9 @@ def contest(folder: Path, built: BuiltBundle, rounds: int, url: str | None) -> d
     return moves
 
 
+@pytest.mark.parametrize(
+    "database_server", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 def test_one_production_version_after_every_round(
     tmp_path: Path, built: BuiltBundle, database_server: str | None
 ) -> None:
