@@ -1,36 +1,24 @@
 """`modelyard pipeline artifacts`, `fetch` and `metrics`: what the steps of a run gave, and how its metrics went."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from modelyard.cli.edge import run
-from modelyard.cli.root import root
 from modelyard.pipelines import RUN_TAG, newest_runs
 from modelyard.tracking.tracker import Point
 from modelyard.wiring import Project
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
+from .conftest import Command
 
-Command = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
 
 
 @pytest.fixture
-def modelyard(shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def modelyard(modelyard: Command, shop: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs a command in the shop: exit code, stdout, stderr."""
     monkeypatch.chdir(shop)
-
-    def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["modelyard", *words])
-        code = run(root)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return command
+    return modelyard
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A pipeline says when the data that it last read has changed: by content, columns, promises or version."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelyard.cli.edge import run
-from modelyard.cli.root import root
+from .conftest import Command
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
-Command = Callable[..., tuple[int, str, str]]
 
 PROJECT = """
 project: visits
@@ -85,22 +82,14 @@ def table(**columns: Any) -> pa.Table:
 
 
 @pytest.fixture
-def modelyard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+def modelyard(modelyard: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     """Runs commands in a project whose pipeline reads a file, a dataset's latest version, and what a function makes."""
     for name, text in {"modelyard.yaml": PROJECT, "reading.py": PIPELINE, "other.py": OTHER}.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "schema.yaml").write_text("columns: {y: {minimum: 0}}\n")
     pq.write_table(table(x=[1, 2, 3], gone=["a", "b", "c"]), tmp_path / "visits.parquet")
     monkeypatch.chdir(tmp_path)
-
-    def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["modelyard", *words])
-        code = run(root)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return command
+    return modelyard
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +18,12 @@ from modelyard.cli.show import fields, table
 from modelyard.core import Conflict, Damaged, Failed, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable
 from modelyard.wiring import Project
 
+from .conftest import Command
+
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
 
-Command = Callable[..., tuple[int, str, str]]
 SOURCES = Path(__file__).parents[2] / "src" / "modelyard"
 ROOMS = ("tracking", "data", "online", "retraining", "operations", "cli", "control", "demo")
-
-
-@pytest.fixture
-def modelyard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command as the process edge does: exit code, stdout, stderr."""
-
-    def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["modelyard", *words])
-        code = run(root)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return command
 
 
 def leaves(group: click.Command, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

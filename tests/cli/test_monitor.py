@@ -1,39 +1,27 @@
 """`modelyard monitor schedule`, `modelyard drift analyze` and `between`: what they write and say, right and wrong."""
 
 import json
-import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from modelyard.cli.edge import run
-from modelyard.cli.root import root
 from modelyard.core import Scalar, SystemClock, to_micros
 from modelyard.inference import MISSING_CODE, ColumnProfile, NumberProfile, codes_of
 from modelyard.journal import Journal, PredictionRecord
 from modelyard.wiring import Project, load_project_file
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
+from .conftest import Command
 
-Command = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
 
 
 @pytest.fixture
-def modelyard(shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def modelyard(modelyard: Command, shop: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs a command in the shop: exit code, stdout, stderr."""
     monkeypatch.chdir(shop)
-
-    def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["modelyard", *words])
-        code = run(root)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return command
+    return modelyard
 
 
 @pytest.fixture

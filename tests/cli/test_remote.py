@@ -2,8 +2,7 @@
 
 import json
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -12,31 +11,15 @@ import click
 import pytest
 
 from modelyard.cli.derive import ANYWHERE
-from modelyard.cli.edge import run
 from modelyard.cli.root import NOUNS, root
 from modelyard.core import ManualClock
 from modelyard.operations import catalogue
 
 from ..conftest import NOON
 from ..console.serving import Console, console_of
+from .conftest import Command
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def modelyard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command as the process edge does: exit code, stdout, stderr."""
-
-    def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["modelyard", *words])
-        code = run(root)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return command
 
 
 @pytest.fixture(scope="module")

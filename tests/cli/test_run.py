@@ -1,34 +1,15 @@
 """`modelyard run`: in a project and outside of any, for runs of plain MLflow."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import mlflow
 import pytest
 
-from modelyard.cli.edge import run
-from modelyard.cli.root import root
+from .conftest import Command
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def modelyard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command as the process edge does: exit code, stdout, stderr."""
-
-    def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["modelyard", *words])
-        code = run(root)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return command
 
 
 @pytest.fixture
