@@ -129,7 +129,7 @@ class Disk:
         """The same call, or an error, or half of what was to be written."""
         if self._healed or self._fail_at is None:
             return given
-        if self._half_written:
+        if self._half_written and name in _TAKES_SPACE:
             self._half_written, self._healed = False, True
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self._failure == "full" and self.changes >= self._fail_at and name in _TAKES_SPACE:

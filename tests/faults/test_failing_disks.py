@@ -95,7 +95,7 @@ def written_once(descriptor: int, data: bytes) -> None:
 
 GUARDS: tuple[tuple[str, str, Failure, object, str, object], ...] = (
     ("taking back", "journal", "short", OpenSegment, "abandon", half_taken_back),
-    ("taking back what was not flushed", "labels", "EIO", OpenSegment, "abandon", half_taken_back),
+    ("taking back what was not flushed", "journal", "EIO", OpenSegment, "abandon", half_taken_back),
     ("writing all of it", "checkpoints", "short", sinks, "_write_whole", written_once),
 )
 
