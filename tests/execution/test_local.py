@@ -334,7 +334,7 @@ def test_functions_of_the_program_itself_are_refused(monkeypatch: pytest.MonkeyP
 def test_a_task_that_closes_its_workers_connection_crashes() -> None:
     """It is ended, and the pool goes on."""
     with LocalPool(1) as pool:
-        outcome = only(pool, task(os.closerange, 3, 100))
+        outcome = only(pool, task(os.closerange, 3, 4096))
         assert outcome.state == "crashed"
         assert outcome.error is not None
         assert isinstance(outcome.error.exception, TaskCrashed)
