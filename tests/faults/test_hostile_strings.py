@@ -129,8 +129,10 @@ def _resolved(path: str) -> Path:
 
 
 @pytest.fixture
-def yard(shop: Path, tmp_path: Path) -> Iterator[Yard]:
-    """Open for the length of a test."""
+def yard(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    """Open for the length of a test, in a folder of its own: names that are no paths are folders here."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     asked: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -36,7 +36,8 @@ def backup(call: Call[Backup]) -> Any:
     project = call.project
     moment = project.clock.now().strftime("%Y%m%dT%H%M%SZ")
     into = call.input.output or Path(f"{project.settings.project}-{moment}.backup.tar")
-    return {"output": str(into), "bytes": 0} | _told(take(project, into)) | {"bytes": into.stat().st_size}
+    told = _told(take(project, into))
+    return {"output": str(into), "bytes": into.stat().st_size} | told
 
 
 @operation("restore", "", Permission.OPERATE, local=True)
