@@ -1,10 +1,13 @@
 """`?explain=true`: what each field added to an answer, from a real server."""
 
+import json
 import math
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,13 +59,38 @@ def test_many_rows_are_explained_in_their_order(server: Server) -> None:
 
 
 def test_one_request_at_a_time_may_take_all_the_room(server: Server) -> None:
-    """Two that together want too much: one is explained, the other is told to come again; neither fails otherwise."""
+    """Of several that arrive at one moment the first is explained, the others are told to come again."""
     rows: list[Sequence[Scalar]] = [[float(amount), "de", 7.0] for amount in range(1000)]
-    with ThreadPoolExecutor(2) as clients:
-        asked = [clients.submit(server.post, "/predict?explain=true", {"features": rows}) for _ in range(2)]
-        (explained, _), (refused, told) = sorted((each.result() for each in asked), key=lambda each: each[0])
-    assert (explained, refused) == (200, 503)
+    answers = at_one_moment(server, 4, "/predict?explain=true", {"features": rows})
+    assert sorted(status for status, _ in answers) == [200, 503, 503, 503]
+    told = next(answer for status, answer in answers if status == 503)
     assert told["error"]["message"] == "1000 rows wait to be explained."
+    assert server.post("/predict?explain=true", {"features": rows})[0] == 200
+
+
+def test_rows_that_are_refused_give_their_room_back(server: Server) -> None:
+    """A request whose rows no model takes leaves all the room to the next."""
+    wrong = [["much", "de", 7.0]] * 1000
+    rows: list[Sequence[Scalar]] = [[float(amount), "de", 7.0] for amount in range(1000)]
+    assert server.post("/predict?explain=true", {"features": wrong})[0] == 400
+    answers = at_one_moment(server, 2, "/predict?explain=true", {"features": rows})
+    assert sorted(status for status, _ in answers) == [200, 503]
+
+
+def at_one_moment(server: Server, clients: int, path: str, body: object) -> list[tuple[int, Any]]:
+    """The answers to the same request by several clients, all of which lie there before the server reads the first."""
+    assert server.process is not None
+    connections = [HTTPConnection("127.0.0.1", server.port, timeout=20) for _ in range(clients)]
+    server.process.send_signal(signal.SIGSTOP)
+    for connection in connections:
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+    server.process.send_signal(signal.SIGCONT)
+    answers = []
+    for connection in connections:
+        with closing(connection):
+            response = connection.getresponse()
+            answers.append((response.status, json.load(response)))
+    return answers
 
 
 def test_what_is_no_question_is_refused(server: Server) -> None:

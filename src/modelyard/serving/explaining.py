@@ -26,8 +26,8 @@ class Explainer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="explain")
         self._waiting = 0
 
-    def check(self, deployment: Deployment, rows: int) -> None:
-        """Refuse what could not be explained, before it is predicted."""
+    def admit(self, deployment: Deployment, rows: int) -> None:
+        """Take room for rows, before they are predicted; refuse what could not be explained. `leave` gives it back."""
         if self._waiting and self._waiting + rows > MOST_WAITING:
             raise Overloaded(f"{self._waiting} rows wait to be explained.", remedy="Try again in a second.")
         if not deployment.live.bundle.explains:
@@ -36,14 +36,18 @@ class Explainer:
                 context={"path": "explain"},
                 remedy="Ask without ?explain=true. modelyard bundle show says why.",
             )
+        self._waiting += rows
+
+    def leave(self, rows: int) -> None:
+        """Give back the room of rows that are explained, or never will be."""
+        self._waiting -= rows
 
     def explain(self, deployment: Deployment, answers: Sequence[Answer], then: Then) -> None:
-        """Explain answers that have been given; `then` is called on the loop."""
-        self._waiting += len(answers)
+        """Explain answers that have been given to rows admitted; `then` is called on the loop."""
         work = asyncio.get_running_loop().run_in_executor(self._thread, _explain, deployment.arms, answers)
 
         def done(future: "asyncio.Future[list[dict[str, Any]]]") -> None:
-            self._waiting -= len(answers)
+            self.leave(len(answers))
             if future.cancelled():
                 return
             error = future.exception()

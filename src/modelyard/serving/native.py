@@ -107,10 +107,12 @@ class Native:
         named = self._plane.named_arm(deployment, request.header(b"x-modelyard-arm"))
         explained = bool(request.query) and _explained(request.query)
         if explained:
-            self._explainer.check(deployment, len(rows))
+            self._explainer.admit(deployment, len(rows))
 
         def then(answers: list[Answer] | Exception) -> None:
             if isinstance(answers, Exception):
+                if explained:
+                    self._explainer.leave(len(rows))
                 reply.fail(answers)
             elif explained:
                 self._explain(deployment, answers, reply, single=single)
