@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +29,17 @@ from .verifying import Verified, verify
 
 _PUBLIC = tuple(name for name in FIXED["predictions"] if name not in INTERNAL)
 _NO_NAMES: NamesOf = lambda _deployment, _version: None  # noqa: E731 - the shortest way to say it
+
+
+class Which(TypedDict, total=False):
+    """Which records of a deployment: start <= event time < end, and so on; what is left out or None is any."""
+
+    start: datetime | None
+    end: datetime | None
+    version: str | None
+    answered: bool | None
+    arm: str | None
+    entity: str | None
 
 
 @dataclass(frozen=True)
@@ -101,19 +112,14 @@ class PredictionLog:
         self,
         deployment: str,
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        version: str | None = None,
-        answered: bool | None = None,
-        arm: str | None = None,
-        entity: str | None = None,
         columns: Sequence[str] | None = None,
+        **which: Unpack[Which],
     ) -> pa.Table:
         """Prediction records with start <= event time < end, one row for each arm that scored the request.
 
         With `columns` only these; without, all of them and the features by place, for `feature_columns`.
         """
-        selection = Selection("predictions", deployment, start, end, version, arm, answered, entity)
+        selection = Selection("predictions", deployment, **which)
         with self.files.snapshot("predictions") as snapshot:
             return gathered(snapshot, selection, columns or _PUBLIC, features=columns is None)
 
@@ -149,16 +155,11 @@ class PredictionLog:
         self,
         deployment: str,
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        version: str | None = None,
-        answered: bool | None = None,
-        arm: str | None = None,
-        entity: str | None = None,
         columns: Sequence[str] | None = None,
         features: Sequence[str] | None = None,
         labels: bool = False,
         as_of: datetime | None = None,
+        **which: Unpack[Which],
     ) -> pa.RecordBatchReader:
         """The same records as a stream of Arrow record batches of one schema, in bounded memory.
 
@@ -168,7 +169,7 @@ class PredictionLog:
         `features.NAME`. With `labels` there are `label` and `label_available_us`, as known at `as_of`, null where
         unknown. The reader holds the files it reads until it is read to the end, closed or dropped.
         """
-        selection = Selection("predictions", deployment, start, end, version, arm, answered, entity)
+        selection = Selection("predictions", deployment, **which)
         with ExitStack() as stack:
             snapshot = stack.enter_context(self.files.snapshot("predictions"))
             truths = None
@@ -187,14 +188,9 @@ class PredictionLog:
         self,
         deployment: str,
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        version: str | None = None,
-        answered: bool | None = None,
-        arm: str | None = None,
-        entity: str | None = None,
         labels: bool = False,
         as_of: datetime | None = None,
+        **which: Unpack[Which],
     ) -> Any:
         """The same records as a polars LazyFrame, with the columns of `batches`; see `polars.lazy_frame`.
 
@@ -202,19 +198,7 @@ class PredictionLog:
         """
 
         def read(columns: Sequence[str], features: Sequence[str] | None, *, labels: bool) -> pa.RecordBatchReader:
-            return self.batches(
-                deployment,
-                start=start,
-                end=end,
-                version=version,
-                answered=answered,
-                arm=arm,
-                entity=entity,
-                columns=columns,
-                features=features,
-                labels=labels,
-                as_of=as_of,
-            )
+            return self.batches(deployment, columns=columns, features=features, labels=labels, as_of=as_of, **which)
 
         with read(_PUBLIC, None, labels=labels) as whole:
             schema = whole.schema
@@ -235,17 +219,11 @@ class PredictionLog:
         self,
         deployment: str,
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
         as_of: datetime | None = None,
-        version: str | None = None,
-        answered: bool | None = None,
-        arm: str | None = None,
+        **which: Unpack[Which],
     ) -> pa.Table:
         """Predictions without error whose truth is known at `as_of`, with columns `label` and `label_available_us`."""
-        found = self.predictions(
-            deployment, start=start, end=end, version=version, answered=answered, arm=arm, columns=_PUBLIC
-        )
+        found = self.predictions(deployment, columns=_PUBLIC, **which)
         scored = found.filter(pc.field("error").is_null())
         with self.files.snapshot("truths") as snapshot:
             return Truths(snapshot, deployment, as_of).joined(scored).filter(pc.field("label").is_valid())
