@@ -18,6 +18,8 @@ def all_flights():
     known = [each + timedelta(hours=2) if index % 3 else None for index, each in enumerate(at)]
     columns = {{name: [f"{{name}} {{index}}" for index in range(len(at))] for name in {fields}}}
     columns["prediction_time"] = pa.array(at, pa.timestamp("us"))
+    columns["flight_id"] = list(range(len(at)))
+    columns["tailnum"] = [None if index % 3 == 0 else name for index, name in enumerate(columns["tailnum"])]
     columns["label_known_at"] = pa.array(known, pa.timestamp("us"))
     return pa.table({{**columns, "late": [index % 2 for index in range(len(at))]}})
 """
@@ -63,6 +65,12 @@ def test_a_request_has_what_the_client_knows_and_nothing_else(tmp_path: Path) ->
     assert (unknown.label, unknown.known_us) == (None, 0)
     assert (late.label, late.known_us) == (1, to_micros(START + timedelta(hours=2)))
     assert other.label == 0
+
+
+def test_a_flight_without_an_aircraft_is_asked_about_by_its_number(tmp_path: Path) -> None:
+    """So that who answers is as sure as for any other."""
+    (moment,) = lived(project(tmp_path / "unknown", [START] * 4))
+    assert [each.entity for each in moment.requests] == ["flight 0", None, None, "flight 3"]
 
 
 def test_a_share_is_drawn_by_the_seed(tmp_path: Path) -> None:

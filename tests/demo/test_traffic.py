@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import msgspec
 import pytest
 
 from modelyard.core import Micros
@@ -22,6 +23,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[tuple[str, Any, str | None]] = []
+        self.entities: list[str | None] = []
         self.refuse: set[str] = set()
         self.takes = 1.0
 
@@ -39,6 +41,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.seen.append((self.path, body, self.headers.get("X-Modelyard-At")))
+        self.server.entities.append(self.headers.get("X-Entity-Id"))
         if self.path.endswith("/feedback"):
             self.answer(200, {"accepted": int(len(body) * self.server.takes)})
             return
@@ -104,6 +107,14 @@ def test_answers_come_back_in_the_order_of_the_requests(server: Server) -> None:
     assert (tally.sent, tally.failed, len(tally.latencies_ms)) == (50, 0, 50)
     assert {path for path, _, _ in server.seen} == {"/deployments/flights/predict"}
     assert sorted(int(at or -1) for _, _, at in server.seen) == list(range(50))
+
+
+def test_a_request_says_for_whom_it_asks_where_no_field_does(server: Server) -> None:
+    """In the header by which a caller names what the assignment goes by."""
+    known, unknown = flights(2)
+    sent(server, [known])
+    sent(server, [msgspec.structs.replace(unknown, entity="flight 7")])
+    assert server.entities == [None, "flight 7"]
 
 
 def test_a_failure_is_counted_and_has_no_id(server: Server) -> None:

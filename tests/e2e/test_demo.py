@@ -1,12 +1,23 @@
 """The demonstration keeps its promises: a whole year, by default and in full."""
 
 import json
+import os
+import random
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from modelyard.operations.parts import running
+
+TIMES = ("serve_p50_ms", "serve_p99_ms", "wall_s")
+"""What of a summary is measured of this machine; all else is the seed's."""
 
 NEVER_RETRAINED = {
     "04": 0.695, "05": 0.748, "06": 0.736, "07": 0.726, "08": 0.688, "09": 0.673, "10": 0.659, "11": 0.674, "12": 0.714,
@@ -36,6 +47,42 @@ def check(summary: dict[str, Any], *, gain: float) -> None:
     assert not any({"distance", "seats"} & set(month["drifted_features"]) for month in months.values())
     gains = [months[f"2013-{m:02d}"]["auc_loop"] - months[f"2013-{m:02d}"]["auc_static"] for m in range(5, 12)]
     assert sum(gains) / len(gains) >= gain
+
+
+@contextmanager
+def disturbed(workspace: Path) -> Iterator[None]:
+    """While the block lasts, processors are busy, and the server of a workspace stops again and again for a moment."""
+    over, chance = threading.Event(), random.Random(0)
+    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+
+    def disturb() -> None:
+        while not over.wait(chance.uniform(0, 2)):
+            with suppress(ProcessLookupError):
+                for server in (each for each in running(workspace / ".modelyard/run") if each.name == "server"):
+                    os.kill(server.pid, signal.SIGSTOP)
+                    over.wait(chance.uniform(0, 0.8))
+                    os.kill(server.pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_busy_machine_changes_nothing_that_is_told(tmp_path: Path) -> None:
+    """Each decision with its evidence and each month with its AUC, to the last digit, are the seed's alone."""
+    quiet = lived(tmp_path / "quiet")
+    with disturbed(tmp_path / "busy"):
+        busy = lived(tmp_path / "busy")
+    assert {**busy, **dict.fromkeys(TIMES)} == {**quiet, **dict.fromkeys(TIMES)}
 
 
 @pytest.mark.soak

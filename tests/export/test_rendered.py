@@ -189,3 +189,32 @@ def test_alertmanager_routes_by_severity(tmp_path: Path) -> None:
     assert routes["pager"]["matchers"] == ['severity=~"critical"']
     assert "matchers" not in routes["chat"]
     assert {each["name"] for each in config["receivers"]} == {"nobody", "pager", "chat"}
+
+
+def test_every_schedule_calls_the_same_single_steps(subject: Subject) -> None:
+    """Cron, Airflow (processes and pods) and CronJobs: as often, the same words; features where there are views."""
+    loop = "modelyard retrain tick"
+    crontab = TARGETS["cron"].render(subject)["crontab"]
+    due = [line for line in crontab.splitlines() if line[:1] in "*0123456789" and line]
+    assert [line.split(" --project")[0] for line in due] == [
+        f"*/15 * * * * {loop}",
+        "7,22,37,52 * * * * modelyard features materialize --incremental",
+    ]
+    dags = TARGETS["airflow"].render(subject)
+    told = {name: text for name, text in dags.items() if name.endswith("flights_loop.py")}
+    assert set(told) == {"local/flights_loop.py", "kubernetes/flights_loop.py"}
+    for text in told.values():
+        compile(text, "dag.py", "exec")
+        assert [text.count(f'schedule="{cron}"') for cron in ("*/15 * * * *", "7,22,37,52 * * * *")] == [1, 1]
+    assert '"$MODELYARD" retrain tick --project' in told["local/flights_loop.py"]
+    assert 'arguments=["retrain", "tick"]' in told["kubernetes/flights_loop.py"]
+    job = yaml.safe_load(TARGETS["kubernetes"].render(subject)["base/flights-loop-cronjob.yaml"])
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert (job["spec"]["schedule"], pod["containers"][0]["command"]) == ("*/15 * * * *", loop.split())
+
+
+def test_where_no_view_is_no_features_are_brought(tmp_path: Path) -> None:
+    """A model that takes all it needs from the request."""
+    subject = changed(tmp_path, {})
+    assert "materialize" not in TARGETS["cron"].render(subject)["crontab"]
+    assert not any("materialize" in text for text in TARGETS["airflow"].render(subject).values())

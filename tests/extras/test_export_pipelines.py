@@ -414,8 +414,10 @@ def test_the_file_with_pods_is_python() -> None:
     """Its provider is not installed here, so that it is parsed alone; the steps are those of the local file."""
     files = TARGETS["airflow"].render(flights())
     names = []
-    for text in files.values():
+    for file, text in files.items():
         compile(text, "dag.py", "exec")
+        if file.endswith("_loop.py"):
+            continue
         names.append([line.strip() for line in text.splitlines() if line.startswith("    step_") and "= step(" in line])
     assert names[0] == names[1]
     assert len(names[0]) == 11

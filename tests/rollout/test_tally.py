@@ -64,6 +64,15 @@ def test_failures_count_for_the_arm_that_was_assigned() -> None:
     }  # fmt: skip
 
 
+def test_where_nothing_is_timed_a_slow_answer_is_a_good_one() -> None:
+    """And no part of alpha is kept for slow ones."""
+    table = pa.Table.from_pylist([row(1, "canary", latency_us=300_000), row(2, "canary", error="timeout")], SCHEMA)
+    untimed = Tally.begin(0.01, quality=True, timed=False)
+    tally = count(untimed, table, SHARES, None, arm="canary", objective_ms=None)
+    assert units(tally) == (2, 1, 0, 0)
+    assert list(tally.guardrails) == ["errors", "timeouts", "invalid_outputs", "quality"]
+
+
 def test_a_refused_row_is_the_canarys_fault_only_where_live_takes_it() -> None:
     """Also when that is known at a later look; what both refuse, or live alone, is the caller's."""
     refused = row(1, "canary", error="input")

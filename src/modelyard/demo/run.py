@@ -105,6 +105,7 @@ def _first_version(project: Project) -> None:
         raise Failed(f"The first training did not pass its gate: {'; '.join(run.reasons)}.", code="DEMO_FAILED")
     project.rollouts.start(DEPLOYMENT, version, project.principal)
     project.rollouts.shadow(DEPLOYMENT, version, project.principal, name=STATIC)
+    project.bundle(DEPLOYMENT, str(version)).quicken()  # once a machine; else the server changes runtimes on the way
     project.features.materializer.materialize(START)
 
 

@@ -62,11 +62,13 @@ def _requests(flights: pa.Table) -> Iterator[Request]:
     at = flights.column("prediction_time").cast(pa.int64()).to_pylist()
     known = flights.column("label_known_at").cast(pa.int64()).to_pylist()
     labels = flights.column("late").to_pylist()
+    numbers = flights.column("flight_id").to_pylist()
     columns = [flights.column(name).to_pylist() for name in FIELDS]
-    for at_us, known_us, label, *values in zip(at, known, labels, *columns, strict=True):
+    for at_us, known_us, label, number, *values in zip(at, known, labels, numbers, *columns, strict=True):
         fields = dict(zip(FIELDS, values, strict=True))
         learned = label if known_us is not None else None
-        yield Request(Micros(at_us), fields, learned, Micros(known_us or 0))
+        entity = None if fields["tailnum"] is not None else f"flight {number}"
+        yield Request(Micros(at_us), fields, learned, Micros(known_us or 0), entity)
 
 
 def _moment(at: int) -> int:

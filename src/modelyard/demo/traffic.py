@@ -16,12 +16,16 @@ TRUTHS_A_REQUEST = 1000
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One flight: what the client knows at prediction time, and the truth that arrives later, if ever."""
+    """One flight: what the client knows at prediction time, and the truth that arrives later, if ever.
+
+    `entity` stands for the aircraft where none is known yet: the client then names the flight.
+    """
 
     at_us: Micros
     fields: dict[str, Scalar]
     label: int | None
     known_us: Micros
+    entity: str | None = None
 
 
 class Truth(msgspec.Struct, frozen=True):
@@ -94,7 +98,7 @@ class Clients:
         body = msgspec.json.encode({"inputs": [request.fields]})
         began = time.perf_counter()
         try:
-            status, answer = await self._post("/predict", body, {"X-Modelyard-At": str(request.at_us)})
+            status, answer = await self._post("/predict", body, _headers(request))
         except (aiohttp.ClientError, TimeoutError) as error:
             status, answer = 0, repr(error).encode()
         self.tally.sent += 1
@@ -111,3 +115,9 @@ class Clients:
         headers["Content-Type"] = "application/json"
         async with self._session.post(self._base + path, data=body, headers=headers) as response:
             return response.status, await response.read()
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """When it is asked, and for whom where no field says so: which arm answers is then no matter of chance."""
+    entity = {} if request.entity is None else {"X-Entity-Id": request.entity}
+    return {"X-Modelyard-At": str(request.at_us), **entity}

@@ -11,7 +11,7 @@ from modelyard.stats import Estimate, estimate_loss, reweighted_mean
 
 from .records import Estimated, SecondOpinion
 from .sample import joined_rows
-from .together import encoded_rows
+from .together import alone, encoded_rows
 
 LEAST = 200
 """Fewer labelled rows teach nothing."""
@@ -68,7 +68,8 @@ def second_opinion(
     if rows is None:
         return None
     metric = _METRICS.get(task, "accuracy")
-    found = reweighted_mean(rows[0], losses_of(known), rows[1])
+    with alone():
+        found = reweighted_mean(rows[0], losses_of(known), rows[1])
     if found.estimate is None:
         return SecondOpinion(metric, found.effective, found.rows)
     told = found.estimate if task == "regression" else _flipped(found.estimate)

@@ -1,8 +1,11 @@
 """All features of a window together, from a sample of its rows: what none of them shows alone."""
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from modelyard.inference import MISSING_CODE, ColumnProfile, NumberProfile, ReferenceProfile, SampledRows, codes_of
 
@@ -12,6 +15,14 @@ from .comparing.joint import Sampled, encoded, judge_together
 Matrix = NDArray[np.float64]
 
 
+def alone() -> AbstractContextManager[object]:
+    """Small matrices on one thread. Those of a library take turns at them, and wait for each other many times as long
+    where servers have the processors; sums are then also the same however many processors there are.
+    """
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
+
+
 def drift_together(profile: ReferenceProfile, reference: SampledRows | None, now: SampledRows | None) -> Joint | None:
     """The verdict on all columns at once, of which values are known to their bin or level.
 
@@ -19,7 +30,8 @@ def drift_together(profile: ReferenceProfile, reference: SampledRows | None, now
     """
     if reference is None or now is None:
         return None
-    return judge_together(_columns(profile, reference, now), CompareOptions())
+    with alone():
+        return judge_together(_columns(profile, reference, now), CompareOptions())
 
 
 def encoded_rows(profile: ReferenceProfile, reference: SampledRows, now: SampledRows) -> tuple[Matrix, Matrix] | None:

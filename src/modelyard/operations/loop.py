@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import check_text
+from modelyard.core import ModelyardError, check_text
 from modelyard.core.cron import parse_cron
 from modelyard.retraining import Condition, RetrainingSettings
 from modelyard.wiring import Project
@@ -56,8 +57,20 @@ def retrain(call: Call[Retrain]) -> Any:
 
 @operation("retrain", "tick", Permission.DEVELOP)
 def tick(call: Call[Nothing]) -> Any:
-    """Move every loop and rollout as far as they go now: what a scheduler calls."""
-    events = [*call.project.rollouts.tick(), *call.project.retraining.tick()]
+    """Take in labels, judge closed windows, move every rollout and loop as far as they go now: what a scheduler calls.
+
+    What is wrong with labels or windows keeps nothing else waiting; it is raised in the end.
+    """
+    project, troubles = call.project, list[ModelyardError]()
+    monitors = (partial(project.monitors.run, name) for name in project.settings.monitoring)
+    for look in (project.labels.sync_when_due, *monitors):
+        try:
+            look()
+        except ModelyardError as error:
+            troubles.append(error)
+    events = [*project.rollouts.tick(), *project.retraining.tick()]
+    if troubles:
+        raise troubles[0]
     return [msgspec.to_builtins(event) for event in events]
 
 

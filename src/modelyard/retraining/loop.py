@@ -27,6 +27,7 @@ from .training import evidence_of, gates_of, seconds_of, shown_metric
 from .triggers import RowsSince, Seen, judge
 
 KIND = "loop"
+_DECLARE = "No model has one yet. Declare it in modelyard.yaml, in the section `retraining`."
 RunPipeline = Callable[[str, Mapping[str, Any], str], PipelineRun]
 """Runs a pipeline by name, with parameters and a run id; a run that is done under this id is not run again."""
 
@@ -74,7 +75,8 @@ class Retraining:
     def policy(self, model: str) -> RetrainingSettings:
         """What is declared for a model; NoPolicy with the nearest name."""
         if model not in self._policies:
-            raise NoPolicy(f"'{model}' has no retraining policy.", remedy=did_you_mean(model, self._policies))
+            remedy = did_you_mean(model, self._policies) if self._policies else _DECLARE
+            raise NoPolicy(f"'{model}' has no retraining policy.", remedy=remedy)
         return self._policies[model]
 
     def state(self, model: str) -> Loop:

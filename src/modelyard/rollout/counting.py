@@ -39,8 +39,9 @@ def read_counted(view: Snapshot, rollout: Rollout) -> Counted:
     document, since = view.get(_KIND, rollout.deployment), since_of(rollout)
     revision = document.revision if document is not None else 0
     if document is None or document.body["since"] != since:
-        quality = rollout.plan.label_window_s is not None
-        return Counted(since, Tally.begin(rollout.plan.acceptable, quality=quality), revision=revision)
+        plan = rollout.plan
+        quality, timed = plan.label_window_s is not None, plan.latency_objective_ms is not None
+        return Counted(since, Tally.begin(plan.acceptable, quality=quality, timed=timed), revision=revision)
     return msgspec.structs.replace(msgspec.convert(document.body, Counted), revision=revision)
 
 

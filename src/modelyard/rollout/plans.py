@@ -43,7 +43,7 @@ def plan_of(settings: DeploymentSettings, asked: Asked) -> Plan:
         min_requests=asked.min_requests or settings.min_requests,
         alpha=settings.alpha,
         acceptable=settings.acceptable,
-        latency_objective_ms=settings.latency_objective_ms,
+        latency_objective_ms=None if settings.replays else settings.latency_objective_ms,
         sticky=settings.assign_by is not None and settings.assign == "sticky",
         keep_warm_s=warm.total_seconds() if warm is not None and not drains else 0.0,
         silent_s=settings.heartbeat_missing.total_seconds(),

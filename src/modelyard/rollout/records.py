@@ -22,7 +22,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     `steps`: the candidate's shares in percent, the last one 100. Durations are seconds. `alpha`: the chance of taking
     back a candidate as good as live; `acceptable`: the bad rate that it must prove to stay below. `salt` spreads
-    entities anew while the rollout lasts; without one they are spread as ever.
+    entities anew while the rollout lasts; without one they are spread as ever. `latency_objective_ms`: an answer that
+    took longer went wrong; None where requests are replayed, and nothing that they took tells of the candidate.
     """
 
     strategy: Strategy = "canary"
@@ -31,7 +32,7 @@ class Plan(msgspec.Struct, frozen=True):
     min_requests: int = 500
     alpha: float = 0.01
     acceptable: float = 0.01
-    latency_objective_ms: float = 200.0
+    latency_objective_ms: float | None = 200.0
     sticky: bool = False
     keep_warm_s: float = 600.0
     silent_s: float = 30.0

@@ -46,14 +46,19 @@ def look_at_servers(feed: FeedFolder, rollout: Rollout, arm: str, passed: float)
     beating = [each for each in every if now - each.heartbeat_us <= FRESH_S * 1e6]
     arms = {each.server: _candidate(each, rollout, arm) for each in beating}
     met = tuple(sorted({*rollout.servers, *arms}))
-    gone = [each.server for each in every if each.server not in arms and each.server in met]
+    gone = [each for each in every if each.server not in arms and each.server in met]
     return Servers(
         refused=next((why for found, why in arms.values() if not found and why), ""),
         loaded=sum(found for found, _ in arms.values()),
         waiting=tuple(name for name, (found, _) in arms.items() if not found),
         met=met,
-        silent={name: rollout.silent.get(name, 0.0) + passed for name in gone},
+        silent={each.server: min(rollout.silent.get(each.server, 0.0) + passed, _age_s(each, now)) for each in gone},
     )
+
+
+def _age_s(status: ServerStatus, now: int) -> float:
+    """How long ago a server beat: it is silent no longer than that, however much time a replay lets pass."""
+    return (now - status.heartbeat_us) / 1e6
 
 
 def _candidate(status: ServerStatus, rollout: Rollout, arm: str) -> tuple[bool, str]:

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from modelyard.core.durations import Duration
 from modelyard.core.settings import Section
@@ -61,7 +61,9 @@ class DeploymentSettings(Section):
     assign: Literal["sticky", "request"] = Field(
         "sticky", description="Whether a caller stays on one arm, or each request is assigned for itself."
     )
-    clock: Literal["system", "request"] = Field("system", description="Where event time comes from.")
+    clock: Literal["system", "request"] = Field(
+        "system", description="Where event time comes from; with `request`, a replay, no latency is judged."
+    )
     strategy: Strategy = Field("all-at-once", description="How a new version takes over unless told otherwise.")
     steps: Annotated[tuple[int, ...], AfterValidator(check_steps)] = Field(
         (1, 5, 25, 50, 100), description="Canary shares in percent, ending with 100."
@@ -98,6 +100,26 @@ class DeploymentSettings(Section):
         ExperimentSettings(), description="What the arms of an A/B test are compared by."
     )
     response_diff: ResponseBounds = Field(ResponseBounds(), description="What a shadow's answers may differ by.")
+
+    @model_validator(mode="after")
+    def _no_time_where_requests_are_replayed(self) -> Self:
+        judged = (*self.experiment.metrics, *self.experiment.guardrails)
+        asked = {
+            "response_diff.slow": self.response_diff.slow is not None,
+            "latency_ms in experiment": any(each.partition(":")[0] == "latency_ms" for each in judged),
+        }
+        if self.replays and any(asked.values()):
+            named = " and ".join(name for name, is_so in asked.items() if is_so)
+            raise ValueError(
+                f"{named}: clock: request is for replays, whose requests come faster or slower than they did; what "
+                "their answers take tells nothing, and is not judged"
+            )
+        return self
+
+    @property
+    def replays(self) -> bool:
+        """Whether its requests are replayed: their event time is their own, and what they take is no evidence."""
+        return self.clock == "request"
 
     @property
     def model_name(self) -> str:

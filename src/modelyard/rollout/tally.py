@@ -27,7 +27,9 @@ from .entities import BAD, ON_CANDIDATE, SEEN, Entities
 
 Guardrail = Literal["errors", "timeouts", "invalid_outputs", "latency", "quality"]
 GUARDRAILS: tuple[Guardrail, ...] = ("errors", "timeouts", "invalid_outputs", "latency")
-"""Watched in every rollout; `quality` beside them where labels come. Each gets its part of alpha."""
+"""Watched in every rollout, `latency` unless requests are replayed; `quality` beside them where labels come. Each gets
+its part of alpha.
+"""
 
 _KINDS: Mapping[str, Guardrail] = {
     "model": "errors", "features": "errors", "input": "errors",
@@ -62,10 +64,11 @@ class Tally(msgspec.Struct, frozen=True):
     open: dict[str, Failure] = {}
 
     @classmethod
-    def begin(cls, acceptable: float, *, quality: bool) -> "Tally":
-        """Before the first record."""
-        watched: tuple[Guardrail, ...] = (*GUARDRAILS, "quality") if quality else GUARDRAILS
-        return cls(PromotionEvidence(acceptable=acceptable), {each: RollbackEvidence() for each in watched})
+    def begin(cls, acceptable: float, *, quality: bool, timed: bool = True) -> "Tally":
+        """Before the first record. `quality`: whether labels count; `timed`: whether the time of answers does."""
+        watched = [each for each in GUARDRAILS if timed or each != "latency"]
+        guardrails: list[Guardrail] = [*watched, "quality"] if quality else watched
+        return cls(PromotionEvidence(acceptable=acceptable), {each: RollbackEvidence() for each in guardrails})
 
     @property
     def requests(self) -> int:
@@ -143,12 +146,13 @@ def count(
     entities: Entities | None,
     *,
     arm: str,
-    objective_ms: float,
+    objective_ms: float | None,
 ) -> Tally:
     """The tally with new records, in the order in which they were written.
 
     `shares`: the candidate's share by route generation; records of other generations, and of those in which one arm
     has everything, do not count. `entities` remembers who was counted, and is changed; None: every request is a unit.
+    Without `objective_ms` no answer is too slow.
     """
     units, still_open = _units(tally.open, _relevant(fresh, shares, arm), shares, arm, objective_ms)
     return msgspec.structs.replace(charged(tally, units, entities), open=still_open)
@@ -256,14 +260,15 @@ def _relevant(fresh: pa.Table, shares: Mapping[int, float], arm: str) -> pa.Tabl
 
 
 def _units(
-    waiting: Mapping[str, Failure], table: pa.Table, shares: Mapping[int, float], arm: str, objective_ms: float
+    waiting: Mapping[str, Failure], table: pa.Table, shares: Mapping[int, float], arm: str, objective_ms: float | None
 ) -> tuple[list[Unit], dict[str, Failure]]:
     """What counts of these records, and the candidate's failures whose second try has not been seen."""
     units: list[Unit] = []
     failures = dict(waiting)
     for identity, generation, name, answered, entity, latency_us, error in _rows(table):
         share = shares[generation]
-        unit = Unit(share, name == arm, entity, _kind(error, latency_us > objective_ms * 1000))
+        slow = objective_ms is not None and latency_us > objective_ms * 1000
+        unit = Unit(share, name == arm, entity, _kind(error, slow))
         if unit.candidate and error is not None:
             failures[identity] = Failure(share, entity, charged=error != "input")
         if unit.candidate and error != "input":

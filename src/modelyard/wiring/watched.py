@@ -96,8 +96,10 @@ class WatchedProject(DeployedProject):
     @cached_property
     def alerts(self) -> AlertBook:
         """What fires, and since when."""
-        models = {name: each.model_name for name, each in self.settings.deployments.items()}
-        return AlertBook(self.records, self.clock, self.settings.alerts, models)
+        deployments = self.settings.deployments
+        models = {name: each.model_name for name, each in deployments.items()}
+        replayed = [name for name, each in deployments.items() if each.replays]
+        return AlertBook(self.records, self.clock, self.settings.alerts, models, replayed)
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:

@@ -48,6 +48,17 @@ def test_an_alert_says_where_how_much_and_of_what_model(desk: Desk) -> None:
     assert state.alert.message == "shop: 99% of answers within 200 ms was promised; it is 500.0 ms."
 
 
+def test_the_latency_of_a_replay_is_told_and_not_judged(records: RecordStore, clock: ManualClock) -> None:
+    """Its requests do not come as fast as they did; errors are errors, and others' latency is judged."""
+    models = {"shop": "fraud", "till": "fraud"}
+    book = AlertBook(records, clock, AlertSettings.model_validate({"also": ["latency_p50"]}), models, ["shop"])
+    values = {"latency_p50": 500.0, **SLOW, "error_rate": 0.5}
+    fired = {each: book.tell("test", each, values, at=clock.now(), every=MINUTE) for each in models}
+    assert [each.alert.name for each in fired["shop"]] == ["error_rate"]
+    assert {each.alert.name for each in fired["till"]} == {"error_rate", "latency_p50", "latency_p99"}
+    assert book.values("shop")[series("latency_p99")] == 500.0
+
+
 def test_deployments_do_not_meet(desk: Desk) -> None:
     """One deployment's health does not resolve another's alert, and each has its fingerprint."""
     desk.tell(SLOW, "till")

@@ -1,4 +1,4 @@
-"""Two DAG files of the scheduled pipeline: its steps as pods, and as processes where Airflow's worker runs."""
+"""DAG files as pods, and as processes where Airflow's worker runs: the scheduled pipeline, and the retraining loop."""
 
 import json
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from ..errors import unsupported
 from ..kubernetes import resources
 from ..naming import dns_name, image_of, namespace_of
 from ..records import Files, Subject
+from ..scheduled import steps_of
 from ..settings import PodSettings
 from ..steps import Task, pipeline_of, pod_of, tasks_of
 
@@ -32,7 +33,7 @@ class _Jinja:
 
 
 def render(subject: Subject) -> Files:
-    """`kubernetes/NAME.py` and `local/NAME.py`."""
+    """`kubernetes/NAME.py` and `local/NAME.py` of the pipeline and of the loop."""
     name = pipeline_of(subject)
     document = subject.pipelines[name]()
     params = _params(name, document)
@@ -52,6 +53,24 @@ def render(subject: Subject) -> Files:
     return {
         f"local/{file}": fill("airflow_local.py.j2", {**values, "tasks": _told(local, subject.settings.training)}),
         f"kubernetes/{file}": fill("airflow_pods.py.j2", {**values, "tasks": _told(pods, subject.settings.training)}),
+        **_loop(subject),
+    }
+
+
+def _loop(subject: Subject) -> Files:
+    """What is to be called again and again, beside the pipeline."""
+    values = {
+        "project": subject.project,
+        "prefix": dns_name(subject.project),
+        "steps": steps_of(subject),
+        "image": image_of(subject, "training"),
+        "namespace": namespace_of(subject),
+        "resources": json.dumps(resources(subject.settings.training)),
+    }
+    file = f"{dns_name(subject.project)}_loop.py".replace("-", "_")
+    return {
+        f"local/{file}": fill("airflow_loop_local.py.j2", values),
+        f"kubernetes/{file}": fill("airflow_loop_pods.py.j2", values),
     }
 
 

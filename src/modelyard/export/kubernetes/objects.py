@@ -5,6 +5,7 @@ from typing import Any
 
 from ..naming import deployment_names, dns_name
 from ..records import Subject
+from ..scheduled import steps_of
 from .pods import LABEL, command_pod, config_map, labels_of, metadata, selector_of, server_pod
 
 Object = dict[str, Any]
@@ -141,17 +142,8 @@ def _of_project(subject: Subject) -> Iterator[tuple[str, Object]]:
             "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "20Gi"}}},
         },
     )
-    yield (
-        "Monitors, rollouts and the retraining loop, as far as they go now.",
-        _cron(subject, "loop", "*/15 * * * *", ["modelyard", "retrain", "tick"]),
-    )
-    if subject.views:
-        yield (
-            "Feature values brought to the online store.",
-            _cron(
-                subject, "materialize", "7,22,37,52 * * * *", ["modelyard", "features", "materialize", "--incremental"]
-            ),
-        )
+    for step in steps_of(subject):
+        yield step.does, _cron(subject, step.name, step.cron, ["modelyard", *step.words])
 
 
 def _autoscaler(subject: Subject, name: str) -> Object:

@@ -1,6 +1,6 @@
 """The book of alerts: what is told goes in, and what fires, since when, comes out; whatever is restarted."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from .rules import Rule, rules_of
 from .settings import AlertSettings
 
 INSTANCE, CLOCK, STREAM = "alert-instance", "alert-clock", "alert-history"
+_TIMED = ("latency_p50", "latency_p95", "latency_p99")
 _GONE = "no rule watches it any more"
 
 
@@ -36,11 +37,15 @@ class AlertBook:
         clock: Clock,
         settings: AlertSettings,
         models: Mapping[str, str] = MappingProxyType({}),
+        replayed: Collection[str] = (),
     ) -> None:
-        """`models` by deployment; a deployment without one is called by its own name."""
+        """`models` by deployment; a deployment without one is called by its own name. Of `replayed` deployments no
+        latency is judged: their requests do not come as fast as they did, so that it tells nothing.
+        """
         self._records = records
         self._clock = clock
         self._models = models
+        self._replayed = replayed
         self.settings = settings
         self.rules = rules_of(settings)
 
@@ -111,7 +116,8 @@ class AlertBook:
 
     def _evaluate(self, tx: Transaction, deployment: str, at: datetime) -> list[AlertState]:
         at = _forward(tx, deployment, at)
-        values = current(reports(tx, deployment), at, self.settings.stale_after)
+        told = current(reports(tx, deployment), at, self.settings.stale_after)
+        values = {of: value for of, value in told.items() if deployment not in self._replayed or of.name not in _TIMED}
         changed: list[AlertState] = []
         for rule, before in self._candidates(deployment, values, opened(tx, deployment)):
             after = self._stepped(rule, before, values.get(before.series), at)
