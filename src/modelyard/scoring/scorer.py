@@ -95,7 +95,7 @@ class PartScorer:
         read = pa.schema([_as_read(each, source) for each in whole])
         self._kept = [each.name for each in read if keep is None or each.name in keep]
         self._shows_ids = shows_ids
-        self._recorder = recorder
+        self.recorder = recorder
         added = answer_fields(bundle.info, ids=ids is not None and shows_ids)
         self.schema = pa.schema([*(read.field(name) for name in self._kept), *added])
 
@@ -125,8 +125,8 @@ class PartScorer:
             work.write(f"{name}.rejects", rejects)
         with work.writing(f"{name}.{format_}") as stream:
             digest = write_part(scored.table, self.schema, format_, stream, alone=alone)
-        if self._recorder is not None:
-            self._recorder.write(work, name, scored.rows, scored.scores, scored.ids or ())
+        if self.recorder is not None:
+            self.recorder.write(work, name, scored.rows, scored.scores, scored.ids or ())
         done = PartDone(
             part.file,
             part.number,
