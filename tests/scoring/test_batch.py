@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -383,4 +384,26 @@ def test_parts_may_be_tasks_of_other_processes(
     with LocalPool(2) as pool:
         done = score(make("tasks"), bundle, spread=Spread(pool, built.path))
     assert (done.read, done.parts) == (2 * ROWS, 14)
+    assert contents(tmp_path / "tasks") == contents(tmp_path / "threads")
+
+
+def test_an_executor_takes_the_next_job_after_one_that_was_cut_off(
+    source: str, built: BuiltBundle, bundle: Bundle, tmp_path: Path
+) -> None:
+    """Nothing of the first is at work when it ends, so that the second, of the same parts, has them to itself."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(_: Progress) -> None:
+        raise Stop
+
+    score(BatchJob(source, str(tmp_path / "threads")), bundle)
+    job = BatchJob(source, str(tmp_path / "tasks"))
+    with LocalPool(2) as pool:
+        with pytest.raises(Stop):
+            score(job, bundle, spread=Spread(pool, built.path), watch=stop)
+        assert pool.wait(0) == []
+        done = score(replace(job, resume=True), bundle, spread=Spread(pool, built.path))
+    assert done.resumed >= 1
     assert contents(tmp_path / "tasks") == contents(tmp_path / "threads")

@@ -1,5 +1,6 @@
 """Answers of jobs go on record in the prediction log, each once."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,29 @@ def test_a_killed_job_records_each_answer_once(
     assert len(ids) == len(set(ids)) == ROWS - 1
     assert set(ids) == set(read_table(tmp_path / "out").column("prediction_id").to_pylist())
     assert not [each for each in (tmp_path / "journal" / "predictions").iterdir() if each.suffix != ".seg"]
+
+
+def test_what_an_abandoned_job_left_goes_with_the_next(
+    source: str, built: BuiltBundle, bundle: Bundle, tmp_path: Path
+) -> None:
+    """Not while its parts are there and it may go on; then what it never placed, and nothing that it did."""
+    command = [sys.executable, "-c", KILLED, str(built.path), source, str(tmp_path), "1", "told"]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    folder = tmp_path / "journal" / "predictions"
+    placed = sorted(folder.glob("*.seg"))
+    left = sorted(each.suffix for each in folder.iterdir() if each not in placed)
+    assert (len(placed), left) == (1, [".job", ".scored"])
+
+    def another(name: str) -> None:
+        job = BatchJob(source, str(tmp_path / name), log=LogInto(tmp_path / "journal", "nightly"))
+        score_batch(job, bundle, clock=ManualClock(NOON), part_rows=64)
+
+    another("first")
+    assert sorted(each.suffix for each in folder.iterdir() if each.suffix != ".seg") == left
+    shutil.rmtree(tmp_path / ".out.scoring")
+    another("second")
+    assert {each.suffix for each in folder.iterdir()} == {".seg"}
+    assert all(each.exists() for each in placed)
 
 
 def test_a_time_that_is_none_is_told(source: str, bundle: Bundle, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from .errors import (
     NotFound,
     Unavailable,
 )
-from .files import atomic_write, make_folder, sync_folder, sync_tree
+from .files import atomic_stream, atomic_write, make_folder, sync_folder, sync_tree
 from .ids import IdSource, SeededIds, SystemIds, uuid7, uuids7
 from .logging import configure_logging, log_event
 from .names import (
@@ -59,6 +59,7 @@ __all__ = [
     "Unavailable",
     "Value",
     "Verdict",
+    "atomic_stream",
     "atomic_write",
     "canonical_json",
     "check_name",

@@ -2,8 +2,10 @@
 
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def atomic_write(path: Path, data: bytes | memoryview, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -12,11 +14,18 @@ def atomic_write(path: Path, data: bytes | memoryview, *, mode: int = 0o644, dur
     With `durable` the new bytes and the folder entry are forced to the disk before returning, so that they also
     survive a power cut. Creates the folder, and those above it. Concurrent writers: the last rename wins.
     """
+    with atomic_stream(path, mode=mode, durable=durable) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def atomic_stream(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterator[BinaryIO]:
+    """The same for bytes that come one after the other; `path` is left alone when the block raises."""
     make_folder(path.parent)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fchmod(stream.fileno(), mode)
             if durable:

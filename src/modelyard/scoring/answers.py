@@ -67,8 +67,9 @@ def predictions(info: BundleInfo, scores: NDArray[np.float64]) -> pa.Array:
     """The classes that scores stand for, as `Bundle.label_of` tells them, or the numbers themselves."""
     if info.task == "regression":
         return pa.array(np.ascontiguousarray(scores[:, 0]))
-    chosen = (scores[:, 0] > 0.5).astype(np.int32) if info.task == "binary" else np.argmax(scores, axis=1)
-    return pa.DictionaryArray.from_arrays(pa.array(chosen, pa.int32()), pa.array(info.classes, pa.string()))
+    chosen = scores[:, 0] > 0.5 if info.task == "binary" else np.argmax(scores, axis=1)
+    narrow = np.int8 if len(info.classes) <= 128 else np.int32
+    return pa.DictionaryArray.from_arrays(pa.array(chosen.astype(narrow)), pa.array(info.classes, pa.string()))
 
 
 def check_columns(columns: Sequence[str], info: BundleInfo, kept: Sequence[str], *, ids: bool) -> None:

@@ -70,6 +70,8 @@ def score_batch(
         plan = _settled(work, prepared.plan(job, bundle, version, to_micros(clock.now())), resume=job.resume)
         scorer = prepared.scorer(job, bundle, version or bundle.info.version, plan, enrich)
         check_writable(scorer.schema, format_)
+        if scorer.recorder is not None:
+            scorer.recorder.begin(work)
         run = _Run(work, scorer, prepared, format_, single=single, watch=watch, begun=begun)
         if spread is None:
             run.score(threads or len(os.sched_getaffinity(0)))
@@ -83,6 +85,8 @@ def score_batch(
             told = [work.read(f"{each.name}.rejects") for each in parts if each.refused]
             write_whole(rejects, b"".join([_JSON.encode_lines(damaged), *told]))
         run.publish(parts, plan)
+        if scorer.recorder is not None:
+            scorer.recorder.end()
     return BatchDone(
         job.output,
         sum(each.read for each in parts) + len(damaged),

@@ -22,7 +22,7 @@ from .records import BatchJob, Enrichment, OnBadRow, PartDone, Plan, part_name
 from .source import Source, numbers_read
 from .where import Where
 from .work import Work
-from .writing import Format, part_bytes
+from .writing import Format, write_part
 
 _JSON = msgspec.json.Encoder(enc_hook=str)
 _TOGETHER = 16_384
@@ -95,7 +95,7 @@ class PartScorer:
         read = pa.schema([_as_read(each, source) for each in whole])
         self._kept = [each.name for each in read if keep is None or each.name in keep]
         self._shows_ids = shows_ids
-        self._recorder = recorder
+        self.recorder = recorder
         added = answer_fields(bundle.info, ids=ids is not None and shows_ids)
         self.schema = pa.schema([*(read.field(name) for name in self._kept), *added])
 
@@ -123,10 +123,10 @@ class PartScorer:
         rejects = _JSON.encode_lines(scored.refused) if scored.refused else None
         if rejects is not None:
             work.write(f"{name}.rejects", rejects)
-        data = part_bytes(scored.table, self.schema, format_, alone=alone)
-        work.write(f"{name}.{format_}", data)
-        if self._recorder is not None:
-            self._recorder.write(work, name, scored.rows, scored.scores, scored.ids or ())
+        with work.writing(f"{name}.{format_}") as stream:
+            digest = write_part(scored.table, self.schema, format_, stream, alone=alone)
+        if self.recorder is not None:
+            self.recorder.write(work, name, scored.rows, scored.scores, scored.ids or ())
         done = PartDone(
             part.file,
             part.number,
@@ -134,7 +134,7 @@ class PartScorer:
             len(scored.table),
             len(scored.refused),
             dict(scored.unknown),
-            digest_of(data),
+            digest,
             None if rejects is None else digest_of(rejects),
         )
         work.write(f"{name}.json", msgspec.json.encode(done))

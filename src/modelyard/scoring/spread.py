@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Protocol
 
 from modelyard.core import Digest, Failed
@@ -20,6 +21,9 @@ from .writing import Format
 
 PARTS_A_TASK = 4
 """So many parts of a file are one task, where it is known beforehand how many there are."""
+
+_ENDING_SECONDS = 30.0
+"""So long each cancelled task has to end after the one before."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +65,35 @@ class Spread:
     enrich: EnrichThere | None = None
 
     def score(self, orders: Iterable[Order], note: Callable[[PartDone], None]) -> None:
-        """Have all of them carried out, telling each part that is done. Raises what a task raised, or Failed."""
+        """Have all of them carried out, telling each part that is done. Raises what a task raised, or Failed.
+
+        When this ends none of the tasks is at work, however it ends: the executor may be given the next job at once.
+        """
+        job = token_hex(4)
         under_way: set[str] = set()
-        for order in orders:
-            name = f"score-{order.file}-{order.begin}"
-            self.executor.submit(Task(name, carry_out, (replace(order, enrich=self.enrich), self.bundle)))
-            under_way.add(name)
         try:
+            for order in orders:
+                name = f"score-{order.file}-{order.begin}-{job}"
+                self.executor.submit(Task(name, carry_out, (replace(order, enrich=self.enrich), self.bundle)))
+                under_way.add(name)
             while under_way:
                 for outcome in self.executor.wait():
-                    under_way.discard(outcome.id)
-                    for done in _parts(outcome):
-                        note(done)
+                    if outcome.id in under_way:  # else of a job before, which could not be waited for
+                        under_way.discard(outcome.id)
+                        for done in _parts(outcome):
+                            note(done)
         finally:
-            for name in under_way:
-                self.executor.cancel(name)
+            self._call_off(under_way)
+
+    def _call_off(self, under_way: set[str]) -> None:
+        """Cancel tasks, and wait until they have ended: a part that is still being written is nobody else's to write.
+
+        One that an executor does not end in time is left behind.
+        """
+        for name in under_way:
+            self.executor.cancel(name)
+        while under_way and (ended := self.executor.wait(_ENDING_SECONDS)):
+            under_way.difference_update(each.id for each in ended)
 
 
 def carry_out(order: Order, folder: Path) -> list[PartDone]:

@@ -4,12 +4,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import fsspec
 
-from modelyard.core import atomic_write, sync_folder
+from modelyard.core import atomic_stream, atomic_write, sync_folder
 from modelyard.core.locks import alone_at_once
 
 from .errors import OutputTaken
@@ -33,6 +34,11 @@ class Work(Protocol):
 
         Only with `power` a power cut too: what it left of a part is told by its digest (`batch._found`).
         """
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[BinaryIO]:
+        """The same for bytes that come one after the other: they are there when the block ends well."""
+        raise NotImplementedError
 
     def remove(self) -> None:
         """Remove all parts, and what is known of them."""
@@ -66,6 +72,11 @@ class LocalWork:
 
     def write(self, name: str, data: bytes | memoryview) -> None:
         atomic_write(self.folder / name, data, durable=self._power)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[BinaryIO]:
+        with atomic_stream(self.folder / name, durable=self._power) as stream:
+            yield stream
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -115,6 +126,12 @@ class RemoteWork:
     def write(self, name: str, data: bytes | memoryview) -> None:
         self._system.makedirs(self._path, exist_ok=True)
         self._system.pipe_file(f"{self._path}/{name}", bytes(data))
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[BinaryIO]:
+        held = BytesIO()
+        yield held
+        self.write(name, held.getbuffer())
 
     def remove(self) -> None:
         for name in filter(is_own, self.names()):

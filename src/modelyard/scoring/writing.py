@@ -1,5 +1,6 @@
-"""Parts of the output as bytes, and one file of them: Parquet, CSV, JSONL or Arrow."""
+"""Parts of the output, and one file of them: Parquet, CSV, JSONL or Arrow."""
 
+import hashlib
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,8 +11,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from modelyard.core import did_you_mean
+from modelyard.core import Digest, did_you_mean
 
+from .answers import PREDICTION
 from .errors import NotScorable
 
 Format = Literal["parquet", "csv", "jsonl", "arrow"]
@@ -52,16 +54,18 @@ def check_writable(schema: pa.Schema, format_: Format) -> None:
         )
 
 
-def part_bytes(table: pa.Table, schema: pa.Schema, format_: Format, *, alone: bool) -> bytes | memoryview:
-    """A part as bytes, in columns of the schema; columns of text may come as dictionaries.
+def write_part(table: pa.Table, schema: pa.Schema, format_: Format, stream: BinaryIO, *, alone: bool) -> Digest:
+    """Write a part, in columns of the schema; columns of text may come as dictionaries. The digest of its bytes.
 
     One that is not `alone` becomes a piece of one file: CSV then has no header, and instead of Parquet it is Arrow,
-    so that what is encoded is encoded once.
+    so that what is encoded is encoded once. Bytes go on as they are made: none are kept, and the memory that they were
+    made in is used again.
     """
+    summed = _Summed(stream)
+    sink = pa.PythonFile(summed, "w")
     if format_ == "jsonl":
-        return _JSON.encode_lines(table.to_pylist())
-    sink = pa.BufferOutputStream()
-    if format_ == "csv":
+        summed.write(_JSON.encode_lines(table.to_pylist()))
+    elif format_ == "csv":
         pa_csv.write_csv(_plain(table), sink, pa_csv.WriteOptions(include_header=alone))
     elif format_ == "parquet" and alone:
         with closing(_parquet(sink, table.schema, schema)) as writer:
@@ -70,13 +74,36 @@ def part_bytes(table: pa.Table, schema: pa.Schema, format_: Format, *, alone: bo
         given = table if format_ == "parquet" else table.cast(schema)
         with pa.ipc.new_file(sink, given.schema, options=None if alone else _SHORT) as writer:
             writer.write_table(given)
-    return memoryview(sink.getvalue())
+    return Digest(summed.sum.hexdigest())
+
+
+class _Summed:
+    """A stream that is summed up while it is written, as Arrow writes to it; whoever opened it closes it."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.sum = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sum.update(data)
+        return self._stream.write(data)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def flush(self) -> None:
+        """Nothing: the stream is flushed when it is closed."""
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 def join_parts(parts: Iterator[bytes], schema: pa.Schema, format_: Format, stream: BinaryIO) -> None:
-    """Write one file of parts as `part_bytes` makes them, one in memory at a time. Parquet gets a row group of each."""
+    """Write one file of parts as `write_part` makes them, one in memory at a time. Parquet gets a row group of each."""
     if format_ in ("csv", "jsonl"):
-        stream.write(part_bytes(schema.empty_table(), schema, format_, alone=True))
+        write_part(schema.empty_table(), schema, format_, stream, alone=True)
         for part in parts:
             stream.write(part)
         return
@@ -92,10 +119,11 @@ def _parquet(stream: Any, given: pa.Schema, schema: pa.Schema) -> pq.ParquetWrit
     """A writer of tables of the schema `given`, which read as those of `schema`.
 
     They differ in columns of text, which are given as dictionaries: so they are not looked through for repeated values
-    once more. To look for such among floats costs more than it saves.
+    once more. To look for such among floats costs more than it saves, and so does the least and greatest of classes.
     """
     repeating = [each.name for each in schema if not pa.types.is_floating(each.type)]
-    writer = pq.ParquetWriter(stream, given, use_dictionary=repeating, store_schema=False)
+    ordered = [each for each in schema.names if each != PREDICTION or pa.types.is_floating(schema.field(each).type)]
+    writer = pq.ParquetWriter(stream, given, use_dictionary=repeating, write_statistics=ordered, store_schema=False)
     writer.add_key_value_metadata({"ARROW:schema": b64encode(schema.serialize()).decode()})
     return writer
 

@@ -3,15 +3,11 @@
 from pathlib import Path
 
 import fsspec
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from modelyard.core import did_you_mean
 
 from .contract import ArtifactStore, RecordStore
-from .drivers.dialects import DIALECTS
 from .drivers.filesystem import FilesystemArtifactStore
-from .drivers.sql import SqlRecordStore
 from .errors import UnknownStore
 
 ARTIFACT_SCHEMES = ("file", "s3")
@@ -19,6 +15,12 @@ ARTIFACT_SCHEMES = ("file", "s3")
 
 def open_record_store(url: str) -> RecordStore:
     """The record store at `sqlite:///path` or `postgresql+psycopg://user:password@host/database`; not yet migrated."""
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - processes that only work on data have no use for SQL
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - the same
+
+    from .drivers.dialects import DIALECTS  # noqa: PLC0415 - the same
+    from .drivers.sql import SqlRecordStore  # noqa: PLC0415 - the same
+
     try:
         parsed = make_url(url)
     except ArgumentError as error:
