@@ -1,11 +1,12 @@
 """A workspace of the first schema, restored and upgraded: nothing is lost, whatever happens meanwhile.
 
-`schema_0001.sql` is what SQLite's `.dump` said of a workspace of that time: two trainings, a deployment, a promotion.
-It is never written anew.
+`schema_0001.sql` is what SQLite's `.dump` said of a workspace of that time: two trainings, a deployment, a promotion;
+`checkpoints_0001.jsonl` stood beside it. Neither is ever written anew.
 """
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -119,12 +120,15 @@ def test_commands_work_on_what_an_older_version_left(tmp_path: Path) -> None:
     (tmp_path / "shop" / ".modelyard").mkdir()
     with closing(sqlite3.connect(tmp_path / "shop" / ".modelyard" / "records.db")) as connection:
         connection.executescript(DUMP)
+    beside = Path(__file__).with_name("checkpoints_0001.jsonl")
+    shutil.copy(beside, tmp_path / "shop" / ".modelyard" / "audit-checkpoints.jsonl")
     project = Project(tmp_path / "shop", clock=ManualClock(NOON), environment={})
     with noticed_elsewhere():
         listed = carry_out(models.list_models, project, models.ListModels())
     assert [(each["number"], each["aliases"]) for each in listed] == [(2, ["production"]), (1, [])]
     assert {each["id"] for each in carry_out(runs.list_pipeline_runs, project, runs.Runs())} == {"first", "second"}
-    assert carry_out(audits.audit_verify, project, audits.AuditVerify())["intact"]
+    report = carry_out(audits.audit_verify, project, audits.AuditVerify())
+    assert (report["intact"], report["covered"]) == (True, 4)
     assert carry_out(audits.audit_list, project, audits.AuditPage(limit=1, newest=True))[0]["number"] == 4
     project.close()
 
