@@ -140,13 +140,15 @@ def test_a_recent_check_reads_from_the_newest_signed_checkpoint_on(yard: Yard) -
 
 
 def test_a_recent_check_finds_what_is_put_back_and_trusts_no_stranger(yard: Yard, tmp_path: Path) -> None:
-    """A database older than the checkpoint is found out; where nobody knows the key, the whole is read."""
+    """A database older than the checkpoint is found out; of a stranger's checkpoint the whole is read."""
     older = yard.copy(tmp_path / "older")
     put_back(older.database, yard.older[ENTRIES - BETWEEN])
     assert not older.checkpoints.verify(recent=True).intact
-    yard.keys.public = ()
+    yard.keys.public = (new_key(tmp_path / "theirs").public,)
     report = yard.checkpoints.verify(recent=True)
-    assert (report.intact, report.since) == (True, 1)
+    assert (report.intact, report.since, report.doubt) == (True, 1, "no checkpoint is signed by a known key")
+    yard.keys.public = ()
+    assert yard.checkpoints.verify(recent=True).since == ENTRIES
 
 
 def test_an_empty_record_is_intact_and_needs_no_checkpoint(tmp_path: Path, clock: ManualClock, key: PrivateKey) -> None:

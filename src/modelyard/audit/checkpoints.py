@@ -103,14 +103,15 @@ class Checkpoints:
         So also a record is found out that was rewritten with right hashes, cut off together with its head, or replaced
         by an older copy: up to the newest checkpoint. `doubt` is said where nobody known has signed that one.
 
-        With `recent` entries are read from the newest one that a known key has signed for: whoever changed an entry
-        before that, and left its hash where it is, is found only by reading the whole.
+        With `recent` entries are read from the newest one that a known key has signed for (where none is known, the
+        newest that has a checkpoint): whoever changed an entry before that is found only by reading the whole.
         """
         noted = self._noted()
         lines = self._open().lines()
         found = [each for each in map(_decoded, lines) if each is not None]
         keys = {each.id: each for each in self._keys.known()}
-        start = max((each.seq for each in found if _held(each, keys)), default=1) if recent else 1
+        vouched = [each.seq for each in found if _held(each, keys) or not keys] if recent else []
+        start = max((1, *vouched))
         report = replace(self._log.verify(_witnesses(found), start=start, told=told), checkpoints=len(found))
         if not report.intact:
             return report
