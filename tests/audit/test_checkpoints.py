@@ -14,7 +14,20 @@ from modelyard.audit import AuditBroken, Checkpoint, CheckpointsUnavailable, Fil
 from modelyard.core import ManualClock, canonical_json
 from modelyard.core.signing import PrivateKey
 
-from .attacks import BETWEEN, ENTRIES, MORE, ON_ENTRIES, Attack, Database, Yard, garble, honest, new_key, rewrite
+from .attacks import (
+    BETWEEN,
+    ENTRIES,
+    MORE,
+    ON_ENTRIES,
+    Attack,
+    Database,
+    Yard,
+    garble,
+    honest,
+    new_key,
+    put_back,
+    rewrite,
+)
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -108,6 +121,34 @@ def test_an_honest_record_is_proved(yard: Yard) -> None:
     yard.record(3)
     report = yard.verify()
     assert (report.intact, report.doubt, report.entries, report.covered) == (True, "", ENTRIES + 3, ENTRIES)
+
+
+def test_a_recent_check_reads_from_the_newest_signed_checkpoint_on(yard: Yard) -> None:
+    """What came later is checked; what a known key vouched for is not read again, and the report says so."""
+    yard.record(3)
+    told: list[tuple[int, int]] = []
+    report = yard.checkpoints.verify(recent=True, told=lambda done, end: told.append((done, end)))
+    assert (report.intact, report.since, report.entries) == (True, ENTRIES, ENTRIES + 3)
+    assert told == [(ENTRIES + 3, ENTRIES + 3)]
+    with Database(yard.database) as database:
+        database.put(2, "null")
+    assert yard.checkpoints.verify(recent=True).intact
+    assert (yard.verify().intact, yard.verify().since) == (False, 1)
+    with Database(yard.database) as database:
+        database.put(ENTRIES + 2, "null")
+    assert yard.checkpoints.verify(recent=True).broken_at == ENTRIES + 2
+
+
+def test_a_recent_check_finds_what_is_put_back_and_trusts_no_stranger(yard: Yard, tmp_path: Path) -> None:
+    """A database older than the checkpoint is found out; of a stranger's checkpoint the whole is read."""
+    older = yard.copy(tmp_path / "older")
+    put_back(older.database, yard.older[ENTRIES - BETWEEN])
+    assert not older.checkpoints.verify(recent=True).intact
+    yard.keys.public = (new_key(tmp_path / "theirs").public,)
+    report = yard.checkpoints.verify(recent=True)
+    assert (report.intact, report.since, report.doubt) == (True, 1, "no checkpoint is signed by a known key")
+    yard.keys.public = ()
+    assert yard.checkpoints.verify(recent=True).since == ENTRIES
 
 
 def test_an_empty_record_is_intact_and_needs_no_checkpoint(tmp_path: Path, clock: ManualClock, key: PrivateKey) -> None:

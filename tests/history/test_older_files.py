@@ -1,5 +1,6 @@
 """Logs of older versions, whose files lack columns that came since."""
 
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -117,3 +118,21 @@ def test_a_message_of_an_older_version_was_not_forced(clock: ManualClock) -> Non
     older = Message(msgspec.msgpack.encode(told), message.key, message.headers)
     assert read(message).record == record
     assert read(older).record == msgspec.structs.replace(record, forced=False)
+
+
+def test_a_stored_log_is_read_and_sealed_on(tmp_path: Path, clock: ManualClock) -> None:
+    """Catalog, Parquet and segment as the first release writes them; the files are never written anew."""
+    shutil.copytree(Path(__file__).with_name("stored") / "format-1", tmp_path, dirs_exist_ok=True)
+    log = PredictionLog(tmp_path / "journal", tmp_path / "log", clock=clock)
+    expected = [("a", 1.0, "x", 0.5), ("b", 1.0, "x", 0.5), ("c", 1.0, "x", 0.5)]
+    assert told(log) == expected
+    log.seal()
+    assert list((tmp_path / "journal" / "predictions").glob("*.seg")) == []
+    assert told(log) == expected
+    assert log.verify().problems == ()
+
+
+def told(log: PredictionLog) -> list[tuple[object, ...]]:
+    """Id, features and score of every prediction."""
+    rows = log.predictions("d", columns=("prediction_id", "feature_0", "feature_1", "scores")).to_pylist()
+    return sorted((row["prediction_id"], row["feature_0"], row["feature_1"], *row["scores"]) for row in rows)

@@ -1,5 +1,6 @@
 """The feed is read whole, never goes back, and needs no database."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,13 @@ def test_only_beating_servers_are_seen(tmp_path: Path) -> None:
     assert [each.server for each in feed.statuses(Micros(61_000_000))] == ["new"]
     feed.remove_status("new")
     assert feed.statuses(Micros(61_000_000)) == ()
+
+
+def test_a_stored_feed_is_read(tmp_path: Path) -> None:
+    """As the first release published it, of a deployment whose second version is live; it is never written anew."""
+    shutil.copy(Path(__file__).with_name("stored") / "feed.json", tmp_path)
+    feed = FeedFolder(tmp_path).read()
+    assert feed is not None
+    (route,) = feed.routes
+    assert (feed.revision, route.deployment, route.generation, route.live.version) == (2, "shop", 2, "2")
+    assert feed.policies["shop"].rows_limit == 1000

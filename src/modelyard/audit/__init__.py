@@ -4,7 +4,7 @@ Owns that a change is recorded before it is applied, and finished or undone afte
 record is found out. Does not own what changes mean: rooms above bring their handlers.
 """
 
-from .chain import AuditLog, AuditReport
+from .chain import AuditLog, AuditReport, Told
 from .checkpoints import Checkpoint, Checkpoints
 from .errors import AuditBroken, CheckpointsUnavailable, IntentUndone, NotAnExport
 from .export import ExportReport, verify_export, write_export
@@ -28,6 +28,7 @@ __all__ = [
     "Note",
     "ObjectSink",
     "Sink",
+    "Told",
     "open_sink",
     "verify_export",
     "write_export",

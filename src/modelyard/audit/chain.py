@@ -1,6 +1,6 @@
 """The audit record: each entry carries the hash of the one before, so that no change goes unseen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +24,8 @@ _UNREADABLE = "unreadable"
 class AuditReport:
     """What checking the record found: `broken_at` is the first entry that does not fit, `why` says how.
 
+    `since` is the first entry that was read: what is before it was taken as it was when a known key vouched for it.
+
     `checkpoints` is how many there are, `covered` the entry up to which they vouch, `signed` the one up to which a
     known key does. `doubt` is what keeps an unbroken record from being proved.
     """
@@ -36,6 +38,11 @@ class AuditReport:
     covered: int = 0
     signed: int = 0
     doubt: str = ""
+    since: int = 1
+
+
+Told = Callable[[int, int], None]
+"""Told now and then up to which entry a check has come, and with which the record ends."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,9 @@ class AuditLog:
         with self._records.snapshot() as view:
             return _head(view)
 
-    def verify(self, witnesses: Mapping[int, str] = MappingProxyType({}), *, start: int = 1) -> AuditReport:
+    def verify(
+        self, witnesses: Mapping[int, str] = MappingProxyType({}), *, start: int = 1, told: Told = lambda *_: None
+    ) -> AuditReport:
         """Check every entry against its hash, its predecessor and the head: edits, deletions, swaps, truncation.
 
         `witnesses` are hashes that entries are known to have had, by their numbers. With `start` the check begins with
@@ -119,6 +128,7 @@ class AuditLog:
             for entry in page:
                 if why := chain.add(entry):
                     return chain.broken(why)
+            told(chain.number, head.number)
             if len(page) < limit:
                 return chain.end(head)
 
@@ -135,7 +145,7 @@ class _Chain:
     """What has been checked so far."""
 
     def __init__(self, start: int, witnesses: Mapping[int, str]) -> None:
-        self.number = start - 1
+        self.number, self._since = start - 1, start
         self._previous = GENESIS if start == 1 else None
         self._witnesses = witnesses
 
@@ -151,7 +161,7 @@ class _Chain:
 
     def broken(self, why: str) -> AuditReport:
         """The next entry does not fit."""
-        return AuditReport(self.number, intact=False, broken_at=self.number + 1, why=why)
+        return AuditReport(self.number, intact=False, broken_at=self.number + 1, why=why, since=self._since)
 
     def end(self, head: Link) -> AuditReport:
         """There are no more entries; the head must say so, and no checkpoint may know of more."""
@@ -159,7 +169,7 @@ class _Chain:
             return self.broken(f"the record ended at entry {head.number}")
         if (newest := max(self._witnesses, default=0)) > self.number:
             return self.broken(f"a checkpoint vouches for entries up to {newest}")
-        return AuditReport(self.number, intact=True)
+        return AuditReport(self.number, intact=True, since=self._since)
 
 
 def misfit(entry: Entry, number: int, previous: str | None) -> str:

@@ -11,7 +11,7 @@ from modelyard.core import Clock, canonical_json
 from modelyard.core.signing import PrivateKey, PublicKey
 from modelyard.storage import RecordStore, Snapshot
 
-from .chain import AuditLog, AuditReport
+from .chain import AuditLog, AuditReport, Told
 from .errors import AuditBroken
 from .sinks import Sink
 
@@ -97,19 +97,24 @@ class Checkpoints:
         """`write`, when the sink is near: what a command that has recorded something does when it is done."""
         return self.write() if self._open().near else None
 
-    def verify(self) -> AuditReport:
+    def verify(self, *, recent: bool = False, told: Told = lambda *_: None) -> AuditReport:
         """Check the whole record: its chain, its head, and every checkpoint.
 
         So also a record is found out that was rewritten with right hashes, cut off together with its head, or replaced
         by an older copy: up to the newest checkpoint. `doubt` is said where nobody known has signed that one.
+
+        With `recent` entries are read from the newest one that a known key has signed for (where none is known, the
+        newest that has a checkpoint): whoever changed an entry before that is found only by reading the whole.
         """
         noted = self._noted()
         lines = self._open().lines()
         found = [each for each in map(_decoded, lines) if each is not None]
-        report = replace(self._log.verify(_witnesses(found)), checkpoints=len(found))
+        keys = {each.id: each for each in self._keys.known()}
+        vouched = [each.seq for each in found if _held(each, keys) or not keys] if recent else []
+        start = max((1, *vouched))
+        report = replace(self._log.verify(_witnesses(found), start=start, told=told), checkpoints=len(found))
         if not report.intact:
             return report
-        keys = {each.id: each for each in self._keys.known()}
         if why := _contradiction(found) or _forged(found, keys) or _withheld(found, noted):
             return replace(report, intact=False, why=why)
         covered = max((each.seq for each in found), default=0)
@@ -172,9 +177,14 @@ def _contradiction(found: Sequence[Checkpoint]) -> str:
 
 def _forged(found: Sequence[Checkpoint], keys: dict[str, PublicKey]) -> str:
     for each in found:
-        if each.key in keys and not keys[each.key].holds(_KIND, each.statement, each.signature):
+        if each.key in keys and not _held(each, keys):
             return f"the signature under the checkpoint of entry {each.seq} is not that of {each.key}"
     return ""
+
+
+def _held(each: Checkpoint, keys: dict[str, PublicKey]) -> bool:
+    """Whether a known key has signed a checkpoint."""
+    return each.key in keys and keys[each.key].holds(_KIND, each.statement, each.signature)
 
 
 def _withheld(found: Sequence[Checkpoint], noted: Checkpoint | None) -> str:

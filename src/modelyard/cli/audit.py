@@ -12,6 +12,7 @@ from .derive import anywhere, asked
 from .derive import command as derive
 from .edge import Inconclusive, emit, exit_code, talk
 from .permitting import takes
+from .progress import verified
 from .show import fields, table
 
 _PATH = click.Path(path_type=Path)
@@ -44,19 +45,26 @@ command.add_command(derive(audits.audit_export, fields))
 @command.command("verify")
 @click.argument("file", type=_PATH, required=False)
 @click.option("--key", "trusted", multiple=True, metavar="FILE", help="Public key that must have signed. Repeatable.")
+@click.option("--recent", is_flag=True, help="Read only what came since the newest checkpoint that a known key signed.")
 @click.option("--project", "folder", type=_PATH, help="Folder with modelyard.yaml, or the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def verify(file: Path | None, *, trusted: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
+def verify(file: Path | None, *, trusted: tuple[str, ...], folder: Path | None, recent: bool, as_json: bool) -> None:
     """Check the whole audit record against its hashes and its checkpoints; or FILE, an export, by itself."""
-    from modelyard.operations import Nothing  # noqa: PLC0415 - `--help` must not pay for it
-
+    if file is not None and recent:
+        raise click.UsageError("--recent is about the record of a project, not about FILE.")
     if file is not None:
         report = audits.check_export(file, trusted, folder or Path())
     elif trusted:
         raise click.UsageError("--key goes with FILE; a project has its own key and security.trusted_keys.")
     else:
-        report = asked(audits.audit_verify, Nothing(), folder)
+        report = asked(audits.audit_verify, audits.AuditVerify(recent), folder)
     emit(report, as_json=as_json, show=fields)
+    if recent and report["since"] > 1:
+        told = f"Entries before {report['since']} were not read: a known key vouched for what they were at its time."
+        click.echo(f"{told} Read them too: modelyard audit verify", err=True)
     if (error := _ending(report)) is not None:
         talk(error)
         raise click.exceptions.Exit(exit_code(error))
+
+
+verified(verify)

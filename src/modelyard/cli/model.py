@@ -21,6 +21,26 @@ _PATH = click.Path(path_type=Path)
 _LIMIT = re.compile(r"--(min|max)-([A-Za-z0-9._@-]{1,128})(?:=(.*))?", flags=re.DOTALL)
 
 
+_VERSIONS = table("name", "number", "label", "aliases", "archived", "metrics", "created_at")
+_ALL = 2**31
+
+
+def _names(result: dict[str, Any]) -> None:
+    """A line a model."""
+    rows = [
+        {
+            **each,
+            "newest": each["newest"]["label"],
+            "registered": each["newest"]["created_at"],
+            "aliases": {alias: version["label"] for alias, version in each["aliases"].items()},
+        }
+        for each in result["models"]
+    ]
+    table("name", "versions", "newest", "registered", "aliases")(rows)
+    if (more := result["total"] - len(rows)) > 0:
+        click.echo(f"{more} more: --limit N or --skip N", err=True)
+
+
 def _registered(result: dict[str, Any]) -> None:
     chosen = ("name", "number", "label", "bundle", "metrics", "verdict", "reasons", "promoted")
     fields({name: result[name] for name in chosen})
@@ -36,11 +56,9 @@ def _verdict(result: dict[str, Any]) -> ModelyardError | None:
     return kind(told, code="GATE_FAILED", remedy=f"See: modelyard model show {result['name']} {result['label']}")
 
 
-command = click.Group("model", help="Model versions: register, list, compare, approve, promote, roll back.")
+command = click.Group("model", help="Model versions: register, list, names, compare, approve, promote, roll back.")
 command.add_command(derive(registering.register, _registered, _verdict))
-command.add_command(
-    derive(models.list_models, table("name", "number", "label", "aliases", "archived", "metrics", "created_at"))
-)
+command.add_command(derive(models.list_names, _names))
 command.add_command(derive(models.show_model, fields))
 command.add_command(
     derive(
@@ -58,6 +76,35 @@ command.add_command(derive(promotions.delete_model, _MOVED))
 command.add_command(derive(approving.request_approval, fields))
 command.add_command(derive(approving.approve, fields))
 command.add_command(derive(approving.reject, fields))
+
+
+@anywhere
+@takes(models.list_models.permission)
+@command.command("list", help=models.list_models.summary)
+@click.option("--name", help="Only versions of this model.")
+@click.option("--stage", help="Only versions in this stage, such as production.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@click.option("--before", metavar="MODEL/VERSION", help="Only versions older than this one.")
+@click.option("--all", "whole", is_flag=True, help="All of them, however many.")
+@click.option("--project", "project_folder", type=_PATH, help=PROJECT_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def list_versions(
+    name: str | None,
+    stage: str | None,
+    limit: int,
+    before: str | None,
+    project_folder: Path | None,
+    *,
+    whole: bool,
+    as_json: bool,
+) -> None:
+    size = _ALL if whole else limit
+    wanted = models.ListModels(name, stage, size + 1, before)  # one more, to know whether there is one
+    found = asked(models.list_models, wanted, project_folder)
+    emit(found[:size], as_json=as_json, show=_VERSIONS)
+    if len(found) > size:
+        last = found[size - 1]
+        click.echo(f"There are more: --limit N, --all, or --before {last['name']}/{last['number']}", err=True)
 
 
 def _tell(operation: Any, version: models.OneVersion, called: dict[str, Any], text: str, **files: Path | None) -> None:

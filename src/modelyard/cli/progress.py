@@ -82,6 +82,17 @@ def answered(command: click.Command) -> click.Command:
     return _with_status(command, "waiting for messages", watching)
 
 
+def verified(command: click.Command) -> click.Command:
+    """The command, with the entries that are checked shown on a terminal."""
+
+    def watching(tell: Tell) -> AbstractContextManager[None]:
+        from modelyard.operations import audits  # noqa: PLC0415 - `--help` must not pay for it
+
+        return audits.watching(lambda done, end: tell(f"{done:,} of {end:,} entries checked"))
+
+    return _with_status(command, "reading the record", watching)
+
+
 def _with_status(
     command: click.Command, first: str, watching: Callable[[Tell], AbstractContextManager[None]]
 ) -> click.Command:

@@ -21,7 +21,7 @@ NOUNS: dict[str, str] = {
     "validate, export.",
     "step": "Single steps of pipelines: run.",
     "run": "Runs in MLflow: list, show, compare.",
-    "model": "Model versions: register, list, compare, approve, promote, roll back.",
+    "model": "Model versions: register, list, names, compare, approve, promote, roll back.",
     "bundle": "Bundles: build, verify, show, fetch, keygen, sign.",
     "serve": "Serve a project's deployments over HTTP.",
     "score": "Score files of any size with a model, resumable.",

@@ -9,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 _CONSOLE = Console()
+_LONG = 1000
+"""Tables of more rows are not fitted to the terminal, which takes a third of a millisecond a row."""
 
 
 def table(*columns: str) -> Any:
@@ -18,6 +20,9 @@ def table(*columns: str) -> Any:
         if not rows:
             _CONSOLE.print("Nothing yet.")
             return
+        if len(rows) > _LONG:
+            _plain(columns, rows)
+            return
         grid = Table(box=None, header_style="bold")
         for column in columns:
             grid.add_column(column.replace("_", " "))
@@ -26,6 +31,15 @@ def table(*columns: str) -> Any:
         _CONSOLE.print(grid)
 
     return show
+
+
+def _plain(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """The same without wrapping, a line a row."""
+    written = [[_text(row.get(column)) for column in columns] for row in rows]
+    lines = [[column.replace("_", " ") for column in columns], *written]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    told = ("  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines)
+    click.echo("\n".join(told))
 
 
 def fields(result: dict[str, Any] | None) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from modelyard.governance import Evidence, InProduction, folder_evidence
 from modelyard.inference import SIGNATURES_FILE
 from modelyard.pipelines import PipelineRun, find_run, list_runs
-from modelyard.registry import ModelVersion, aliases_of, moves_of, read_version
+from modelyard.registry import ModelVersion, all_holders, moves_of, read_version
 from modelyard.wiring import Project
 
 _LOOKED_AT = 200
@@ -38,8 +38,7 @@ def collect(project: Project, live: Sequence[InProduction]) -> list[Evidence]:
 
 def _live(project: Project) -> list[ModelVersion]:
     with project.records.snapshot() as view:
-        models = sorted({each.name for each in project.models.versions()})
-        held = ((name, aliases_of(view, name).get("production")) for name in models)
+        held = ((name, each.get("production")) for name, each in sorted(all_holders(view).items()))
         found = [read_version(view, name, number) for name, number in held if number is not None]
     return [each for each in found if each is not None]
 
@@ -120,7 +119,7 @@ def _is_signed(project: Project, version: ModelVersion) -> bool:
 
 
 def _promotions(project: Project) -> Iterator[Evidence]:
-    names = {each.name for each in project.models.versions()}
+    names = project.models.names()
     served = {each.model_name for each in project.settings.deployments.values()}
     with project.records.snapshot() as view:
         moves = [(name, move) for name in names for move in moves_of(view, name)]

@@ -47,5 +47,5 @@ def names_of(project: Project, live: Sequence[InProduction]) -> dict[str, str]:
     names = {name: next(iter(section)) for name, section in sections.items() if section}
     chosen = next(((each.model, each.version) for each in live), None)
     if chosen is None:
-        chosen = next(((each.name, each.number) for each in reversed(project.models.versions())), None)
+        chosen = next(((each.name, each.number) for each in project.models.listed(limit=1)), None)
     return names if chosen is None else {**names, "model": chosen[0], "version": str(chosen[1])}

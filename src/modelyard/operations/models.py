@@ -14,6 +14,7 @@ from modelyard.bundling import BUILD_FILE
 from modelyard.core import InvalidInput, did_you_mean, shown
 from modelyard.inference import BundleInfo
 from modelyard.registry import (
+    ModelSummary,
     ModelVersion,
     VersionState,
     alias_of,
@@ -36,6 +37,16 @@ class ListModels:
 
     name: Annotated[str | None, Option("Only versions of this model.")] = None
     stage: Annotated[str | None, Option("Only versions in this stage, such as production.")] = None
+    limit: Annotated[int, Option("At most so many.")] = 50
+    before: Annotated[str | None, Option("Only versions older than this one, such as fraud/12.")] = None
+
+
+@dataclass(frozen=True)
+class ListNames:
+    """Which models."""
+
+    limit: Annotated[int, Option("At most so many.")] = 50
+    skip: Annotated[int, Option("Leave out so many first.")] = 0
 
 
 @dataclass(frozen=True)
@@ -84,12 +95,28 @@ class Describe:
 
 @operation("model", "list", Permission.READ)
 def list_models(call: Call[ListModels]) -> Any:
-    """List model versions."""
-    project, name = call.project, call.input.name
-    notice(project, name)
-    found = project.models.versions(name, stage=call.input.stage)
+    """List model versions, the newest first."""
+    project, given = call.project, call.input
+    if given.limit < 1:
+        raise InvalidInput(
+            "--limit counts from 1.", context={"path": "limit"}, remedy="modelyard model list --limit 50"
+        )
+    notice(project, given.name)
+    before = None if given.before is None else _named(given.before, given.name)
+    found = project.models.listed(given.name, stage=given.stage, before=before, limit=given.limit)
     holders = project.models.holders()
     return [_told(each, holders.get(each.name, {})) for each in found]
+
+
+@operation("model", "names", Permission.READ)
+def list_names(call: Call[ListNames]) -> Any:
+    """List models by name: how many versions each has, the newest, and which holds which alias."""
+    given = call.input
+    if given.limit < 1 or given.skip < 0:
+        raise InvalidInput("--limit counts from 1 and --skip from 0.", remedy="modelyard model names --limit 50")
+    notice(call.project, None)
+    found, total = call.project.models.summaries(skip=given.skip, limit=given.limit)
+    return {"models": [_summary(each) for each in found], "total": total}
 
 
 @operation("model", "show", Permission.READ)
@@ -178,7 +205,7 @@ def notice(project: Project, name: str | None) -> None:
     """Look at what plain MLflow clients changed, where the model is one of ours."""
     if _NOTICED_ELSEWHERE.get():
         return
-    if name is None or project.models.versions(name):
+    if name is None or project.models.has(name):
         project.outside.notice(name)
 
 
@@ -190,6 +217,43 @@ def tags_of(written: Sequence[str]) -> dict[str, str]:
             f"{shown(wrong[0])} is no tag.", code="INVALID_TAGS", remedy="Write KEY=VALUE, such as team=risk."
         )
     return {name: value for name, _, value in parts}
+
+
+def _named(written: str, name: str | None) -> tuple[str, str]:
+    """Model and version of what `--before` says: MODEL/VERSION, or a version of the one model that is asked about."""
+    model, slash, version = written.rpartition("/")
+    if slash and name in (None, model):
+        return model, version
+    if not slash and name is not None:
+        return name, written
+    raise InvalidInput(
+        f"{shown(written)} is no version {'of ' + shown(name) if name is not None else 'with its model'}.",
+        code="INVALID_CURSOR",
+        context={"path": "before"},
+        remedy="Write MODEL/NUMBER, as the last line of the page before says.",
+    )
+
+
+def _summary(model: ModelSummary) -> dict[str, Any]:
+    newest = model.newest
+    return {
+        "name": model.name,
+        "versions": model.versions,
+        "newest": {
+            "number": newest.number,
+            "label": newest.label,
+            "created_at": newest.created_at,
+            "gate": _gate(newest),
+        },
+        "aliases": {
+            alias: {"number": each.number, "label": each.label} for alias, each in sorted(model.holders.items())
+        },
+    }
+
+
+def _gate(version: ModelVersion) -> str | None:
+    """What the last of its gates said."""
+    return version.gates[-1]["verdict"] if version.gates else None
 
 
 def _why_not(project: Project, view: Snapshot, version: ModelVersion, alias: str) -> list[str]:

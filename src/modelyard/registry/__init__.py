@@ -33,6 +33,7 @@ from .errors import (
 )
 from .limits import judge_limits
 from .lineage import Arrow, Fact, Lineage, Thing, ThingKind, lineage_lines, lineage_picture
+from .listing import ModelSummary
 from .projection import OutsideChange
 from .projector import Projector
 from .records import FeatureList, ModelVersion, VersionState
@@ -57,6 +58,7 @@ __all__ = [
     "FeatureList",
     "Lineage",
     "MayNotApprove",
+    "ModelSummary",
     "ModelVersion",
     "ModelVersionNotFound",
     "Move",

@@ -34,6 +34,7 @@ from .aliases import (
 from .approvals import Approvals
 from .checks import MODELS, check_description, check_label, check_tags, labelled, refuse_taken, refuse_twin
 from .errors import AlreadyRegistered, ModelVersionNotFound, NotServable
+from .listing import ModelSummary, listed, summaries
 from .records import FeatureList, ModelVersion, VersionState
 from .standing import obstacles, require_standing
 from .versions import STATES, VERSIONS, all_versions, as_now, change_state, key_of, read_version
@@ -166,7 +167,7 @@ class Registry:
     def require_model(self, name: str, view: Snapshot) -> None:
         """Return when there is such a model; ModelVersionNotFound otherwise."""
         if not view.scan(VERSIONS, prefix=f"{name}/", limit=1):
-            models = {each.key.partition("/")[0] for each in view.scan(VERSIONS)}
+            models = [each.name for each in view.groups(VERSIONS)]
             raise ModelVersionNotFound(f"There is no model {shown(name)}.", remedy=did_you_mean(name[:128], models))
 
     def versions(self, name: str | None = None, *, stage: str | None = None) -> list[ModelVersion]:
@@ -183,6 +184,42 @@ class Registry:
             return [each for each in found if holders.get(each.name, {}).get(alias) == each.number]
         held = {(name, number) for name, each in holders.items() for number in each.values()}
         return [each for each in found if not each.archived and (each.name, each.number) not in held]
+
+    def listed(
+        self,
+        name: str | None = None,
+        *,
+        stage: str | None = None,
+        before: tuple[str, str] | None = None,
+        limit: int,
+    ) -> list[ModelVersion]:
+        """At most so many versions, the newest first: those of one model by number, those of all by when they came.
+
+        `before` names a version (model, and number or label) and continues after it: versions that are added meanwhile
+        come before it, and no version is told twice or left out. `stage` as in `versions`.
+        """
+        with self.records.snapshot() as view:
+            mark = None
+            if before is not None:
+                found = self.read(view, *before)
+                mark = view.get(VERSIONS, key_of(found.name, found.number))
+            return listed(view, name=name, stage=stage, before=mark, limit=limit)
+
+    def names(self) -> list[str]:
+        """Every model that has a version."""
+        with self.records.snapshot() as view:
+            return [each.name for each in view.groups(VERSIONS)]
+
+    def summaries(self, *, skip: int = 0, limit: int | None = None) -> tuple[list[ModelSummary], int]:
+        """Models by name with what they have, a page of them, and how many models there are."""
+        with self.records.snapshot() as view:
+            groups = view.groups(VERSIONS)
+            return summaries(view, groups[skip:][:limit]), len(groups)
+
+    def has(self, name: str) -> bool:
+        """Whether a model has a version."""
+        with self.records.snapshot() as view:
+            return bool(view.scan(VERSIONS, prefix=f"{name}/", limit=1))
 
     def aliases(self, name: str) -> dict[str, int]:
         """The aliases of a model and the version each points at."""

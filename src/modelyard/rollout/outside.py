@@ -62,7 +62,7 @@ class OutsideChanges:
             return []
         self._intents.reconcile()
         mark = self._projector.unseen(name)
-        models = [name] if name is not None else sorted({each.name for each in self._registry.versions()})
+        models = [name] if name is not None else self._registry.names()
         busy = {str(each.payload.get("model")) for each in self._intents.pending()}
         found = [each for model in models if model not in busy for each in self._look(model)]
         if mark is not None and not found and not busy:

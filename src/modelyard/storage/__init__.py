@@ -4,13 +4,25 @@ Owns the two contracts, their drivers and the migrations, and leases on them. Do
 its own kinds of documents and its own streams.
 """
 
-from .contract import ArtifactStore, ArtifactStream, Body, Document, Entry, Labelled, RecordStore, Snapshot, Transaction
+from .contract import (
+    ArtifactStore,
+    ArtifactStream,
+    Body,
+    Document,
+    Entry,
+    Group,
+    Labelled,
+    RecordStore,
+    Snapshot,
+    Transaction,
+)
 from .errors import (
     ArtifactDamaged,
     ArtifactMissing,
     LeaseLost,
     LeaseTaken,
     RevisionConflict,
+    SchemaTooNew,
     StoreNotEmpty,
     StoreUnavailable,
     UnknownStore,
@@ -29,6 +41,7 @@ __all__ = [
     "Document",
     "Entry",
     "FencedRecordStore",
+    "Group",
     "Labelled",
     "Lease",
     "LeaseLost",
@@ -36,6 +49,7 @@ __all__ = [
     "LeaseTaken",
     "RecordStore",
     "RevisionConflict",
+    "SchemaTooNew",
     "Snapshot",
     "StoreNotEmpty",
     "StoreUnavailable",

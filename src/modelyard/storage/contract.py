@@ -1,6 +1,6 @@
 """Where decisions are kept, and where bytes are kept: two contracts, several drivers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,15 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Group:
+    """So many documents have keys that begin with `name` and a slash; `last` is the last of these keys."""
+
+    name: str
+    count: int
+    last: str
+
+
+@dataclass(frozen=True)
 class Labelled:
     """A document with the labels it is found by."""
 
@@ -55,6 +64,19 @@ class Snapshot(Protocol):
 
     def find(self, kind: str, label: str, value: str, *, limit: int | None = None) -> list[Document]:
         """Documents of a kind that were written with `labels[label] == value`, in the order of their keys."""
+
+    def many(self, kind: str, keys: Collection[str]) -> list[Document]:
+        """Those documents of a kind that are there of these keys, in the order of their keys."""
+
+    def newest(self, kind: str, *, after: Document | None = None, limit: int | None = None) -> list[Document]:
+        """Documents of a kind by the text `created_at` of their bodies, latest first; of the same by key, backwards.
+
+        `after` continues a page: only what is older than that one, whether it is still there or not. Documents without
+        such a text are left out.
+        """
+
+    def groups(self, kind: str) -> list[Group]:
+        """What the keys of a kind begin with before their first slash, in this order; keys without one are left out."""
 
     def entries(
         self, stream: str, *, after: int = 0, limit: int | None = None, descending: bool = False

@@ -21,6 +21,12 @@ class RevisionConflict(Conflict):
     code = "REVISION_CONFLICT"
 
 
+class SchemaTooNew(Conflict):
+    """A newer Modelyard has brought the store to a schema that this one does not know."""
+
+    code = "SCHEMA_TOO_NEW"
+
+
 class StoreNotEmpty(Conflict):
     """What was to be filled holds something already."""
 

@@ -156,6 +156,45 @@ class RecordStoreSuite(ABC):
         with pytest.raises(StoreNotEmpty, match="holds documents already"), store.transaction() as tx:
             tx.fill(kept)
 
+    def test_the_newest_come_first_a_page_at_a_time(self, store: RecordStore) -> None:
+        """By their own word, the same moment by key; those that say nothing are left out, and nothing is told twice."""
+        moments = {"a": "T1", "B": "T2", "b": "T2", "c": "T2.5", "d": "T1", "é": "T3"}
+        with store.transaction() as tx:
+            for key, at in moments.items():
+                tx.put("thing", key, {"created_at": at})
+            tx.put("thing", "silent", {"created": "T9"})
+            tx.put("other", "x", {"created_at": "T9"})
+        with store.snapshot() as view:
+            assert [each.key for each in view.newest("thing")] == ["é", "c", "b", "B", "d", "a"]
+            first = view.newest("thing", limit=3)
+        with store.transaction() as tx:
+            tx.put("thing", "later", {"created_at": "T4"})
+            tx.delete("thing", "b")
+            tx.put("thing", "c", {"created_at": "T2.5", "changed": True})
+        with store.snapshot() as view:
+            assert [each.key for each in view.newest("thing", after=first[-1], limit=2)] == ["B", "d"]
+            assert [each.key for each in view.newest("thing", limit=2)] == ["later", "é"]
+
+    def test_many_documents_are_got_at_once(self, store: RecordStore) -> None:
+        """Those that are there, in the order of their keys, whatever the number; nothing for no key."""
+        with store.transaction() as tx:
+            for number in range(1200):
+                tx.put("thing", f"k{number:04d}", {"n": number})
+        keys = [f"k{number:04d}" for number in range(1300)]
+        with store.snapshot() as view:
+            assert [each.body["n"] for each in view.many("thing", keys[::-1])] == list(range(1200))
+            assert view.many("thing", []) == view.many("other", keys[:2]) == []
+
+    def test_keys_are_grouped_by_what_they_begin_with(self, store: RecordStore) -> None:
+        """Before the first slash: how many, and the last of them, by code point."""
+        with store.transaction() as tx:
+            for key in ("b/1", "b/2/3", "b/10", "B/1", "é/1", "none", "b-c/1"):
+                tx.put("thing", key, {})
+            tx.put("other", "z/1", {})
+        with store.snapshot() as view:
+            found = [(each.name, each.count, each.last) for each in view.groups("thing")]
+        assert found == [("B", 1, "B/1"), ("b", 3, "b/2/3"), ("b-c", 1, "b-c/1"), ("é", 1, "é/1")]
+
     def test_migrating_again_changes_nothing(self, open_store: Callable[[], RecordStore]) -> None:
         """Two processes may start at once, and a started one may start again."""
         with open_store().transaction() as tx:

@@ -14,32 +14,20 @@ _EACH = 25
 def _all(ask: Ask, params: Params) -> dict[str, Any]:
     """Models by name, each with its newest version and who holds which stage."""
     skip = number(params, "skip", 0)
-    grouped: dict[str, list[dict[str, Any]]] = {}
-    for each in ask(models.list_models, models.ListModels()):
-        grouped.setdefault(each["name"], []).append(each)
-    listed = [
-        {
-            "name": name,
-            "versions": len(versions),
-            "newest": versions[-1],
-            "stages": [(alias, each) for each in versions for alias in each["aliases"]],
-        }
-        for name, versions in sorted(grouped.items())
-    ]
-    return {"found": listed[skip : skip + _EACH], "total": len(listed), "skip": skip, "size": _EACH}
+    told = ask(models.list_names, models.ListNames(_EACH, skip))
+    return {"found": told["models"], "total": told["total"], "skip": skip, "size": _EACH}
 
 
 def _model(ask: Ask, params: Params) -> dict[str, Any]:
     name = params["name"]
-    versions = ask(models.list_models, models.ListModels(name))[::-1]
+    before = params.get("before")
+    versions = ask(models.list_models, models.ListModels(name, limit=_EACH + 1, before=before))
     moves = ask(models.model_history, models.History(name))[::-1]
-    skip = number(params, "skip", 0)
     return {
         "name": name,
-        "versions": versions[skip : skip + _EACH],
-        "total": len(versions),
-        "skip": skip,
-        "size": _EACH,
+        "versions": versions[:_EACH],
+        "older": len(versions) > _EACH,
+        "newest": before is None,
         "moves": moves[:30],
         "may": may(ask, Permission.OPERATE),
     }
@@ -65,8 +53,8 @@ def _compared(ask: Ask, params: Params) -> dict[str, Any]:
     """Versions side by side: those that are ticked (`v.3=on`), else the newest four."""
     name = params["name"]
     chosen = [key[2:] for key in params if key.startswith("v.")]
-    listed = ask(models.list_models, models.ListModels(name))
-    wanted = chosen or [str(each["number"]) for each in listed[-4:]]
+    listed = ask(models.list_models, models.ListModels(name, limit=60))
+    wanted = chosen or [str(each["number"]) for each in listed[:4]][::-1]
     rows = ask(models.compare_models, models.Compare(name, tuple(wanted[:8])))
     metrics = list(dict.fromkeys(metric for row in rows for metric in row["metrics"]))
     names = list(dict.fromkeys(param for row in rows for param in row["params"]))
@@ -78,7 +66,7 @@ def _compared(ask: Ask, params: Params) -> dict[str, Any]:
         "params": [(each, len({str(row["params"].get(each)) for row in rows}) > 1) for each in names],
         "metric": metric,
         "chart": charts.metric_bars(rows, metric),
-        "listed": [(each["number"], each["label"]) for each in listed[-60:]][::-1],
+        "listed": [(each["number"], each["label"]) for each in listed],
         "chosen": {row["number"] for row in rows},
     }
 

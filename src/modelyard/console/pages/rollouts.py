@@ -73,7 +73,7 @@ def _offered(ask: Ask, name: str, rollout: dict[str, Any] | None) -> dict[str, A
     if rollout is not None and rollout["state"] == "active":
         return None
     (told,) = ask(watched.overview, watched.Overlook(deployment=name, brief=True, windows=1))
-    known = ask(models.list_models, models.ListModels(told["model"]))[::-1]
+    known = ask(models.list_models, models.ListModels(told["model"], limit=200))
     live = told["live"]["version"] if told["live"] else None
     servable = [each for each in known if each["servable"] and not each["archived"] and each["number"] != live]
     versions = [{"number": each["number"], "label": each["label"]} for each in servable[:_OFFERED]]

@@ -172,7 +172,7 @@ def _registered(
 
 def _require_new(project: Project, facts: Facts) -> None:
     """Return when no store has the model or the data: those that the environment names may be shared."""
-    models = {each.name.lower() for each in project.models.versions()}
+    models = {each.lower() for each in project.models.names()}
     datasets = {each.name.lower() for each in project.datasets.versions()}
     for kind, name, known in (("model", facts.name, models), ("dataset", facts.dataset, datasets)):
         if name.lower() in known:

@@ -22,6 +22,14 @@ _WRITERS_LOCK = 0x6D6F64656C79  # any constant: one advisory lock for all writer
 class Dialect(Protocol):
     """One kind of database."""
 
+    @property
+    def created(self) -> str:
+        """The SQL of when a document says that it was made, as text by code point; what `documents_by_creation` has."""
+
+    @property
+    def group(self) -> str:
+        """The SQL of what a document's key begins with before its first slash; empty text where there is none."""
+
     def open(self, url: URL) -> Engine: ...
     def relax(self, connection: Connection) -> None:
         """Let the next transaction return before it is on the disk, as far as that can damage nothing."""
@@ -32,6 +40,10 @@ class Dialect(Protocol):
 
 class Sqlite:
     """SQLite in rollback-journal mode unless the library is new enough for WAL; transactions begin IMMEDIATE."""
+
+    # A body that somebody has spoilt is found by nothing, rather than in the way of every query.
+    created = "(CASE WHEN json_valid(body) THEN json_extract(body, '$.created_at') END)"
+    group = "substr(key, 1, max(instr(key, '/') - 1, 0))"
 
     def open(self, url: URL) -> Engine:
         if url.database:
@@ -56,6 +68,9 @@ class Sqlite:
 
 class PostgreSql:
     """PostgreSQL: writers queue at one advisory lock, readers see one snapshot."""
+
+    created = """((body ->> 'created_at') COLLATE "C")"""
+    group = "substr(key, 1, greatest(strpos(key, '/') - 1, 0))"
 
     def open(self, url: URL) -> Engine:
         return create_engine(

@@ -1,6 +1,6 @@
 """The record store on SQL: one implementation, with the few differences of each database in `dialects`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -11,19 +11,21 @@ from sqlalchemy import (
     Engine,
     Row,
     Select,
+    String,
     Table,
     bindparam,
     delete,
     func,
     insert,
     literal,
+    literal_column,
     select,
     tuple_,
     update,
 )
 from sqlalchemy.exc import DBAPIError
 
-from ..contract import Body, Document, Entry, Labelled, Snapshot, Transaction
+from ..contract import Body, Document, Entry, Group, Labelled, Snapshot, Transaction
 from ..errors import RevisionConflict, StoreNotEmpty, StoreUnavailable
 from ..migrate import migrate
 from ..tables import documents, entries, labels
@@ -45,6 +47,9 @@ _ENTRY = insert(entries)
 _PAGE = 2000
 """So many rows are in memory at a time when everything is read or written."""
 
+_KEYS = 500
+"""So many keys are asked for at once: databases limit the values of a statement."""
+
 
 class SqlRecordStore:
     """See `contract.RecordStore`."""
@@ -64,7 +69,7 @@ class SqlRecordStore:
                 self._dialect.relax(connection)
             self._dialect.begin_write(connection)
             try:
-                yield SqlTransaction(connection)
+                yield SqlTransaction(connection, self._dialect)
             except BaseException:
                 connection.rollback()
                 raise
@@ -74,7 +79,7 @@ class SqlRecordStore:
     def snapshot(self) -> Iterator[Snapshot]:
         with self._connected() as connection:
             self._dialect.begin_read(connection)
-            yield SqlSnapshot(connection)
+            yield SqlSnapshot(connection, self._dialect)
             connection.rollback()
 
     def migrate(self) -> None:
@@ -102,8 +107,9 @@ class SqlRecordStore:
 class SqlSnapshot:
     """Reads on one open connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection = connection
+        self._dialect = dialect
 
     def get(self, kind: str, key: str) -> Document | None:
         return next(iter(self._documents(_GET, of_kind=kind, of_key=key)), None)
@@ -129,6 +135,26 @@ class SqlSnapshot:
             .limit(limit)
         )
         return self._documents(query)
+
+    def many(self, kind: str, keys: Collection[str]) -> list[Document]:
+        wanted, found = sorted(keys), list[Document]()
+        for start in range(0, len(wanted), _KEYS):
+            among = documents.c.key.in_(wanted[start : start + _KEYS])
+            found += self._documents(select(documents).where(documents.c.kind == kind, among).order_by(documents.c.key))
+        return found
+
+    def newest(self, kind: str, *, after: Document | None = None, limit: int | None = None) -> list[Document]:
+        created = literal_column(self._dialect.created, String())
+        query = select(documents).where(documents.c.kind == kind, created.is_not(None)).limit(limit)
+        if after is not None:
+            query = query.where(tuple_(created, documents.c.key) < (str(after.body["created_at"]), after.key))
+        return self._documents(query.order_by(created.desc(), documents.c.key.desc()))
+
+    def groups(self, kind: str) -> list[Group]:
+        name, key = literal_column(self._dialect.group, String()), documents.c.key
+        query = select(name, func.count(), func.max(key)).where(documents.c.kind == kind, name != "")
+        found = self._connection.execute(query.group_by(name).order_by(name))
+        return [Group(*row) for row in found]
 
     def entries(
         self, stream: str, *, after: int = 0, limit: int | None = None, descending: bool = False
