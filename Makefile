@@ -6,7 +6,7 @@ READY := .venv/.ready
 # Hundreds of the processes that tests start import the rooms: they share what one of them compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-extras check format bench soak docs lock sbom audit clean
+.PHONY: demo test test-extras check format bench soak docs site lock sbom audit clean
 
 demo: $(READY)  ## a year of real flights through the whole loop, on this machine
 	$(BIN)/modelyard demo $(ARGS)
@@ -38,6 +38,10 @@ soak: $(READY)  ## the long proofs: the full year, and hundreds of kills
 
 docs: $(READY)  ## run every example in the README and the docs, and check that all is documented
 	$(BIN)/pytest tests/docs tests/architecture $(ARGS)
+
+site: $(READY)  ## the pages as a site in site/, which asks nothing of any network; a broken link fails
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html, or: $(BIN)/python -m http.server --directory site --bind 127.0.0.1 8000"
 
 lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 	uv lock --upgrade

@@ -1,7 +1,7 @@
 """Writes the reference pages that follow from the code: `.venv/bin/python docs/generate.py [FOLDER]`.
 
-`cli.md` comes from the command line and the operations table, `project-file.md` from the settings models. The same code
-gives the same bytes, so a test can compare the committed pages with fresh ones.
+`cli.md` comes from the command line and the operations table, `project-file.md` from the settings models, the others
+from what their names say. The same code gives the same bytes, so a test compares the committed pages with fresh ones.
 """
 
 import pkgutil
@@ -28,8 +28,14 @@ from modelyard.operations import Operation
 from modelyard.pipelines import RULES
 from modelyard.wiring import FILE_NAME, ProjectFile
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from docs.alert_page import alert_page  # found in the repository, which was not on the path before
+from docs.environment_page import environment_page  # the same
+from docs.error_page import error_page  # the same
+from docs.metric_page import metric_page  # the same
+from docs.writing import MADE, prose, row  # the same
+
 PAGES = Path(__file__).with_name("reference")
-MADE = "<!-- Made by docs/generate.py. Do not edit: change the code's descriptions, then run it. -->"
 
 _KINDS: Mapping[Any, str] = {
     bool: "true or false",
@@ -55,6 +61,10 @@ def main() -> None:
         ("project-file.md", project_file_page()),
         ("pipeline-rules.md", rules_page()),
         ("expressions.md", expressions_page()),
+        ("metrics.md", metric_page()),
+        ("alerts.md", alert_page()),
+        ("errors.md", error_page()),
+        ("environment.md", environment_page()),
     ):
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -96,14 +106,14 @@ def cli_page() -> Iterator[str]:
 
 
 def _noun(noun: str, command: click.Command) -> Iterator[str]:
-    yield from ("", f"## `modelyard {noun}`", "", *_prose(command.help))
+    yield from ("", f"## `modelyard {noun}`", "", *prose(command.help))
     if not isinstance(command, click.Group):
         yield from _command(noun, "", command)
         return
     if command.invoke_without_command:
         yield from _command(noun, "", command)
     for verb, each in _verbs(command):
-        yield from ("", f"### `modelyard {noun} {verb}`", "", *_prose(each.help))
+        yield from ("", f"### `modelyard {noun} {verb}`", "", *prose(each.help))
         yield from _command(noun, verb, each)
 
 
@@ -126,7 +136,7 @@ def _command(noun: str, verb: str, command: click.Command) -> Iterator[str]:
             yield from (f"Asks for the permission `{found.permission.value}`.{here}", "")
         yield from ("| parameter | value | default | |", "|---|---|---|---|")
         for parameter in command.params:
-            yield _row(_spelling(parameter), _accepted(parameter), _given(parameter, context), _said(parameter))
+            yield row(_spelling(parameter), _accepted(parameter), _given(parameter, context), _said(parameter))
 
 
 def _operations() -> dict[tuple[str, str], Operation[Any]]:
@@ -183,7 +193,7 @@ def project_file_page() -> Iterator[str]:
         "`modelyard config show` prints every effective value and where it came from.",
     )
     for section, field in ProjectFile.model_fields.items():
-        yield from ("", f"## `{section}`", "", *_prose(_description(field)))
+        yield from ("", f"## `{section}`", "", *prose(_description(field)))
         rows = list(_settings(section, field))
         if rows:
             yield from ("", "| setting | value | default | |", "|---|---|---|---|", *rows)
@@ -203,20 +213,20 @@ def rules_page() -> Iterator[str]:
         "|---|---|---|",
     )
     for rule in RULES:
-        yield _row(f"`{rule.code}`", rule.severity, rule.summary)
+        yield row(f"`{rule.code}`", rule.severity, rule.summary)
 
 
 def _settings(path: str, field: FieldInfo) -> Iterator[str]:
     models = list(_models(field.annotation))
     if not models:
-        yield _row(f"`{path}`", _value(field), _default(field), _description(field))
+        yield row(f"`{path}`", _value(field), _default(field), _description(field))
     for named, model in models:
         for field_name, each in model.model_fields.items():
             name = each.alias or field_name
             inner = f"{path}.NAME.{name}" if named else f"{path}.{name}"
             inside = list(_models(each.annotation))
             if inside:
-                yield _row(f"`{inner}`", _value(each), _default(each), _description(each))
+                yield row(f"`{inner}`", _value(each), _default(each), _description(each))
             if all(further is not model for _, further in inside):  # of itself nothing new is to be told
                 yield from _settings(inner, each)
 
@@ -301,14 +311,6 @@ def _written(value: object) -> str:
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_written(each) for each in value) + "]"
     return str(value)
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-
-def _prose(text: str | None) -> tuple[str, ...]:
-    return tuple(cleandoc(text or "").splitlines())
 
 
 if __name__ == "__main__":

@@ -205,6 +205,11 @@ class Origin:
     source: str
 
 
+def variable_of(keys: Keys, *, prefix: str = "MODELYARD") -> str:
+    """The environment variable of the setting at a path."""
+    return "_".join([prefix, *(str(key) for key in keys)]).upper().replace("-", "_").replace(".", "_")
+
+
 def overlay_environment(
     data: dict[str, Any], environment: Mapping[str, str], paths: Iterable[Keys], *, prefix: str = "MODELYARD"
 ) -> dict[str, str]:
@@ -214,7 +219,7 @@ def overlay_environment(
     """
     used: dict[str, str] = {}
     for keys in paths:
-        variable = "_".join([prefix, *(str(key) for key in keys)]).upper().replace("-", "_").replace(".", "_")
+        variable = variable_of(keys, prefix=prefix)
         if variable not in environment:
             continue
         target = data

@@ -134,6 +134,15 @@ def _patiently(run: Callable[[], object], stop: threading.Event) -> object:
             stop.wait(pause)
 
 
+def stream_metrics(registry: CollectorRegistry) -> tuple[Gauge, Counter]:
+    """What is counted of a stream that is scored: what waits, and what was done with each message."""
+    names = ("model_name", "group")
+    lag = Gauge("model_stream_lag", "Messages not yet answered.", names, registry=registry)
+    return lag, Counter(
+        "model_stream_messages", "Messages, by what became of them.", (*names, "outcome"), registry=registry
+    )
+
+
 @contextmanager
 def _metrics(port: int | None, model: LoadedModel, group: str) -> Iterator[WatchStream | None]:
     """What keeps the metrics, where they are asked for."""
@@ -142,13 +151,11 @@ def _metrics(port: int | None, model: LoadedModel, group: str) -> Iterator[Watch
         return
     registry = CollectorRegistry()
     labels = (model.bundle.info.model, group)
-    names = ("model_name", "group")
-    lag = Gauge("model_stream_lag", "Messages not yet answered.", names, registry=registry).labels(*labels)
-    messages = Counter("model_stream_messages", "Messages.", (*names, "outcome"), registry=registry)
+    lag, messages = stream_metrics(registry)
     seen = [StreamScored()]
 
     def told(done: StreamScored) -> None:
-        lag.set(done.waiting + done.unacknowledged)
+        lag.labels(*labels).set(done.waiting + done.unacknowledged)
         messages.labels(*labels, "answered").inc(done.answered - seen[0].answered)
         messages.labels(*labels, "dead_letter").inc(done.refused - seen[0].refused)
         seen[0] = done

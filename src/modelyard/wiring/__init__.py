@@ -9,7 +9,7 @@ from .deployed import KEYS
 from .keys import ProjectKeys, read_trusted_key
 from .open_run import run
 from .project import Project
-from .project_file import FILE_NAME, LoadedFile, ProjectFile, load_project_file
+from .project_file import FILE_NAME, LoadedFile, ProjectFile, environment_variables, load_project_file
 from .server import bundle_command, model_command, server_command
 from .settings import ModelSettings, OidcSettings, SecuritySettings, ServerSettings, StoresSettings
 from .tables import table_of
@@ -28,6 +28,7 @@ __all__ = [
     "StoresSettings",
     "bundle_command",
     "dataset_rows",
+    "environment_variables",
     "load_project_file",
     "model_command",
     "read_trusted_key",

@@ -20,6 +20,7 @@ from modelyard.core.settings import (
     overlay_environment,
     read_yaml,
     report,
+    variable_of,
 )
 from modelyard.data import DatasetSettings, read_schema
 from modelyard.execution import ExecutionSettings
@@ -244,6 +245,11 @@ def _items(data: Mapping[str, Any], section: str) -> list[tuple[str, Mapping[str
     if not isinstance(found, Mapping):
         return []
     return [(str(name), each) for name, each in found.items() if isinstance(each, Mapping)]
+
+
+def environment_variables() -> dict[str, str]:
+    """The variable of every setting that the environment can set, by the setting's dotted path."""
+    return {".".join(map(str, keys)): variable_of(keys) for keys in _scalar_paths()}
 
 
 def _scalar_paths() -> list[Keys]:

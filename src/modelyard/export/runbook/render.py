@@ -5,50 +5,7 @@ from modelyard.monitoring import Rule, rules_of
 
 from ..documents import fill
 from ..records import Files, Subject
-
-_MEANING = {
-    "latency_p99": "One answer in a hundred takes longer than promised.",
-    "latency_p95": "One answer in twenty takes longer than promised.",
-    "latency_p50": "Half of the answers take longer than promised.",
-    "error_rate": "An arm cannot score rows: it refuses them, raises, ends, or takes too long.",
-    "accuracy_drop": "On labelled answers the model is worse than it was when it was registered.",
-    "drift_score": "What is asked now is spread otherwise than what the model learned from.",
-    "accuracy": "On labelled answers, accuracy is below its floor.",
-    "precision": "On labelled answers, precision is below its floor.",
-    "recall": "On labelled answers, recall is below its floor.",
-}
-_SLOW = (
-    "`modelyard doctor`, and the dashboard `serving`: do rows wait (queue), is a processor full, did traffic grow?",
-    "A new version is live since then? `modelyard rollout rollback {deployment} --reason TEXT`.",
-    "Else more processes (`server.workers`), more servers, cached answers (`serving.cache_answers`), a smaller model.",
-)
-_WRONG = (
-    "`modelyard monitor status --deployment {deployment}`: which windows, which segments, how many labels.",
-    "Live since a new version? `modelyard rollout rollback {deployment} --reason TEXT`.",
-    "Else ask whether it is the data: `modelyard drift analyze --model {model} --window 7d`.",
-    "Retrain: `modelyard retrain run {model}`.",
-)
-_STEPS = {
-    "latency_p99": _SLOW,
-    "latency_p95": _SLOW,
-    "latency_p50": _SLOW,
-    "error_rate": (
-        "`modelyard log stats {deployment}`, and the dashboard `serving`: which kind of error, which arm.",
-        "`input`: a caller sends what the model does not take; `modelyard bundle show` has its inputs.",
-        "`model` or `timeout` since a new version: `modelyard rollout rollback {deployment} --reason TEXT`.",
-    ),
-    "accuracy_drop": _WRONG,
-    "accuracy": _WRONG,
-    "precision": _WRONG,
-    "recall": _WRONG,
-    "drift_score": (
-        "`modelyard monitor status --deployment {deployment}`: which features moved, and how.",
-        "All of them at once? Then it is the threshold, or the reference: see troubleshooting.",
-        "One of them? Ask its source first: a column that changed its unit is no reason to retrain.",
-        "Real, and performance falls: `modelyard retrain run {model}`.",
-    ),
-}  # fmt: skip
-_OTHER = ("`modelyard alert show FINGERPRINT`: value, history, and since when.",)
+from .steps import MEANING, OTHER, STEPS
 
 
 def render(subject: Subject) -> Files:
@@ -86,13 +43,13 @@ def _alert(subject: Subject, rule: Rule, first: str) -> dict[str, object]:
     deployment = rule.deployments[0] if rule.deployments else first
     model = subject.models_of.get(deployment, "MODEL")
     condition = rule.condition
-    steps = _STEPS.get(rule.name, _OTHER)
+    steps = STEPS.get(rule.name, OTHER)
     return {
         "name": rule.name,
         "severity": rule.severity.value,
         "when": f"{condition.metric.name} {condition.comparison} {condition.threshold:g}",
         "hold": format_duration(rule.hold) if rule.hold else "",
-        "meaning": _MEANING.get(rule.name, f"{condition.metric.what.capitalize()}."),
+        "meaning": MEANING.get(rule.name, condition.metric.sentence),
         "runbook": rule.runbook,
         "steps": [each.format(deployment=deployment, model=model) for each in steps],
         "deployments": ", ".join(rule.deployments) or "all deployments",

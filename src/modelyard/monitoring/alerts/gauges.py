@@ -43,7 +43,7 @@ class AlertGauges(Collector):
                     labels = (("model_name", model), *_labels(of, metric.labels))
                     known[labels] = max(value, known.get(labels, value))
         for name, values in sorted(found.items()):
-            family = Metric(METRICS[name].gauge or name, METRICS[name].what.capitalize() + ".", "gauge")
+            family = Metric(METRICS[name].gauge or name, METRICS[name].sentence, "gauge")
             for labels, value in values.items():
                 family.add_sample(family.name, dict(labels), value)
             yield family

@@ -47,6 +47,11 @@ class Metric:
     of_model: bool = True
 
     @property
+    def sentence(self) -> str:
+        """What it is, as a sentence."""
+        return f"{self.what[0].upper()}{self.what[1:]}."
+
+    @property
     def grouped_by(self) -> tuple[str, ...]:
         """The labels that tell one alert of this metric from another in Prometheus."""
         return (*(("model_name",) if self.of_model else ()), *self.labels)
@@ -72,8 +77,8 @@ def _process(name: str, unit: Unit, what: str, query: str) -> Metric:
 
 _ALL = (
     _latency("latency_p50", 0.5, "half of the answers of the last 5 minutes took longer"),
-    _latency("latency_p95", 0.95, "5% of them took longer"),
-    _latency("latency_p99", 0.99, "1% of them took longer"),
+    _latency("latency_p95", 0.95, "5% of the answers of the last 5 minutes took longer"),
+    _latency("latency_p99", 0.99, "1% of the answers of the last 5 minutes took longer"),
     Metric(
         "error_rate",
         Unit.SHARE,
@@ -90,7 +95,13 @@ _ALL = (
     ),
     _gauge("accuracy_drop", Unit.NUMBER, "the monitor's metric below the baseline", "model_performance_drop"),
     _gauge("performance", Unit.NUMBER, "a metric on labelled answers", "model_performance", "metric"),
-    _gauge("performance_estimated", Unit.NUMBER, "the same, estimated", "model_performance_estimated", "metric"),
+    _gauge(
+        "performance_estimated",
+        Unit.NUMBER,
+        "a metric, estimated without labels",
+        "model_performance_estimated",
+        "metric",
+    ),
     _gauge("drift_score", Unit.SCORE, "data drift score", "model_data_drift_score"),
     _gauge("prediction_drift_score", Unit.SCORE, "prediction drift score", "model_prediction_drift_score"),
     _gauge("feature_drift", Unit.SCORE, "effect of one feature's drift", "model_feature_drift", "feature_name"),
