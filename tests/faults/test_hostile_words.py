@@ -1,10 +1,9 @@
 """Hostile strings typed as words of every command: a sentence and an exit code, and nothing else.
 
-What the commands do with them is asked in `test_hostile_strings.py`; here is what the command line does before and after.
+What commands do with them is asked in `test_hostile_strings.py`; here is what the command line does before and after.
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def words_of(operation: Operation[Any], field: str, text: str) -> list[str] | No
     words = operation.name.split()
     places = []
     for name, param in params.items():
-        if name != field and not (param.required or isinstance(param, click.Argument) and param.default is None):
+        if name != field and not (param.required or (isinstance(param, click.Argument) and param.default is None)):
             continue
         value = text if name == field else hostile.REAL.get(name or "", "1")
         if isinstance(param, click.Argument):
@@ -83,8 +82,8 @@ class Terminal:
             found.append("showed a traceback")
         if code and len(err) > hostile.LONGEST:
             found.append(f"said {len(err)} characters")
-        if any(each in text for each in "\r\n") and (text in err or "\r" in err):
-            found.append("said more lines than it should")
+        if any(each in err for each in "\r\x1b\x07\u202e"):
+            found.append("moved the cursor")
         if SECRET in out + err or any(str(self._secret.parent) in str(hostile._resolved(each)) for each in opened):
             found.append("opened what is outside")
         return [f"{words[:3]} {text[:40]!r} {each}" for each in found]
@@ -93,11 +92,11 @@ class Terminal:
 @pytest.fixture
 def terminal(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Terminal]:
+) -> Terminal:
     """In the folder of a trained project."""
     monkeypatch.chdir(shop)
     monkeypatch.setenv("COLUMNS", "200")
-    yield Terminal(bait(tmp_path), monkeypatch, capsys)
+    return Terminal(bait(tmp_path), monkeypatch, capsys)
 
 
 def typed(terminal: Terminal, secret: Path, step: int) -> tuple[list[str], int]:
@@ -112,8 +111,8 @@ def typed(terminal: Terminal, secret: Path, step: int) -> tuple[list[str], int]:
 
 
 def test_hostile_words_end_in_a_sentence(terminal: Terminal, tmp_path: Path) -> None:
-    """Every 31st pair and some: each string meets most commands."""
-    found, count = typed(terminal, tmp_path / "outside" / "secret", 37)
+    """Every 61st pair of a field and a string."""
+    found, count = typed(terminal, tmp_path / "outside" / "secret", 61)
     assert found == []
     assert terminal.ended.get(2, 0) > count * 0.1
 

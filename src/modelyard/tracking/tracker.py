@@ -268,7 +268,7 @@ class Tracker:
             raise TrackingUnavailable(
                 f"The database of MLflow at {_masked(self._uri)} cannot be used: {_masked(str(error.orig))}.",
                 context={"mlflow": "DATABASE"},
-                remedy="Put the file back from a backup (modelyard restore), or move it away: what serves does not need it.",
+                remedy="Put it back from a backup (modelyard restore), or move it away: what serves does not need it.",
             ) from error
         except MlflowException as error:
             raise TrackingUnavailable(
