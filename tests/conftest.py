@@ -60,6 +60,11 @@ lineage: {openlineage: events.jsonl}
 """And what else it declares."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the soak of all faults lasts, where it is asked for."""
+    parser.addoption("--soak-minutes", dest="soak_minutes", type=float, default=60.0)
+
+
 def pytest_collection_finish() -> None:
     """Thousands of tests and all that they import stay: the collector need not walk them again and again."""
     gc.set_threshold(50_000, 20, 100)

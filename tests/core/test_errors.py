@@ -15,6 +15,13 @@ def test_an_error_crosses_a_process_boundary_whole() -> None:
     assert (again.code, again.context, str(again)) == (error.code, error.context, str(error))
 
 
+def test_what_would_move_a_terminals_cursor_is_spelled_out() -> None:
+    """Escape sequences, carriage returns, writing turned around; lines, tabulators and other alphabets are text."""
+    error = NotFound("No '\x1b[2J\r\u202eshop'.", remedy="Look at\n\t\u4e2d\x9b.")
+    assert error.message == r"No '\x1b[2J\r\u202eshop'."
+    assert error.remedy == "Look at\n\t\u4e2d\\x9b."
+
+
 def test_a_branch_gives_its_code_unless_told_otherwise() -> None:
     """The class is the default code."""
     assert Conflict("Taken.").code == "CONFLICT"

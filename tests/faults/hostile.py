@@ -35,6 +35,7 @@ def strings(outside: Path) -> dict[str, str]:
         "a template": "{{ 7 * 7 }}{% include '/etc/passwd' %}${jndi:ldap://127.0.0.1/a}",
         "a format": "{0.__class__.__mro__}%s%n",
         "line ends": "shop\r\nX-Injected: 1\r\n\r\n{}",
+        "a terminal's commands": "shop\x1b]0;owned\x07\x1b[2J",
         "a CSV formula": "=cmd|' /C calc'!A0",
         "a YAML bomb": "&a [*a, *a, *a]",
         "a tag of YAML": "!!python/object/apply:os.system ['true']",

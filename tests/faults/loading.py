@@ -67,7 +67,7 @@ class Load:
 
     def _one(self, path: str, body: object) -> tuple[str, dict[str, str]]:
         """How one request ended, and its answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         with self._lock:
             self.sent += 1
         answer: dict[str, str] = {}

@@ -5,13 +5,11 @@ import resource
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import psutil
 import pytest
 
 from modelyard.bundling import BuiltBundle
@@ -38,7 +36,7 @@ def server(tmp_path: Path, built: BuiltBundle, request: pytest.FixtureRequest) -
     """A server with one live version, not started; parametrized with further options."""
     folder = tmp_path / "server"
     folder.mkdir()
-    server = Server(folder, options=getattr(request, "param", ()))
+    server = Server(folder, options=getattr(request, "param", ()), patience=120)
     server.feed.put_bundle(built.path, built.digest)
     server.publish(live(built))
     yield server
@@ -242,99 +240,3 @@ def test_without_a_trial_a_bundle_that_crashes_takes_the_server_down(
         weak.publish(Arm("live", "live", "2", digest, 1.0))
         assert weak.process is not None
         assert weak.process.wait(20) in (-signal.SIGSEGV, -signal.SIGBUS)
-
-
-class Gauge:
-    """Memory and files of a server's processes, by time."""
-
-    def __init__(self, pid: int) -> None:
-        self.process = psutil.Process(pid)
-        self.began = time.monotonic()
-        self.memory: list[tuple[float, int]] = []
-        self.files: list[int] = []
-
-    def look(self) -> None:
-        """Once more."""
-        every = [self.process, *self.process.children(recursive=True)]
-        self.memory.append((time.monotonic() - self.began, sum(each.memory_info().rss for each in every)))
-        self.files.append(self.process.num_fds())
-
-    def slope(self) -> float:
-        """The upper end of the 95% interval of the growth of memory, as a share an hour (least squares)."""
-        seconds, sizes = np.array(self.memory, float).T
-        design = np.column_stack([np.ones_like(seconds), seconds])
-        coefficients, residuals, _, _ = np.linalg.lstsq(design, sizes, rcond=None)
-        spread = float(residuals[0]) / (len(sizes) - 2) if len(residuals) else 0.0
-        error = np.sqrt(spread / np.sum((seconds - seconds.mean()) ** 2))
-        return float((coefficients[1] + 1.96 * error) * 3600 / sizes.mean())
-
-
-def soaked(server: Server, built: BuiltBundle, folder: Path, minutes: float, *, warm: float) -> Gauge:
-    """Swaps, a disk that refuses, floods and labels, mixed at random, under load; the gauge of what it used."""
-    chance, bad = random.Random(5), digests_of(server, folder, built)
-    server.publish(live(built), policy=ServingPolicy(when_log_fails="degrade"))
-    server.start()
-    assert server.process is not None
-    gauge = Gauge(server.process.pid)
-
-    def swap() -> None:
-        server.publish(
-            Arm("live", "live", "9", chance.choice((bad[0], bad[3])), 1.0),
-            policy=ServingPolicy(when_log_fails="degrade"),
-        )
-
-    def back() -> None:
-        server.publish(live(built), policy=ServingPolicy(when_log_fails="degrade"))
-
-    def refuse() -> None:
-        limit(server, 0)
-
-    def allow() -> None:
-        limit(server, resource.RLIM_INFINITY)
-
-    def flood() -> None:
-        for _ in range(50):
-            server.post("/predict", b"{" * chance.randrange(1, 2000))
-
-    faults: tuple[Callable[[], None], ...] = (swap, back, refuse, allow, flood, allow, back)
-    until, warmed = time.monotonic() + minutes * 60, time.monotonic() + warm * 60
-    with Load(server.port, clients=4, pace=0.01, label_every=5) as load:
-        while time.monotonic() < until:
-            chance.choice(faults)()
-            time.sleep(1)  # a soak lasts as long as it says
-            if time.monotonic() > warmed:
-                gauge.look()
-        allow()
-        back()
-        server.until(lambda: '"healthy"' in server.get("/health")[1], 60)
-    server.stop()
-    found = on_record(server)
-    truths = Counter(server.log.truths("fraud").column("prediction_id").to_pylist())
-    assert load.balanced()
-    assert (load.kinds["failed"], load.kinds["reset"]) == (0, 0)
-    assert set(load.told) <= set(found)
-    assert set(load.labelled) <= set(truths)
-    assert set(found.values()) == {1}
-    print(  # noqa: T201 - the figures, with `pytest -s`
-        f"{minutes} minutes: {load.sent} sent = {dict(load.kinds)}; memory at most {gauge.slope():+.2%} an hour; "
-        f"files {min(gauge.files)} to {max(gauge.files)}"
-    )
-    return gauge
-
-
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("server", [TRIES], indirect=True, ids=["tries"])
-def test_all_faults_mixed_for_half_a_minute(server: Server, built: BuiltBundle, tmp_path: Path) -> None:
-    """Every request is accounted for, everything acknowledged is there, and no file stays open."""
-    gauge = soaked(server, built, tmp_path, 0.5, warm=0.1)
-    assert max(gauge.files) <= min(gauge.files) + 20
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(7200)
-@pytest.mark.parametrize("server", [TRIES], indirect=True, ids=["tries"])
-def test_all_faults_mixed_for_an_hour(server: Server, built: BuiltBundle, tmp_path: Path) -> None:
-    """And memory does not grow."""
-    gauge = soaked(server, built, tmp_path, 60, warm=5)
-    assert gauge.slope() < 0.05
-    assert max(gauge.files) <= min(gauge.files) + 20

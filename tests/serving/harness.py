@@ -25,8 +25,12 @@ AT_US = 1_767_614_400_000_000
 class Server:
     """A server process on free ports, fed from a folder."""
 
-    def __init__(self, folder: Path, *, wrapper: str | None = None, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, *, wrapper: str | None = None, options: tuple[str, ...] = (), patience: float = 20
+    ) -> None:
+        """`patience`: seconds until an answer, or what is waited for, counts as not coming."""
         self.folder = folder
+        self.patience = patience
         self.feed = FeedFolder(folder / "feed")
         self.port, self.metrics_port = free_ports(2)
         self._revision = 0
@@ -66,9 +70,9 @@ class Server:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
         self.until(lambda: self.get("/health")[0] != 0)
 
-    def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
         """Poll until a condition holds."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + (seconds or self.patience)
         while not condition():
             assert time.monotonic() < deadline, (self.folder / "server.log").read_text()[-3000:]
             time.sleep(0.02)
@@ -95,7 +99,7 @@ class Server:
         url = f"http://127.0.0.1:{self.port}{path}"
         request = urllib.request.Request(url, data, {"X-Modelyard-At": AT, **(headers or {})})
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=self.patience) as response:
                 return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             with error:
@@ -110,7 +114,7 @@ class Server:
         assert self.process is not None
         if self.process.poll() is None:
             os.kill(self.process.pid, number)
-        code = self.process.wait(10)
+        code = self.process.wait(max(10, self.patience))
         assert self.process.stdin is not None
         self.process.stdin.close()
         return code

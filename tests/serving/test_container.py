@@ -84,6 +84,13 @@ def test_a_fetched_bundle_knows_its_version(built: BuiltBundle, tmp_path: Path) 
         ({"BEHIND_GATEWAY": "yes"}, "BEHIND_GATEWAY is 'yes'"),
         ({"BEHIND_GATEWAY": "true", "WORKERS": "two"}, "WORKERS is 'two'"),
         ({"BEHIND_GATEWAY": "true", "DEPLOYMENT_FILE": "/nowhere"}, "DEPLOYMENT_FILE /nowhere cannot be read"),
+        ({"BEHIND_GATEWAY": "true", "CERTIFICATE_FILE": "/nowhere"}, "go together"),
+        (
+            {"BEHIND_GATEWAY": "true", "CERTIFICATE_FILE": "/nowhere", "PRIVATE_KEY_FILE": "/nowhere"},
+            "CERTIFICATE_FILE /nowhere is no file",
+        ),
+        ({"BEHIND_GATEWAY": "true", "PER_KEY": "0"}, "PER_KEY is '0'"),
+        ({"BEHIND_GATEWAY": "true", "BEHIND_PROXY": "1"}, "BEHIND_PROXY is '1'"),
     ],
 )
 def test_what_the_environment_says_wrong_is_told(
@@ -93,6 +100,24 @@ def test_what_the_environment_says_wrong_is_told(
     whole = {"MODEL_URI": str(built.path), "STATE_FOLDER": str(tmp_path), **environment}
     with pytest.raises(InvalidInput, match=told):
         container_command(whole)
+
+
+def test_tls_and_limits_are_the_servers_own(built: BuiltBundle, keys: Path, tmp_path: Path) -> None:
+    """As they are given; without them the server is started without."""
+    pair = {name: tmp_path / name for name in ("CERTIFICATE_FILE", "PRIVATE_KEY_FILE")}
+    for file in pair.values():
+        file.touch()
+    whole = {"MODEL_URI": str(built.path), "STATE_FOLDER": str(tmp_path / "state"), "API_KEYS_FILE": str(keys)}
+    plain = container_command(whole)
+    guarded = container_command(
+        {**whole, **{name: str(file) for name, file in pair.items()},
+         "BEHIND_PROXY": "true", "PER_KEY": "50", "PER_SOURCE": "20"}
+    )  # fmt: skip
+    assert guarded[: len(plain)] == plain
+    assert guarded[len(plain) :] == [
+        "--per-key", "50", "--per-source", "20", "--certificate", str(pair["CERTIFICATE_FILE"]),
+        "--private-key", str(pair["PRIVATE_KEY_FILE"]), "--behind-proxy",
+    ]  # fmt: skip
 
 
 def test_a_line_that_is_no_key_is_refused_without_showing_it(built: BuiltBundle, keys: Path, tmp_path: Path) -> None:

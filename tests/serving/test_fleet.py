@@ -21,7 +21,7 @@ from .harness import Server, live
 @pytest.fixture
 def fleet(tmp_path: Path, built: BuiltBundle) -> Iterator[Server]:
     """Two workers with one live version."""
-    server = Server(tmp_path, options=("--workers=2",))
+    server = Server(tmp_path, options=("--workers=2",), patience=120)
     server.feed.put_bundle(built.path, built.digest)
     server.publish(live(built))
     server.start()

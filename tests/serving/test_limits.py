@@ -25,6 +25,17 @@ def server(tmp_path_factory: pytest.TempPathFactory, built: BuiltBundle) -> Iter
     server.stop()
 
 
+def test_each_port_answers_what_it_is_for(server: Server) -> None:
+    """The predict port tells no metrics, and has no page or route of control; the metrics port predicts nothing."""
+    for path in ("/metrics", "/admin", "/api/v1/models", "/sign-in"):
+        assert server.get(path)[0] == 404
+    assert "model_requests_in_progress" in server.get("/metrics", port=server.metrics_port)[1]
+    client = http.client.HTTPConnection("127.0.0.1", server.metrics_port, timeout=5)
+    client.request("POST", "/predict", b'{"features": [1, "de", 2]}')
+    assert client.getresponse().status in (404, 405, 501)
+    client.close()
+
+
 @pytest.mark.parametrize(
     "body",
     [

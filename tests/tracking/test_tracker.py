@@ -46,6 +46,15 @@ def logged(tracker: Tracker, run: Run) -> str:
     return run.log_model(HistGradientBoostingClassifier(max_iter=2).fit(ROWS, [0, 1] * 20), ROWS[:2])
 
 
+def test_damaged_tables_are_said_to_be(tmp_path: Path, time: ManualClock) -> None:
+    """Which file, and what to do; nothing of SQLAlchemy's."""
+    (tmp_path / "mlflow.db").write_bytes(b"no tables " * 500)
+    damaged = Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", "", time)
+    with pytest.raises(TrackingUnavailable, match=r"mlflow\.db cannot be used: file is not a database") as raised:
+        damaged.tagged("Default", "a", "b")
+    assert "modelyard restore" in raised.value.remedy
+
+
 def test_a_run_begins_and_ends_by_the_injected_clock(tracker: Tracker, time: ManualClock, folder: Path) -> None:
     """FINISHED, with name, tags, parameters and metrics as a plain client sees them."""
     began = time.now()

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.core import Conflict, Failed, Forbidden, InvalidInput, ModelyardError, NotFound, Unavailable, json_text
+from modelyard.core import (
+    Conflict,
+    Failed,
+    Forbidden,
+    InvalidInput,
+    ModelyardError,
+    NotFound,
+    Unavailable,
+    json_text,
+    printable,
+)
 
 if TYPE_CHECKING:
     from modelyard.access import Permission
@@ -49,6 +59,7 @@ def run(command: click.Command) -> int:
     except ModelyardError as error:
         return _report(error)
     except click.UsageError as error:
+        error.message = printable(error.message)
         error.show()
         _print_error("USAGE", error.format_message(), {}, "")
         return EXIT_USAGE

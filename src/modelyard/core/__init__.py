@@ -17,6 +17,7 @@ from .errors import (
     ModelyardError,
     NotFound,
     Unavailable,
+    printable,
 )
 from .files import atomic_stream, atomic_write, make_folder, sync_folder, sync_tree
 from .ids import IdSource, SeededIds, SystemIds, uuid7, uuids7
@@ -73,6 +74,7 @@ __all__ = [
     "log_event",
     "make_folder",
     "nearest",
+    "printable",
     "shown",
     "sync_folder",
     "sync_tree",

@@ -4,10 +4,14 @@ Rooms define their own errors as children of these branches. The edges (CLI, HTT
 codes and statuses.
 """
 
+import re
 from collections.abc import Mapping
 
 LONGEST = 8_000
 """Characters of a message, a remedy, or a value of the context."""
+
+_MOVING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but the end of a line and the tabulator, and what sets the direction of writing."""
 
 
 class ModelyardError(Exception):
@@ -27,12 +31,12 @@ class ModelyardError(Exception):
         context: Mapping[str, object] | None = None,
         remedy: str = "",
     ) -> None:
-        self.message = _bounded(message)
+        self.message = printable(_bounded(message))
         super().__init__(self.message)
         self.code = code or type(self).code
         given = dict(context or {})
         self.context = {name: _bounded(each) if isinstance(each, str) else each for name, each in given.items()}
-        self.remedy = _bounded(remedy)
+        self.remedy = printable(_bounded(remedy))
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".rstrip()
@@ -47,6 +51,11 @@ def _bounded(text: str) -> str:
         return text
     kept = LONGEST // 4
     return f"{text[: 3 * kept]}... ({len(text) - 4 * kept} characters left out) ...{text[-kept:]}"
+
+
+def printable(text: str) -> str:
+    """Text of which nothing moves a terminal's cursor or turns its writing around: such characters are spelled out."""
+    return _MOVING.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def _rebuild(

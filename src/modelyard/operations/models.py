@@ -27,6 +27,7 @@ from modelyard.storage import Snapshot
 from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
+from .permitting import python_of
 
 _MODEL, _VERSION = "Model.", "Number, label or alias."
 
@@ -131,7 +132,8 @@ def show_model(call: Call[OneVersion]) -> Any:
         counted = {each: project.approvals.counted(view, version, each) for each in deciding}
         why_not = {each: _why_not(project, view, version, each) for each in deciding if each not in told["aliases"]}
     approvals = [msgspec.to_builtins(each) for each in counted.values() if each.required]
-    return {**told, "approvals": approvals, "why_not": {each: why for each, why in why_not.items() if why}}
+    why_not = {each: why for each, why in why_not.items() if why}
+    return {**told, "python": python_of(project, version), "approvals": approvals, "why_not": why_not}
 
 
 @operation("model", "history", Permission.READ)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from modelyard.access import SYSTEM
-from modelyard.audit import Intent, Note
+from modelyard.audit import AuditLog, Intent, Note
 from modelyard.inference import NO_TRUST_ASKED, Trust
 from modelyard.registry import Move, take_back
 from modelyard.routing import Arm, Feed, FeedFolder, KeyEntry, Route, check_route
@@ -57,6 +57,10 @@ def trusting(feed: Feed, trust: Trust) -> Feed:
     )
 
 
+_PYTHON = ("permission", "python")
+"""The document of whose Python servers were last told that they may run."""
+
+
 class RoutePublisher:
     """The intent handler of route changes: apply publishes the feed, project shows aliases in MLflow.
 
@@ -73,7 +77,9 @@ class RoutePublisher:
         *,
         authentication: bool,
         trust: Callable[[], Trust] = lambda: NO_TRUST_ASKED,
+        audit: AuditLog | None = None,
     ) -> None:
+        """With `audit` it is put on record whenever servers may run other bundles' Python than before."""
         self._records = records
         self._feed = feed
         self._keys = keys
@@ -81,6 +87,7 @@ class RoutePublisher:
         self._policies = {name: each.serving.policy for name, each in deployments.items()}
         self._authentication = authentication
         self._trust = trust
+        self._audit = audit
 
     def publish(self) -> Feed:
         """Publish what the record store says now.
@@ -100,8 +107,19 @@ class RoutePublisher:
                 policies=self._policies,
             )
             feed = trusting(routed, trust)
+            self._note_python(tx, feed)
             self._feed.publish(feed)
         return feed
+
+    def _note_python(self, tx: Transaction, feed: Feed) -> None:
+        """What of it changed since it was last noted, with the feed that says so to servers, or not at all."""
+        now = {"bundles": list(feed.python_bundles), "keys": list(feed.python_keys)}
+        known = tx.get(*_PYTHON)
+        before = known.body if known is not None else {"bundles": [], "keys": []}
+        if self._audit is None or now == before:
+            return
+        tx.put(*_PYTHON, now)
+        self._audit.record(tx, SYSTEM, "python.permit", "servers", {"now": now, "before": dict(before)})
 
     def apply(self, intent: Intent) -> None:  # noqa: ARG002 - the record store, not the intent, says what is published
         """Publish the feed. Repeating it publishes the same routes again."""

@@ -66,18 +66,19 @@ class FeedFolder:
     def put_bundle(self, source: Path, digest: Digest) -> Path:
         """Copy a bundle's folder beside the feed in one step, durably; what is there already stays."""
         target = self.bundle_path(digest)
-        if target.exists():
-            return target
-        make_folder(target.parent)
-        temporary = target.with_name(f".{digest}.{os.getpid()}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.copytree(source, temporary)
-        sync_tree(temporary)
-        try:
-            temporary.rename(target)
-        except OSError:  # another process put the same bundle in the meantime
-            shutil.rmtree(temporary)
-        sync_folder(target.parent)
+        if not target.exists():
+            make_folder(target.parent)
+            temporary = target.with_name(f".{digest}.{os.getpid()}")
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.copytree(source, temporary)
+            sync_tree(temporary)
+            try:
+                temporary.rename(target)
+            except OSError:
+                shutil.rmtree(temporary)
+                if not target.exists():  # else another process put the same bundle in the meantime
+                    raise
+        sync_folder(target.parent)  # also of what is there: whoever put it may have been refused this
         return target
 
     def turn(self) -> AbstractContextManager[None]:

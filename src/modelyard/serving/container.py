@@ -11,6 +11,9 @@ tells everything: no project, no database, no control plane.
 | `ONLINE_STORE` | address of the online store, where the model's features come from one |
 | `STATE_FOLDER` | where the server keeps its feed; `/var/lib/modelyard` by default |
 | `JOURNAL_FOLDER` | where the prediction log goes; `journal` in that folder by default |
+| `CERTIFICATE_FILE`, `PRIVATE_KEY_FILE` | TLS of its own, on all ports; nothing: a proxy or the network does that |
+| `BEHIND_PROXY` | `true` where a proxy says whom it speaks for: X-Forwarded-For |
+| `PER_KEY`, `PER_SOURCE` | requests a second that a key, an address, may make of each process; nothing: no limit |
 | `HOST`, `PORT`, `GRPC_PORT`, `METRICS_PORT`, `DRAIN_SECONDS` | 0.0.0.0, 8080, 8081, 8082, 25 |
 
 What is served never changes while the container lives: another version is another container.
@@ -88,8 +91,28 @@ def container_command(environment: Mapping[str, str]) -> list[str]:
     if address := environment.get("ONLINE_STORE"):
         atomic_write(state / "online-store", address.encode(), mode=0o600)
         told["--online-address"] = state / "online-store"
+    told |= _guards(environment)
     words = [word for option, value in told.items() for word in (option, str(value))]
-    return [sys.executable, "-m", "modelyard.serving", *words, *(["--behind-gateway"] if gateway else [])]
+    flags = {"--behind-gateway": gateway, "--behind-proxy": _flag(environment, "BEHIND_PROXY")}
+    return [sys.executable, "-m", "modelyard.serving", *words, *(flag for flag, given in flags.items() if given)]
+
+
+def _guards(environment: Mapping[str, str]) -> dict[str, object]:
+    """TLS of the server's own, and limits of what a caller may ask: none unless they are given."""
+    found: dict[str, object] = {}
+    for name in ("PER_KEY", "PER_SOURCE"):
+        if name in environment:
+            found[f"--{name.lower().replace('_', '-')}"] = _number(environment, name, "")
+    files = {"--certificate": "CERTIFICATE_FILE", "--private-key": "PRIVATE_KEY_FILE"}
+    given = {option: Path(environment[name]) for option, name in files.items() if name in environment}
+    if len(given) == 1:
+        raise InvalidInput(
+            "CERTIFICATE_FILE and PRIVATE_KEY_FILE go together.", remedy="Mount the Secret of TLS, and name both."
+        )
+    for option, file in given.items():
+        if not file.is_file():
+            raise InvalidInput(f"{files[option]} {file} is no file.", remedy="Mount the Secret of TLS there.")
+    return found | given
 
 
 def publish(environment: Mapping[str, str], state: Path, *, open_door: bool) -> Feed:

@@ -258,11 +258,18 @@ class Tracker:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """MLflow's errors become ours."""
+        """MLflow's errors become ours, and those of the database that it keeps its tables in."""
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module's docstring
+        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - as above
 
         try:
             yield
+        except DBAPIError as error:
+            raise TrackingUnavailable(
+                f"The database of MLflow at {_masked(self._uri)} cannot be used: {_masked(str(error.orig))}.",
+                context={"mlflow": "DATABASE"},
+                remedy="Put it back from a backup (modelyard restore), or move it away: what serves does not need it.",
+            ) from error
         except MlflowException as error:
             raise TrackingUnavailable(
                 f"MLflow at {_masked(self._uri)} refused: {_masked(error.message.strip().rstrip('.'))}.",

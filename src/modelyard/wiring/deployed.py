@@ -55,6 +55,7 @@ class DeployedProject(ProjectStores):
             self.settings.deployments,
             authentication=self.settings.security.authentication,
             trust=lambda: self.trust,
+            audit=self.audit,
         )
 
     def _project(self, model: str) -> Note:

@@ -12,7 +12,9 @@ from modelyard.core import make_folder
 
 from ..errors import StoreUnavailable
 
+CONNECT_SECONDS = 30
 BUSY_SECONDS = 30
+"""How long somebody else's lock is waited for, by readers, too."""
 SAFE_WAL = (3, 51, 3)
 """From this SQLite on, write-ahead logging cannot corrupt a database that two connections use."""
 
@@ -73,15 +75,18 @@ class PostgreSql:
     group = "substr(key, 1, greatest(strpos(key, '/') - 1, 0))"
 
     def open(self, url: URL) -> Engine:
+        waiting = f"{url.query.get('options', '')} -c lock_timeout={BUSY_SECONDS}s"
         return create_engine(
-            url, poolclass=NullPool, connect_args={"connect_timeout": BUSY_SECONDS}, json_serializer=_compact
+            url,
+            poolclass=NullPool,
+            connect_args={"connect_timeout": CONNECT_SECONDS, "options": waiting},
+            json_serializer=_compact,
         )
 
     def relax(self, connection: Connection) -> None:
         connection.execute(text("SET LOCAL synchronous_commit = off"))
 
     def begin_write(self, connection: Connection) -> None:
-        connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITERS_LOCK})
 
     def begin_read(self, connection: Connection) -> None:
