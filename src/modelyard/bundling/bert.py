@@ -77,26 +77,27 @@ def unreadable(where: Path, what: str) -> InvalidInput:
     return InvalidInput(
         f"{where} is no embedder that can be built: {what}.",
         code="UNREADABLE_MODEL",
-        remedy="What is taken: a folder of sentence-transformers with BERT (gelu, absolute positions), mean pooling and "
-        "normalisation, its weights as float32 in model.safetensors.",
+        remedy="What is taken: a folder of sentence-transformers with BERT (gelu, absolute positions), mean pooling "
+        "and normalisation, its weights as float32 in model.safetensors.",
     )
 
 
-def reference(bert: Bert, ids: Sequence[int]) -> NDArray[np.float64]:
-    """The unit vector (hidden,) of one text's tokens, computed in float64 by the definitions: the original's answer."""
+def reference(bert: Bert, texts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """The unit vectors (n, hidden) of texts' tokens, computed in float64 by the definitions: the original's answers."""
+    at = _Float64(bert.weights)
+    return np.stack([_reference(bert, at, np.asarray(ids, dtype=np.int64)) for ids in texts])
+
+
+def _reference(bert: Bert, at: "_Float64", tokens: NDArray[np.int64]) -> NDArray[np.float64]:
     from scipy.special import erf  # noqa: PLC0415 - only building needs it
 
-    at = _Float64(bert.weights)
-    tokens = np.asarray(ids)
-    states = at["embeddings.word_embeddings.weight"][tokens]
+    states = at.words(tokens)
     states = states + at["embeddings.position_embeddings.weight"][: len(tokens)]
     states = _normed(states + at["embeddings.token_type_embeddings.weight"][0], at, "embeddings.LayerNorm", bert)
     for layer in range(bert.layers):
         name = f"encoder.layer.{layer}."
-        query, key, value = (
-            _split(_linear(states, at, f"{name}attention.self.{part}"), bert.heads)
-            for part in ("query", "key", "value")
-        )
+        parts = (_linear(states, at, f"{name}attention.self.{part}") for part in ("query", "key", "value"))
+        query, key, value = (_split(each, bert.heads) for each in parts)
         weights = query @ key.transpose(0, 2, 1) / np.sqrt(bert.hidden / bert.heads)
         weights = np.exp(weights - weights.max(axis=-1, keepdims=True))
         mixed = weights / weights.sum(axis=-1, keepdims=True) @ value
@@ -204,13 +205,19 @@ class _Nodes:
 
 
 class _Float64:
-    """Weights as float64, made when they are asked for."""
+    """Weights as float64, made when they are asked for and kept; of the table of words only the rows asked for."""
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
+        self._made: dict[str, NDArray[np.float64]] = {}
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
-        return self._weights[name].astype(np.float64)
+        if name not in self._made:
+            self._made[name] = self._weights[name].astype(np.float64)
+        return self._made[name]
+
+    def words(self, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
+        return self._weights["embeddings.word_embeddings.weight"][tokens].astype(np.float64)
 
 
 def _names(bert: Bert) -> list[str]:

@@ -130,7 +130,7 @@ def build_embedder_bundle(
         allowed = tolerance if name == "int8" else facts.tolerance
         tried.append(_tried(name, each, model, proof, expected, facts, allowed))
     *others, (attempt, content) = tried
-    attempts = tuple(msgspec.structs.replace(each, why_not="int8 was asked for") for each, _ in others) + (attempt,)
+    attempts = (*(msgspec.structs.replace(each, why_not="int8 was asked for") for each, _ in others), attempt)
     if attempt.why_not:
         raise NoFaithfulRuntime(
             f"{attempt.converter} does not carry this embedder: {attempt.why_not}.",
@@ -228,7 +228,7 @@ def _expected(model: SentenceModel, texts: Sequence[str]) -> NDArray[np.float64]
     from tokenizers import Tokenizer  # noqa: PLC0415 - see above
 
     encode = Tokenizer.from_str(model.tokenizer).encode
-    return np.stack([reference(model.bert, encode(text).ids) for text in texts])
+    return reference(model.bert, [encode(text).ids for text in texts])
 
 
 def _tried(
