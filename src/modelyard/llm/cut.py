@@ -1,8 +1,9 @@
-"""Cutting a text into chunks that an embedder reads whole, at the ends of paragraphs and sentences where there are any."""
+"""Cutting a text into chunks that an embedder reads whole, between paragraphs and sentences where there are any."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from .records import Cutting
@@ -36,8 +37,8 @@ def cut(text: str, cutting: Cutting, counter: Counter) -> list[Piece]:
     """The chunks of a text, in order; none of blanks alone.
 
     Sentences are put together until the next would be too many tokens; one that is too long alone is cut between
-    tokens. Every character that is no blank is in a chunk. A chunk begins with the last whole sentences of the one before
-    it, as far as `overlap` tokens go.
+    tokens. Every character that is no blank is in a chunk. A chunk begins with the last whole sentences of the one
+    before it, as far as `overlap` tokens go.
     """
     most = min(cutting.tokens, counter.max_tokens - 2)
     sentences = [part for each in _sentences(text, counter) for part in _short(text, each, most, counter)]
@@ -55,14 +56,14 @@ def cut(text: str, cutting: Cutting, counter: Counter) -> list[Piece]:
 
 def _sentences(text: str, counter: Counter) -> list[Piece]:
     edges = [0, *(each.end() for each in _BREAKS.finditer(text)), len(text)]
-    spans = [_trimmed(text, start, end) for start, end in zip(edges, edges[1:], strict=False)]
+    spans = [_trimmed(text, start, end) for start, end in pairwise(edges)]
     spans = [(start, end) for start, end in spans if start < end]
     counts = counter.tokens([text[start:end] for start, end in spans]) if spans else []
     return [Piece(start, end, count) for (start, end), count in zip(spans, counts, strict=True)]
 
 
 def _short(text: str, sentence: Piece, most: int, counter: Counter) -> list[Piece]:
-    """The sentence, cut between tokens where it is too long: none has more than `most` tokens or _LONGEST characters."""
+    """The sentence, cut between tokens where it has more than `most` of them, or _LONGEST characters."""
     if sentence.tokens <= most and sentence.end - sentence.start <= _LONGEST:
         return [sentence]
     ends = counter.token_ends(text[sentence.start : sentence.end])
