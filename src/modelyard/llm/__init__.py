@@ -1,8 +1,8 @@
 """Language models in the loop: documents as an index, finding what answers a question, and how well that goes.
 
 Owns reading and cutting documents, indexes as immutable folders, searching them by vectors and words, retrieval
-metrics and suites. Does not own vectors (`vectors`), embedders (`inference`, built by `bundling`), or answering requests
-(`serving`).
+metrics and suites. Does not own vectors (`vectors`), embedders (`inference`, built by `bundling`), or answering
+requests (`serving`).
 """
 
 from .build import Change, build_index, require_embedder, update_index

@@ -236,5 +236,5 @@ def _require_sound(cutting: Cutting, rules: Rules) -> None:
             )
 
 
-def _sorted(rules: Rules) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _tidy(rules: Rules) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((pattern, tuple(sorted(set(groups)))) for pattern, groups in rules)

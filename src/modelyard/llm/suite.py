@@ -86,7 +86,7 @@ def run_suite(
     mode: Mode = "hybrid",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Ask every question of the suite, and measure which sources come first. A source ranks where its best chunk does."""
+    """Ask every question, and measure which sources come first. A source ranks where its best chunk does."""
     per_case: dict[str, dict[str, float]] = {}
     unknown: set[str] = set()
     for at, case in enumerate(suite.cases):
@@ -114,7 +114,7 @@ def run_suite(
 
 
 def compare(outcome: Outcome, other: Outcome) -> dict[str, Measured]:
-    """How much better `outcome` is than `other` on the same questions, with paired intervals; InvalidSuite otherwise."""
+    """How much better `outcome` is than `other` on the same questions, with paired intervals."""
     if list(outcome.per_case) != list(other.per_case) or outcome.digest != other.digest:
         raise InvalidSuite("The two were not asked the same questions.", remedy="Run both on one suite.")
     return {
@@ -130,15 +130,14 @@ def judge(outcome: Outcome, least: Mapping[str, float]) -> Judgement:
 
     `fail` when one is surely below, `inconclusive` when chance could decide, or below 30 questions.
     """
-    reasons, verdicts = [], [Verdict.PASS]
+    parts = []
     for name, limit in least.items():
         found = outcome.metrics[name]
         verdict = _verdict(found, limit, outcome.cases)
-        verdicts.append(verdict)
         span = "" if found.lower is None else f" ({found.lower:.3f} to {found.upper:.3f})"
-        reasons.append(f"{name} is {found.value:.3f}{span}, asked for {limit:g}: {verdict}")
-    worst = next((each for each in (Verdict.FAIL, Verdict.INCONCLUSIVE) if each in verdicts), Verdict.PASS)
-    return Judgement(worst, tuple(reasons))
+        reason = f"{name} is {found.value:.3f}{span} on {outcome.cases} questions, asked for {limit:g}: {verdict}"
+        parts.append(Judgement(verdict, (reason,)))
+    return Judgement.all_of(parts)
 
 
 def require_metrics(suite: Suite, least: Mapping[str, float]) -> None:

@@ -22,19 +22,30 @@ _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
 class WordIndex:
-    """Scores of chunks for a question, by their place. Immutable; safe for any thread."""
+    """Scores of chunks for a question, by their place. Immutable; safe for any thread.
 
-    def __init__(self, scorer: Any, vocabulary: Sequence[str], chunks: int) -> None:
-        self._scorer = scorer
+    Word i gives the chunks at `indices[indptr[i]:indptr[i + 1]]` the scores at the same places of `data`.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        chunks: int,
+        data: NDArray[np.float32],
+        indices: NDArray[np.int32],
+        indptr: NDArray[np.int64],
+    ) -> None:
         self._places = {word: at for at, word in enumerate(vocabulary)}
         self._chunks = chunks
+        self._data, self._indices, self._indptr = data, indices, indptr
 
     def scores(self, question: str) -> NDArray[np.float32]:
         """(n_chunks,) float32: 0 for chunks that share no word with the question."""
-        known = [self._places[word] for word in words_of(question) if word in self._places]
-        if not known:
-            return np.zeros(self._chunks, dtype=np.float32)
-        scores: NDArray[np.float32] = self._scorer.get_scores_from_ids(known)
+        scores = np.zeros(self._chunks, dtype=np.float32)
+        for word in words_of(question):
+            if (at := self._places.get(word)) is not None:
+                own = slice(self._indptr[at], self._indptr[at + 1])
+                scores[self._indices[own]] += self._data[own]
         return scores
 
 
@@ -54,7 +65,8 @@ def build_words(texts: Sequence[str]) -> dict[str, NDArray[Any]]:
     cut = [words_of(text) for text in texts]
     vocabulary = sorted({word for words in cut for word in words})
     if not vocabulary:
-        return {"words": np.array([], dtype=np.str_), "chunks": np.array(len(texts))}
+        empty = {"data": np.array([], np.float32), "indices": np.array([], np.int32), "indptr": np.array([0])}
+        return {"words": np.array([], dtype=np.str_), "chunks": np.array(len(texts)), **empty}
     places = {word: at for at, word in enumerate(vocabulary)}
     scorer = _bm25()
     scorer.index(([[places[word] for word in words] for words in cut], places), show_progress=False)
@@ -70,14 +82,8 @@ def load_words(path: Path) -> WordIndex:
     """The index in a file, whose digest was checked; IndexDamaged when it is none."""
     try:
         with np.load(path, allow_pickle=False) as held:
-            words, chunks = held["words"].tolist(), int(held["chunks"])
-            if not words:
-                return WordIndex(None, [], chunks)
-            scorer = _bm25()
-            scorer.scores = {name: held[name] for name in ("data", "indices", "indptr")}
-            scorer.scores["num_docs"] = chunks
-            scorer.vocab_dict = {word: at for at, word in enumerate(words)}
-            return WordIndex(scorer, words, chunks)
+            parts = held["data"], held["indices"], held["indptr"]
+            return WordIndex(held["words"].tolist(), int(held["chunks"]), *parts)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise IndexDamaged(f"{path} cannot be read: {error}.", remedy="Build the index again.") from error
 
