@@ -22,12 +22,12 @@ command = click.Group("llm", help="Language models: eval.")
 @click.option("--index", "home", type=_PATH, required=True, help="Index that is asked.")
 @click.option("--embedder", type=_PATH, required=True, help="Bundle of its embedder.")
 @click.option("--mode", default="hybrid", show_default=True, help="hybrid, vectors or words.")
-@click.option("--baseline", metavar="INDEX|MODE", help="Compare with another index or mode, question by question.")
+@click.option("--baseline", metavar="INDEX|MODE", help="Compare with another index or mode, by question.")
 @click.option("--least", multiple=True, metavar="METRIC=VALUE", help="Limit such as recall@10=0.8. Repeatable.")
 @click.option("-o", "--output", type=_PATH, help="Also write everything, each question's metrics too, as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def evaluate(suite: Path, *, as_json: bool, **given: Any) -> None:
-    """Ask an index the questions of a suite: recall, MRR, nDCG with intervals. 1 below a limit, 6 when chance could be."""
+    """Ask an index a suite of questions: recall, MRR, nDCG with intervals; 1 below a limit, 6 when chance decides."""
     from modelyard.operations import indexes  # noqa: PLC0415 - `--help` must not pay for it
 
     result = indexes.evaluate(

@@ -45,7 +45,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A suite for an index. `baseline`: another index, or a mode of search, to compare with; `least` as METRIC=VALUE."""
+    """A suite for an index. `baseline`: another index or mode to compare with; `least` as METRIC=VALUE."""
 
     suite: Path
     home: Path
