@@ -16,7 +16,8 @@ STORED = Path(__file__).with_name("bundles")
 
 `format-1` was built at commit ae21cbd by `build_bundle`: histogram trees over a number and a category. `format-2` at
 b4618cc: a pipeline of one-hot encoder and logistic regression over the same, on ONNX Runtime. `format-3` at ab9a578: a
-model over text. `format-4` at aa96d5c: a logistic regression over a field and an expression of it.
+model over text. `format-4` at aa96d5c: a logistic regression over a field and an expression of it. `format-5` at
+e0d3628: one over two fields.
 """
 
 OLDER = [f"format-{number}" for number in range(1, FORMAT_VERSION)]
@@ -70,6 +71,15 @@ def test_format_4_answers_as_it_did() -> None:
     assert answer.scores[:, 0].tolist() == pytest.approx([0.83488451, 0.10854071], abs=1e-8)
     plan = msgspec.convert(bundle.info.plan, FeaturePlan)
     assert (len(plan.derived), plan.functions) == (1, ())
+
+
+def test_format_5_answers_as_it_did() -> None:
+    """The same of the format before embedders."""
+    bundle = load_bundle(STORED / "format-5")
+    assert bundle.digest.startswith("2d35b3219486")
+    answer = bundle.predict([(60.0, 20.0), {"amount": 40.0, "age": 30.0}])
+    assert answer.labels == ("1", "0")
+    assert answer.scores[:, 0].tolist() == pytest.approx([0.71336839, 0.29675751], abs=1e-8)
 
 
 def test_the_next_format_is_refused_with_what_to_do(tmp_path: Path) -> None:

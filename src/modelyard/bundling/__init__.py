@@ -5,6 +5,7 @@ or loading it (`inference`), or where bundles are kept (`registry`).
 """
 
 from .build import BUILD_FILE, Attempt, BuiltBundle, Facts, build_bundle
+from .embedder import INT8_TOLERANCE, build_embedder_bundle, is_sentence_model, read_sentence_model, sample_texts
 from .errors import NoFaithfulRuntime
 from .original import OnnxFile, Original, tightened
 from .profile import build_profile, permutation_importance
@@ -27,6 +28,7 @@ from .tensors import TensorModel, build_tensor_bundle, tensor_model, tensor_rows
 
 __all__ = [
     "BUILD_FILE",
+    "INT8_TOLERANCE",
     "Attempt",
     "BuiltBundle",
     "Facts",
@@ -38,17 +40,21 @@ __all__ = [
     "TensorModel",
     "as_read_model",
     "build_bundle",
+    "build_embedder_bundle",
     "build_profile",
     "build_tensor_bundle",
     "classes_of",
     "columns_of",
     "infer_signature",
+    "is_sentence_model",
     "levels_of",
     "permutation_importance",
     "read_model",
     "read_sample",
+    "read_sentence_model",
     "read_tensors",
     "require_model",
+    "sample_texts",
     "task_of",
     "tensor_model",
     "tensor_rows",

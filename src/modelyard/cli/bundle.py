@@ -45,7 +45,7 @@ def _said(told: dict[str, Any]) -> str:
     "model",
     type=_FOLDER,
     required=True,
-    help="Model file, MLflow folder, models:/… or runs:/…: a pickle runs code, so trust its author.",
+    help="Model file, MLflow folder, models:/…, runs:/… or all-MiniLM-L6-v2: a pickle runs code, so trust its author.",
 )
 @click.option(
     "--sample",
@@ -60,6 +60,7 @@ def _said(told: dict[str, Any]) -> str:
 @click.option("--version", default="1", show_default=True, help="Version's name.")
 @click.option("--tolerance", type=float, default=1e-6, show_default=True, help="Scores may differ so much, relatively.")
 @click.option("--unknown", default="null", show_default=True, help="An unseen level becomes: null, error or other.")
+@click.option("--quantize", is_flag=True, help="Of an embedder: int8 weights, within .05 of the original's direction.")
 @click.option("--allow-python", is_flag=True, help="Where nothing faster is faithful, keep the pickle or code itself.")
 @_JSON
 def build(*, model: Path, as_json: bool, **given: Any) -> None:

@@ -23,6 +23,8 @@ NOUNS: dict[str, str] = {
     "run": "Runs in MLflow: list, show, compare.",
     "model": "Model versions: register, list, names, compare, approve, promote, roll back.",
     "bundle": "Bundles: build, verify, show, fetch, keygen, sign.",
+    "index": "Indexes of documents: build, update, query, verify.",
+    "llm": "Language models: eval.",
     "serve": "Serve a project's deployments over HTTP.",
     "score": "Score files of any size with a model, resumable.",
     "stream": "Answer the messages of a stream with a model, at least once.",

@@ -18,15 +18,19 @@ from .bundle import (
     worst_error,
 )
 from .compiled import TREES_FILE, TreeArrays, compiled_walker, pack_trees, ready_walker, unpack_trees
+from .embedding import IDS, MASK, TOKENIZER_FILE, VECTORS, Embedder, load_embedder, worst_angle
 from .encode import Encoded, Encoder
 from .errors import (
     BundleDamaged,
     BundleNotTrusted,
     BundleRefused,
     BundleTooNew,
+    EmbedderNeedsLibrary,
     GoldenMismatch,
     InvalidRow,
     IsolatedModelFailed,
+    NoEmbedder,
+    NoPredictor,
     NotExplained,
     PythonNotPermitted,
     SignaturesDamaged,
@@ -64,6 +68,7 @@ from .probe import probe_bundle
 from .records import (
     FORMAT_VERSION,
     LARGEST_SINGLE,
+    PREDICTIONS,
     BundleInfo,
     CategoryProfile,
     ColumnProfile,
@@ -76,7 +81,7 @@ from .records import (
     Task,
 )
 from .runtimes import ISOLATED, RUNTIMES, Runtime
-from .runtimes.onnx import GIVEN
+from .runtimes.onnx import EMBEDDING, GIVEN, MODEL_FILE
 from .runtimes.trees import TREES, TreesRuntime, load_trees
 from .sampled import (
     MISSING_CODE,
@@ -98,6 +103,7 @@ from .write import INFO_FILE, write_bundle
 
 __all__ = [
     "ARCHIVE_FILE",
+    "EMBEDDING",
     "EXPLAIN_ARRAYS",
     "EXPLAIN_FILE",
     "EXPLAIN_VERSION",
@@ -105,21 +111,27 @@ __all__ = [
     "GIVEN",
     "GOLDEN_ARRAYS",
     "GOLDEN_FILE",
+    "IDS",
     "INFO_FILE",
     "ISOLATED",
     "LARGEST_SINGLE",
     "LIGHTGBM_FILE",
+    "MASK",
     "MISSING_CODE",
+    "MODEL_FILE",
     "NO_TRUST_ASKED",
     "PICKLE_FILE",
+    "PREDICTIONS",
     "PROFILE_FILE",
     "PYTHON",
     "PYTHON_FILE",
     "RUNTIMES",
     "SIGNATURES_FILE",
     "SOURCE_MODULE",
+    "TOKENIZER_FILE",
     "TREES",
     "TREES_FILE",
+    "VECTORS",
     "XGBOOST_FILE",
     "Bundle",
     "BundleDamaged",
@@ -132,6 +144,8 @@ __all__ = [
     "Columns",
     "Contributions",
     "Counts",
+    "Embedder",
+    "EmbedderNeedsLibrary",
     "Encoded",
     "Encoder",
     "ExplainInfo",
@@ -144,6 +158,8 @@ __all__ = [
     "IsolatedModelFailed",
     "IsolationLimits",
     "LinearModel",
+    "NoEmbedder",
+    "NoPredictor",
     "NotExplained",
     "NumberProfile",
     "Predictions",
@@ -180,6 +196,7 @@ __all__ = [
     "label_of",
     "level_codes",
     "load_bundle",
+    "load_embedder",
     "load_explainer",
     "load_trees",
     "losses_of",
@@ -199,6 +216,7 @@ __all__ = [
     "unpack_trees",
     "verify_bundle",
     "with_losses",
+    "worst_angle",
     "worst_error",
     "write_bundle",
 ]

@@ -14,14 +14,14 @@ from modelyard.core import Digest, Scalar, Value, log_event
 
 from .compiled import TREES_FILE, Walk, compiled_walker, ready_walker
 from .encode import Encoded
-from .errors import BundleDamaged, GoldenMismatch, InvalidRow, UnknownRuntime
+from .errors import BundleDamaged, GoldenMismatch, InvalidRow, NoPredictor, UnknownRuntime
 from .explain import Contributions
 from .explanation import Explanation, explain_info
 from .isolated import IsolationLimits
 from .permission import admit
 from .records import BundleInfo, ReferenceProfile
 from .runtimes import ISOLATED, RUNTIMES, Runtime
-from .runtimes.onnx import OnnxTensorsRuntime
+from .runtimes.onnx import EMBEDDING, OnnxTensorsRuntime
 from .runtimes.trees import TREES, TreesRuntime, read_trees
 from .signing import NO_TRUST_ASKED, Trust
 from .tensors import encoder_of, typical, unpack_golden
@@ -213,11 +213,17 @@ def load_bundle(
     `allow_python` are digests of bundles whose Python may run; it and native libraries do so in a worker process, held
     to `limits`. `trust` says whose signature a bundle needs, and whose permits Python as well. Trees for compiled code
     are walked where that is at hand (see `Bundle.quicken`); the runtime that the bundle names is then not loaded.
-    Raises BundleDamaged, BundleTooNew, BundleNotTrusted, UnknownRuntime, PythonNotPermitted, IsolatedModelFailed, or
-    GoldenMismatch when it answers otherwise than the original.
+    Raises BundleDamaged, BundleTooNew, BundleNotTrusted, UnknownRuntime, PythonNotPermitted, IsolatedModelFailed,
+    NoPredictor for an embedder, or GoldenMismatch when it answers otherwise than the original.
     """
     folder = Path(folder)
     info, digest = verify_bundle(folder, expect=expect)
+    if info.runtime == EMBEDDING:
+        raise NoPredictor(
+            f"The bundle in {folder} is an embedder, '{info.model}': it predicts nothing.",
+            context={"folder": str(folder)},
+            remedy="Give it to an index: modelyard index build FOLDER SOURCES --embedder BUNDLE",
+        )
     if info.runtime not in RUNTIMES:
         raise UnknownRuntime(
             f"The bundle in {folder} wants the runtime '{info.runtime}'; there are {', '.join(RUNTIMES)}.",

@@ -1,6 +1,6 @@
 """What can be wrong with a row, or with a bundle."""
 
-from modelyard.core import Damaged, Failed, Forbidden, InvalidInput
+from modelyard.core import Damaged, Failed, Forbidden, InvalidInput, Unavailable
 
 
 class InvalidRow(InvalidInput):
@@ -80,3 +80,21 @@ class NotExplained(InvalidInput):
     """The bundle does not hold what explaining its predictions takes."""
 
     code = "NO_CONTRIBUTIONS"
+
+
+class NoPredictor(InvalidInput):
+    """The bundle embeds texts, and was asked for predictions."""
+
+    code = "NO_PREDICTOR"
+
+
+class NoEmbedder(InvalidInput):
+    """The bundle predicts, and was asked for vectors."""
+
+    code = "NO_EMBEDDER"
+
+
+class EmbedderNeedsLibrary(Unavailable):
+    """The library that cuts texts into tokens is not installed."""
+
+    code = "EMBEDDER_NEEDS_LIBRARY"

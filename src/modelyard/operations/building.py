@@ -24,7 +24,7 @@ from modelyard.bundling import (
     tightened,
 )
 from modelyard.core import Digest, InvalidInput, Scalar, did_you_mean, shown
-from modelyard.inference import Encoder, Field, Signature, Task
+from modelyard.inference import PREDICTIONS, Encoder, Field, Signature, Task
 from modelyard.stats import (
     answer_losses,
     auc,
@@ -208,7 +208,7 @@ def rows_of(inputs: pa.Table) -> list[tuple[Scalar, ...]]:
 
 def require_task(given: str | None, model: Any) -> Task:
     """The task that is given, or that the model shows; InvalidInput when there is neither."""
-    tasks: tuple[Task, ...] = get_args(Task)
+    tasks = PREDICTIONS
     if given is None:
         found = task_of(model)
         if found is None:

@@ -16,11 +16,15 @@ from modelyard.bundling import (
     PythonFolder,
     ReadModel,
     TensorModel,
+    build_embedder_bundle,
     build_tensor_bundle,
     classes_of,
+    is_sentence_model,
     read_model,
     read_sample,
+    read_sentence_model,
     read_tensors,
+    sample_texts,
     tensor_model,
     tensor_rows,
     tensor_signature,
@@ -62,6 +66,7 @@ class BuildBundle:
     unknown: str = "null"
     allow_python: bool = False
     classes: str | None = None
+    quantize: bool = False
 
 
 def build_from_files(
@@ -85,6 +90,9 @@ def build_from_files(
         )
     key = signer()  # one that cannot be read is told before anything is made
     progress(f"reading {given.path}")
+    if is_sentence_model(given.path):
+        return _signed(_build_embedder(given, name, progress), key)
+    _require_embedder(given)
     with model_at(given.path, tracker) as found:
         read = read_model(found)
     try:
@@ -95,9 +103,35 @@ def build_from_files(
     finally:
         if isinstance(read.model, PythonFolder):
             read.model.close()
+    return _signed(built, key)
+
+
+def _signed(built: BuiltBundle, key: PrivateKey | None) -> dict[str, Any]:
     if key is not None:
         sign_bundle(built.path, built.digest, key)
     return show_bundle(built.path)
+
+
+def _build_embedder(given: BuildBundle, name: str, progress: Callable[[str], None]) -> BuiltBundle:
+    """The bundle of an embedder of sentences; the first column of a sample holds texts to prove it with too."""
+    texts = [] if given.sample is None else sample_texts(read_sample(given.sample).column(0).to_pylist(), given.sample)
+    return build_embedder_bundle(
+        read_sentence_model(given.path),
+        texts,
+        facts=Facts(name, given.version, tolerance=given.tolerance),
+        into=given.output,
+        quantize=given.quantize,
+        progress=progress,
+    )
+
+
+def _require_embedder(given: BuildBundle) -> None:
+    if given.quantize:
+        raise InvalidInput(
+            f"--quantize is for embedders, and {given.path} is none.",
+            code="NOT_QUANTIZED",
+            remedy="Other models in int8 are packages for devices: modelyard export edge --quantize int8",
+        )
 
 
 def _build(given: BuildBundle, name: str, read: ReadModel, progress: Callable[[str], None]) -> BuiltBundle:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .online import OnlineStoreSuite
     from .records import RecordStoreSuite
     from .streams import StreamSuite
+    from .vectors import VectorIndexSuite
 
 __all__ = [
     "ArtifactStoreSuite",
@@ -24,6 +25,7 @@ __all__ = [
     "OnlineStoreSuite",
     "RecordStoreSuite",
     "StreamSuite",
+    "VectorIndexSuite",
 ]
 
 _HOMES = {
@@ -34,6 +36,7 @@ _HOMES = {
     "OnlineStoreSuite": "online",
     "RecordStoreSuite": "records",
     "StreamSuite": "streams",
+    "VectorIndexSuite": "vectors",
 }
 
 

@@ -10,7 +10,10 @@ from modelyard.core import Digest, ModelyardError
 
 from ..bundle import load_bundle
 from ..child import limit_process, out_of_memory
+from ..embedding import load_embedder
 from ..isolated import IsolationLimits
+from ..runtimes.onnx import EMBEDDING
+from ..verify import verify_bundle
 
 
 def main(arguments: list[str]) -> int:
@@ -25,6 +28,9 @@ def main(arguments: list[str]) -> int:
     expect = None if given.expect is None else Digest(given.expect)
     limits = IsolationLimits(given.memory_mb, start_seconds=given.seconds, call_seconds=given.seconds)
     try:  # the parent has asked for the operator's permission
+        if verify_bundle(given.folder, expect=expect)[0].runtime == EMBEDDING:
+            load_embedder(given.folder, expect=expect)
+            return 0
         load_bundle(
             given.folder, expect=expect, allow_python=() if expect is None else (expect,), limits=limits
         ).close()

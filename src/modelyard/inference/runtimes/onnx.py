@@ -11,6 +11,9 @@ from ..errors import BundleDamaged
 
 MODEL_FILE = "model.onnx"
 
+EMBEDDING = "onnx-embedding"
+"""The runtime of embedders: a graph from tokens to vectors, behind a tokenizer. It predicts nothing; see `Embedder`."""
+
 INPUT, OUTPUT = "X", "scores"
 """What every graph in a bundle takes and gives: float64 (n_rows, n_fields) and (n_rows, n_scores).
 
@@ -71,7 +74,7 @@ class OnnxTensorsRuntime:
 
 def load_onnx_tensors(folder: Path) -> OnnxTensorsRuntime:
     """Load `model.onnx` of a bundle with tensors or text; BundleDamaged when the file is no such graph."""
-    session = _session(folder)
+    session = open_session(folder)
     taken = [each.name for each in session.get_inputs()]
     given = [(each.name, each.type) for each in session.get_outputs()]
     if not all(name == INPUT or name.startswith(GIVEN) for name in taken) or given != [(OUTPUT, "tensor(double)")]:
@@ -89,7 +92,7 @@ def load_onnx(folder: Path, *, single: bool = False) -> OnnxRuntime:
 
     Raises BundleDamaged when the file is no such graph.
     """
-    session = _session(folder)
+    session = open_session(folder)
     taken = [(each.name, each.type) for each in session.get_inputs()]
     given = [(each.name, each.type) for each in session.get_outputs()]
     wanted = "tensor(float)" if single else "tensor(double)"
@@ -103,7 +106,8 @@ def load_onnx(folder: Path, *, single: bool = False) -> OnnxRuntime:
     return OnnxSingleRuntime(session) if single else OnnxRuntime(session)
 
 
-def _session(folder: Path) -> Any:
+def open_session(folder: Path) -> Any:
+    """`model.onnx` of a bundle on one thread; BundleDamaged when ONNX Runtime cannot load it."""
     import onnxruntime  # noqa: PLC0415 - a server without such models need not load the library
 
     onnxruntime.disable_telemetry_events()
