@@ -16,10 +16,10 @@ LONGEST = 1_000_000
 
 @dataclass(frozen=True)
 class SchemaGuard:
-    """Claims an answer as a whole when it is no JSON (`not_json`) or breaks the schema (`off_schema`, JSON Schema
-    2020-12 or the draft that `$schema` names).
+    """Claims an answer as a whole (`off_schema`) when it is no JSON or breaks the schema: JSON Schema 2020-12, or the
+    draft that `$schema` names.
 
-    It holds back the whole answer, up to a million characters; of a longer one (`not_json`) what follows is claimed as
+    It holds back the whole answer, up to a million characters; of a longer one what follows is claimed as
     it comes. NaN, infinities and a key written twice are no JSON. References lead nowhere but into the schema itself:
     nothing is fetched. Patterns in a schema are Python's regular expressions, which its author answers for.
     """
@@ -51,15 +51,13 @@ class SchemaGuard:
             ) from error
         return kind(self.schema, registry=Registry())
 
-    def wrong_with(self, text: str) -> str:
-        """The kind of what is wrong with an answer; empty when nothing is."""
-        if len(text) > LONGEST:
-            return "not_json"
+    def keeps(self, text: str) -> bool:
+        """Whether a text is JSON of the schema."""
         try:
             answer = json.loads(text, parse_constant=_no_json, object_pairs_hook=_once)
         except (ValueError, RecursionError):
-            return "not_json"
-        return "" if self.validator.is_valid(answer) else "off_schema"
+            return False
+        return bool(self.validator.is_valid(answer))
 
     def open(self, context: Context) -> "SchemaScan":  # noqa: ARG002 - the schema is all there is
         """Begin an answer."""
@@ -87,19 +85,18 @@ class SchemaScan:
             self._parts.append(text)
             return []
         self._parts.clear()
-        return self._claimed("not_json")
+        return self._claimed()
 
     def end(self) -> list[Claim]:
         """Judge it."""
-        wrong = self._guard.wrong_with("".join(self._parts)) if self._length <= LONGEST else "not_json"
-        if wrong:
-            return self._claimed(wrong)
+        if self._length > LONGEST or not self._guard.keeps("".join(self._parts)):
+            return self._claimed()
         self._clear = self._length
         return []
 
-    def _claimed(self, kind: str) -> list[Claim]:
+    def _claimed(self) -> list[Claim]:
         start, self._clear = self._clear, self._length
-        return [Claim(start, self._length, kind)] if self._length > start else []
+        return [Claim(start, self._length, "off_schema")] if self._length > start else []
 
 
 def _no_json(constant: str) -> Any:

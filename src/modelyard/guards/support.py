@@ -33,6 +33,7 @@ any each all both either other into over under about between through during befo
 again once own same too s t re ve ll d m
 """
 _STOP = frozenset(_STOP_TEXT.split())
+_CLOSING = " \n\t\r.!?…\u3002\uff01\uff1f"
 _ABSTAINS = re.compile(
     r"\b(?:i (?:do not|don't) know|(?:cannot|can't|could not|couldn't) (?:find|answer|tell|say)"
     r"|no (?:information|answer|mention)"
@@ -155,8 +156,8 @@ class SupportScan:
 
     def _judged(self, sentences: Iterator[tuple[int, str]]) -> Iterator[Claim]:
         for place, sentence in sentences:
-            bare = sentence.rstrip()
-            if not _says_something(bare):
+            bare = sentence.rstrip(_CLOSING)
+            if not _says_something(sentence):
                 continue
             found = self._evidence.support(bare, overlap=self._guard.overlap, near=self._guard.near)
             if found.kind:
@@ -165,7 +166,7 @@ class SupportScan:
 
 def _says_something(sentence: str) -> bool:
     """Whether a sentence is to be judged."""
-    if sentence.endswith("?") or _ABSTAINS.search(_plain(sentence)):
+    if sentence.rstrip().endswith("?") or _ABSTAINS.search(_plain(sentence)):
         return False
     return len(_words(sentence)) >= 3 or bool(_numbers(sentence))
 
