@@ -7,7 +7,7 @@ LONGEST = 2_000
 """Characters of a sentence; a longer one is cut there."""
 
 _END = re.compile(r"""[.!?…][.!?…"'”’»)\]]*\s+|[。！？]+\s*|\n\s*""")  # noqa: RUF001 - these are the ones of Chinese
-_LAST_WORD = re.compile(r"(\w[\w.]*)\.\W*\Z")
+_LAST_WORD = re.compile(r"(\w[\w.]*)\.\Z")
 _NO_END_TEXT = """
 e.g i.e etc cf vs al ca approx no nos fig eq sec ch vol pp p dr mr mrs ms prof st jr sr inc ltd co corp dept est z.b
 d.h u.a usw bzw nr abs vgl dr ing p.ex cfr sig sra art

@@ -81,6 +81,7 @@ class SupportGuard:
 
 @dataclass(frozen=True)
 class _Passage:
+    sentences: int
     words: frozenset[str]
     negated: bool
     numbers: frozenset[str]  # of the whole chunk
@@ -101,9 +102,9 @@ class Evidence:
         passages: list[_Passage] = []
         for chunk in context.chunks:
             numbers = _numbers(chunk)
-            for passage in _passages(chunk):
+            for count, passage in _passages(chunk):
                 texts.append(passage)
-                passages.append(_Passage(_words(passage), _negated(passage), numbers))
+                passages.append(_Passage(count, _words(passage), _negated(passage), numbers))
         vectors = context.embed(texts) if context.embed is not None and texts else ()
         return cls(tuple(passages), vectors, context.embed)
 
@@ -120,6 +121,8 @@ class Evidence:
         ]
         if not bearing:
             return Support(best, nearness, "unsupported")
+        # What two sentences say together, one of them may deny: they are asked when no single one bears it.
+        bearing = [each for each in bearing if each.sentences == 1] or bearing
         if not any(numbers <= each.numbers for each in bearing):
             return Support(best, nearness, "number")
         if not any(each.negated == negated and numbers <= each.numbers for each in bearing):
@@ -171,11 +174,12 @@ def _says_something(sentence: str) -> bool:
     return len(_words(sentence)) >= 3 or bool(_numbers(sentence))
 
 
-def _passages(chunk: str) -> Iterator[str]:
+def _passages(chunk: str) -> Iterator[tuple[int, str]]:
+    """Each sentence, and each two that follow each other, with how many these are."""
     sentences = Sentences()
     cut = [sentence for _, sentence in (*sentences.feed(chunk), *sentences.end())]
-    yield from cut
-    yield from (first + second for first, second in pairwise(cut))
+    yield from ((1, each) for each in cut)
+    yield from ((2, first + second) for first, second in pairwise(cut))
 
 
 def _bare(text: str) -> str:
