@@ -37,6 +37,7 @@ NOUNS: dict[str, str] = {
     "alert": "Alerts: list, show, ack, silence, unsilence, silences, notices, test, rules.",
     "retrain": "The retraining loop: run, tick, trigger, status, history, explain, policy.",
     "export": "The project for containers, clusters, orchestrators, CI, dashboards, devices.",
+    "guard": "Guards on texts to and from language models: check, show.",
     "key": "API keys: create, list, rotate, revoke.",
     "backup": "Write the project's stores to one file, while everything runs.",
     "restore": "Put a backup back into a project whose workspace is empty.",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .artifacts import ArtifactStoreSuite
     from .engines import EngineSuite
     from .executors import ExecutorSuite
+    from .guards import GuardSuite
     from .leases import LeaseSuite
     from .online import OnlineStoreSuite
     from .records import RecordStoreSuite
@@ -21,6 +22,7 @@ __all__ = [
     "ArtifactStoreSuite",
     "EngineSuite",
     "ExecutorSuite",
+    "GuardSuite",
     "LeaseSuite",
     "OnlineStoreSuite",
     "RecordStoreSuite",
@@ -32,6 +34,7 @@ _HOMES = {
     "ArtifactStoreSuite": "artifacts",
     "EngineSuite": "engines",
     "ExecutorSuite": "executors",
+    "GuardSuite": "guards",
     "LeaseSuite": "leases",
     "OnlineStoreSuite": "online",
     "RecordStoreSuite": "records",

@@ -1,0 +1,137 @@
+"""Guard sets: which guards look at what goes in and what comes out, and what they do, as data with a digest."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from modelyard.core import Digest, canonical_json, did_you_mean, digest_of
+from modelyard.core.settings import Section
+
+from .contract import Guard
+from .errors import InvalidGuardSet
+from .patterns import PatternGuard
+from .personal import personal_data
+from .records import Action
+from .schema import SchemaGuard
+from .secrets import secrets
+from .stream import Armed
+from .support import SupportGuard
+
+Side = Literal["input", "output"]
+"""What goes to a model, and what comes from it."""
+
+_Sides = Annotated[tuple[Side, ...], Field(min_length=1)]
+
+
+class _Declared(Section):
+    action: Action = Action.REDACT
+
+
+class PersonalDataSettings(_Declared):
+    """E-mail addresses, telephone numbers, accounts, cards, national numbers, network addresses."""
+
+    guard: Literal["personal_data"]
+    on: _Sides = ("input", "output")
+    kinds: tuple[str, ...] = ()
+
+    def made(self) -> Guard:
+        """The guard."""
+        return _only(personal_data(), self.kinds)
+
+
+class SecretsSettings(_Declared):
+    """Keys, tokens and passwords."""
+
+    guard: Literal["secrets"]
+    on: _Sides = ("input", "output")
+    kinds: tuple[str, ...] = ()
+
+    def made(self) -> Guard:
+        """The guard."""
+        return _only(secrets(), self.kinds)
+
+
+class SchemaSettings(_Declared):
+    """JSON of a schema."""
+
+    guard: Literal["schema"]
+    action: Action = Action.REFUSE
+    on: _Sides = ("output",)
+    json_schema: dict[str, Any] = Field(alias="schema")
+
+    def made(self) -> Guard:
+        """The guard, whose schema is one."""
+        guard = SchemaGuard(self.json_schema)
+        _ = guard.validator
+        return guard
+
+
+class SupportSettings(_Declared):
+    """Sentences that rest on what was retrieved."""
+
+    guard: Literal["support"]
+    on: _Sides = ("output",)
+    overlap: float = Field(default=0.6, gt=0, le=1)
+    near: float = Field(default=0.75, ge=-1, le=1)
+
+    def made(self) -> Guard:
+        """The guard."""
+        return SupportGuard(overlap=self.overlap, near=self.near)
+
+
+Declared = Annotated[
+    PersonalDataSettings | SecretsSettings | SchemaSettings | SupportSettings, Field(discriminator="guard")
+]
+"""One guard as it is declared."""
+
+
+class GuardSet(Section):
+    """The guards of an application. With `fail_closed` a guard that fails lets nothing through."""
+
+    fail_closed: bool = True
+    guards: Annotated[tuple[Declared, ...], Field(min_length=1)]
+
+    @property
+    def document(self) -> bytes:
+        """The set with all defaults spelled out: equal sets have equal bytes."""
+        return canonical_json(self.model_dump(mode="json", by_alias=True))
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 of the document."""
+        return digest_of(self.document)
+
+    def armed(self, side: Side) -> tuple[Armed, ...]:
+        """The guards that look at one side, in the order they are declared; InvalidGuardSet names what cannot be."""
+        return tuple(Armed(each.made(), each.action) for each in self.guards if side in each.on)
+
+    def check(self) -> None:
+        """InvalidGuardSet when a guard cannot be made."""
+        for each in self.guards:
+            each.made()
+
+
+def default_set() -> GuardSet:
+    """Personal data and secrets, redacted on both sides."""
+    return GuardSet.model_validate({"guards": [{"guard": "personal_data"}, {"guard": "secrets"}]})
+
+
+def read_set(document: Mapping[str, Any]) -> GuardSet:
+    """A guard set of plain data. Raises pydantic's ValidationError, or InvalidGuardSet for what only guards know."""
+    found = GuardSet.model_validate(document)
+    found.check()
+    return found
+
+
+def _only(guard: PatternGuard, kinds: tuple[str, ...]) -> PatternGuard:
+    """The guard for these kinds only; for all when none is named."""
+    known = list(dict.fromkeys(each.kind for each in guard.patterns))
+    for kind in kinds:
+        if kind not in known:
+            raise InvalidGuardSet(
+                f"The guard '{guard.name}' knows no kind {kind!r}. {did_you_mean(kind, known, shown=30)}",
+                context={"guard": guard.name, "kind": kind},
+                remedy="Name kinds that it knows, or none for all.",
+            )
+    return PatternGuard(guard.name, tuple(each for each in guard.patterns if not kinds or each.kind in kinds))
