@@ -1,4 +1,5 @@
-"""Testing: the conformance suites of Modelyard's contracts, shipped so that drivers from outside can run them.
+"""Testing: the conformance suites of Modelyard's contracts, shipped so that drivers from outside can run them, and an
+upstream that plays faults.
 
 Subclass a suite, give its fixture, and pytest runs every promise of the contract over your driver. Each is imported
 when it is first used: processes that only do the tasks of one (`tasks`) need no pytest.
@@ -15,25 +16,30 @@ if TYPE_CHECKING:
     from .online import OnlineStoreSuite
     from .records import RecordStoreSuite
     from .streams import StreamSuite
+    from .upstream import FaultyUpstream, faulty_upstream
 
 __all__ = [
     "ArtifactStoreSuite",
     "EngineSuite",
     "ExecutorSuite",
+    "FaultyUpstream",
     "LeaseSuite",
     "OnlineStoreSuite",
     "RecordStoreSuite",
     "StreamSuite",
+    "faulty_upstream",
 ]
 
 _HOMES = {
     "ArtifactStoreSuite": "artifacts",
     "EngineSuite": "engines",
     "ExecutorSuite": "executors",
+    "FaultyUpstream": "upstream",
     "LeaseSuite": "leases",
     "OnlineStoreSuite": "online",
     "RecordStoreSuite": "records",
     "StreamSuite": "streams",
+    "faulty_upstream": "upstream",
 }
 
 
