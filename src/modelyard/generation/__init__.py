@@ -17,19 +17,41 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .events import DONE, LARGEST_EVENT, Event, EventReader, write_event
-from .records import ROLES, Message, Price, PriceList, Prompt, Role, Target, Upstream, Usage
+from .records import (
+    APPLICATION_FILE,
+    PROMPT_FILE,
+    PROMPT_RUNTIME,
+    ROLES,
+    UPSTREAM_RUNTIME,
+    Application,
+    Message,
+    Pinned,
+    Price,
+    PriceList,
+    Prompt,
+    Role,
+    Sampling,
+    Target,
+    Upstream,
+    Usage,
+)
 from .rendering import LONGEST_VALUE, check_prompt, defused, render, variables_of
 from .usage import cost_micros, most_tokens
 from .waiting import ABSURD_SECONDS, retry_after
 
 __all__ = [
     "ABSURD_SECONDS",
+    "APPLICATION_FILE",
     "DONE",
     "LARGEST_ANSWER",
     "LARGEST_EVENT",
     "LONGEST_VALUE",
+    "PROMPT_FILE",
+    "PROMPT_RUNTIME",
     "ROLES",
+    "UPSTREAM_RUNTIME",
     "Address",
+    "Application",
     "Breaker",
     "Choice",
     "Connections",
@@ -38,12 +60,14 @@ __all__ = [
     "InvalidPrompt",
     "MakeBody",
     "Message",
+    "Pinned",
     "Price",
     "PriceList",
     "Prompt",
     "Reply",
     "Role",
     "Said",
+    "Sampling",
     "Target",
     "Tell",
     "Upstream",

@@ -92,3 +92,45 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     upstream: str
     model: str
+
+
+class Pinned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A version of something that an application is made of, and the digest of its bundle."""
+
+    name: str
+    version: int
+    digest: Digest
+
+
+class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an answer is drawn, unless the caller says otherwise; `max_tokens` is also the most that he may ask for."""
+
+    max_tokens: int = 1024
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+class Application(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An application of a language model: what its bundle's `APPLICATION_FILE` holds.
+
+    `targets` are asked in their order, the later ones when the earlier cannot answer. `deadline_seconds` bounds an
+    answer to its last token. `longest_input` bounds the characters of a request's messages. A prompt stands in the
+    bundle beside it, as `PROMPT_FILE`.
+    """
+
+    targets: tuple[Target, ...]
+    prompt: Pinned | None = None
+    index: Pinned | None = None
+    guards: Pinned | None = None
+    sampling: Sampling = Sampling()
+    deadline_seconds: float = 120.0
+    longest_input: int = 400_000
+
+
+PROMPT_FILE, APPLICATION_FILE = "prompt.json", "application.json"
+"""A prompt, and an application, in their bundles."""
+
+PROMPT_RUNTIME, UPSTREAM_RUNTIME = "prompt", "upstream"
+"""What the bundles of prompts and of applications say of how they run."""

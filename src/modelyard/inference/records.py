@@ -8,7 +8,7 @@ import msgspec
 
 from modelyard.core import Digest
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """The bundle format this code writes. It reads this version and every older one, and refuses newer ones.
 
 To change the format: raise this number, give every new field a default that means what older bundles did, add a bundle
@@ -17,14 +17,16 @@ of the old version to `tests/inference/test_formats.py`, and say in the changelo
 1: as first released. 2: `finite` and `largest` of fields, `floor` of the bundle, the ONNX runtimes. 3: tensors and
 text as fields, their runtime `onnx-tensors` and their golden rows in `golden.npz`. 4: in the feature plan, on-demand
 features (`derived`), what only they read (`inputs` of views), and the policy `serve`. 5: functions of on-demand
-features: their files of code (`transforms`), and `functions` in the feature plan.
+features: their files of code (`transforms`), and `functions` in the feature plan. 6: the tasks `prompt` and
+`generation`, whose bundles hold no model.
 """
 
 LARGEST_SINGLE = 3.4028234663852886e38
 """The largest float32: what models that round their input first can take."""
 
-Task = Literal["binary", "multiclass", "regression"]
-"""What a model answers; see `Predictions` for the shape of its scores."""
+Task = Literal["binary", "multiclass", "regression", "prompt", "generation"]
+"""What a model answers; see `Predictions` for the shape of its scores. A `prompt`, and an application that has text
+made by an upstream (`generation`), give none."""
 
 FieldKind = Literal["number", "category", "tensor", "text"]
 """What a field holds; see `Field`."""

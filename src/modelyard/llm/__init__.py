@@ -1,0 +1,26 @@
+"""Language models: prompts and applications as versions.
+
+Owns what is built and registered. Does not own answering requests (`serving`) or asking upstreams (`generation`).
+"""
+
+from .prompts import (
+    LONGEST_PROMPT,
+    PromptReference,
+    application_bundle,
+    diff_prompts,
+    mlflow_tags,
+    prompt_bundle,
+    read_prompt,
+    read_prompt_file,
+)
+
+__all__ = [
+    "LONGEST_PROMPT",
+    "PromptReference",
+    "application_bundle",
+    "diff_prompts",
+    "mlflow_tags",
+    "prompt_bundle",
+    "read_prompt",
+    "read_prompt_file",
+]
