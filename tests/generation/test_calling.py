@@ -55,9 +55,10 @@ class Asking:
                 said = await reply.whole()
                 return (said.choices[0].message or {})["content"], said.tokens
             parts, usage = [], None
-            async for piece in reply.pieces():
-                parts += [(each.delta or {}).get("content", "") for each in piece.choices]
-                usage = piece.tokens or usage
+            async for pieces in reply.pieces():
+                for piece in pieces:
+                    parts += [(each.delta or {}).get("content", "") for each in piece.choices]
+                    usage = piece.tokens or usage
             return "".join(parts), usage
         finally:
             reply.close()
@@ -220,8 +221,8 @@ def test_a_silent_stream_ends_with_an_error() -> None:
         reply, parts = await asking.ask("one/stall", stream=True), list[str]()
 
         async def read() -> None:
-            async for piece in reply.pieces():
-                parts.extend((each.delta or {}).get("content", "") for each in piece.choices)
+            async for pieces in reply.pieces():
+                parts.extend((each.delta or {}).get("content", "") for piece in pieces for each in piece.choices)
 
         with pytest.raises(UpstreamBroken, match="silent"):
             await read()

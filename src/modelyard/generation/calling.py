@@ -17,7 +17,7 @@ from .answers import Said, read_said, words_of
 from .breaker import Breaker
 from .connections import Address, Answer, Connections
 from .errors import UpstreamBroken, UpstreamLate, UpstreamRefused, UpstreamSaidError, UpstreamUnavailable
-from .events import EventReader
+from .events import Event, EventReader
 from .records import Target, Upstream
 from .waiting import retry_after
 
@@ -68,19 +68,17 @@ class Reply:
         self._answered()
         return said
 
-    async def pieces(self) -> AsyncIterator[Said]:
-        """The pieces as they come; UpstreamBroken when the stream ends before its end."""
+    async def pieces(self) -> AsyncIterator[list[Said]]:
+        """The pieces as they come, those that came together in one list; UpstreamBroken when the stream is cut."""
         reader, finished = EventReader(), False
         try:
-            async for data in self._events(reader):
-                if data == b"[DONE]":
-                    self._done = True
-                    self._answered()
-                    return
-                said = read_said(data)
-                finished = finished or any(each.finish_reason for each in said.choices)
-                yield said
-            if not finished or reader.unfinished:
+            while not self._done and (data := await _read(self._answer, self._known.upstream.silent_seconds)):
+                if pieces := self._said(reader.feed(data)):
+                    finished = finished or any(choice.finish_reason for each in pieces for choice in each.choices)
+                    yield pieces
+            if not self._done and (pieces := self._said(reader.end())):
+                yield pieces
+            if not self._done and (not finished or reader.unfinished):
                 raise UpstreamBroken("The upstream's stream ended before its end.", context={"why": "cut"})
         except (UpstreamBroken, UpstreamSaidError):
             self._broken()
@@ -91,12 +89,15 @@ class Reply:
         """Hang up on what has not come: the upstream stops within the moment."""
         self._answer.close(ending=self._done)
 
-    async def _events(self, reader: EventReader) -> AsyncIterator[bytes]:
-        while data := await _read(self._answer, self._known.upstream.silent_seconds):
-            for event in reader.feed(data):
-                yield _data(event.kind, event.data)
-        for event in reader.end():
-            yield _data(event.kind, event.data)
+    def _said(self, events: Sequence[Event]) -> list[Said]:
+        """What events say, up to the one that ends the stream."""
+        found = []
+        for event in events:
+            if event.data == b"[DONE]":
+                self._done = True
+                break
+            found.append(read_said(_data(event.kind, event.data)))
+        return found
 
     def _answered(self) -> None:
         self._known.breaker.succeeded()

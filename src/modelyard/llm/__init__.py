@@ -13,10 +13,13 @@ from .prompts import (
     read_prompt,
     read_prompt_file,
 )
+from .settings import PriceSettings, UpstreamSettings
 
 __all__ = [
     "LONGEST_PROMPT",
+    "PriceSettings",
     "PromptReference",
+    "UpstreamSettings",
     "application_bundle",
     "diff_prompts",
     "mlflow_tags",

@@ -1,6 +1,7 @@
 """Routes as records: append-only generations, and publishing them to servers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -73,6 +74,7 @@ class RoutePublisher:
         *,
         authentication: bool,
         trust: Callable[[], Trust] = lambda: NO_TRUST_ASKED,
+        upstreams: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         self._records = records
         self._feed = feed
@@ -81,6 +83,7 @@ class RoutePublisher:
         self._policies = {name: each.serving.policy for name, each in deployments.items()}
         self._authentication = authentication
         self._trust = trust
+        self._upstreams = {name: dict(each) for name, each in upstreams.items()}
 
     def publish(self) -> Feed:
         """Publish what the record store says now.
@@ -98,6 +101,7 @@ class RoutePublisher:
                 keys=self._keys(tx),
                 authentication=self._authentication,
                 policies=self._policies,
+                upstreams=self._upstreams,
             )
             feed = trusting(routed, trust)
             self._feed.publish(feed)

@@ -29,6 +29,9 @@ class ServingSettings(Section):
     when_log_fails: Literal["fail_closed", "degrade"] = Field(
         "fail_closed", description="Whether predictions that cannot be logged are refused, or answered nevertheless."
     )
+    log_text: Literal["full", "hash", "off"] = Field(
+        "off", description="Whether texts that language models are asked and give are logged, or a keyed hash."
+    )
     swap: Literal["side-by-side", "drain"] = Field(
         "side-by-side", description="Load a new version beside the old one, or after it where memory holds no two."
     )

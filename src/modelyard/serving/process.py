@@ -64,6 +64,7 @@ class ServerProcess:
             pepper=self._pepper,
             limits=Limits(options.per_key, options.per_source),
             behind_gateway=options.behind_gateway or options.behind_proxy,
+            environment=os.environ,
         )
         self._grpc = GrpcServer(self._plane, self._http.authorize)
         self._started = to_micros(clock.now())
@@ -101,6 +102,7 @@ class ServerProcess:
         self._http.draining = True
         server.should_exit = True
         await self._drain(serving)
+        await self._http.gateway.close()
         for task in tasks:
             task.cancel()
         self._close()

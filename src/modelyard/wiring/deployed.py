@@ -55,6 +55,7 @@ class DeployedProject(ProjectStores):
             self.settings.deployments,
             authentication=self.settings.security.authentication,
             trust=lambda: self.trust,
+            upstreams={name: each.declared for name, each in self.settings.upstreams.items()},
         )
 
     def _project(self, model: str) -> Note:
