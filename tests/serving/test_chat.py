@@ -1,9 +1,7 @@
 """Chats over a real server, with an upstream that goes wrong in every way there is."""
 
-import asyncio
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,7 +80,7 @@ class Gateway:
     def ask(self, deployment: str, **more: Any) -> tuple[int, Any]:
         """Ask for an answer in one piece."""
         told = {"model": deployment, "messages": [{"role": "user", "content": TEXT}], **more}
-        return self.server.post("/v1/chat/completions", told, {"X-Modelyard-At": "0"} if False else {})
+        return self.server.post("/v1/chat/completions", told, {})
 
     def stream(self, deployment: str, **more: Any) -> tuple[int, list[Any]]:
         """Ask for a stream; status, and the data of its events."""
@@ -128,8 +126,9 @@ def route(deployment: str, *arms: Arm, generation: int = 1) -> Route:
 
 
 FAULTS = (
-    "answer", "bytes", "no-usage", "repeated-usage", "endless", "stall", "cut", "half-json", "half-event", "other-shape",
-    "no-choice", "error-event", "not-http", "refuse", "too-long", "forbidden", "busy", "busy-absurd", "hang-up", "hang",
+    "answer", "bytes", "no-usage", "repeated-usage", "endless", "stall", "cut", "half-json", "half-event",
+    "other-shape", "no-choice", "error-event", "not-http", "refuse", "too-long", "forbidden", "busy", "busy-absurd", "hang-up",
+    "hang",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ NOUNS: dict[str, str] = {
     "model": "Model versions: register, list, compare, approve, promote, roll back.",
     "bundle": "Bundles: build, verify, show, fetch, keygen, sign.",
     "prompt": "Prompts: register, list, diff, render, promote, rollback.",
+    "llm": "Applications of language models: register.",
     "serve": "Serve a project's deployments over HTTP.",
     "score": "Score files of any size with a model, resumable.",
     "stream": "Answer the messages of a stream with a model, at least once.",

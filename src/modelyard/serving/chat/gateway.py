@@ -34,11 +34,14 @@ class Gateway:
     ) -> None:
         """`environment` has the upstreams' keys, by the variables that the project file names."""
         self._plane = plane
-        self._upstreams = Upstreams(SystemClock(), environment, plane.asked_upstream)
+        self._upstreams = Upstreams(SystemClock(), environment, self._asked)
         self._parts = Parts(plane, self._upstreams, make_guard)
         self._declared: Feed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._copies: Counter[str] = Counter()
+
+    def _asked(self, upstream: str, outcome: str) -> None:
+        self._plane.asked_upstream(upstream, outcome)
 
     @property
     def waiting(self) -> int:
