@@ -29,7 +29,7 @@ from modelyard.testing import FaultyUpstream, faulty_upstream
 from .harness import Server
 
 PROMPT = Prompt((Message("system", "You answer for {{company}}."),))
-PRICES = PriceList({"answer": Price(150_000, 600_000, 75_000)})
+PRICES = PriceList({"answer": Price(150_000, 600_000, 75_000), "no-usage": Price(0, 1_000_000)})
 TEXT = "Grüße an 世界 and 🌍 today"
 
 
@@ -127,8 +127,8 @@ def route(deployment: str, *arms: Arm, generation: int = 1) -> Route:
 
 FAULTS = (
     "answer", "bytes", "no-usage", "repeated-usage", "endless", "stall", "cut", "half-json", "half-event",
-    "other-shape", "no-choice", "error-event", "not-http", "refuse", "too-long", "forbidden", "busy", "busy-absurd", "hang-up",
-    "hang",
+    "other-shape", "no-choice", "error-event", "not-http", "refuse", "too-long", "forbidden", "busy", "busy-absurd",
+    "hang-up", "hang",
 )  # fmt: skip
 
 

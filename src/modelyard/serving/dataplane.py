@@ -199,6 +199,14 @@ class DataPlane:
         """Count what came of asking an upstream."""
         self._metrics.asked_upstream(upstream, outcome)
 
+    def refused(self, deployment: Deployment) -> None:
+        """Count a request that was sent away at once."""
+        self._metrics.refused(deployment.route.model)
+
+    def put_aside(self, record: PredictionRecord) -> None:
+        """Put on record what no answer waits for."""
+        self._put_aside([record])
+
     def shadow_dropped(self, deployment: Deployment) -> None:
         """Count a copy that no shadow answered, because too many did."""
         self._metrics.shadow_dropped(deployment.route.model, "queue")

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -137,8 +138,10 @@ class HttpServer:
         limits: Limits = UNLIMITED,
         behind_gateway: bool = False,
         environment: Mapping[str, str] = MappingProxyType({}),
+        journal: Path | None = None,
+        durable: bool = False,
     ) -> None:
-        """`environment` has the keys of the upstreams of language models."""
+        """`environment`, `journal` and `durable` are the gateway's."""
         self.used: dict[str, Micros] = {}
         self._limits = limits
         self._behind = behind_gateway
@@ -147,7 +150,7 @@ class HttpServer:
         self._pepper = pepper
         self._ring: tuple[Feed, KeyRing] | None = None
         self._native = Native(plane)
-        self.gateway = Gateway(plane, environment)
+        self.gateway = Gateway(plane, environment, journal=journal, durable=durable)
         self._chats: Mapping[tuple[str, str], ChatEndpoint] = {
             ("POST", "/v1/chat/completions"): self.gateway.chat,
             ("GET", "/v1/models"): self.gateway.models,

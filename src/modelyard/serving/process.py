@@ -65,6 +65,8 @@ class ServerProcess:
             limits=Limits(options.per_key, options.per_source),
             behind_gateway=options.behind_gateway or options.behind_proxy,
             environment=os.environ,
+            journal=options.journal,
+            durable=durability == "power",
         )
         self._grpc = GrpcServer(self._plane, self._http.authorize)
         self._started = to_micros(clock.now())
@@ -75,6 +77,7 @@ class ServerProcess:
         """Serve until SIGTERM, SIGINT or, when asked to, the end of standard input; then drain and close."""
         self._deployments.load()
         self._refuse_open_doors()
+        self._http.gateway.resume()
         _spare_the_collector()
         await self._start_grpc()
         server = self._uvicorn()

@@ -32,8 +32,10 @@ from ..concealing import hashed
 from ..dataplane import DataPlane
 from ..deployments import Deployment
 from .asked import Asked, check_against, handed_on, longest_answer, messages_of
+from .budgets import Budgets
 from .contract import MakeGuard, Outlet, TextGuard
 from .errors import chat_error, described
+from .ledger import BudgetSpent
 from .told import Shape
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -49,6 +51,7 @@ class Parts:
     plane: DataPlane
     upstreams: Upstreams
     make_guard: MakeGuard
+    budgets: Budgets
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class _Attempt:
     usage: Usage | None = None
     most: Usage = _NOTHING
     finish: str = "stop"
+    held: bool = False
     parts: list[str] = field(default_factory=list)
 
     def text(self, text: str) -> None:
@@ -108,6 +112,10 @@ class Exchange:
             except JournalUnavailable as unrecorded:
                 error = unrecorded
                 break
+            except BudgetSpent as spent:
+                error = spent
+                self._refused()
+                break
             except ModelyardError as failed:
                 error = failed
             except Exception as crash:  # the process edge: the caller gets no traceback, the log does
@@ -139,6 +147,10 @@ class Exchange:
         self._deadline = self._deadline or loop.time() + arm.application.deadline_seconds
         streamed = asked.stream and self._outlet is not None
         make_body = self._bodies(attempt, streamed=streamed)
+        held = self._as_record(attempt, "model", "")
+        attempt.held = self._parts.budgets.hold(
+            self._question.deployment, arm, attempt.most, self._parts.upstreams, held
+        )
         reply = await self._parts.upstreams.ask(arm.application.targets, make_body, deadline=self._deadline)
         attempt.target = reply.target
         try:
@@ -239,6 +251,14 @@ class Exchange:
         except JournalUnavailable as error:
             log_event("serving", "a caller left without a record", deployment=self._name, error=error.message)
 
+    def _refused(self) -> None:
+        """Count who comes when the money is gone; of a shadow it is a copy that was dropped."""
+        deployment, plane = self._question.deployment, self._parts.plane
+        if self._outlet is None:
+            plane.shadow_dropped(deployment)
+        else:
+            plane.refused(deployment)
+
     def _failed(self, attempt: _Attempt, error: ModelyardError) -> None:
         try:
             self._record(attempt, error)
@@ -247,11 +267,19 @@ class Exchange:
 
     def _record(self, attempt: _Attempt, error: ModelyardError | None = None) -> None:
         """Put an attempt on record, and count it; JournalUnavailable where the deployment then refuses to answer."""
-        question, arm = self._question, attempt.arm.arm
-        plane, route = self._parts.plane, question.deployment.route
-        kind = None if error is None else _class_of(error)
         generated = self._generated(attempt)
-        record = PredictionRecord(
+        kind = None if error is None else _class_of(error)
+        record = self._as_record(attempt, kind, _ENCODE(generated).decode())
+        try:
+            self._parts.plane.generated(self._question.deployment, record, generated)
+        finally:
+            if attempt.held:
+                self._parts.budgets.settle(record, generated.cost_micros)
+
+    def _as_record(self, attempt: _Attempt, kind: ErrorClass | None, generated: str) -> PredictionRecord:
+        question, arm = self._question, attempt.arm.arm
+        route = question.deployment.route
+        return PredictionRecord(
             prediction_id=question.identity,
             event_us=question.at,
             deployment=route.deployment,
@@ -259,18 +287,17 @@ class Exchange:
             model_version=arm.version,
             arm=arm.name,
             role=arm.role,
-            answered=error is None and arm.role != "shadow",
+            answered=kind is None and arm.role != "shadow",
             entity=self._entity(),
             features=(),
-            prediction=None if error is not None else attempt.finish,
+            prediction=None if kind is not None else attempt.finish,
             scores=(),
             latency_us=int((time.perf_counter() - attempt.began) * 1e6),
             error=kind,
-            logged_us=plane.now(),
+            logged_us=self._parts.plane.now(),
             forced=question.forced,
-            generated=_ENCODE(generated).decode(),
+            generated=generated,
         )
-        plane.generated(question.deployment, record, generated)
 
     def _generated(self, attempt: _Attempt) -> Generated:
         question, target = self._question, attempt.target

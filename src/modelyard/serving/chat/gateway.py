@@ -3,11 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
 from modelyard.core import SystemClock, log_event
 from modelyard.generation import Upstream, Upstreams
+from modelyard.journal import PredictionRecord
 from modelyard.routing import Feed, assign, assignment_key, shadows
 
 from ..applications import LoadedApplication
@@ -16,6 +18,7 @@ from ..deployments import Deployment
 from ..errors import Overloaded
 from ..requests import Request
 from .asked import Asked, check_against, read_asked
+from .budgets import Budgets
 from .contract import Caller, MakeGuard, Outlet
 from .exchange import Exchange, Parts, Question
 
@@ -30,15 +33,27 @@ class Gateway:
     """Answers chats. One event loop's. What waits for upstreams are tasks, which end when their caller leaves."""
 
     def __init__(
-        self, plane: DataPlane, environment: Mapping[str, str], make_guard: MakeGuard = lambda _arm: None
+        self,
+        plane: DataPlane,
+        environment: Mapping[str, str],
+        make_guard: MakeGuard = lambda _arm: None,
+        *,
+        journal: Path | None = None,
+        durable: bool = False,
     ) -> None:
-        """`environment` has the upstreams' keys, by the variables that the project file names."""
+        """`environment` has the upstreams' keys, by the variables that the project file names; `journal` is the folder
+        beside whose segments budgets are kept, `durable` as the records are.
+        """
         self._plane = plane
         self._upstreams = Upstreams(SystemClock(), environment, self._asked)
-        self._parts = Parts(plane, self._upstreams, make_guard)
+        self._budgets = Budgets(journal, durable=durable, record=self._put_aside)
+        self._parts = Parts(plane, self._upstreams, make_guard, self._budgets)
         self._declared: Feed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._copies: Counter[str] = Counter()
+
+    def _put_aside(self, record: PredictionRecord) -> None:
+        self._plane.put_aside(record)
 
     def _asked(self, upstream: str, outcome: str) -> None:
         self._plane.asked_upstream(upstream, outcome)
@@ -81,6 +96,11 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._upstreams.close()
+        self._budgets.close()
+
+    def resume(self) -> None:
+        """Settle what a server that was killed had begun to pay for."""
+        self._budgets.resume()
 
     def _declare(self) -> None:
         """Know the upstreams that the feed names now."""
