@@ -6,14 +6,17 @@ from typing import Any
 import click
 
 from modelyard.core import Failed, ModelyardError
+from modelyard.operations import applications
 
+from .derive import command as derive
 from .edge import Inconclusive, emit, exit_code, talk
 from .permitting import takes
 from .show import fields, table
 
 _PATH = click.Path(path_type=Path)
 
-command = click.Group("llm", help="Language models: eval.")
+command = click.Group("llm", help="Applications of language models: register, eval.")
+command.add_command(derive(applications.register_application, fields))
 
 
 @takes(None)

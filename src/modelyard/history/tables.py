@@ -33,6 +33,7 @@ SCHEMAS: dict[Family, pa.Schema] = {
             ("logged_us", INSTANT),
             ("request", pa.binary()),
             ("forced", pa.bool_()),
+            ("generated", pa.string()),
             *WRITTEN,
         ]
     ),
@@ -76,8 +77,8 @@ SCHEMAS: dict[Family, pa.Schema] = {
 """As records come out of a segment. Features, fields of requests and sketch columns are MessagePack there: their shape
 differs from version to version. Labels and predictions are text, as the model's classes are."""
 
-LATER: dict[Family, dict[str, bytes | bool]] = {
-    "predictions": {"request": b"\x90", "forced": False},
+LATER: dict[Family, dict[str, bytes | bool | str]] = {
+    "predictions": {"request": b"\x90", "forced": False, "generated": ""},
     "truths": {},
     "outcomes": {},
     "sketches": {},

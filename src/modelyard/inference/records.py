@@ -17,14 +17,16 @@ of the old version to `tests/inference/test_formats.py`, and say in the changelo
 1: as first released. 2: `finite` and `largest` of fields, `floor` of the bundle, the ONNX runtimes. 3: tensors and
 text as fields, their runtime `onnx-tensors` and their golden rows in `golden.npz`. 4: in the feature plan, on-demand
 features (`derived`), what only they read (`inputs` of views), and the policy `serve`. 5: functions of on-demand
-features: their files of code (`transforms`), and `functions` in the feature plan. 6: the task `embedding`.
+features: their files of code (`transforms`), and `functions` in the feature plan. 6: the tasks `embedding`, `prompt`
+and `generation`; bundles of the last two hold no model.
 """
 
 LARGEST_SINGLE = 3.4028234663852886e38
 """The largest float32: what models that round their input first can take."""
 
-Task = Literal["binary", "multiclass", "regression", "embedding"]
-"""What a bundle answers: predictions (see `Predictions` for their scores), or a vector for a text (see `Embedder`)."""
+Task = Literal["binary", "multiclass", "regression", "embedding", "prompt", "generation"]
+"""What a bundle answers: predictions (see `Predictions` for their scores), or a vector for a text (see `Embedder`).
+A `prompt`, and an application that has text made by an upstream (`generation`), hold no model and give no scores."""
 
 PREDICTIONS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 """The tasks of models that predict."""

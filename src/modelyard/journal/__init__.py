@@ -6,7 +6,17 @@ Owns the records, their segments and appending. Does not own reading over time, 
 from .append import Durability, Journal
 from .errors import JournalUnavailable, NotASegment, Unrecordable
 from .frames import FAMILIES, MAX_RECORD, Damage, SegmentRead, decode_segment, family_of
-from .records import REDACTED, ErrorClass, Family, OutcomeRecord, PredictionRecord, Record, SketchRecord, TruthRecord
+from .records import (
+    REDACTED,
+    ErrorClass,
+    Family,
+    Generated,
+    OutcomeRecord,
+    PredictionRecord,
+    Record,
+    SketchRecord,
+    TruthRecord,
+)
 from .segments import DAMAGED, SUFFIX, Segment, claimed, quarantined, read_segment, segments
 from .writing import write_segment
 
@@ -20,6 +30,7 @@ __all__ = [
     "Durability",
     "ErrorClass",
     "Family",
+    "Generated",
     "Journal",
     "JournalUnavailable",
     "NotASegment",

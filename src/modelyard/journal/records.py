@@ -25,7 +25,8 @@ class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     has the fields that were sent and are no features (keys of views, what only expressions need), in the order of the
     bundle's plan: with them the features can be looked up again. It is empty and REDACTED as features are. `forced`
     says that the caller named the arm, not the route: such a row tells nothing of shares, and who compares arms leaves
-    it out.
+    it out. `generated` is JSON of a `Generated`, empty for answers that no language model made; the `prediction` of
+    those is why the text ended (`stop`, `length`, `tool_calls`; `left` when the caller did not wait for it).
     """
 
     prediction_id: str
@@ -45,6 +46,32 @@ class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     logged_us: Micros = Micros(0)
     request: tuple[Scalar, ...] = ()
     forced: bool = False
+    generated: str = ""
+
+
+class Generated(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an upstream made, and of what: the JSON in `PredictionRecord.generated`.
+
+    `prompt` is the digest of its bundle, `upstream` and `model` what answered. `cost_micros` is by the price list of
+    digest `prices`; both are absent where the model has no price there. `told` False: the upstream did not say how many
+    tokens there were, and these are the most there can have been. `first_us` is the time to the first text. `asked` and
+    `said` are texts as the deployment lets them be kept.
+    """
+
+    upstream: str = ""
+    model: str = ""
+    prompt: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    told: bool = True
+    cost_micros: int | None = None
+    prices: str = ""
+    first_us: int | None = None
+    streamed: bool = False
+    cache: str = ""
+    asked: str = ""
+    said: str = ""
 
 
 class TruthRecord(msgspec.Struct, frozen=True, array_like=True):

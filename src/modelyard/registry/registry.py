@@ -300,6 +300,10 @@ class Registry:
         tx.delete(STATES, key)
         self.approvals.forget(tx, version.name, version.number)
 
+    def tell_prompt(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
+        """Make MLflow show a version as that of a prompt, by these tags of its own."""
+        self._tracked.tell_prompt(version.name, version.number, tags)
+
     def fetch_bundle(self, version: ModelVersion, into: Path) -> Path:
         """The bundle of a version as a folder at `into`; NotServable when it has none."""
         if version.artifact is None or version.bundle is None:

@@ -1,6 +1,7 @@
 """Routes as records: append-only generations, and publishing them to servers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -78,6 +79,7 @@ class RoutePublisher:
         authentication: bool,
         trust: Callable[[], Trust] = lambda: NO_TRUST_ASKED,
         audit: AuditLog | None = None,
+        upstreams: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         """With `audit` it is put on record whenever servers may run other bundles' Python than before."""
         self._records = records
@@ -88,6 +90,7 @@ class RoutePublisher:
         self._authentication = authentication
         self._trust = trust
         self._audit = audit
+        self._upstreams = {name: dict(each) for name, each in upstreams.items()}
 
     def publish(self) -> Feed:
         """Publish what the record store says now.
@@ -105,6 +108,7 @@ class RoutePublisher:
                 keys=self._keys(tx),
                 authentication=self._authentication,
                 policies=self._policies,
+                upstreams=self._upstreams,
             )
             feed = trusting(routed, trust)
             self._note_python(tx, feed)

@@ -29,6 +29,13 @@ class ServingSettings(Section):
     when_log_fails: Literal["fail_closed", "degrade"] = Field(
         "fail_closed", description="Whether predictions that cannot be logged are refused, or answered nevertheless."
     )
+    log_text: Literal["full", "hash", "off"] = Field(
+        "off", description="Whether texts that language models are asked and give are logged, or a keyed hash."
+    )
+    budget: float | None = Field(
+        None, gt=0, le=1e9, description="The most that a language model's answers may cost in a period; none: no bound."
+    )
+    budget_period: Literal["day", "month", "ever"] = Field("month", description="The period of the budget, in UTC.")
     swap: Literal["side-by-side", "drain"] = Field(
         "side-by-side", description="Load a new version beside the old one, or after it where memory holds no two."
     )
@@ -41,7 +48,8 @@ class ServingSettings(Section):
     @property
     def policy(self) -> ServingPolicy:
         """The same, as servers read it in the feed."""
-        return ServingPolicy(**self.model_dump())
+        micros = None if self.budget is None else round(self.budget * 1_000_000)
+        return ServingPolicy(**self.model_dump(exclude={"budget"}), budget_micros=micros)
 
 
 def check_steps(steps: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Routes, arms, and what servers say of themselves."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -78,7 +78,9 @@ class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     whose features are put on record, and `redact` names fields that never are; the predictions themselves always are.
     Fields under `hash` and `truncate` are changed before they are put on record; those that are features of the model
     are not put there at all: what was changed would be taken for drift. `when_log_fails` says whether predictions that
-    cannot be put on record are refused (`fail_closed`) or answered nevertheless (`degrade`). `swap` says whether a new
+    cannot be put on record are refused (`fail_closed`) or answered nevertheless (`degrade`). `log_text` says whether
+    what language models are asked and say is put on record, or its keyed hash. `budget_micros` is the most that their
+    answers may cost in a `budget_period` (None: no bound). `swap` says whether a new
     version is loaded beside the old one, or, where memory holds no two, after the old one has drained. `overrides` lets
     a caller name the arm that is to answer. `shadow_per_second` is the most rows a second that one server copies to one
     shadow (None: no bound), `shadow_queue` how many copies may wait for one. What is as by default is not written, as
@@ -94,6 +96,9 @@ class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     hash: tuple[str, ...] = ()
     truncate: tuple[str, ...] = ()
     when_log_fails: Literal["fail_closed", "degrade"] = "fail_closed"
+    log_text: Literal["full", "hash", "off"] = "off"
+    budget_micros: int | None = None
+    budget_period: Literal["day", "month", "ever"] = "month"
     swap: Literal["side-by-side", "drain"] = "side-by-side"
     overrides: bool = False
     shadow_per_second: float | None = None
@@ -121,7 +126,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     `python_bundles` are the bundles whose pickles or code servers may run, `python_keys` the keys whose signature
     permits the same. With `require_signed` servers load only bundles that one of `trusted_keys` has signed. Keys are
     public ones, 32 bytes in base64. What is as by default is not written, so that older servers read a feed that asks
-    nothing new of them.
+    nothing new of them. `upstreams` of language models are what the room `generation` says (`Upstream`).
     """
 
     revision: int
@@ -133,6 +138,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     require_signed: bool = False
     trusted_keys: tuple[str, ...] = ()
     python_keys: tuple[str, ...] = ()
+    upstreams: dict[str, dict[str, Any]] = {}
 
     def policy(self, deployment: str) -> ServingPolicy:
         """How servers treat the requests of a deployment."""

@@ -2,18 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from .http import Found, HttpServer, extra_headers
+from .outlets import EVENTS
 from .requests import Request
 
 SHORT_BYTES = 65_536
 """A body up to this size is taken whole before anything looks at it; larger ones are read bit by bit."""
 
 _TOGETHER = 10
+_EVENTS = b"".join(b"%b: %b\r\n" % each for each in EVENTS) + b"transfer-encoding: chunked\r\n"
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -53,18 +55,23 @@ class _Corked:
         return getattr(self._transport, name)
 
 
-class _Nobody:
-    """Where uvicorn would wake the task of a request: there is none."""
-
-    def set(self) -> None:
-        """Nothing to do."""
-
-
 class _Exchange:
-    """A request that is answered without a task, with the state that uvicorn's connection looks at."""
+    """A request that is answered without a task, with the state that uvicorn's connection looks at.
 
-    __slots__ = ("body", "connection", "disconnected", "found", "keep_alive", "more_body", "response_complete")
-    message_event = _Nobody()
+    It is its own `message_event`: what uvicorn sets to wake the task of a request, when there is more of it or its
+    caller has left.
+    """
+
+    __slots__ = (
+        "_leave",
+        "body",
+        "connection",
+        "disconnected",
+        "found",
+        "keep_alive",
+        "more_body",
+        "response_complete",
+    )
 
     def __init__(self, connection: "Connection", found: Found, *, keep_alive: bool) -> None:
         self.connection = connection
@@ -74,6 +81,54 @@ class _Exchange:
         self.more_body = True
         self.disconnected = False
         self.response_complete = False
+        self._leave: Callable[[], object] | None = None
+
+    @property
+    def message_event(self) -> "_Exchange":
+        """See above."""
+        return self
+
+    def set(self) -> None:
+        """uvicorn's: something has come, or the caller has left."""
+        if self.disconnected and self._leave is not None:
+            leave, self._leave = self._leave, None
+            leave()
+
+    def on_leave(self, act: Callable[[], object]) -> None:
+        """Have something done when the caller hangs up before the end."""
+        self._leave = act
+
+    def open(self) -> None:
+        """Begin a stream of events."""
+        if self._gone():
+            return
+        head = STATUS_LINE[200] + _EVENTS
+        if not self.keep_alive:
+            head += b"connection: close\r\n"
+        self.connection.transport.write(head + b"\r\n")
+
+    def push(self, data: bytes) -> None:
+        """Send some of it."""
+        if data and not self._gone():
+            self.connection.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def finish(self) -> None:
+        """End it, and let the connection go on with the next request."""
+        self.response_complete = True
+        if self._gone():
+            return
+        self.connection.transport.write(b"0\r\n\r\n")
+        if not self.keep_alive:
+            self.connection.transport.close()
+        self.connection.on_response_complete()
+
+    async def drained(self) -> None:
+        """Wait until the caller has taken most of what was sent."""
+        if self.connection.flow.write_paused:
+            await self.connection.flow.drain()
+
+    def _gone(self) -> bool:
+        return self.disconnected or self.connection.transport.is_closing()
 
     def write(self, status: int, body: bytes) -> None:
         """Send the answer, and let the connection go on with the next request."""
@@ -127,7 +182,7 @@ class Connection(HttpToolsProtocol):
             request = Request(scope, exchange.found.deployment)
             request.body = bytes(exchange.body)
             app: HttpServer = self.config.app  # type: ignore[assignment]  # uvicorn is given nothing else
-            app.begin(exchange.found, request, exchange.write)
+            app.begin(exchange.found, request, exchange)
 
     def on_response_complete(self) -> None:
         """As uvicorn has it, but idle connections are ended by the sweep: a timer for each answer costs more."""

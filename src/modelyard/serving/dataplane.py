@@ -11,15 +11,24 @@ from datetime import datetime
 import msgspec
 
 from modelyard.core import Clock, IdSource, InvalidInput, Micros, Scalar, Value, from_micros, log_event, to_micros
-from modelyard.journal import Journal, JournalUnavailable, OutcomeRecord, PredictionRecord, SketchRecord, TruthRecord
+from modelyard.journal import (
+    Generated,
+    Journal,
+    JournalUnavailable,
+    OutcomeRecord,
+    PredictionRecord,
+    SketchRecord,
+    TruthRecord,
+)
 from modelyard.routing import assign, assignment_key, pseudonym
 
+from .applications import LoadedApplication
 from .arms import Input, LoadedArm, Outcome, why
 from .batching import Ask, Batch, Batcher
 from .deployments import Deployment, Deployments
 from .errors import BadRequest, ModelFailed, Overloaded
 from .metrics import Metrics
-from .overriding import named_arm
+from .overriding import named_application, named_arm
 from .recording import Recorder, logged_features, logged_request
 from .shadowing import Copy, Shadows
 from .tracing import Tracing
@@ -167,6 +176,41 @@ class DataPlane:
             raise told
         return told
 
+    def identity(self, at: Micros) -> str:
+        """A new prediction id."""
+        return self._ids.several(at, 1)[0]
+
+    @property
+    def pepper(self) -> bytes | None:
+        """What personal fields and texts are hashed with."""
+        return self._pepper
+
+    def generated(self, deployment: Deployment, record: PredictionRecord, generated: Generated) -> None:
+        """Count what a language model made, or did not, and put it on record; JournalUnavailable as of any answer."""
+        self._metrics.generated(deployment.route.model, record, generated)
+        try:
+            self._recorder.write([record])
+        except JournalUnavailable:
+            if deployment.policy.when_log_fails != "degrade":
+                raise
+            self._recorder.hold(record)
+
+    def asked_upstream(self, upstream: str, outcome: str) -> None:
+        """Count what came of asking an upstream."""
+        self._metrics.asked_upstream(upstream, outcome)
+
+    def refused(self, deployment: Deployment) -> None:
+        """Count a request that was sent away at once."""
+        self._metrics.refused(deployment.route.model)
+
+    def put_aside(self, record: PredictionRecord) -> None:
+        """Put on record what no answer waits for."""
+        self._put_aside([record])
+
+    def shadow_dropped(self, deployment: Deployment) -> None:
+        """Count a copy that no shadow answered, because too many did."""
+        self._metrics.shadow_dropped(deployment.route.model, "queue")
+
     def feedback(self, records: Sequence[TruthRecord | OutcomeRecord]) -> None:
         """Put ground truth or business outcomes on record."""
         self._recorder.write(list(records))
@@ -224,6 +268,14 @@ class DataPlane:
         if header is None:
             return None
         arm = named_arm(deployment, header)
+        self._metrics.overridden(deployment.route.model, header)
+        return arm
+
+    def named_application(self, deployment: Deployment, header: str | None) -> LoadedApplication | None:
+        """The same, of an application."""
+        if header is None:
+            return None
+        arm = named_application(deployment, header)
         self._metrics.overridden(deployment.route.model, header)
         return arm
 

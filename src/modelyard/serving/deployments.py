@@ -22,9 +22,10 @@ from modelyard.inference import (
 from modelyard.online import OnlineStore
 from modelyard.routing import DEFAULT_POLICY, Arm, ArmStatus, Feed, FeedFolder, Route, ServingPolicy, check_route
 
+from .applications import LoadedApplication, load_application
 from .arms import LoadedArm
 from .cache import ScoreCache
-from .errors import NotReady, NotServed
+from .errors import BadRequest, NotReady, NotServed
 from .trust import trust_of
 
 DRAIN_SECONDS = 30.0
@@ -53,9 +54,19 @@ class Deployment:
     """A route with those of its arms that are loaded, by name."""
 
     route: Route
-    arms: Mapping[str, LoadedArm]
+    loaded: Mapping[str, LoadedArm | LoadedApplication]
     refused: Mapping[str, str]
     policy: ServingPolicy = DEFAULT_POLICY
+
+    @cached_property
+    def arms(self) -> Mapping[str, LoadedArm]:
+        """The arms that take rows."""
+        return {name: each for name, each in self.loaded.items() if isinstance(each, LoadedArm)}
+
+    @cached_property
+    def applications(self) -> Mapping[str, LoadedApplication]:
+        """The arms that take messages of a chat."""
+        return {name: each for name, each in self.loaded.items() if isinstance(each, LoadedApplication)}
 
     @cached_property
     def split(self) -> bool:
@@ -70,14 +81,36 @@ class Deployment:
     @cached_property
     def live(self) -> LoadedArm:
         """The live arm; NotReady when it could not be loaded."""
-        arm = self.arms.get(self.route.live.name)
-        if arm is None:
-            raise NotReady(
-                f"The live version {self.route.live.version} of '{self.route.deployment}' is not loaded: "
-                f"{self.refused.get(self.route.live.name, 'loading')}.",
-                remedy=f"See the server's log; roll back: modelyard rollout rollback {self.route.deployment}.",
+        arm = self.loaded.get(self.route.live.name)
+        if isinstance(arm, LoadedArm):
+            return arm
+        if arm is not None:
+            raise BadRequest(
+                f"'{self.route.deployment}' is an application of a language model: it takes messages, not rows.",
+                remedy="POST /v1/chat/completions.",
             )
-        return arm
+        raise self._not_ready()
+
+    @cached_property
+    def application(self) -> LoadedApplication:
+        """The live arm of an application; NotReady when it could not be loaded, BadRequest when it takes rows."""
+        arm = self.loaded.get(self.route.live.name)
+        if isinstance(arm, LoadedApplication):
+            return arm
+        if arm is not None:
+            raise BadRequest(
+                f"'{self.route.deployment}' is a model that takes rows, not messages.",
+                context={"path": "model"},
+                remedy=f"POST /deployments/{self.route.deployment}/predict.",
+            )
+        raise self._not_ready()
+
+    def _not_ready(self) -> NotReady:
+        return NotReady(
+            f"The live version {self.route.live.version} of '{self.route.deployment}' is not loaded: "
+            f"{self.refused.get(self.route.live.name, 'loading')}.",
+            remedy=f"See the server's log; roll back: modelyard rollout rollback {self.route.deployment}.",
+        )
 
 
 class Deployments:
@@ -224,7 +257,7 @@ class Deployments:
                 arm=arm.name,
                 version=arm.version,
                 bundle=arm.bundle,
-                loaded=arm.name in deployment.arms,
+                loaded=arm.name in deployment.loaded,
                 why_not=self._why_not(deployment, arm),
                 weight=arm.weight,
             )
@@ -234,7 +267,7 @@ class Deployments:
 
     def ready(self) -> bool:
         """Whether there is a route, and every live arm is loaded."""
-        return bool(self.current) and all(each.route.live.name in each.arms for each in self.current.values())
+        return bool(self.current) and all(each.route.live.name in each.loaded for each in self.current.values())
 
     def close(self) -> None:
         """End the worker processes of bundles that have one. Those no longer served end with their last request."""
@@ -281,7 +314,7 @@ class Deployments:
             return before
         arms, refused = self._arms(route, policy, before)
         if route.live.name in refused and before is not None:
-            return Deployment(before.route, before.arms, refused, before.policy)
+            return Deployment(before.route, before.loaded, refused, before.policy)
         return Deployment(route, arms, refused, policy)
 
     def tables(self) -> dict[str, str]:
@@ -323,11 +356,12 @@ class Deployments:
 
     def _arms(
         self, route: Route, policy: ServingPolicy, before: Deployment | None
-    ) -> tuple[dict[str, LoadedArm], dict[str, str]]:
+    ) -> tuple[dict[str, LoadedArm | LoadedApplication], dict[str, str]]:
         """The arms of a route that can be loaded, and why the others cannot."""
-        arms, refused = {}, {}
+        arms: dict[str, LoadedArm | LoadedApplication] = {}
+        refused: dict[str, str] = {}
         for arm in route.arms:
-            known = before.arms.get(arm.name) if before is not None and before.policy == policy else None
+            known = before.loaded.get(arm.name) if before is not None and before.policy == policy else None
             try:
                 arms[arm.name] = known if known is not None and known.arm == arm else self._arm(route, arm, policy)
             except ModelyardError as error:
@@ -337,9 +371,11 @@ class Deployments:
                 log_event("serving", "bundle refused", deployment=route.deployment, arm=arm.name, error=error.message)
         return arms, refused
 
-    def _arm(self, route: Route, arm: Arm, policy: ServingPolicy) -> LoadedArm:
+    def _arm(self, route: Route, arm: Arm, policy: ServingPolicy) -> LoadedArm | LoadedApplication:
         folder = self._feed.bundle_path(arm.bundle)
         self._trust.check(folder, arm.bundle)
+        if arm.bundle not in self._bundles and (application := load_application(folder, arm)) is not None:
+            return application
         if arm.bundle not in self._bundles:
             if arm.bundle not in self._tried:  # a rollback must not wait for a trial that it has passed before
                 memory_mb, seconds = self._probe.memory_mb, self._probe.seconds

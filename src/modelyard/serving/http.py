@@ -8,27 +8,32 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httptools
 import msgspec
 
-from modelyard.access import KeyRing, Limits, Permission, authorize, source_of
+from modelyard.access import KeyRing, Limits, Permission, PermissionDenied, Principal, authorize, source_of
 from modelyard.core import Clock, Failed, Micros, ModelyardError, log_event
 from modelyard.routing import Feed
 
+from .chat import Gateway, chat_error
+from .chat.contract import Caller, Outlet
 from .dataplane import DataPlane
 from .errors import BODY_LIMIT, NotServed, TooLarge, UnsupportedEncoding
 from .native import Endpoint, Native
 from .openapi import PAGES
 from .opened import require_policies
+from .outlets import AsgiOutlet
 from .protocols import ROUTES, Call, RouteTable, allowing, own_error
 from .protocols import Route as ProtocolRoute
 from .requests import Receive, Request, Scope, Send
 from .tracing import Tracing
 
-Write = Callable[[int, bytes], None]
-"""Takes status and body of the answer to a request, once."""
+ChatEndpoint = Callable[[Request, Caller, Outlet], None]
+"""Takes a request, who asks it, and where the answer goes; an error of ours that it raises is an answer too."""
 
 UNLIMITED = Limits(None, None)
 """Everybody as often as he likes."""
@@ -44,9 +49,10 @@ _ENCODE = msgspec.json.Encoder().encode
 class Found:
     """Our own endpoint of a path, the permission it takes, and the deployment that the path names, if any."""
 
-    endpoint: Endpoint
+    endpoint: Endpoint | None
     permission: Permission | None
     deployment: str | None
+    chat: ChatEndpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class _Reply:
 
     __slots__ = ("_began", "_found", "_path", "_plane", "_write")
 
-    def __init__(self, plane: DataPlane, found: Found, path: str, write: Write) -> None:
+    def __init__(self, plane: DataPlane, found: Found, path: str, write: Callable[[int, bytes], None]) -> None:
         self._began = time.perf_counter()
         self._plane = plane
         self._found = found
@@ -94,6 +100,29 @@ class _Reply:
         self._write(status, body)
 
 
+class _Caller:
+    """Who asks, once he is known; None is everybody."""
+
+    __slots__ = ("_permission", "_principal")
+
+    def __init__(self, principal: Principal | None, permission: Permission) -> None:
+        self._principal = principal
+        self._permission = permission
+
+    def permit(self, deployment: str) -> None:
+        """PermissionDenied when he may not ask this deployment."""
+        if self._principal is not None:
+            authorize(self._principal, self._permission, deployment=deployment)
+
+    def may(self, deployment: str) -> bool:
+        """Whether he may ask this deployment."""
+        try:
+            self.permit(deployment)
+        except PermissionDenied:
+            return False
+        return True
+
+
 class HttpServer:
     """The ASGI application. Every path has a policy; one without stops the start.
 
@@ -108,7 +137,11 @@ class HttpServer:
         pepper: bytes | None,
         limits: Limits = UNLIMITED,
         behind_gateway: bool = False,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        journal: Path | None = None,
+        durable: bool = False,
     ) -> None:
+        """`environment`, `journal` and `durable` are the gateway's."""
         self.used: dict[str, Micros] = {}
         self._limits = limits
         self._behind = behind_gateway
@@ -117,6 +150,11 @@ class HttpServer:
         self._pepper = pepper
         self._ring: tuple[Feed, KeyRing] | None = None
         self._native = Native(plane)
+        self.gateway = Gateway(plane, environment, journal=journal, durable=durable)
+        self._chats: Mapping[tuple[str, str], ChatEndpoint] = {
+            ("POST", "/v1/chat/completions"): self.gateway.chat,
+            ("GET", "/v1/models"): self.gateway.models,
+        }
         self._protocols = RouteTable((*ROUTES, *PAGES))
         require_policies(self.policies)
         self._lines: dict[tuple[bytes, bytes], Line] = {}
@@ -133,12 +171,13 @@ class HttpServer:
     @property
     def endpoints(self) -> tuple[tuple[str, str], ...]:
         """Method and path of each endpoint of our own; each also stands below `/deployments/NAME`."""
-        return tuple(self._native.endpoints)
+        return (*self._native.endpoints, *self._chats)
 
     @property
     def policies(self) -> Iterator[tuple[str, Permission | None]]:
         """Each route, `METHOD TEMPLATE`, with the permission that it takes; None where it is open to everybody."""
         yield from ((f"{method} {path}", each[1]) for (method, path), each in self._native.endpoints.items())
+        yield from ((f"{method} {path}", Permission.PREDICT) for method, path in self._chats)
         yield from ((f"{each.method} {each.template}", each.permission) for each in (*ROUTES, *PAGES))
 
     @property
@@ -148,14 +187,18 @@ class HttpServer:
 
     def find(self, method: str, path: str) -> Found | None:
         """Our own endpoint of a path, which may stand below a deployment's name; None without one."""
-        found = self._native.endpoints.get((method, path))
-        if found is not None:
-            return Found(*found, None)
+        if (found := self._found(method, path, None)) is not None:
+            return found
         if path.startswith("/deployments/"):
             deployment, _, tail = path.removeprefix("/deployments/").partition("/")
-            found = self._native.endpoints.get((method, f"/{tail}"))
-            if found is not None:
-                return Found(*found, deployment)
+            return self._found(method, f"/{tail}", deployment)
+        return None
+
+    def _found(self, method: str, path: str, deployment: str | None) -> Found | None:
+        if (own := self._native.endpoints.get((method, path))) is not None:
+            return Found(*own, deployment)
+        if (chat := self._chats.get((method, path))) is not None:
+            return Found(None, Permission.PREDICT, deployment, chat)
         return None
 
     def line(self, method: bytes, url: bytes) -> Line:
@@ -169,15 +212,50 @@ class HttpServer:
                 self._lines[method, url] = known
         return known
 
-    def begin(self, found: Found, request: Request, write: Write) -> None:
+    def begin(self, found: Found, request: Request, outlet: Outlet) -> None:
         """Answer a request that has arrived whole, now or when its rows have been scored. Never raises."""
-        reply = _Reply(self._plane, found, request.path, write)
+        if found.chat is not None:
+            self._begin_chat(found, request, outlet)
+            return
+        reply = _Reply(self._plane, found, request.path, outlet.write)
         try:
             self._admit(request, found.permission)
             self._check_size(request, len(request.body))
-            found.endpoint(request, reply)
+            self._answer_by(found, request, reply)
         except Exception as error:  # the process edge: the caller gets no traceback, the log does
             reply.fail(error)
+
+    def _answer_by(self, found: Found, request: Request, reply: _Reply) -> None:
+        assert found.endpoint is not None  # noqa: S101 - a path of ours is a chat's or has an endpoint
+        found.endpoint(request, reply)
+
+    def _begin_chat(self, found: Found, request: Request, outlet: Outlet) -> None:
+        """The same of a chat, whose errors are as OpenAI's clients read them."""
+        try:
+            caller = self._known(request)
+            self._check_size(request, len(request.body))
+            assert found.chat is not None  # noqa: S101 - see `begin`
+            found.chat(request, caller, outlet)
+        except Exception as error:  # the process edge, as above
+            self._refuse_chat(found, request, outlet, error)
+        else:
+            if request.method == "GET":
+                self._plane.answered(found.deployment, "200")
+
+    def _refuse_chat(self, found: Found, request: Request, outlet: Outlet, error: Exception) -> None:
+        known = error if isinstance(error, ModelyardError) else _internal(request.path, error)
+        status, body = chat_error(known)
+        self._plane.answered(found.deployment, str(status))
+        outlet.write(status, body)
+
+    def _known(self, request: Request) -> _Caller:
+        """Who asks, before anything is read of what; he is asked for the deployment once that is known."""
+        if (encoding := request.header(b"content-encoding")) not in (None, "identity"):
+            raise UnsupportedEncoding(f"The body is encoded as {encoding!r:.40}.", remedy="Send it as it is.")
+        if not self._limits.any and not self._guarded():
+            return _Caller(None, Permission.PREDICT)
+        forwarded = request.header(b"x-forwarded-for")
+        return _Caller(self._authenticate(request.token, request.source, forwarded), Permission.PREDICT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, in its own protocol's words."""
@@ -194,19 +272,25 @@ class HttpServer:
         """Whether the bearer of a token, at an address, may do something to a deployment, now: returns, or raises
         RateLimited or Forbidden's children.
         """
+        principal = self._authenticate(token, source, forwarded)
+        if principal is not None:
+            name = deployment or self._plane.deployments.find(None).route.deployment
+            authorize(principal, permission, deployment=name)
+
+    def _authenticate(self, token: str | None, source: str, forwarded: str | None) -> Principal | None:
+        """Who bears a token; None where nobody is asked for one."""
         monotonic = self._clock.monotonic()
         self._limits.of_source(source_of(source, forwarded, behind_proxy=self._behind), monotonic)
         feed = self._guarded()
         if feed is None:
-            return
+            return None
         if self._ring is None or self._ring[0] is not feed:
             self._ring = feed, KeyRing(feed.keys, self._pepper or b"")
         now = self._clock.micros()
         principal = self._ring[1].authenticate(token, now)
         self._limits.of_key(principal.name, monotonic)
         self.used[principal.name] = now
-        name = deployment or self._plane.deployments.find(None).route.deployment
-        authorize(principal, permission, deployment=name)
+        return principal
 
     async def _traced(self, tracing: Tracing, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer inside a span; health checks and the like are not worth one."""
@@ -234,7 +318,9 @@ class HttpServer:
             refused = own_error(error)
             await _respond(send, refused.status, refused.body, _JSON, *allow)
             return
-        if native is not None:
+        if native is not None and native.chat is not None:
+            await self._answer_chat(native, Request(scope, native.deployment), receive, send)
+        elif native is not None:
             await self._answer(native, Request(scope, native.deployment), receive, send)
         elif foreign is not None:
             await self._answer_foreign(scope, *foreign, receive, send)
@@ -258,10 +344,22 @@ class HttpServer:
         try:
             self._admit(request, found.permission)
             request.body = await self._read(request, receive)
-            found.endpoint(request, reply)
+            self._answer_by(found, request, reply)
         except Exception as error:  # the process edge: the caller gets no traceback, the log does
             reply.fail(error)
         await _respond(send, *await answered, _JSON)
+
+    async def _answer_chat(self, found: Found, request: Request, receive: Receive, send: Send) -> None:
+        """A chat that came in pieces, or over what the short way is not for."""
+        outlet = AsgiOutlet(send)
+        try:
+            self._known(request)  # whoever may not is sent away before his body is read
+            request.body = await self._read(request, receive)
+        except Exception as error:  # the process edge, as above
+            self._refuse_chat(found, request, outlet, error)
+        else:
+            self._begin_chat(found, request, outlet)
+        await outlet.run(receive)
 
     async def _answer_foreign(
         self, scope: Scope, route: ProtocolRoute, parts: Mapping[str, str], receive: Receive, send: Send

@@ -13,12 +13,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from modelyard.journal import Generated, PredictionRecord
 from modelyard.routing import Arm, Route
 
 from .arms import TENTHS, Outcome
 from .processes import Processes
 
 LATENCY_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0)
+_FIRST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _VALUES = ("model_prediction_values", "What was predicted: the score, the highest class's score, or the value.")
 
@@ -111,6 +113,10 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="mostrecent",
         )
+        self._tokens = counter("llm_tokens", "Tokens read and written by language models.", "model_name", "kind")
+        self._cost = counter("llm_cost_micros", "Cost in millionths of the price list's currency.", "model_name")
+        self._first = histogram("llm_first_token_seconds", "Time to the first text of an answer.", _FIRST_BUCKETS)
+        self._upstream = counter("llm_upstream_requests", "Requests of upstreams, by outcome.", "upstream", "outcome")
         self._values = Values()
         self.registry.register(self._values)
 
@@ -139,6 +145,28 @@ class Metrics:
             if classes:
                 _observe(self._confidence.labels(model), [_confidence(scores) for scores in answered])
             _observe(self._values.of(model, cut_points), list(map(max, answered)))
+
+    def generated(self, model: str, record: PredictionRecord, generated: Generated) -> None:
+        """Count an answer of a language model, or its failure."""
+        version = record.model_version
+        self._predictions.labels(model, version, record.arm).inc()
+        if record.error is not None:
+            self._errors.labels(model, record.error).inc()
+        elif record.answered:
+            self._success.labels(model, version).inc()
+            _observe(self._latency.labels(model), [record.latency_us / 1e6])
+        tokens = (generated.input_tokens - generated.cached_tokens, generated.cached_tokens, generated.output_tokens)
+        for kind, count in zip(("input", "cached", "output"), tokens, strict=True):
+            if count:
+                self._tokens.labels(model, kind).inc(count)
+        if generated.cost_micros:
+            self._cost.labels(model).inc(generated.cost_micros)
+        if generated.first_us is not None:
+            _observe(self._first.labels(model), [generated.first_us / 1e6])
+
+    def asked_upstream(self, upstream: str, outcome: str) -> None:
+        """Count what came of asking an upstream."""
+        self._upstream.labels(upstream, outcome).inc()
 
     def took(self, model: str, seconds: Sequence[float]) -> None:
         """Requests took so long, from admission to answer."""

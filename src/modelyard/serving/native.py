@@ -206,7 +206,7 @@ def check_count(count: int, limit: int, what: str) -> None:
 
 def _ready(asked: Collection[Deployment]) -> bool:
     """Whether there is a route, and every live arm is loaded."""
-    return bool(asked) and all(each.route.live.name in each.arms for each in asked)
+    return bool(asked) and all(each.route.live.name in each.loaded for each in asked)
 
 
 def _rows(body: _PredictBody, path: str) -> tuple[list[Input], bool]:

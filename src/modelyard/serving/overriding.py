@@ -1,7 +1,10 @@
 """The arm that a caller names instead of the route: for testers, where the deployment lets them."""
 
+from collections.abc import Collection
+
 from modelyard.core import did_you_mean
 
+from .applications import LoadedApplication
 from .arms import LoadedArm
 from .deployments import Deployment
 from .errors import BadRequest, NotReady
@@ -12,6 +15,17 @@ HEADER = "X-Modelyard-Arm"
 
 def named_arm(deployment: Deployment, name: str) -> LoadedArm:
     """The arm of a name; BadRequest when it may not be named or answers nobody, NotReady when it is not loaded."""
+    _require(deployment, name, deployment.arms)
+    return deployment.arms[name]
+
+
+def named_application(deployment: Deployment, name: str) -> LoadedApplication:
+    """The same of an application."""
+    _require(deployment, name, deployment.applications)
+    return deployment.applications[name]
+
+
+def _require(deployment: Deployment, name: str, there: Collection[str]) -> None:
     route = deployment.route
     if not deployment.policy.overrides:
         raise BadRequest(
@@ -26,9 +40,8 @@ def named_arm(deployment: Deployment, name: str) -> LoadedArm:
             context={"path": HEADER},
             remedy=did_you_mean(name[:80], answering),
         )
-    if name not in deployment.arms:
+    if name not in there:
         raise NotReady(
             f"The arm '{name}' of '{route.deployment}' is not loaded: {deployment.refused.get(name, 'loading')}.",
             remedy="See the server's log.",
         )
-    return deployment.arms[name]

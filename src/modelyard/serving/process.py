@@ -64,6 +64,9 @@ class ServerProcess:
             pepper=self._pepper,
             limits=Limits(options.per_key, options.per_source),
             behind_gateway=options.behind_gateway or options.behind_proxy,
+            environment=os.environ,
+            journal=options.journal,
+            durable=durability == "power",
         )
         self._grpc = GrpcServer(self._plane, self._http.authorize)
         self._started = to_micros(clock.now())
@@ -74,6 +77,7 @@ class ServerProcess:
         """Serve until SIGTERM, SIGINT or, when asked to, the end of standard input; then drain and close."""
         self._deployments.load()
         self._refuse_open_doors()
+        self._http.gateway.resume()
         _spare_the_collector()
         await self._start_grpc()
         server = self._uvicorn()
@@ -101,6 +105,7 @@ class ServerProcess:
         self._http.draining = True
         server.should_exit = True
         await self._drain(serving)
+        await self._http.gateway.close()
         for task in tasks:
             task.cancel()
         self._close()

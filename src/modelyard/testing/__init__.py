@@ -1,4 +1,5 @@
-"""Testing: the conformance suites of Modelyard's contracts, shipped so that drivers from outside can run them.
+"""Testing: the conformance suites of Modelyard's contracts, shipped so that drivers from outside can run them, and an
+upstream that plays faults.
 
 Subclass a suite, give its fixture, and pytest runs every promise of the contract over your driver. Each is imported
 when it is first used: processes that only do the tasks of one (`tasks`) need no pytest.
@@ -16,18 +17,21 @@ if TYPE_CHECKING:
     from .online import OnlineStoreSuite
     from .records import RecordStoreSuite
     from .streams import StreamSuite
+    from .upstream import FaultyUpstream, faulty_upstream
     from .vectors import VectorIndexSuite
 
 __all__ = [
     "ArtifactStoreSuite",
     "EngineSuite",
     "ExecutorSuite",
+    "FaultyUpstream",
     "GuardSuite",
     "LeaseSuite",
     "OnlineStoreSuite",
     "RecordStoreSuite",
     "StreamSuite",
     "VectorIndexSuite",
+    "faulty_upstream",
 ]
 
 _HOMES = {
@@ -35,11 +39,13 @@ _HOMES = {
     "EngineSuite": "engines",
     "ExecutorSuite": "executors",
     "GuardSuite": "guards",
+    "FaultyUpstream": "upstream",
     "LeaseSuite": "leases",
     "OnlineStoreSuite": "online",
     "RecordStoreSuite": "records",
     "StreamSuite": "streams",
     "VectorIndexSuite": "vectors",
+    "faulty_upstream": "upstream",
 }
 
 

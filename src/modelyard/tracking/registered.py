@@ -18,6 +18,7 @@ _ONCE = "modelyard.once"
 """The tag that tells which act a version was created by."""
 
 _LOGGED = re.compile(r"models:/(m-[0-9a-f]+)")
+_IS_PROMPT = "mlflow.prompt.is_prompt"
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
@@ -111,12 +112,12 @@ class RegisteredModels:
             if now.aliases.get(alias) == version:
                 continue
             if version is None:
-                self._tracker.ask(partial(_delete_alias, model, alias))
+                self._ask(partial(_delete_alias, model, alias))
             elif version in now.stages:
-                self._tracker.ask(partial(_set_alias, model, alias, version))
+                self._ask(partial(_set_alias, model, alias, version))
         for number, stage in stages.items():
             if now.stages.get(number, stage) != stage:
-                self._tracker.ask(partial(_set_stage, model, number, stage))
+                self._ask(partial(_set_stage, model, number, stage))
 
     def tell(self, model: str, number: int, tags: Mapping[str, str | None], description: str | None) -> None:
         """Make MLflow show these tags of a version (None: no such tag), and this description unless it is None.
@@ -129,9 +130,14 @@ class RegisteredModels:
         for tag, value in tags.items():
             if now.tags.get(tag) == value:
                 continue
-            self._tracker.ask(partial(_tag, model, number, tag, value))
+            self._ask(partial(_tag, model, number, tag, value))
         if description is not None and (now.description or "") != description:
-            self._tracker.ask(lambda client: client.update_model_version(model, str(number), description))
+            self._ask(lambda client: client.update_model_version(model, str(number), description))
+
+    def tell_prompt(self, model: str, number: int, tags: Mapping[str, str]) -> None:
+        """Make MLflow take a model for a prompt, and show these tags of a version. May be repeated."""
+        self._ask(lambda client: client.set_registered_model_tag(model, _IS_PROMPT, "true"))
+        self.tell(model, number, tags, None)
 
     def mark(self) -> str | None:
         """Something that changes whenever MLflow's SQLite file does; None where MLflow is elsewhere.
@@ -164,11 +170,15 @@ class RegisteredModels:
     def _found(self, question: Any) -> Any:
         """What MLflow answers; None when there is no such thing."""
         try:
-            return self._tracker.ask(question)
+            return self._ask(question)
         except TrackingUnavailable as error:
             if error.context.get("mlflow") == _MISSING:
                 return None
             raise
+
+    def _ask(self, question: Any) -> Any:
+        """What the registry answers, asked below MLflow's public client: that denies that there are prompts."""
+        return self._tracker.ask(lambda client: question(client._get_registry_client()))
 
     def _created_by(self, model: str, once: str) -> int | None:
         found = self._tracker.ask(lambda client: _every_version(client, model))
@@ -189,10 +199,16 @@ def _model_id(source: str) -> str | None:
 
 
 def _every_version(client: Any, model: str) -> list[Any]:
+    """The versions of a model; MLflow's search leaves those of prompts out unless they are asked for."""
+    named = f"name = '{model}'"
+    return _versions(client, named) or _versions(client, f"{named} AND tag.`{_IS_PROMPT}` = 'true'")
+
+
+def _versions(client: Any, wanted: str) -> list[Any]:
     found: list[Any] = []
     token = None
     while True:
-        page = client.search_model_versions(f"name = '{model}'", page_token=token)
+        page = client.search_model_versions(wanted, page_token=token)
         found += page
         token = page.token
         if not token:

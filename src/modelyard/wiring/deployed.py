@@ -56,6 +56,7 @@ class DeployedProject(ProjectStores):
             authentication=self.settings.security.authentication,
             trust=lambda: self.trust,
             audit=self.audit,
+            upstreams={name: each.declared for name, each in self.settings.upstreams.items()},
         )
 
     def _project(self, model: str) -> Note:

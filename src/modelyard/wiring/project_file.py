@@ -28,6 +28,7 @@ from modelyard.export import ExportSettings
 from modelyard.features import FeatureService, FeaturesSettings, load_definitions
 from modelyard.governance import GovernanceSettings
 from modelyard.history import LabelSettings, LogSettings
+from modelyard.llm import UpstreamSettings
 from modelyard.monitoring import AlertSettings, MonitorSettings, rules_of
 from modelyard.pipelines import LineageSettings, PipelineSettings
 from modelyard.retraining import RetrainingSettings
@@ -61,6 +62,7 @@ class ProjectFile(Section):
     pipelines: dict[str, PipelineSettings] = Field(default_factory=dict)
     execution: ExecutionSettings = ExecutionSettings()
     deployments: dict[str, DeploymentSettings] = Field(default_factory=dict)
+    upstreams: dict[str, UpstreamSettings] = Field(default_factory=dict)
     log: LogSettings = LogSettings()
     privacy: PrivacySettings = PrivacySettings()
     labels: dict[str, LabelSettings] = Field(default_factory=dict)

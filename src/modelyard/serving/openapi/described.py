@@ -13,14 +13,23 @@ from .samples import ISO_PATTERN, Sample, Schema, object_of
 JSON = "application/json"
 
 _TEXT: Schema = {"type": "string"}
+_MAYBE: Schema = {"type": ["string", "null"]}
 ERRORS: Mapping[str, Schema] = {
     "native": object_of(
         {"error": object_of(dict.fromkeys(("code", "message", "path", "remedy"), _TEXT), ("code", "message", "remedy"))}
     ),
     "text": object_of({"error": _TEXT}),
+    "openai": object_of(
+        {
+            "error": object_of(
+                {"message": _TEXT, "type": _TEXT, "param": _MAYBE, "code": _MAYBE},
+                ("message", "type", "param", "code"),
+            )
+        }
+    ),
     "mlflow": object_of({"error_code": _TEXT, "message": _TEXT}),
 }
-"""The body of an error: of our own paths, of Open Inference and TensorFlow Serving, of MLflow."""
+"""The body of an error: of our own paths, of Open Inference and TensorFlow Serving, of MLflow, of OpenAI."""
 
 MEANINGS: Mapping[int, str] = {
     400: "The request is not what this path takes; the message says where and what to send.",
@@ -33,6 +42,7 @@ MEANINGS: Mapping[int, str] = {
     415: "The body is compressed: send it as it is.",
     429: "The key or the address asks too often. Ask again after the seconds of Retry-After.",
     500: "The server failed. Its log says how.",
+    502: "The upstream of a language model gave no answer, or half of one.",
     503: "Not ready, overloaded, or the model failed. Try again after the seconds of Retry-After.",
 }
 PROBE = (404, 500)

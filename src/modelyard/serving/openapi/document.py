@@ -11,7 +11,7 @@ from ..deployments import Deployment
 from ..protocols import Call, Reply, Route, own_error
 from ..protocols.open_inference import server_version
 from ..strict import DEEPEST
-from . import foreign, native
+from . import chats, foreign, native
 from .described import ERRORS, JSON, MEANINGS, Described, Facts
 from .page import POLICY, page
 from .samples import Sample
@@ -36,6 +36,8 @@ _OWN: Mapping[tuple[str, str], Described] = {
 DOCUMENTED: Mapping[tuple[str, str], Described] = {
     **native.ENDPOINTS,
     **{(method, f"/deployments/{{deployment}}{path}"): each for (method, path), each in native.ENDPOINTS.items()},
+    **chats.ENDPOINTS,
+    **{(method, f"/deployments/{{deployment}}{path}"): each for (method, path), each in chats.ENDPOINTS.items()},
     **foreign.ENDPOINTS,
     **_OWN,
     **{(method, f"/deployments/{{model}}{path}"): each for (method, path), each in _OWN.items()},
@@ -54,15 +56,19 @@ the connection ends. Metrics are on a port of their own.
 """
 
 
-def document(samples: Sequence[Sample], *, hosted: int, rows_limit: int, keys: bool) -> dict[str, Any]:
+def document(
+    samples: Sequence[Sample], *, hosted: int, rows_limit: int, keys: bool, chatting: bool = False
+) -> dict[str, Any]:
     """The OpenAPI 3.1 document of a server that hosts so many deployments, with examples for those in `samples`.
 
-    `keys`: the server asks for them.
+    `keys`: the server asks for them. `chatting`: some of its deployments answer chats.
     """
     facts = Facts(samples, hosted, rows_limit)
     paths: dict[str, dict[str, Any]] = {}
     for (method, template), described in DOCUMENTED.items():
-        if "{" in template and not samples:
+        if described.tag == chats.CHATS and not chatting:
+            continue
+        if "{" in template and not samples and not chatting:
             continue  # nothing is served that could be named
         paths.setdefault(template, {})[method.lower()] = described.operation(method, template, facts)
     components: dict[str, Any] = {"schemas": {f"{name}_error": schema for name, schema in ERRORS.items()}}
@@ -94,6 +100,7 @@ def _of(plane: DataPlane, call: Call) -> dict[str, Any]:
         hosted=len(deployments.current),
         rows_limit=call.rows_limit,
         keys=deployments.feed is not None and deployments.feed.authentication,
+        chatting=any(each.applications for each in shown),
     )
 
 

@@ -1,0 +1,90 @@
+"""Generation: prompts made into messages, and asking the upstreams that speak OpenAI's API.
+
+Owns rendering, the client, server-sent events, usage and what it costs. Does not own where prompts are registered
+(`llm`), who may ask (`serving`) or what an answer may say (`guards`).
+"""
+
+from .answers import Choice, Said, read_said
+from .breaker import Breaker
+from .calling import LARGEST_ANSWER, MakeBody, Reply, Tell, Upstreams
+from .connections import Address, Connections
+from .errors import (
+    InvalidPrompt,
+    UpstreamBroken,
+    UpstreamLate,
+    UpstreamRefused,
+    UpstreamSaidError,
+    UpstreamUnavailable,
+)
+from .events import DONE, LARGEST_EVENT, Event, EventReader, write_event
+from .records import (
+    APPLICATION_FILE,
+    PROMPT_FILE,
+    PROMPT_RUNTIME,
+    ROLES,
+    UPSTREAM_RUNTIME,
+    Application,
+    Message,
+    Pinned,
+    Price,
+    PriceList,
+    Prompt,
+    Role,
+    Sampling,
+    Target,
+    Upstream,
+    Usage,
+)
+from .rendering import LONGEST_VALUE, check_prompt, defused, render, variables_of
+from .usage import cost_micros, most_tokens
+from .waiting import ABSURD_SECONDS, retry_after
+
+__all__ = [
+    "ABSURD_SECONDS",
+    "APPLICATION_FILE",
+    "DONE",
+    "LARGEST_ANSWER",
+    "LARGEST_EVENT",
+    "LONGEST_VALUE",
+    "PROMPT_FILE",
+    "PROMPT_RUNTIME",
+    "ROLES",
+    "UPSTREAM_RUNTIME",
+    "Address",
+    "Application",
+    "Breaker",
+    "Choice",
+    "Connections",
+    "Event",
+    "EventReader",
+    "InvalidPrompt",
+    "MakeBody",
+    "Message",
+    "Pinned",
+    "Price",
+    "PriceList",
+    "Prompt",
+    "Reply",
+    "Role",
+    "Said",
+    "Sampling",
+    "Target",
+    "Tell",
+    "Upstream",
+    "UpstreamBroken",
+    "UpstreamLate",
+    "UpstreamRefused",
+    "UpstreamSaidError",
+    "UpstreamUnavailable",
+    "Upstreams",
+    "Usage",
+    "check_prompt",
+    "cost_micros",
+    "defused",
+    "most_tokens",
+    "read_said",
+    "render",
+    "retry_after",
+    "variables_of",
+    "write_event",
+]

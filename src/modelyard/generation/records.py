@@ -1,0 +1,136 @@
+"""Prompts, upstreams, prices and usage as frozen values."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from modelyard.core import Digest, canonical_json, digest_of
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+"""Who a message of a chat is by."""
+
+ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
+"""Every role, in the order in which they are told."""
+
+TOKENS_PRICED = 1_000_000
+"""Prices are of so many tokens."""
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One message of a prompt: `content` is a template, or what was made of it."""
+
+    role: Role
+    content: str
+
+
+class Prompt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A prompt: the messages that come before a caller's, with `{{variable}}` where values go.
+
+    `chat` False says that it was written as one text, which is one message by the user. `response_schema` is a JSON
+    schema that answers are asked to follow.
+    """
+
+    messages: tuple[Message, ...]
+    chat: bool = True
+    response_schema: dict[str, Any] | None = None
+
+
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a million tokens cost, in millionths of the currency (micros). Without `cached` those cost as others do."""
+
+    input: int
+    output: int
+    cached: int | None = None
+
+
+class PriceList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Prices by the upstream's name for a model, in one currency (ISO 4217)."""
+
+    models: dict[str, Price] = {}
+    currency: str = "USD"
+
+    @property
+    def digest(self) -> Digest:
+        """Of its canonical JSON: what a cost on record was reckoned by."""
+        return digest_of(canonical_json(msgspec.to_builtins(self)))
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens of one answer; `cached` are those of `input` that the upstream had read before.
+
+    `told` False: the upstream did not say, and these are the most that they can be.
+    """
+
+    input: int
+    output: int
+    cached: int = 0
+    told: bool = True
+
+
+class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Something that speaks OpenAI's API. `url` ends where `/chat/completions` begins, as `http://127.0.0.1:8000/v1`.
+
+    `key_variable` names the environment variable of the server process that holds the key; no key is in a file of
+    ours. An attempt is given up when not connected in `connect_seconds`, or silent for `silent_seconds`. `retries`
+    attempts follow the first, while nothing has come. `longest_wait` bounds what `Retry-After` may ask for. After
+    `failures` in a row it is left alone for `cooldown_seconds`.
+    """
+
+    url: str
+    key_variable: str | None = None
+    connect_seconds: float = 5.0
+    silent_seconds: float = 60.0
+    retries: int = 1
+    longest_wait: float = 5.0
+    failures: int = 5
+    cooldown_seconds: float = 10.0
+    prices: PriceList = PriceList()
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model of an upstream, by the names they are known by."""
+
+    upstream: str
+    model: str
+
+
+class Pinned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A version of something that an application is made of, and the digest of its bundle."""
+
+    name: str
+    version: int
+    digest: Digest
+
+
+class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an answer is drawn, unless the caller says otherwise; `max_tokens` is also the most that he may ask for."""
+
+    max_tokens: int = 1024
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+class Application(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An application of a language model: what its bundle's `APPLICATION_FILE` holds.
+
+    `targets` are asked in their order, the later ones when the earlier cannot answer. `deadline_seconds` bounds an
+    answer to its last token. `longest_input` bounds the characters of a request's messages. A prompt stands in the
+    bundle beside it, as `PROMPT_FILE`.
+    """
+
+    targets: tuple[Target, ...]
+    prompt: Pinned | None = None
+    index: Pinned | None = None
+    guards: Pinned | None = None
+    sampling: Sampling = Sampling()
+    deadline_seconds: float = 120.0
+    longest_input: int = 400_000
+
+
+PROMPT_FILE, APPLICATION_FILE = "prompt.json", "application.json"
+"""A prompt, and an application, in their bundles."""
+
+PROMPT_RUNTIME, UPSTREAM_RUNTIME = "prompt", "upstream"
+"""What the bundles of prompts and of applications say of how they run."""

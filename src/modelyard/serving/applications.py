@@ -1,0 +1,60 @@
+"""An application of a language model that is loaded: what its bundle says, and its prompt."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from modelyard.generation import (
+    APPLICATION_FILE,
+    PROMPT_FILE,
+    UPSTREAM_RUNTIME,
+    Application,
+    Message,
+    Prompt,
+    variables_of,
+)
+from modelyard.inference import BundleDamaged, verify_bundle
+from modelyard.routing import Arm
+
+
+@dataclass(frozen=True)
+class LoadedApplication:
+    """An application behind one arm of a deployment."""
+
+    arm: Arm
+    application: Application
+    prompt: Prompt
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """What its prompt asks for."""
+        return variables_of(self.prompt)
+
+    @property
+    def prompt_digest(self) -> str:
+        """The bundle of its prompt; empty without one."""
+        return "" if self.application.prompt is None else self.application.prompt.digest
+
+
+def load_application(folder: Path, arm: Arm) -> LoadedApplication | None:
+    """The application of a verified bundle; None for a bundle that holds a model. BundleDamaged as `verify_bundle`."""
+    info, _ = verify_bundle(folder, expect=arm.bundle)
+    if info.runtime != UPSTREAM_RUNTIME:
+        return None
+    try:
+        application = msgspec.json.decode((folder / APPLICATION_FILE).read_bytes(), type=Application)
+        text = (folder / PROMPT_FILE).read_bytes() if application.prompt is not None else None
+        prompt = _NO_PROMPT if text is None else msgspec.json.decode(text, type=Prompt)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BundleDamaged(
+            f"The application in {folder} cannot be read: {error}.",
+            context={"folder": str(folder)},
+            remedy="Register it again: modelyard llm register",
+        ) from error
+    return LoadedApplication(arm, application, prompt)
+
+
+_NO_MESSAGES: tuple[Message, ...] = ()
+_NO_PROMPT = Prompt(_NO_MESSAGES)

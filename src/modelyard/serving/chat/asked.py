@@ -1,0 +1,183 @@
+"""What a caller asks of a chat: OpenAI's parameters, each checked, with its path where it cannot be used."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from modelyard.core import did_you_mean, shown
+from modelyard.generation import ROLES, defused
+
+from ..applications import LoadedApplication
+from ..errors import BadRequest
+from ..strict import refuse_deep_nesting, refuse_repeated_names
+from ..where import path_of
+
+
+class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One message of a chat; parts of a content, and calls of tools, are handed on as they are."""
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+    name: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    tool_call_id: str | None = None
+    refusal: str | None = None
+
+
+class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
+    """Of a stream."""
+
+    include_usage: bool = False
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a request. `variables` are the values of the prompt's, which OpenAI's API has no place for here."""
+
+    messages: list[ChatMessage]
+    model: str | None = None
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    n: int | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    reasoning_effort: str | None = None
+    user: str | None = None
+    metadata: dict[str, str] | None = None
+    store: bool | None = None
+    variables: dict[str, str] = {}
+
+
+_HANDED_ON = (
+    "temperature", "top_p", "stop", "seed", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs",
+    "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort",
+)  # fmt: skip
+_RANGES = (
+    ("temperature", 0.0, 2.0),
+    ("top_p", 0.0, 1.0),
+    ("presence_penalty", -2.0, 2.0),
+    ("frequency_penalty", -2.0, 2.0),
+    ("top_logprobs", 0, 20),
+    ("n", 1, 1),
+)
+_DECODER = msgspec.json.Decoder(Asked, strict=True)
+_UNKNOWN = re.compile(r"unknown field `([^`]{0,200})`")
+_BYTE = re.compile(r"\(byte (\d+)\)")
+_BEFORE = re.compile(rb'"([^"\\]{1,80})"\s*:\s*-?$')
+_REMEDY = 'Send {"model": "DEPLOYMENT", "messages": [{"role": "user", "content": "…"}]}.'
+
+
+def read_asked(body: bytes) -> Asked:
+    """The body of a request; BadRequest says where it does not fit, with the nearest name of one that nobody knows."""
+    refuse_deep_nesting(body)
+    try:
+        asked = _DECODER.decode(body)
+        refuse_repeated_names(body, 0)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _unreadable(str(error), body) from error
+    for at, message in enumerate(asked.messages):
+        if message.role not in ROLES:
+            raise BadRequest(
+                f"{shown(message.role)} is no role of a message.",
+                context={"path": f"messages[{at}].role"},
+                remedy=did_you_mean(message.role, ROLES),
+            )
+    for name, least, most in _RANGES:
+        value = getattr(asked, name)
+        if value is not None and not least <= value <= most:
+            raise BadRequest(
+                f"'{name}' is {value!r:.40}.",
+                context={"path": name},
+                remedy=f"Send {least:g}." if least == most else f"Send a number from {least:g} to {most:g}.",
+            )
+    return asked
+
+
+def check_against(asked: Asked, arm: LoadedApplication) -> None:
+    """BadRequest when a request is more than its application takes."""
+    application = arm.application
+    longest = application.sampling.max_tokens
+    for name in ("max_tokens", "max_completion_tokens"):
+        value = getattr(asked, name)
+        if value is not None and not 1 <= value <= longest:
+            raise BadRequest(
+                f"'{name}' is {value}.", context={"path": name}, remedy=f"This application takes 1 to {longest}."
+            )
+    size = sum(_size(each) for each in asked.messages)
+    if size > application.longest_input:
+        raise BadRequest(
+            f"The messages have {size} characters, of at most {application.longest_input}.",
+            context={"path": "messages", "code": "context_length_exceeded"},
+            remedy="Leave older messages out, or shorten them.",
+        )
+    if not asked.messages and not arm.prompt.messages:
+        raise BadRequest("'messages' is empty.", context={"path": "messages"}, remedy=_REMEDY)
+
+
+def handed_on(asked: Asked, arm: LoadedApplication) -> dict[str, Any]:
+    """The parameters that an upstream is asked with: the caller's, and the application's where he says nothing."""
+    sampling = arm.application.sampling
+    own = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
+    own["stop"] = list(sampling.stop) or None  # type: ignore[assignment]  # a value of any kind
+    if arm.prompt.response_schema is not None:
+        schema = {"name": "answer", "schema": arm.prompt.response_schema}
+        own["response_format"] = {"type": "json_schema", "json_schema": schema}  # type: ignore[assignment]  # as above
+    told = {name: value for name, value in own.items() if value is not None}
+    told |= {name: value for name in _HANDED_ON if (value := getattr(asked, name)) is not None}
+    told["max_tokens"] = longest_answer(asked, arm)
+    return told
+
+
+def longest_answer(asked: Asked, arm: LoadedApplication) -> int:
+    """The most tokens that an answer may have."""
+    return asked.max_completion_tokens or asked.max_tokens or arm.application.sampling.max_tokens
+
+
+def messages_of(asked: Asked) -> list[ChatMessage]:
+    """The caller's messages, with no marker of a role in any text of theirs."""
+    for message in asked.messages:
+        if isinstance(message.content, str):
+            message.content = defused(message.content)
+        elif message.content is not None:
+            message.content = [_defused(part) for part in message.content]
+    return asked.messages
+
+
+def _defused(part: dict[str, Any]) -> dict[str, Any]:
+    text = part.get("text")
+    return {**part, "text": defused(text)} if isinstance(text, str) else part
+
+
+def _size(message: ChatMessage) -> int:
+    content = message.content
+    if isinstance(content, list):
+        return sum(len(text) for part in content if isinstance(text := part.get("text"), str))
+    return len(content or "")
+
+
+def _unreadable(text: str, body: bytes) -> BadRequest:
+    path, remedy = path_of(text, body), _REMEDY
+    if (unknown := _UNKNOWN.search(text)) is not None:
+        name = unknown[1]
+        fields = ChatMessage if "messages" in path else StreamOptions if "stream_options" in path else Asked
+        path = f"{path}.{name}".lstrip(".")
+        remedy = did_you_mean(name, fields.__struct_fields__, shown=40)
+    elif not path and (byte := _BYTE.search(text)) is not None:
+        before = _BEFORE.search(body[max(0, int(byte[1]) - 200) : int(byte[1])])
+        path = before[1].decode("utf-8", "replace") if before is not None else ""
+    return BadRequest(
+        f"The body is not what this path takes: {text[:300]}.", context={"path": path} if path else {}, remedy=remedy
+    )

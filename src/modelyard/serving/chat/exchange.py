@@ -1,0 +1,364 @@
+"""One chat: asked of its arm, of live when that fails, recorded, told whole or in pieces."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from modelyard.core import Failed, InvalidInput, Micros, ModelyardError, log_event
+from modelyard.generation import (
+    DONE,
+    Choice,
+    Reply,
+    Said,
+    Target,
+    UpstreamBroken,
+    UpstreamLate,
+    Upstreams,
+    Usage,
+    cost_micros,
+    most_tokens,
+    render,
+    write_event,
+)
+from modelyard.journal import ErrorClass, Generated, JournalUnavailable, PredictionRecord
+from modelyard.routing import pseudonym
+
+from ..applications import LoadedApplication
+from ..concealing import hashed
+from ..dataplane import DataPlane
+from ..deployments import Deployment
+from .asked import Asked, check_against, handed_on, longest_answer, messages_of
+from .budgets import Budgets
+from .contract import MakeGuard, Outlet, TextGuard
+from .errors import chat_error, described
+from .ledger import BudgetSpent
+from .told import Shape
+
+_ENCODE = msgspec.json.Encoder().encode
+_NOTHING = Usage(0, 0)
+_LEFT = "left"
+_LEFT_CODE = "499"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every chat of a gateway uses."""
+
+    plane: DataPlane
+    upstreams: Upstreams
+    make_guard: MakeGuard
+    budgets: Budgets
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request that was read: what is asked, of which deployment, by whom."""
+
+    asked: Asked
+    deployment: Deployment
+    arm: LoadedApplication
+    identity: str
+    at: Micros
+    entity: str | None
+    forced: bool
+
+
+@dataclass
+class _Attempt:
+    """What one arm has made of a question by now."""
+
+    arm: LoadedApplication
+    began: float = field(default_factory=time.perf_counter)
+    target: Target | None = None
+    first: float | None = None
+    usage: Usage | None = None
+    most: Usage = _NOTHING
+    finish: str = "stop"
+    held: bool = False
+    parts: list[str] = field(default_factory=list)
+
+    def text(self, text: str) -> None:
+        """More of the answer."""
+        if text:
+            self.first = self.first or time.perf_counter()
+            self.parts.append(text)
+
+
+class Exchange:
+    """One question being answered."""
+
+    def __init__(self, parts: Parts, question: Question, outlet: Outlet | None) -> None:
+        """Without an `outlet` nobody waits for the answer: it is a shadow's."""
+        self._parts = parts
+        self._question = question
+        self._outlet = outlet
+        self._deadline = 0.0
+        self._begun = False
+
+    async def run(self) -> bool:
+        """Answer, or say why not; whether it was answered. Raises nothing but CancelledError, when the caller left."""
+        error: ModelyardError | None = None
+        for arm in self._arms():
+            attempt = _Attempt(arm)
+            try:
+                await self._attempt(attempt)
+            except asyncio.CancelledError:
+                self._left(attempt)
+                raise
+            except JournalUnavailable as unrecorded:
+                error = unrecorded
+                break
+            except BudgetSpent as spent:
+                error = spent
+                self._refused()
+                break
+            except ModelyardError as failed:
+                error = failed
+            except Exception as crash:  # the process edge: the caller gets no traceback, the log does
+                log_event("serving", "chat failed", deployment=self._name, error=repr(crash))
+                error = Failed("The server failed.", code="INTERNAL", remedy="See the server's log.")
+            else:
+                return True
+            self._failed(attempt, error)
+            if self._begun:
+                break
+        if error is not None:
+            self._tell(error)
+        return False
+
+    @property
+    def _name(self) -> str:
+        return self._question.deployment.route.deployment
+
+    def _arms(self) -> Iterator[LoadedApplication]:
+        """The arm that is assigned, and live where that is another one; of a shadow it alone."""
+        question = self._question
+        yield question.arm
+        if self._outlet is not None and question.arm is not question.deployment.application:
+            yield question.deployment.application
+
+    async def _attempt(self, attempt: _Attempt) -> None:
+        arm, asked, loop = attempt.arm, self._question.asked, asyncio.get_running_loop()
+        check_against(asked, arm)
+        self._deadline = self._deadline or loop.time() + arm.application.deadline_seconds
+        streamed = asked.stream and self._outlet is not None
+        make_body = self._bodies(attempt, streamed=streamed)
+        held = self._as_record(attempt, "model", "")
+        attempt.held = self._parts.budgets.hold(
+            self._question.deployment, arm, attempt.most, self._parts.upstreams, held
+        )
+        reply = await self._parts.upstreams.ask(arm.application.targets, make_body, deadline=self._deadline)
+        attempt.target = reply.target
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                await (self._stream(attempt, reply) if streamed else self._whole(attempt, reply))
+        except TimeoutError:
+            raise UpstreamLate(
+                f"The answer was not whole after {arm.application.deadline_seconds:g} s.",
+                context={"why": "deadline", "upstream": reply.target.upstream},
+                remedy="Ask for less, or register the application with a longer --deadline.",
+            ) from None
+        finally:
+            reply.close()
+
+    def _bodies(self, attempt: _Attempt, *, streamed: bool) -> Callable[[Target], bytes]:
+        """Makes the request for each target."""
+        asked, arm = self._question.asked, attempt.arm
+        messages: list[Any] = [*render(arm.prompt, asked.variables), *messages_of(asked)]
+        told: dict[str, Any] = {"messages": messages, **handed_on(asked, arm), "stream": streamed}
+        if streamed:
+            told["stream_options"] = {"include_usage": True}
+        written = _ENCODE(told)
+        attempt.most = most_tokens(len(written), len(messages), longest_answer(asked, arm))
+        tail = written[1:]
+        return lambda target: b'{"model":%b,%b' % (_ENCODE(target.model), tail)
+
+    async def _whole(self, attempt: _Attempt, reply: Reply) -> None:
+        said = await reply.whole()
+        attempt.usage = said.tokens
+        for choice in said.choices:
+            if choice.message is None:
+                raise UpstreamBroken("The upstream answered without a message.", context={"why": "shape"})
+            self._guard_whole(attempt, choice.message)
+            attempt.finish = choice.finish_reason or "stop"
+        self._record(attempt)
+        if self._outlet is not None:
+            self._send(200, _ENCODE(self._shape(attempt).whole(said.choices, attempt.usage)))
+
+    def _guard_whole(self, attempt: _Attempt, message: dict[str, Any]) -> None:
+        if not isinstance(content := message.get("content"), str):
+            return
+        if (guard := self._parts.make_guard(attempt.arm)) is not None:
+            content = message["content"] = guard.feed(content) + guard.end()
+        attempt.text(content)
+
+    async def _stream(self, attempt: _Attempt, reply: Reply) -> None:
+        outlet, shape = self._outlet, self._shape(attempt)
+        assert outlet is not None  # noqa: S101 - only a caller has anything streamed
+        guard = self._parts.make_guard(attempt.arm)
+        async for pieces in reply.pieces():
+            written = [shape.piece(choices) for said in pieces if (choices := _passed(attempt, said, guard))]
+            if written:
+                self._open(outlet)
+                outlet.push(b"".join(written))
+                await outlet.drained()
+        self._record(attempt)
+        self._open(outlet)
+        options = self._question.asked.stream_options
+        told = shape.piece((), attempt.usage, with_usage=True) if options is not None and options.include_usage else b""
+        outlet.push(told + DONE)
+        outlet.finish()
+
+    def _open(self, outlet: Outlet) -> None:
+        if not self._begun:
+            self._begun = True
+            self._count("200")
+            outlet.open()
+
+    def _shape(self, attempt: _Attempt) -> Shape:
+        question = self._question
+        return Shape(question.identity, question.at, self._name, attempt.arm.arm.bundle)
+
+    def _send(self, status: int, body: bytes) -> None:
+        if self._outlet is not None:
+            self._count(str(status))
+            self._outlet.write(status, body)
+
+    def _count(self, code: str) -> None:
+        if self._outlet is not None:
+            self._parts.plane.answered(self._name, code)
+
+    def _tell(self, error: ModelyardError) -> None:
+        """Say what went wrong: as the answer, or as an event once a stream has begun."""
+        status, body = chat_error(error)
+        if not self._begun:
+            self._send(status, body)
+        elif self._outlet is not None:
+            self._outlet.push(write_event(_ENCODE({"error": described(error, status)})))
+            self._outlet.finish()
+
+    def _left(self, attempt: _Attempt) -> None:
+        """The caller hung up: what was made by then is on record, and nobody is to blame."""
+        attempt.finish = _LEFT
+        if not self._begun:
+            self._count(_LEFT_CODE)
+        try:
+            self._record(attempt)
+        except JournalUnavailable as error:
+            log_event("serving", "a caller left without a record", deployment=self._name, error=error.message)
+
+    def _refused(self) -> None:
+        """Count who comes when the money is gone; of a shadow it is a copy that was dropped."""
+        deployment, plane = self._question.deployment, self._parts.plane
+        if self._outlet is None:
+            plane.shadow_dropped(deployment)
+        else:
+            plane.refused(deployment)
+
+    def _failed(self, attempt: _Attempt, error: ModelyardError) -> None:
+        try:
+            self._record(attempt, error)
+        except JournalUnavailable as unrecorded:
+            log_event("serving", "a failure is not on record", deployment=self._name, error=unrecorded.message)
+
+    def _record(self, attempt: _Attempt, error: ModelyardError | None = None) -> None:
+        """Put an attempt on record, and count it; JournalUnavailable where the deployment then refuses to answer."""
+        generated = self._generated(attempt)
+        kind = None if error is None else _class_of(error)
+        record = self._as_record(attempt, kind, _ENCODE(generated).decode())
+        try:
+            self._parts.plane.generated(self._question.deployment, record, generated)
+        finally:
+            if attempt.held:
+                self._parts.budgets.settle(record, generated.cost_micros)
+
+    def _as_record(self, attempt: _Attempt, kind: ErrorClass | None, generated: str) -> PredictionRecord:
+        question, arm = self._question, attempt.arm.arm
+        route = question.deployment.route
+        return PredictionRecord(
+            prediction_id=question.identity,
+            event_us=question.at,
+            deployment=route.deployment,
+            generation=route.generation,
+            model_version=arm.version,
+            arm=arm.name,
+            role=arm.role,
+            answered=kind is None and arm.role != "shadow",
+            entity=self._entity(),
+            features=(),
+            prediction=None if kind is not None else attempt.finish,
+            scores=(),
+            latency_us=int((time.perf_counter() - attempt.began) * 1e6),
+            error=kind,
+            logged_us=self._parts.plane.now(),
+            forced=question.forced,
+            generated=generated,
+        )
+
+    def _generated(self, attempt: _Attempt) -> Generated:
+        question, target = self._question, attempt.target
+        asked = target is not None  # an upstream that never began has read and written nothing that counts
+        usage = attempt.usage or (attempt.most if asked else _NOTHING)
+        prices = None if target is None else self._parts.upstreams.get(target.upstream).prices
+        price = None if prices is None or target is None else prices.models.get(target.model)
+        first = attempt.first
+        return Generated(
+            upstream="" if target is None else target.upstream,
+            model="" if target is None else target.model,
+            prompt=attempt.arm.prompt_digest,
+            input_tokens=usage.input,
+            output_tokens=usage.output,
+            cached_tokens=usage.cached,
+            told=usage.told,
+            cost_micros=None if price is None else cost_micros(usage, price),
+            prices="" if price is None or prices is None else prices.digest,
+            first_us=None if first is None else int((first - attempt.began) * 1e6),
+            streamed=question.asked.stream and self._outlet is not None,
+            asked=self._kept(lambda: _ENCODE(question.asked.messages).decode()),
+            said=self._kept(lambda: "".join(attempt.parts)),
+        )
+
+    def _kept(self, text: Callable[[], str]) -> str:
+        """A text as it may go on record."""
+        how = self._question.deployment.policy.log_text
+        if how == "off":
+            return ""
+        return text() if how == "full" else str(hashed(text(), self._parts.plane.pepper))
+
+    def _entity(self) -> str | None:
+        deployment, entity = self._question.deployment, self._question.entity
+        if entity is None or deployment.route.assign_by not in deployment.policy.private:
+            return entity
+        return pseudonym(deployment.route, entity)
+
+
+def _passed(attempt: _Attempt, said: Said, guard: TextGuard | None) -> list[Choice]:
+    """What of a piece goes on to the caller, its text through the guard; usage and ends are noted."""
+    attempt.usage = said.tokens or attempt.usage
+    passed = []
+    for choice in said.choices:
+        delta = choice.delta = choice.delta or {}
+        content = delta.get("content")
+        ended = choice.finish_reason is not None
+        if guard is not None and (isinstance(content, str) or ended):
+            let = guard.feed(content) if isinstance(content, str) else ""
+            content = delta["content"] = let + (guard.end() if ended else "")
+        if isinstance(content, str):
+            attempt.text(content)
+        if choice.finish_reason is not None:
+            attempt.finish = choice.finish_reason
+        if ended or content or len(delta) > ("content" in delta):
+            passed.append(choice)
+    return passed
+
+
+def _class_of(error: ModelyardError) -> ErrorClass:
+    if isinstance(error, InvalidInput):
+        return "input"
+    if isinstance(error, UpstreamLate):
+        return "timeout"
+    return "invalid_output" if isinstance(error, UpstreamBroken) else "model"

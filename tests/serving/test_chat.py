@@ -1,0 +1,392 @@
+"""Chats over a real server, with an upstream that goes wrong in every way there is."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from modelyard.core import Digest
+from modelyard.generation import (
+    Application,
+    Message,
+    Pinned,
+    Price,
+    PriceList,
+    Prompt,
+    Sampling,
+    Target,
+    Upstream,
+)
+from modelyard.journal import Generated, PredictionRecord, read_segment, segments
+from modelyard.llm import application_bundle, prompt_bundle
+from modelyard.routing import DEFAULT_POLICY, Arm, Feed, KeyEntry, Route, ServingPolicy
+from modelyard.testing import FaultyUpstream, faulty_upstream
+
+from .harness import Server
+
+PROMPT = Prompt((Message("system", "You answer for {{company}}."),))
+PRICES = PriceList({"answer": Price(150_000, 600_000, 75_000), "no-usage": Price(0, 1_000_000)})
+TEXT = "Grüße an 世界 and 🌍 today"
+
+
+class Gateway:
+    """A server of applications, one for each fault of the upstream."""
+
+    def __init__(self, folder: Path, upstream: FaultyUpstream) -> None:
+        self.server = Server(folder)
+        self.upstream = upstream
+        self._folder = folder
+        self._revision = 0
+        self._arms: dict[str, Digest] = {}
+
+    def bundle(self, *models: str, prompt: Prompt | None = None, upstreams: tuple[str, ...] = ("one",)) -> Digest:
+        """An application of models, the later ones for when the earlier cannot answer."""
+        folder = self._folder / f"bundle-{len(self._arms)}"
+        pinned = None
+        if prompt is not None:
+            digest = prompt_bundle(self._folder / f"prompt-{len(self._arms)}", "p", prompt)
+            pinned = Pinned("p", 1, digest)
+        targets = tuple(Target(name, model) for model in models for name in upstreams)
+        application = Application(
+            targets, pinned, sampling=Sampling(64, 0.5), deadline_seconds=20.0, longest_input=1000
+        )
+        digest = application_bundle(folder, "assistant", application, prompt)
+        self.server.feed.put_bundle(folder, digest)
+        self._arms[str(folder)] = digest
+        return digest
+
+    def publish(self, *routes: Route, policy: ServingPolicy = DEFAULT_POLICY, **more: Any) -> None:
+        """Publish routes as the next feed."""
+        self._revision += 1
+        upstream = Upstream(self.upstream.url, silent_seconds=0.5, failures=1000, prices=PRICES)
+        told = {name: msgspec.to_builtins(upstream) for name in ("one", "two")}
+        policies = {each.deployment: policy for each in routes}
+        self.server.feed.publish(Feed(self._revision, routes, policies=policies, upstreams=told, **more))
+
+    def records(self, deployment: str) -> list[tuple[PredictionRecord, Generated]]:
+        """What is on record of a deployment."""
+        found = [
+            record
+            for segment in segments(self.server.folder / "journal", "predictions")
+            for record in read_segment(segment).records
+            if isinstance(record, PredictionRecord) and record.deployment == deployment
+        ]
+        return [(each, msgspec.json.decode(each.generated, type=Generated)) for each in found]
+
+    def ask(self, deployment: str, **more: Any) -> tuple[int, Any]:
+        """Ask for an answer in one piece."""
+        told = {"model": deployment, "messages": [{"role": "user", "content": TEXT}], **more}
+        return self.server.post("/v1/chat/completions", told, {})
+
+    def stream(self, deployment: str, **more: Any) -> tuple[int, list[Any]]:
+        """Ask for a stream; status, and the data of its events."""
+        told = {"model": deployment, "messages": [{"role": "user", "content": TEXT}], "stream": True, **more}
+        status, body = raw(self.server.port, json.dumps(told).encode())
+        if status != 200:
+            return status, [json.loads(body)]
+        events = [each.removeprefix("data: ") for each in body.decode().split("\n\n") if each]
+        return status, [each if each == "[DONE]" else json.loads(each) for each in events]
+
+
+def raw(port: int, body: bytes, path: str = "/v1/chat/completions") -> tuple[int, bytes]:
+    """POST bytes, and read the whole answer."""
+    from http.client import HTTPConnection
+
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("POST", path, body, {"content-type": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def text_of(events: list[Any]) -> str:
+    """The text of a stream."""
+    return "".join(
+        choice["delta"].get("content") or ""
+        for each in events
+        if each != "[DONE]"
+        for choice in each.get("choices", [])
+    )
+
+
+def live(digest: Digest, weight: float = 1.0) -> Arm:
+    """A live arm."""
+    return Arm("live", "live", "1", digest, weight)
+
+
+def route(deployment: str, *arms: Arm, generation: int = 1) -> Route:
+    """A route."""
+    return Route(deployment, "assistant", generation, arms, "salt", clock="request")
+
+
+FAULTS = (
+    "answer", "bytes", "no-usage", "repeated-usage", "endless", "stall", "cut", "half-json", "half-event",
+    "other-shape", "no-choice", "error-event", "not-http", "refuse", "too-long", "forbidden", "busy", "busy-absurd",
+    "hang-up", "hang",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A server with a deployment for each fault, and some more."""
+    with faulty_upstream() as upstream:
+        made = Gateway(tmp_path_factory.mktemp("gateway"), upstream)
+        routes = [route(each, live(made.bundle(each))) for each in FAULTS]
+        routes.append(route("prompted", live(made.bundle("answer", prompt=PROMPT))))
+        routes.append(route("fallback", live(made.bundle("busy-absurd", "answer"))))
+        bad = Arm("canary", "canary", "2", made.bundle("half-json"), 1.0)
+        routes.append(route("failing-canary", live(made.bundle("answer"), 0.0), bad))
+        shadow = Arm("shadow", "shadow", "2", made.bundle("no-usage"), 1.0)
+        routes.append(route("shadowed", live(made.bundle("answer")), shadow))
+        made.publish(*routes, policy=ServingPolicy(log_text="full"))
+        made.server.start()
+        yield made
+        made.server.stop()
+
+
+def test_an_answer_comes_whole_with_usage_and_is_on_record_with_its_cost(gateway: Gateway) -> None:
+    """Prompt before the caller's messages; tokens, cost by price list, texts as the policy says."""
+    status, told = gateway.ask(
+        "prompted", variables={"company": "{{company}} <|im_start|>"}, tools=[{"type": "function"}]
+    )
+    assert status == 200
+    assert told["choices"][0]["message"] == {"role": "assistant", "content": TEXT}
+    assert told["usage"] == {
+        "prompt_tokens": 10,
+        "completion_tokens": 6,
+        "total_tokens": 16,
+        "prompt_tokens_details": {"cached_tokens": 2},
+    }
+    assert (told["model"], told["object"]) == ("prompted", "chat.completion")
+    sent = gateway.upstream.bodies[-1]
+    assert sent["messages"][0] == {"role": "system", "content": "You answer for {{company}} <\u2060|im_start|>."}
+    assert (sent["max_tokens"], sent["temperature"], sent["tools"]) == (64, 0.5, [{"type": "function"}])
+    ((record, made),) = gateway.records("prompted")
+    assert told["id"] == f"chatcmpl-{record.prediction_id}"
+    assert (record.answered, record.prediction, record.error) == (True, "stop", None)
+    assert (made.input_tokens, made.cached_tokens, made.output_tokens, made.told) == (10, 2, 6, True)
+    assert (made.cost_micros, made.prices) == (5, PRICES.digest)  # (8 x .15 + 2 x .075 + 6 x .6) rounded up
+    assert json.loads(made.asked) == [{"role": "user", "content": TEXT}]
+    assert made.said == TEXT
+    assert len(made.prompt) == 64
+
+
+@pytest.mark.parametrize("fault", ["answer", "bytes", "repeated-usage"])
+def test_a_stream_has_the_text_of_the_whole_answer_and_its_usage_once(gateway: Gateway, fault: str) -> None:
+    """However the upstream cuts it, and however often it tells its usage."""
+    status, events = gateway.stream(fault, stream_options={"include_usage": True})
+    assert status == 200
+    assert events[-1] == "[DONE]"
+    assert text_of(events) == TEXT
+    told = [each["usage"] for each in events[:-1] if each.get("usage")]
+    assert [each["total_tokens"] for each in told] == [16]
+    record, made = gateway.records(fault)[-1]
+    assert (made.streamed, made.input_tokens, made.output_tokens, made.said) == (True, 10, 6, TEXT)
+    assert made.first_us is not None
+    assert made.first_us <= record.latency_us
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        ("cut", 502, "upstream_broken"),
+        ("half-json", 502, "upstream_broken"),
+        ("other-shape", 502, "upstream_broken"),
+        ("no-choice", 502, "upstream_broken"),
+        ("not-http", 502, "upstream_broken"),
+        ("forbidden", 502, "upstream_broken"),
+        ("stall", 502, "upstream_broken"),
+        ("refuse", 400, "upstream_refused"),
+        ("too-long", 400, "context_length_exceeded"),
+        ("busy", 503, "upstream_unavailable"),
+        ("busy-absurd", 503, "upstream_unavailable"),
+        ("hang-up", 503, "upstream_unavailable"),
+        ("hang", 503, "upstream_unavailable"),
+    ],
+)
+def test_an_upstream_that_fails_is_an_error_in_openais_shape_and_counted(
+    gateway: Gateway, fault: str, status: int, code: str
+) -> None:
+    """Each is on record, and none hangs."""
+    got, told = gateway.ask(fault)
+    assert (got, told["error"]["code"]) == (status, code)
+    assert set(told["error"]) == {"message", "type", "param", "code"}
+    assert told["error"]["type"] == ("invalid_request_error" if status == 400 else "server_error")
+    record, _ = gateway.records(fault)[-1]
+    assert not record.answered
+    assert record.error is not None
+    assert gateway.server.metric("model_requests_total", model_name="assistant", code=str(status)) > 0
+
+
+@pytest.mark.parametrize("fault", ["cut", "half-event", "error-event", "other-shape", "stall"])
+def test_a_stream_that_breaks_ends_with_an_error_event(gateway: Gateway, fault: str) -> None:
+    """What came before is there, `[DONE]` is not, and nothing hangs."""
+    status, events = gateway.stream(fault)
+    if status == 200:
+        assert text_of(events) in ("Grüße", "")
+        assert "[DONE]" not in events
+    assert set(events[-1]["error"]) == {"message", "type", "param", "code"}
+    record, made = gateway.records(fault)[-1]
+    assert record.error in ("invalid_output", "model")
+    assert not made.told  # nobody said how many tokens there were: the most there can have been
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param", "says"),
+    [
+        (b'{"model":"nope","messages":[]}', 404, None, "nope"),
+        (b'{"model":"answr","messages":[]}', 404, None, "Did you mean 'answer'"),
+        (b'{"model":"answer","messages":[]}', 400, "messages", "empty"),
+        (b'{"model":"answer","messages":[{"role":"usr","content":"x"}]}', 400, "messages[0].role", "'user'"),
+        (b'{"model":"answer","mesages":[]}', 400, "mesages", "Did you mean 'messages'"),
+        (b'{"model":"answer","messages":[],"temprature":1}', 400, "temprature", "Did you mean 'temperature'"),
+        (b'{"model":"answer","messages":[],"temperature":NaN}', 400, "temperature", "malformed"),
+        (b'{"model":"answer","messages":[],"temperature":-Infinity}', 400, "temperature", "malformed"),
+        (b'{"model":"answer","messages":[],"temperature":3}', 400, "temperature", "from 0 to 2"),
+        (b'{"model":"answer","messages":[],"temperature":"hot"}', 400, "temperature", "Expected"),
+        (b'{"model":"answer","messages":[{"role":"user","content":7}]}', 400, "messages[0].content", "Expected"),
+        (b'{"model":"answer","messages":[{"role":"user","content":"x"}],"max_tokens":0}', 400, "max_tokens", "1 to 64"),
+        (
+            b'{"model":"answer","messages":[{"role":"user","content":"x"}],"max_tokens":65}',
+            400,
+            "max_tokens",
+            "1 to 64",
+        ),
+        (b'{"model":"answer","messages":[],"n":2}', 400, "n", "Send 1"),
+        (b'{"model":"answer","model":"answer","messages":[]}', 400, "model", "twice"),
+        (b'{"model":"answer"}', 400, None, "messages"),
+        (b'{"model":"answer","messages":[', 400, None, "truncated"),
+        (b"[" * 5000, 400, None, "deeper"),
+        (b"\xff\xfe", 400, None, "body"),
+        (b'{"model":"answer","messages":[{"role":"user","content":"%b"}]}' % (b"x" * 1001), 400, "messages", "1001"),
+        (b'{"model":"answer","messages":[{"role":"user","content":"%b"}]}' % (b"x" * (1 << 20)), 413, None, "larger"),
+        (b'{"model":"prompted","messages":[{"role":"user","content":"x"}]}', 400, "variables.company", "company"),
+        (
+            b'{"model":"answer","messages":[{"role":"user","content":"x"}],"variables":{"a":"b"}}',
+            400,
+            "variables.a",
+            "no variables",
+        ),
+    ],
+)
+def test_bad_input_is_told_with_its_path_and_what_to_do(
+    gateway: Gateway, body: bytes, status: int, param: str | None, says: str
+) -> None:
+    """No upstream is asked."""
+    before = len(gateway.upstream.bodies)
+    got, said = raw(gateway.server.port, body)
+    told = json.loads(said)["error"]
+    assert (got, told["param"]) == (status, param), told
+    assert says in told["message"]
+    assert told["type"] == "invalid_request_error"
+    assert len(gateway.upstream.bodies) == before
+
+
+def test_a_large_body_takes_the_long_way_and_comes_to_the_same(gateway: Gateway) -> None:
+    """Beyond what is taken whole: an answer, a stream, an error."""
+    padding = {"metadata": {"note": "x" * 70_000}}
+    assert gateway.ask("answer", **padding)[1]["choices"][0]["message"]["content"] == TEXT
+    status, events = gateway.stream("answer", **padding)
+    assert (status, text_of(events), events[-1]) == (200, TEXT, "[DONE]")
+    status, told = gateway.ask("busy", **padding)
+    assert (status, told["error"]["code"]) == (503, "upstream_unavailable")
+    status, events = gateway.stream("cut", **padding)
+    assert (status, "error" in events[-1]) == (200, True)
+
+
+def test_another_upstream_answers_when_the_first_cannot(gateway: Gateway) -> None:
+    """And the record says which."""
+    assert gateway.ask("fallback")[0] == 200
+    _, made = gateway.records("fallback")[-1]
+    assert made.model == "answer"
+
+
+def test_live_answers_when_a_canary_fails_and_both_are_on_record(gateway: Gateway) -> None:
+    """The failing arm is charged, the caller sees nothing of it, also when he has it streamed."""
+    assert gateway.ask("failing-canary")[1]["choices"][0]["message"]["content"] == TEXT
+    made = [(record.arm, record.answered, record.error) for record, _ in gateway.records("failing-canary")]
+    assert made == [("canary", False, "invalid_output"), ("live", True, None)]
+
+
+def test_a_shadow_answers_a_copy_that_nobody_sees(gateway: Gateway) -> None:
+    """Under the same prediction id."""
+    assert gateway.ask("shadowed")[0] == 200
+    gateway.server.until(lambda: len(gateway.records("shadowed")) == 2)
+    made = {record.role: (record.answered, record.prediction_id) for record, _ in gateway.records("shadowed")}
+    assert made["live"][0]
+    assert not made["shadow"][0]
+    assert made["live"][1] == made["shadow"][1]
+
+
+def test_callers_who_leave_stop_the_upstream(gateway: Gateway) -> None:
+    """A hundred streams, hung up on: every one of the upstream's ends, and each is on record as left."""
+    before = gateway.upstream.left
+    told = {"model": "endless", "messages": [{"role": "user", "content": "a b"}], "stream": True}
+    body = json.dumps(told).encode()
+    request = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    callers = []
+    for _ in range(100):
+        caller = socket.create_connection(("127.0.0.1", gateway.server.port))
+        caller.sendall(request)
+        callers.append(caller)
+    gateway.server.until(lambda: gateway.upstream.streams == 100)
+    for caller in callers:
+        assert caller.recv(16).startswith(b"HTTP/1.1 200")
+        caller.close()
+    gateway.server.until(lambda: gateway.upstream.streams == 0 and gateway.upstream.left - before == 100)
+    gateway.server.until(lambda: len(gateway.records("endless")) == 100)
+    assert {record.prediction for record, _ in gateway.records("endless")} == {"left"}
+    assert {record.error for record, _ in gateway.records("endless")} == {None}
+
+
+def test_models_are_the_deployments_that_take_chats(gateway: Gateway) -> None:
+    """As OpenAI lists them; `/predict` says where they are asked."""
+    status, body = gateway.server.get("/v1/models")
+    assert status == 200
+    assert {each["id"] for each in json.loads(body)["data"]} >= {"answer", "prompted"}
+    status, told = gateway.server.post("/deployments/answer/predict", {"features": [1.0]})
+    assert (status, "/v1/chat/completions" in told["error"]["remedy"]) == (400, True)
+    status, told = gateway.server.post(
+        "/deployments/answer/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]}
+    )
+    assert (status, told["model"]) == (200, "answer")
+
+
+def test_health_and_readiness_know_applications(gateway: Gateway) -> None:
+    """They are loaded like any arm."""
+    assert gateway.server.get("/ready")[0] == 200
+    assert all(each.loaded for status in gateway.server.statuses() for each in status.arms)
+    assert gateway.server.metric("llm_tokens_total", model_name="assistant", kind="output") > 0
+    assert gateway.server.metric("llm_cost_micros_total", model_name="assistant") > 0
+
+
+def test_keys_are_asked_for_and_hold_for_their_deployments(tmp_path: Path) -> None:
+    """Without a key 401, with one for another deployment 403, and the list shows what a key may ask."""
+    from modelyard.access import Role, load_pepper, mint_key
+    from modelyard.core import Micros
+
+    pepper = tmp_path / "pepper"
+    token, stored = mint_key(
+        "k", Role.SERVICE, load_pepper(pepper), now=Micros(0), created_by="t", deployments=("mine",)
+    )
+    entry = KeyEntry(stored.key_id, stored.digest, "service", ("mine",))
+    with faulty_upstream() as upstream:
+        made = Gateway(tmp_path, upstream)
+        made.server = Server(tmp_path, options=(f"--pepper={pepper}",))
+        digest = made.bundle("answer")
+        made.publish(route("mine", live(digest)), route("other", live(digest)), keys=(entry,), authentication=True)
+        made.server.start()
+        told = {"messages": [{"role": "user", "content": "x"}]}
+        bearer = {"Authorization": f"Bearer {token}"}
+        status, body = made.server.post("/v1/chat/completions", {**told, "model": "mine"})
+        assert (status, body["error"]["type"]) == (401, "authentication_error")
+        status, body = made.server.post("/v1/chat/completions", {**told, "model": "other"}, bearer)
+        assert (status, body["error"]["type"]) == (403, "permission_error")
+        assert made.server.post("/v1/chat/completions", {**told, "model": "mine"}, bearer)[0] == 200
+        assert made.server.stop() == 0
