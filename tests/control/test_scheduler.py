@@ -10,6 +10,8 @@ import pytest
 from modelyard.control import look
 from modelyard.core import ManualClock, Micros, NotFound, SeededIds, to_micros
 from modelyard.journal import Journal, PredictionRecord, TruthRecord
+from modelyard.operations import carry_out, loop
+from modelyard.operations.contract import Nothing
 from modelyard.rollout import RoutePublisher
 from modelyard.wiring import Project
 
@@ -79,6 +81,14 @@ def test_a_week_of_decay_is_judged_alerted_and_retrained_once(project: Project) 
     assert route.live.version == "2"
     again = look(project)
     assert (again.windows, again.alerts, again.loops) == ((), (), ())
+
+
+def test_a_scheduler_of_another_kind_needs_one_step(project: Project) -> None:
+    """`retrain tick` judges the week before it decides; nothing else has to be called for the loop to see it."""
+    week(project, right=0.5, pages=12)
+    told = carry_out(loop.tick, project, Nothing())
+    assert [each["kind"] for each in told][:2] == ["triggered", "training"]
+    assert [each.verdict for each in project.monitors.windows("shop")] == ["fail"]
 
 
 def test_what_was_logged_is_sealed(project: Project) -> None:

@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from modelyard.bundling import build_profile
 from modelyard.inference import Field, NumberProfile, SampledRows, Signature, codes_of, fences, losses_of, pack_rows
-from modelyard.monitoring import MonitorSettings, WindowSample
+from modelyard.monitoring import MonitorSettings, WindowSample, together
 from modelyard.monitoring.concept import changed_concept, concept_drift
 from modelyard.monitoring.outliers import OutlierCounter, outliers_of
 from modelyard.monitoring.sample import joined_rows, row_keys, told_losses
@@ -201,3 +202,23 @@ def test_without_a_share_of_training_outliers_are_only_told() -> None:
     (found,) = outliers_of(counter.counted(set()), old, MonitorSettings())
     assert found.verdict == "inconclusive"
     assert found.reason.endswith("build it again")
+
+
+def test_small_matrices_keep_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of the algebra library would wait for servers, and for each other; afterwards it has its own again."""
+    profile = build_profile(TWO, np.zeros((300, 2)), np.zeros(300), importance={}, performance={})
+    before, during = threads(), list[int]()
+
+    def judged(*_: object) -> None:
+        during.extend(threads())
+
+    monkeypatch.setattr(together, "judge_together", judged)
+    with threadpool_limits(2, user_api="blas"):
+        drift_together(profile, profile.sample, profile.sample)
+    assert set(during) == {1}
+    assert threads() == before
+
+
+def threads() -> list[int]:
+    """How many threads each algebra library of this process may use."""
+    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
