@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(name: str, folder: Path) -> list[str]:
     into = ["export", name, "-o", str(folder / "made" / name)]
     if name == "edge":
-        return [*into, "--bundle", str((PEERS / "scoring" / "logistic" / "bundle").absolute()), "--force"]
+        return [*into, "--bundle", str((PEERS / "scoring" / "logistic" / "bundle").absolute())]
     return [*into, "--project", str(folder / "plain" if name in _ELSEWHERE else FLIGHTS)]
 
 

@@ -37,3 +37,12 @@ def test_a_project_opens_without_what_only_some_commands_need() -> None:
     program = "import sys, modelyard.wiring.project; print(sorted({'mlflow', 'pandas', 'sklearn'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_process_that_scores_parts_starts_without_sql() -> None:
+    """Each of a cluster's processes pays for what it imports before its first row."""
+    program = (
+        "import sys, modelyard.scoring.spread; print(sorted({'mlflow', 'sqlalchemy', 'sklearn'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "[]"

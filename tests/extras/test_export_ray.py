@@ -34,9 +34,9 @@ quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
 host = "http://127.0.0.1:8265"
 
 
-def submit(*more):
+def submit(*more, **variables):
     words = ["pipeline", "submit", "--engine", "ray", "--host", host, "--python", ray, "--json", "--project", folder]
-    return subprocess.run([modelyard, *words, *more], capture_output=True, text=True)
+    return subprocess.run([modelyard, *words, *more], capture_output=True, text=True, env=os.environ | variables)
 
 
 def asked(*words):
@@ -49,6 +49,7 @@ told = {"nobody": submit().stderr}
 started = ["start", "--head", "--node-ip-address=127.0.0.1", "--num-cpus=2", "--include-dashboard=true"]
 subprocess.run([program, *started, "--disable-usage-stats"], check=True, **quiet)
 try:
+    told["stranger"] = submit(RAY_AUTH_MODE="disabled").stderr
     first = submit("-p", f"as_of={instant}")
     told["submitted"] = json.loads(first.stdout) if first.returncode == 0 else first.stderr
     if first.returncode == 0:
@@ -63,14 +64,21 @@ print(json.dumps(told))
 """Starts a cluster with its dashboard, submits, waits until the job has ended, and says what was said."""
 
 
-def test_a_run_is_submitted_to_a_clusters_job_server(ray: Path, tmp_path: Path) -> None:
-    """The job trains the model that the local engine trains; when nobody answers, that is told."""
+def test_a_run_is_submitted_to_a_clusters_job_server(
+    ray: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job trains and registers on that cluster; nobody at the address, and a missing token, are told."""
     folder = tmp_path / "shop"
     folder.mkdir()
     changed(folder, {})
-    os.environ["PATH"] = f"{MODELYARD.parent}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", f"{MODELYARD.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "5" * 64)
     told = json.loads(fenced("-c", SUBMITTED, str(ray), str(MODELYARD), str(folder), INSTANT).splitlines()[-1])
     assert "ENGINE_UNREACHABLE" in told["nobody"], told["nobody"]
+    assert "SUBMISSION_REFUSED" in told["stranger"]
+    assert "Set RAY_AUTH_MODE=token" in told["stranger"]
     assert "url" in told["submitted"], told
     assert told["submitted"]["url"].startswith("http://127.0.0.1:8265/#/jobs/")
     assert "succeeded" in told["status"], told

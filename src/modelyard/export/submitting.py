@@ -21,6 +21,8 @@ _CLIENTS = {"kubeflow": "kfp", "ray": "ray"}
 ENGINES = tuple(_CLIENTS)
 """The engines that pipelines can be submitted to."""
 
+_SIGN_IN = "Set RAY_AUTH_MODE=token; RAY_AUTH_TOKEN has the token, or the file that RAY_AUTH_TOKEN_PATH names."
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -138,4 +140,8 @@ def _error(given: Submission, answer: Mapping[str, str]) -> Exception:
             context=context,
             remedy="See that the address is right and can be reached from here.",
         )
-    return SubmissionRefused(f"{given.engine} at {given.host} refused the run: {answer['refused']}", context=context)
+    return SubmissionRefused(
+        f"{given.engine} at {given.host} refused the run: {answer['refused']}",
+        context=context,
+        remedy=_SIGN_IN if given.engine == "ray" and "oken authentication" in answer["refused"] else "",
+    )
