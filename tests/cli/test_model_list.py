@@ -62,6 +62,7 @@ def test_all_of_them_need_to_be_asked_for(modelyard: Command) -> None:
         (("--name", "churn", "--before", "fraud/3"), 2, "INVALID_CURSOR"),
         (("--before", "fraud/99"), 5, "MODEL_VERSION_NOT_FOUND"),
         (("--limit", "0"), 2, "0 is not in the range"),
+        (("--limit", "9" * 30), 2, "--limit counts from 1"),
     ],
 )
 def test_a_place_that_is_none_is_refused(modelyard: Command, words: tuple[str, ...], code: int, said: str) -> None:

@@ -372,7 +372,7 @@ class TestWorkspace:
         carry_out(promotions.promote, project, promotions.Promote("purchase", "1", "staging"))
         with project.records.transaction() as tx:
             tx.append("audit", {"hash": "0", "previous": "0"})
-        assert carry_out(audits.audit_verify, project, Nothing())["intact"] is False
+        assert carry_out(audits.audit_verify, project, audits.AuditVerify())["intact"] is False
         found = {each["check"]: each["ok"] for each in carry_out(workspace.doctor, project, Nothing())}
         assert found["audit"] is False
 

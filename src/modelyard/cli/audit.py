@@ -60,7 +60,7 @@ def verify(file: Path | None, *, trusted: tuple[str, ...], folder: Path | None, 
         report = asked(audits.audit_verify, audits.AuditVerify(recent), folder)
     emit(report, as_json=as_json, show=fields)
     if recent and report["since"] > 1:
-        told = f"Entries before {report['since']} were not read: a known key vouched for what they were at its time."
+        told = f"Entries before {report['since']} were not read: a checkpoint vouches for what they were at its time."
         click.echo(f"{told} Read them too: modelyard audit verify", err=True)
     if (error := _ending(report)) is not None:
         talk(error)

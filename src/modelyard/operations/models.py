@@ -30,6 +30,8 @@ from .contract import Call, Option, operation
 from .permitting import python_of
 
 _MODEL, _VERSION = "Model.", "Number, label or alias."
+_MOST = 2**31 + 1
+"""More versions than these are not asked for at once."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,9 @@ class Describe:
 def list_models(call: Call[ListModels]) -> Any:
     """List model versions, the newest first."""
     project, given = call.project, call.input
-    if given.limit < 1:
-        raise InvalidInput(
-            "--limit counts from 1.", context={"path": "limit"}, remedy="modelyard model list --limit 50"
-        )
+    if not 1 <= given.limit <= _MOST:
+        told = f"--limit counts from 1 to {_MOST}."
+        raise InvalidInput(told, context={"path": "limit"}, remedy="modelyard model list --limit 50")
     notice(project, given.name)
     before = None if given.before is None else _named(given.before, given.name)
     found = project.models.listed(given.name, stage=given.stage, before=before, limit=given.limit)

@@ -116,7 +116,7 @@ def _audit(project: Project) -> Iterator[Finding]:
     if not report.intact:
         found = f"broken at {report.broken_at}: {report.why}"
     elif report.since > 1:
-        found = f"{report.entries} entries; those from {report.since} on, which a known key signed for, are intact"
+        found = f"{report.entries} entries; those since the checkpoint of entry {report.since} are intact"
     else:
         found = f"{report.entries} entries intact"
     yield Finding(
