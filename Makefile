@@ -50,8 +50,9 @@ lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 sbom: $(READY)  ## what this environment stands on: build/sbom.json (CycloneDX) and build/licences.md
 	$(BIN)/python docs/sbom.py build
 
-audit: $(READY)  ## known weaknesses of what is locked, where their database can be reached (needs pip-audit)
-	pip-audit --require-hashes --disable-pip -r requirements.lock
+audit:  ## known weaknesses of what is locked, where their database can be reached
+	@test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
+	build/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 
 $(READY): requirements.lock requirements-weights.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -156,7 +156,7 @@ def test_a_record_store_that_is_away_is_told_and_comes_back(away: Away, clock: M
 @pytest.mark.parametrize("away", SQLITE, indirect=True)
 def test_servers_do_not_notice(away: Away, built: BuiltBundle, tmp_path: Path) -> None:
     """They answer, are ready, and even start anew."""
-    server = Server(tmp_path)
+    server = Server(tmp_path, patience=120)
     server.feed.put_bundle(built.path, built.digest)
     server.publish(live(built))
     server.start()

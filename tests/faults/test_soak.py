@@ -34,7 +34,7 @@ from .loading import Load
 
 pytestmark = pytest.mark.long
 
-OPTIONS = ("--probe-seconds=5", "--receive-seconds=2")
+OPTIONS = ("--probe-seconds=20", "--receive-seconds=2")
 DEGRADE = ServingPolicy(when_log_fails="degrade")
 PATIENCE = 300
 """Seconds until something counts as not coming, on a machine that has other work: times are not what is asked here."""

@@ -1,10 +1,10 @@
 """Taking a backup while everything runs. What refers to something is taken before it, so that nothing is lacking."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -33,8 +33,7 @@ def take(project: Project, into: Path) -> Listing:
     """Write a backup of a project's stores to a file. Nothing waits for it but compaction of the log."""
     workspace = project.workspace
     into.parent.mkdir(parents=True, exist_ok=True)
-    with taking(into) as backup, TemporaryDirectory(dir=into.parent, prefix=f".{into.name}.") as folder:
-        scratch = Path(folder)
+    with taking(into) as backup, _beside(into) as scratch:
         backup.add(CHECKPOINTS, workspace / CHECKPOINTS)  # first: a checkpoint of what is not there would be a lie
         count = _write_records(project.records, scratch / RECORDS)
         backup.add(RECORDS, scratch / RECORDS)
@@ -57,6 +56,18 @@ def take(project: Project, into: Path) -> Listing:
         atomic_write(scratch / LISTING, msgspec.json.encode(listing), durable=False)
         backup.add(LISTING, scratch / LISTING)
     return listing
+
+
+@contextmanager
+def _beside(into: Path) -> Iterator[Path]:
+    """A folder of always the same name, its owner's alone: what a killed backup left there, the next one removes."""
+    folder = into.with_name(f".{into.name}.scratch")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_records(records: RecordStore, file: Path) -> int:
