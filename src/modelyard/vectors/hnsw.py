@@ -111,7 +111,7 @@ def _empty(dimension: int) -> Any:
         raise NoVectorLibrary(
             "Searching many vectors needs usearch, which is not installed.",
             context={"extra": "llm"},
-            remedy="pip install modelyard[llm]",
+            remedy="pip install 'modelyard[llm]'",
         ) from error
     return Index(
         ndim=dimension,

@@ -48,14 +48,16 @@ class Table:
         if not len(self.ids):
             return np.empty(0, dtype=np.intp)
         found = np.searchsorted(self.ids, wanted).clip(max=len(self.ids) - 1)
-        return found[self.ids[found] == wanted]
+        places: NDArray[np.intp] = found[self.ids[found] == wanted]
+        return places
 
     def vectors(self, ids: ArrayLike) -> Matrix:
         """The rows of these ids, in their order; KeyError names one that is not here."""
         wanted = whole_ids(ids)
         if len(missing := np.setdiff1d(wanted, self.ids)):
             raise KeyError(int(missing[0]))
-        return self.rows[np.searchsorted(self.ids, wanted)]
+        rows: Matrix = self.rows[np.searchsorted(self.ids, wanted)]
+        return rows
 
     def units(self, vectors: ArrayLike) -> Matrix:
         """Vectors (n, dimension) as float32 of length 1."""
@@ -79,7 +81,8 @@ class Table:
 
     def query(self, vector: ArrayLike) -> Matrix:
         """One vector (dimension,) as float32 of length 1."""
-        return self.units(np.asarray(vector, dtype=np.float64)[None] if np.ndim(vector) == 1 else vector)[0]
+        unit: Matrix = self.units(np.asarray(vector, dtype=np.float64)[None] if np.ndim(vector) == 1 else vector)[0]
+        return unit
 
     def nearest(self, query: Matrix, k: int, places: NDArray[np.intp] | None = None) -> Hits:
         """The k rows of highest cosine, among `places` or all."""
