@@ -34,9 +34,9 @@ SLOW = {
     "export-elsewhere.md", "get-alerted.md", "guard-text.md", "judge-maturity.md", "know-your-data.md",
     "prove-the-audit.md", "query-the-log.md", "retrain-by-itself.md", "run-a-pipeline.md", "run-an-ab-test.md",
     "run-in-containers.md", "run-it-all.md", "run-on-ray.md", "score-a-stream.md", "score-in-batch.md",
-    "search-parameters.md", "serve-features.md", "ship-the-log.md", "sign-bundles.md", "stream-features.md", "take-it-to-kubernetes.md",
-    "trace-lineage.md", "track-runs.md", "train-at-scale.md", "watch-a-model.md", "write-a-pipeline.md",
-    "write-model-cards.md",
+    "search-parameters.md", "serve-features.md", "ship-the-log.md", "sign-bundles.md", "stream-features.md",
+    "take-it-to-kubernetes.md", "trace-lineage.md", "track-runs.md", "train-at-scale.md", "watch-a-model.md",
+    "write-a-pipeline.md", "write-model-cards.md",
 }  # fmt: skip
 """Pages of many commands, each a process of its own."""
 
