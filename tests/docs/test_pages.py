@@ -32,7 +32,7 @@ SLOW = {
     "04-explanations.md", "README.md", "adopt-a-model.md", "approve-and-promote.md", "back-up-and-restore.md",
     "bundle-any-model.md", "call-the-server.md", "canary.md", "check-data.md", "define-features.md",
     "derive-features.md", "disaster.md", "export-elsewhere.md", "first-model.md", "from-feast.md", "from-mlflow.md",
-    "get-alerted.md", "judge-maturity.md", "know-your-data.md", "manage-prompts.md", "production.md",
+    "get-alerted.md", "guard-text.md", "judge-maturity.md", "know-your-data.md", "manage-prompts.md", "production.md",
     "prove-the-audit.md", "query-the-log.md", "retrain-by-itself.md", "retraining.md", "run-a-pipeline.md",
     "run-an-ab-test.md", "run-in-containers.md", "run-it-all.md", "run-on-ray.md", "score-a-stream.md",
     "score-in-batch.md", "search-documents.md", "search-parameters.md", "serve-a-language-model.md",

@@ -27,7 +27,6 @@ from modelyard.guards import (
 )
 
 ARMED = [Armed(personal_data(), Action.REDACT), Armed(secrets(), Action.REDACT)]
-QUICK, ALL = 60, 10_000
 
 
 def streamed(armed: Sequence[Armed], parts: Sequence[str]) -> tuple[str, GuardedStream]:
@@ -37,36 +36,50 @@ def streamed(armed: Sequence[Armed], parts: Sequence[str]) -> tuple[str, Guarded
     return "".join([*left, stream.end()]), stream
 
 
-def nothing_leaves_early(random: Random) -> None:
-    """One planted value, split in two at each place that touches it."""
+def nothing_leaves_early(random: Random, *, splits: int) -> None:
+    """One planted value: character by character, and split in two at places that touch it, at most so many."""
     text, value, kind = planted(random)
     whole = check(ARMED, text)
     first = text.index(value)
     assert kind in {each.kind for each in whole.findings}
     assert value not in whole.text
-    for at in range(first, first + len(value) + 2):
+    stream, left = GuardedStream(ARMED), ""
+    for read, character in enumerate(text, start=1):
+        left += stream.feed(character)
+        assert whole.text.startswith(left)
+        assert read >= first + len(value) or text[:first].startswith(left)
+    assert left + stream.end() == whole.text
+    places = range(first, first + len(value) + 2)
+    for at in places if splits >= len(places) else random.sample(places, splits):
         stream = GuardedStream(ARMED)
         early = stream.feed(text[:at])
-        assert whole.text.startswith(early)
         assert at >= first + len(value) or text[:first].startswith(early)
-        left = early + stream.feed(text[at:]) + stream.end()
-        assert left == whole.text
+        assert early + stream.feed(text[at:]) + stream.end() == whole.text
 
 
 def test_no_character_of_a_planted_value_leaves_at_any_split() -> None:
     """Some; the long test has ten thousand."""
     random = Random(5)
-    for _ in range(QUICK):
-        nothing_leaves_early(random)
+    for _ in range(40):
+        nothing_leaves_early(random, splits=1000)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
-def test_no_character_of_ten_thousand_planted_values_leaves_at_any_split() -> None:
-    """Every kind some six hundred times."""
+@pytest.mark.timeout(900)
+def test_of_ten_thousand_planted_values_no_character_leaves_early() -> None:
+    """Every kind some six hundred times: after each character, and with two of the splits in two."""
     random = Random(6)
-    for _ in range(ALL):
-        nothing_leaves_early(random)
+    for _ in range(10_000):
+        nothing_leaves_early(random, splits=2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_of_ten_thousand_planted_values_no_character_leaves_at_any_split() -> None:
+    """All splits in two of all of them."""
+    random = Random(10)
+    for _ in range(10_000):
+        nothing_leaves_early(random, splits=1000)
 
 
 VALUES = [draw(Random(seed)) for seed in range(4) for draw in EVERY.values()]
