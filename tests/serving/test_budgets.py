@@ -87,7 +87,7 @@ def test_two_hundred_callers_at_once_never_overspend_and_the_ledger_equals_the_l
     assert logged(tmp_path / "journal")["poor"] == 640
 
 
-ANSWERING = """
+ANSWERING = r"""
 import itertools, os, sys
 from pathlib import Path
 import msgspec

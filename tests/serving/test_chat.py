@@ -62,8 +62,9 @@ class Gateway:
     def publish(self, *routes: Route, policy: ServingPolicy = DEFAULT_POLICY, **more: Any) -> None:
         """Publish routes as the next feed."""
         self._revision += 1
-        upstream = Upstream(self.upstream.url, silent_seconds=0.5, failures=1000, prices=PRICES)
-        told = {name: msgspec.to_builtins(upstream) for name in ("one", "two")}
+        patient = Upstream(self.upstream.url, failures=1000, prices=PRICES)
+        hasty = msgspec.structs.replace(patient, silent_seconds=0.3)
+        told = {"one": msgspec.to_builtins(patient), "hasty": msgspec.to_builtins(hasty)}
         policies = {each.deployment: policy for each in routes}
         self.server.feed.publish(Feed(self._revision, routes, policies=policies, upstreams=told, **more))
 
@@ -137,7 +138,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A server with a deployment for each fault, and some more."""
     with faulty_upstream() as upstream:
         made = Gateway(tmp_path_factory.mktemp("gateway"), upstream)
-        routes = [route(each, live(made.bundle(each))) for each in FAULTS]
+        hasty = ("stall", "hang")  # whoever waits for these waits in vain
+        routes = [
+            route(each, live(made.bundle(each, upstreams=("hasty",) if each in hasty else ("one",)))) for each in FAULTS
+        ]
         routes.append(route("prompted", live(made.bundle("answer", prompt=PROMPT))))
         routes.append(route("fallback", live(made.bundle("busy-absurd", "answer"))))
         bad = Arm("canary", "canary", "2", made.bundle("half-json"), 1.0)

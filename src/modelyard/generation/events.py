@@ -42,7 +42,7 @@ class EventReader:
             self._waiting += data  # in the middle of a line: looking at all of it each time would take its square
             self._bound()
             return []
-        held = b"%b%b%b" % (self._waiting, self._held, data)
+        held = bytes(self._waiting) + self._held + data
         self._waiting = bytearray()
         if not self._begun:
             if len(held) < len(_BOM) and _BOM.startswith(held):
