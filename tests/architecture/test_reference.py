@@ -56,9 +56,9 @@ def made_in_sources() -> set[str]:
             continue
         for call in (each for each in ast.walk(tree) if isinstance(each, ast.Call) and each.args):
             name, made = call.args[0], ast.unparse(call.func)
-            if made in FAMILIES and isinstance(name, ast.Constant):
+            if made in FAMILIES and isinstance(name, ast.Constant) and isinstance(name.value, str):
                 counter = made.lower() == "counter"
-                found.add(f"{name.value}_total" if counter else str(name.value))
+                found.add(f"{name.value}_total" if counter else name.value)
     return found
 
 

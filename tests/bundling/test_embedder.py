@@ -9,6 +9,7 @@ import pytest
 
 from modelyard.bundling import Facts, NoFaithfulRuntime, build_embedder_bundle, read_sentence_model
 from modelyard.bundling import embedder as building
+from modelyard.bundling.bert import graph
 from modelyard.core import Damaged, InvalidInput, NotFound, digest_of
 from modelyard.inference import (
     GOLDEN_ARRAYS,
@@ -94,8 +95,7 @@ def test_int8_is_proved_against_the_same_original(tmp_path: Path) -> None:
 def test_a_graph_that_is_off_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With how far: one layer less is another network."""
     model = read_sentence_model(write_sentence_model(tmp_path / "model"))
-    whole = building.graph
-    monkeypatch.setattr(building, "graph", lambda bert: whole(type(bert)(**{**bert.__dict__, "layers": 1})))
+    monkeypatch.setattr(building, "graph", lambda bert: graph(type(bert)(**{**bert.__dict__, "layers": 1})))
     with pytest.raises(NoFaithfulRuntime, match="float32 does not carry this embedder: vectors are off by up to"):
         build_embedder_bundle(model, [], facts=Facts("tiny", "1"), into=tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()

@@ -7,21 +7,21 @@ laid through these few, with Student's t of their number. Batches must be longer
 rises and falls in waves as long as the whole has no such bound.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 BATCHES = 8
 
 
-def at_most(seconds: Sequence[float], sizes: Sequence[float]) -> float:
+def at_most(seconds: ArrayLike, sizes: ArrayLike) -> float:
     """The upper end of the 95% interval of the growth an hour, as a share of the mean.
 
     ValueError for fewer than three looks a batch.
     """
-    if len(sizes) < 3 * BATCHES:
-        raise ValueError(f"{len(sizes)} looks are too few: {3 * BATCHES} at least.")
+    looks = np.size(sizes)
+    if looks < 3 * BATCHES:
+        raise ValueError(f"{looks} looks are too few: {3 * BATCHES} at least.")
     times = [np.mean(each) for each in np.array_split(np.asarray(seconds, float), BATCHES)]
     medians = [np.median(each) for each in np.array_split(np.asarray(sizes, float), BATCHES)]
     line = stats.linregress(times, medians)

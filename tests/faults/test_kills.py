@@ -59,8 +59,13 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> Make:
             return Runner(folder, tmp_path / "counting")
         if kind in ("backup", "restore"):
             shop: Path = request.getfixturevalue("shop")
-            return {"backup": Saver, "restore": Restorer}[kind](folder, shop)
-        return {"log": Keeper, "approvals": Approver, "supervisor": Overseer}[kind](folder)
+            return Saver(folder, shop) if kind == "backup" else Restorer(folder, shop)
+        alone: dict[str, type[Keeper | Approver | Overseer]] = {
+            "log": Keeper,
+            "approvals": Approver,
+            "supervisor": Overseer,
+        }
+        return alone[kind](folder)
 
     return made
 

@@ -111,6 +111,7 @@ def test_a_rollout_that_changes_hosts_is_promoted_no_sooner(
         assert state is not None
         if minute < 45:  # what a change of hosts may add is a quarter of a step
             assert (state.step, state.state) == (0, "active")
+    assert state is not None
     evidence = state.evidence
     assert evidence["canary_requests"] + evidence["live_requests"] == 58 * 40
 

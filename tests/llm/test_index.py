@@ -3,8 +3,9 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,12 @@ class Counting:
     def __init__(self, embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
         self.texts: list[str] = []
         whole = embedder.embed
-        monkeypatch.setattr(embedder, "embed", lambda texts: (self.texts.extend(texts), whole(texts))[1])
+
+        def embed(texts: Sequence[str]) -> Any:
+            self.texts.extend(texts)
+            return whole(texts)
+
+        monkeypatch.setattr(embedder, "embed", embed)
 
 
 def sources(where: Path, tiny: Embedder, question: str = "fox") -> set[str]:

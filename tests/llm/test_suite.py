@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelyard.core import Verdict
+from modelyard.core import Digest, Verdict
 from modelyard.inference import Embedder
 from modelyard.llm import (
     InvalidSuite,
@@ -23,7 +23,7 @@ from modelyard.llm import (
     run_suite,
 )
 
-CASES = [
+CASES: list[dict[str, Any]] = [
     {"id": "hunters", "question": "who hunts at night", "relevant": ["animals.md"]},
     {"id": "oak", "question": "how old is an oak", "relevant": {"plants.html": 2.0, "animals.md": 1.0}},
     {"id": "pay", "question": "what does the fox earn", "relevant": ["staff/salaries.txt"], "groups": ["hr"]},
@@ -49,9 +49,8 @@ def outcome(values: list[float]) -> Outcome:
     """What a suite of so many questions may end with."""
     per_case = {str(at): {"mrr@10": value} for at, value in enumerate(values)}
     mean = sum(values) / len(values)
-    return Outcome(
-        "s", "1", "d", "i", "words", len(values), {"mrr@10": Measured(mean, mean - 0.1, mean + 0.1)}, per_case
-    )  # type: ignore[arg-type]  # digests of two letters
+    measured = {"mrr@10": Measured(mean, mean - 0.1, mean + 0.1)}
+    return Outcome("s", "1", Digest("d"), Digest("i"), "words", len(values), measured, per_case)
 
 
 def test_every_question_is_asked_as_who_asks_it(tmp_path: Path, searcher: Searcher) -> None:
@@ -77,7 +76,8 @@ def test_sources_that_the_index_does_not_have_are_told(tmp_path: Path, searcher:
 def test_two_runs_are_compared_question_by_question(tmp_path: Path, searcher: Searcher) -> None:
     """Against itself there is no difference and no doubt; other questions cannot be compared."""
     suite, digest = read_suite(written(tmp_path / "suite.yaml"))
-    words, vectors = (run_suite(suite, digest, searcher, mode) for mode in ("words", "vectors"))  # type: ignore[arg-type]  # of MODES
+    words = run_suite(suite, digest, searcher, "words")
+    vectors = run_suite(suite, digest, searcher, "vectors")
     assert compare(words, words)["mrr@2"] == Measured(0.0, 0.0, 0.0)
     better = compare(words, vectors)["mrr@2"]
     assert better.value == pytest.approx(words.metrics["mrr@2"].value - vectors.metrics["mrr@2"].value)

@@ -237,7 +237,7 @@ def _linear(states: NDArray[np.float64], at: _Float64, name: str) -> NDArray[np.
 
 def _normed(states: NDArray[np.float64], at: _Float64, name: str, bert: Bert) -> NDArray[np.float64]:
     centred = states - states.mean(axis=-1, keepdims=True)
-    scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + bert.epsilon)
+    scaled: NDArray[np.float64] = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + bert.epsilon)
     return scaled * at[f"{name}.weight"] + at[f"{name}.bias"]
 
 

@@ -59,7 +59,7 @@ def run(command: click.Command) -> int:
     except ModelyardError as error:
         return _report(error)
     except click.UsageError as error:
-        error.message = printable(error.message)
+        vars(error)["message"] = printable(error.message)
         error.show()
         _print_error("USAGE", error.format_message(), {}, "")
         return EXIT_USAGE

@@ -133,13 +133,13 @@ def _footer(path: Path) -> str:
         return f"{zlib.crc32(stream.read()):08x}"
 
 
-def _absent(entry: Entry, file: pq.ParquetFile) -> Mapping[str, bytes | bool]:
+def _absent(entry: Entry, file: pq.ParquetFile) -> Mapping[str, bytes | bool | str]:
     """The columns that a file is too old to have, and what stands for them."""
     there = set(file.schema_arrow.names)
     return {name: value for name, value in LATER[entry.family].items() if name not in there}
 
 
-def _filled(batch: pa.RecordBatch, absent: Mapping[str, bytes | bool]) -> pa.RecordBatch:
+def _filled(batch: pa.RecordBatch, absent: Mapping[str, bytes | bool | str]) -> pa.RecordBatch:
     for name, value in absent.items():
         batch = batch.append_column(name, pa.repeat(value, len(batch)))
     return batch

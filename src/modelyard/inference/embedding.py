@@ -141,7 +141,7 @@ def _tokenizers(folder: Path) -> tuple[Any, Any]:
     written = (folder / TOKENIZER_FILE).read_text(encoding="utf-8")
     try:
         cutting, counting = Tokenizer.from_str(written), Tokenizer.from_str(written)
-        cutting.truncation["max_length"]
+        (cutting.truncation or {})["max_length"]
     except Exception as error:  # the library raises plain Exception
         raise BundleDamaged(
             f"{folder / TOKENIZER_FILE} cannot be read: {error}.",

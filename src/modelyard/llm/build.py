@@ -201,7 +201,7 @@ class _Draft:
     def _write(self, folder: Path, documents: Sequence[Document], chunks: Sequence[Chunk]) -> Digest:
         (folder / DOCUMENTS_FILE).write_bytes(msgspec.json.encode(documents))
         (folder / CHUNKS_FILE).write_bytes(msgspec.json.encode(chunks))
-        np.savez(folder / WORDS_FILE, **build_words([chunk.text for chunk in chunks]))
+        np.savez(folder / WORDS_FILE, allow_pickle=False, **build_words([chunk.text for chunk in chunks]))
         vectors = self._vectors([chunk.id for chunk in chunks])
         vectors.save(folder)
         info = msgspec.structs.replace(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -161,7 +161,7 @@ def _mode(given: str) -> Mode:
         raise InvalidInput(
             f"There is no search by '{given[:60]}'.", code="NO_MODE", remedy=did_you_mean(given[:60], MODES)
         )
-    return cast("Mode", given)
+    return given
 
 
 def _baseline(home: Path, given: str, mode: Mode) -> tuple[Path, Mode]:

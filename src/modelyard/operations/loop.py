@@ -1,5 +1,6 @@
 """Operations on the retraining loop."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -62,8 +63,9 @@ def tick(call: Call[Nothing]) -> Any:
     What is wrong with labels or windows keeps nothing else waiting; it is raised in the end.
     """
     project, troubles = call.project, list[ModelyardError]()
-    monitors = (partial(project.monitors.run, name) for name in project.settings.monitoring)
-    for look in (project.labels.sync_when_due, *monitors):
+    looks: list[Callable[[], object]] = [project.labels.sync_when_due]
+    looks += [partial(project.monitors.run, name) for name in project.settings.monitoring]
+    for look in looks:
         try:
             look()
         except ModelyardError as error:

@@ -44,7 +44,7 @@ def read_table(folder: Path) -> tuple[str, Table]:
         raise damaged(folder, f"{type(error).__name__}: {error}") from error
     if newer:
         raise damaged(folder, f"its format is {about['format']}; this Modelyard reads {_FORMAT}")
-    if ids.shape != (count,) or rows.shape != (count, dimension) or (ids.dtype, rows.dtype) != (np.int64, np.float32):
+    if ids.shape != (count,) or rows.shape != (count, dimension) or ids.dtype != np.int64 or rows.dtype != np.float32:
         raise damaged(folder, f"it says {count} vectors of dimension {dimension} and holds {list(rows.shape)}")
     if (np.diff(ids) <= 0).any():
         raise damaged(folder, "its ids are not in order")
