@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from inspect import signature
+from inspect import isfunction, signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, get_type_hints
+from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
 import pytest
 import yaml
@@ -21,8 +21,8 @@ from pydantic import create_model
 import modelyard as my
 from modelyard.bundling import BuiltBundle
 from modelyard.cli import edge
-from modelyard.core import Digest, ManualClock, ModelyardError, SystemIds
-from modelyard.journal import Journal
+from modelyard.core import Digest, ManualClock, Micros, ModelyardError, SystemIds
+from modelyard.journal import Generated, Journal, PredictionRecord
 from modelyard.monitoring import (
     AlertBook,
     AlertGauges,
@@ -156,7 +156,14 @@ def found_in_python(written: str) -> bool:
         current = member(current, name)
         if current is None:
             return False
-    return not parameters or set(parameters) <= set(signature(getattr(current, "function", None) or current).parameters)
+    return not parameters or set(parameters) <= taken_by(getattr(current, "function", None) or current)
+
+
+def taken_by(function: Any) -> set[str]:
+    """The names of what a function takes, also of those that it hands on as `**which: Unpack[...]`."""
+    hints = get_type_hints(function) if isfunction(function) else {}
+    handed = [each for hint in hints.values() if get_origin(hint) is Unpack for each in get_args(hint)]
+    return set(signature(function).parameters).union(*(each.__annotations__ for each in handed))
 
 
 def member(owner: Any, name: str) -> Any:
@@ -265,6 +272,10 @@ def exported() -> dict[str, Metric]:
     metrics.unknown("fraud", "country", 1)
     metrics.waiting(3)
     metrics.fresh("stats", 5.0)
+    answer = PredictionRecord("p", Micros(0), "d", 1, "1", "live", "live", True, None, (), "stop", (), 10)
+    made = Generated("openai", "small", input_tokens=9, output_tokens=3, cost_micros=1, first_us=10)
+    metrics.generated("fraud", answer, made)
+    metrics.asked_upstream("openai", "answered")
     return {family.name: family for family in (*metrics.registry.collect(), *of_monitoring())}
 
 

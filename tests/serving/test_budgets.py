@@ -16,7 +16,8 @@ from modelyard.core import SystemClock
 from modelyard.journal import Generated, Journal, PredictionRecord, read_segment, segments
 from modelyard.routing import ServingPolicy
 from modelyard.serving.chat.budgets import FOLDER, Budgets
-from modelyard.serving.chat.ledger import BudgetSpent, Ledger
+from modelyard.serving.chat.ledger import Ledger
+from modelyard.serving.errors import BudgetSpent
 from modelyard.testing import faulty_upstream
 
 from .test_chat import Gateway, live, route

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.core import Damaged, InvalidInput, NotFound, Unavailable, digest_of
+from modelyard.core import Damaged, InvalidInput, NotFound, digest_of
 from modelyard.inference import (
     EMBEDDING,
     EXPLAIN_FILE,
@@ -32,6 +32,7 @@ from modelyard.inference import (
     Signature,
     load_embedder,
     pack_golden,
+    tokenizer_class,
     worst_angle,
     write_bundle,
 )
@@ -206,16 +207,9 @@ def _json(path: Path) -> Any:
 
 def _tokenizer(folder: Path, most: int) -> str:
     """The tokenizer as JSON, which cuts at `most` tokens and fills nothing up."""
+    library = tokenizer_class()
     try:
-        from tokenizers import Tokenizer  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise Unavailable(
-            "Texts are cut into tokens by the library tokenizers, which is not installed.",
-            code="EMBEDDER_NEEDS_LIBRARY",
-            remedy="pip install 'modelyard[llm]'",
-        ) from error
-    try:
-        tokenizer = Tokenizer.from_str((folder / TOKENIZER_FILE).read_text(encoding="utf-8"))
+        tokenizer = library.from_str((folder / TOKENIZER_FILE).read_text(encoding="utf-8"))
     except Exception as error:  # the library raises plain Exception
         raise unreadable(folder, f"{TOKENIZER_FILE} cannot be read ({error})") from error
     tokenizer.no_padding()

@@ -18,7 +18,7 @@ from .bundle import (
     worst_error,
 )
 from .compiled import TREES_FILE, TreeArrays, compiled_walker, pack_trees, ready_walker, unpack_trees
-from .embedding import IDS, MASK, TOKENIZER_FILE, VECTORS, Embedder, load_embedder, worst_angle
+from .embedding import IDS, MASK, TOKENIZER_FILE, VECTORS, Embedder, load_embedder, tokenizer_class, worst_angle
 from .encode import Encoded, Encoder
 from .errors import (
     BundleDamaged,
@@ -213,6 +213,7 @@ __all__ = [
     "sign_bundle",
     "signers_of",
     "tensor_of",
+    "tokenizer_class",
     "unpack_trees",
     "verify_bundle",
     "with_losses",

@@ -128,8 +128,8 @@ def _session(folder: Path) -> Any:
     return session
 
 
-def _tokenizers(folder: Path) -> tuple[Any, Any]:
-    """One that cuts, for vectors, and one that does not, for counting."""
+def tokenizer_class() -> Any:
+    """`tokenizers.Tokenizer`; EmbedderNeedsLibrary where that library is not installed."""
     try:
         from tokenizers import Tokenizer  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -138,9 +138,15 @@ def _tokenizers(folder: Path) -> tuple[Any, Any]:
             context={"extra": "llm"},
             remedy="pip install 'modelyard[llm]'",
         ) from error
+    return Tokenizer
+
+
+def _tokenizers(folder: Path) -> tuple[Any, Any]:
+    """One that cuts, for vectors, and one that does not, for counting."""
+    tokenizer = tokenizer_class()
     written = (folder / TOKENIZER_FILE).read_text(encoding="utf-8")
     try:
-        cutting, counting = Tokenizer.from_str(written), Tokenizer.from_str(written)
+        cutting, counting = tokenizer.from_str(written), tokenizer.from_str(written)
         (cutting.truncation or {})["max_length"]
     except Exception as error:  # the library raises plain Exception
         raise BundleDamaged(

@@ -69,7 +69,6 @@ class Generated(msgspec.Struct, frozen=True, omit_defaults=True):
     prices: str = ""
     first_us: int | None = None
     streamed: bool = False
-    cache: str = ""
     asked: str = ""
     said: str = ""
 

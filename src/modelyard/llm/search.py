@@ -15,7 +15,10 @@ from .index import Index
 from .records import Chunk, Citation, Found
 
 Mode = Literal["hybrid", "vectors", "words"]
+"""What ranks chunks: nearness of vectors, words in common (BM25), or both."""
+
 MODES: tuple[Mode, ...] = get_args(Mode)
+"""Every mode."""
 
 FUSION = 60
 """The constant of reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009."""

@@ -44,7 +44,7 @@ def load_set(file: Path | None) -> GuardSet:
     try:
         guards = GuardSet.model_validate(document.data)
     except ValidationError as error:
-        raise report(file, findings_of(error, document, GuardSet), code="INVALID_GUARD_SET") from error
+        raise report(file, findings_of(error, document, GuardSet), code="GUARD_SET_FILE") from error
     guards.check()
     return guards
 

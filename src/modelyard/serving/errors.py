@@ -1,5 +1,6 @@
 """Why a request cannot be answered."""
 
+from modelyard.access import RateLimited
 from modelyard.core import InvalidInput, NotFound, Unavailable
 
 
@@ -49,6 +50,12 @@ class ModelFailed(Unavailable):
     """The live arm itself failed."""
 
     code = "MODEL_FAILED"
+
+
+class BudgetSpent(RateLimited):
+    """What an answer may come to is more than is left of the budget, with what others have under way."""
+
+    code = "BUDGET_SPENT"
 
 
 BODY_LIMIT = "A deployment whose rows are big raises deployments.NAME.serving.body_limit."

@@ -10,7 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from modelyard.core import Digest
 
 Ids = NDArray[np.int64]
+"""(count,): what a caller calls vectors by."""
+
 Matrix = NDArray[np.float32]
+"""(count, dimension), or one number for each hit."""
 
 
 class Hits(NamedTuple):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import BundleDamaged
 
 MODEL_FILE = "model.onnx"
+"""The graph, in a bundle's folder."""
 
 EMBEDDING = "onnx-embedding"
 """The runtime of embedders: a graph from tokens to vectors, behind a tokenizer. It predicts nothing; see `Embedder`."""

@@ -31,11 +31,11 @@ from ..applications import LoadedApplication
 from ..concealing import hashed
 from ..dataplane import DataPlane
 from ..deployments import Deployment
+from ..errors import BudgetSpent
 from .asked import Asked, check_against, handed_on, longest_answer, messages_of
 from .budgets import Budgets
 from .contract import MakeGuard, Outlet, TextGuard
 from .errors import chat_error, described
-from .ledger import BudgetSpent
 from .told import Shape
 
 _ENCODE = msgspec.json.Encoder().encode

@@ -14,18 +14,13 @@ from uuid import uuid4
 import lmdb
 import msgspec
 
-from modelyard.access import RateLimited
 from modelyard.core import make_folder
 from modelyard.core.locks import alone
 
+from ..errors import BudgetSpent
+
 _SIZE = 64 << 20
 _SPENT, _HELD, _ONE = b"spent/", b"held/", b"one/"
-
-
-class BudgetSpent(RateLimited):
-    """What an answer may come to is more than is left of the budget, with what others have under way."""
-
-    code = "BUDGET_SPENT"
 
 
 class Reservation(msgspec.Struct, frozen=True, array_like=True):
