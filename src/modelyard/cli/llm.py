@@ -41,8 +41,11 @@ def evaluate(suite: Path, *, as_json: bool, **given: Any) -> None:
     if verdict == "pass":
         return
     reasons = "; ".join(result["reasons"])
-    kind: type[ModelyardError] = Failed if verdict == "fail" else Inconclusive
-    error = kind(f"{reasons}.", code="SUITE", remedy="Ask more questions, or mend what is found: --output has each.")
+    error: ModelyardError
+    if verdict == "fail":
+        error = Failed(f"{reasons}.", code="SUITE_FAILED", remedy="Mend what is found: --output has every question.")
+    else:
+        error = Inconclusive(f"{reasons}.", code="SUITE_INCONCLUSIVE", remedy="Ask more questions.")
     talk(error)
     raise click.exceptions.Exit(exit_code(error))
 

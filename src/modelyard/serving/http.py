@@ -249,13 +249,16 @@ class HttpServer:
         outlet.write(status, body)
 
     def _known(self, request: Request) -> _Caller:
-        """Who asks, before anything is read of what; he is asked for the deployment once that is known."""
+        """Who asks, and that he may ask models; whether this one, he is asked once it is known."""
         if (encoding := request.header(b"content-encoding")) not in (None, "identity"):
             raise UnsupportedEncoding(f"The body is encoded as {encoding!r:.40}.", remedy="Send it as it is.")
         if not self._limits.any and not self._guarded():
             return _Caller(None, Permission.PREDICT)
         forwarded = request.header(b"x-forwarded-for")
-        return _Caller(self._authenticate(request.token, request.source, forwarded), Permission.PREDICT)
+        principal = self._authenticate(request.token, request.source, forwarded)
+        if principal is not None:
+            authorize(principal, Permission.PREDICT)
+        return _Caller(principal, Permission.PREDICT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, in its own protocol's words."""

@@ -185,9 +185,9 @@ class _Caller(asyncio.Protocol):
         if fault in _RETRY:
             return _response(503, _error("busy"), ("retry-after", _RETRY[fault]))
         refusals: dict[str, Callable[[], bytes]] = {
-            "refuse": lambda: _response(400, _error("temperature is too high", param="temperature")),
+            "refuse": lambda: _response(400, _error("temperature is too high", "temperature")),
             "too-long": lambda: _response(
-                400, _error("the context is too long", param="messages", code="context_length_exceeded")
+                400, _error("the context is too long", "messages", "context_length_exceeded")
             ),
             "forbidden": lambda: _response(401, _error("no such key")),
         }
@@ -290,8 +290,8 @@ def _event(choices: list[dict[str, Any]], usage: dict[str, Any] | None) -> bytes
     return f"data: {json.dumps(body)}\n\n".encode()
 
 
-def _error(message: str, **more: str) -> bytes:
-    return json.dumps({"error": {"message": message, "type": "server_error", **more}}).encode()
+def _error(message: str, param: str | None = None, kind: str | None = None) -> bytes:
+    return json.dumps({"error": {"message": message, "type": "server_error", "param": param, "code": kind}}).encode()
 
 
 def _response(status: int, body: bytes, *headers: tuple[str, str]) -> bytes:
