@@ -37,7 +37,7 @@ def aged(folder: Path) -> None:
     catalogs, entries = Catalogs(folder), []
     for entry in catalogs.current().entries:
         path = folder / entry.name
-        table = pq.read_table(path, partitioning=None).drop_columns(["forced"])
+        table = pq.read_table(path, partitioning=None).drop_columns(["forced", "generated"])
         pq.write_table(table, path)
         told = msgspec.structs.replace(entry, later=(), footer="", size=path.stat().st_size)
         entries.append(told)
@@ -84,7 +84,7 @@ def test_old_and_new_files_become_one(old: Yard) -> None:
     assert old.log.compact(everything=True).after == 1
     assert forced(old.another_log()) == {"a": False, "b": False, "c": True}
     (entry,) = Catalogs(old.log_folder).current().entries
-    assert entry.later == ("request", "forced")
+    assert entry.later == ("request", "forced", "generated")
     assert is_sound(old.log_folder, entry)
 
 
@@ -114,7 +114,7 @@ def test_a_message_of_an_older_version_was_not_forced(clock: ManualClock) -> Non
     record = msgspec.structs.replace(prediction("a", clock.now()), forced=True)
     (message,) = messages(to_table([record], "predictions", "seg"), "predictions")
     told = msgspec.msgpack.decode(message.value)
-    del told["forced"]
+    del told["forced"], told["generated"]
     older = Message(msgspec.msgpack.encode(told), message.key, message.headers)
     assert read(message).record == record
     assert read(older).record == msgspec.structs.replace(record, forced=False)
