@@ -51,7 +51,7 @@ def test_a_near_vector_makes_up_for_half_of_the_words() -> None:
 
     with_vectors = Evidence.of(Context(chunks=(CHUNK,), embed=embed))
     without = Evidence.of(Context(chunks=(CHUNK,)))
-    paraphrase = "Canaries receive 5 percent of requests initially."
+    paraphrase = "Canaries receive 5 percent of traffic initially."
     assert without.support(paraphrase, overlap=0.6, near=0.75).kind == "unsupported"
     found = with_vectors.support(paraphrase, overlap=0.6, near=0.75)
     assert found.kind == ""

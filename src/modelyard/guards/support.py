@@ -188,8 +188,8 @@ def _bare(text: str) -> str:
 
 
 def _words(text: str) -> frozenset[str]:
-    """The words that say something, without their commonest endings."""
-    words = (each.lower() for each in _WORD.findall(_bare(text)))
+    """The words that say something, without their commonest endings; numbers are judged by themselves."""
+    words = (each.lower() for each in _WORD.findall(_bare(text)) if not each.isdigit())
     return frozenset(_stem(each) for each in words if each not in _STOP and each not in _NEGATIONS)
 
 
