@@ -1,6 +1,7 @@
 """How good a ranking is: recall, reciprocal rank, normalised discounted gain.
 
-Over sources or chunks by name, best first, none twice. Equal to what `ranx` computes; nDCG also to scikit-learn's.
+Over sources or chunks by name, best first, none twice. Equal to what `ranx` computes, nDCG also to scikit-learn's; the
+tests compare them.
 """
 
 import math

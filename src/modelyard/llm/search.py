@@ -67,9 +67,11 @@ class Searcher:
     def __call__(self, ask: Ask) -> list[Found]:
         """The chunks that answer best, best first, each with where it stands.
 
-        What the asker may not read is left out before either search, so that it changes neither what is found nor how
-        many. A chunk's score is the sum over both searches of 1 / (60 + rank), of one search alone in the other modes;
-        equal ones by id. A reranker orders the first of these anew. InvalidInput for questions that are none.
+        What the asker may not read is left out before either search, so that it takes nobody's place. How rare a word
+        is, though, is counted over all chunks, read or not, and may move what shares words with the question.
+
+        A chunk's score is the sum over both searches of 1 / (60 + rank), of one search alone in the other modes; equal
+        ones by id. A reranker orders the first of these anew. InvalidInput for questions that are none.
         """
         _require_sound(ask)
         allowed = self.index.readable(ask.groups)

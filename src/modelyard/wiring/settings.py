@@ -11,7 +11,6 @@ from modelyard.core import Digest, InvalidInput
 from modelyard.core.durations import Duration
 from modelyard.core.settings import Section
 from modelyard.history import TOPIC
-from modelyard.inference import Task
 from modelyard.online import check_online_address
 from modelyard.registry import ApprovalRule, OutsidePolicy, check_alias
 from modelyard.streams import StreamAddress, is_stream_address
@@ -294,7 +293,7 @@ class RequestFieldSettings(Section):
 class ModelSettings(Section):
     """A model: what it learns, from which features, and how a request becomes its input."""
 
-    task: Task = Field(
+    task: Literal["binary", "multiclass", "regression"] = Field(
         "binary",
         description="What is predicted: one of two classes, one of several, or a number. Pipelines train binary ones.",
     )
