@@ -90,5 +90,5 @@ def _require(asked: tuple[str, ...], values: Mapping[str, str]) -> None:
             "lacking": lacking[:20],
             "strange": [each[:80] for each in strange[:20]],
         },
-        remedy=f"Its variables: {did_you_mean(first, asked)}" if asked else "It has no variables: leave them out.",
+        remedy=did_you_mean(first, asked) if asked else "It has no variables: leave them out.",
     )

@@ -132,7 +132,8 @@ def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
     yield from _schema_findings(document, folder)
     for name, each in _items(data, "deployments"):
         model = str(each.get("model", "")).partition("@")[0]
-        yield from _pointer(document, ("deployments", name, "model"), model, data, "models")
+        if not data.get("upstreams"):  # else it may be an application, which is registered and declared nowhere
+            yield from _pointer(document, ("deployments", name, "model"), model, data, "models")
     for name, each in _items(data, "retraining"):
         yield from _pointer(document, ("retraining", name), name, data, "models")
         for key, section in (("pipeline", "pipelines"), ("deployment", "deployments")):
