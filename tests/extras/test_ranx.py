@@ -38,9 +38,9 @@ def test_metrics_equal_those_of_ranx() -> None:
     theirs = asked_of_ranx({"relevant": relevant, "scores": scores, "metrics": names})
     for name in names:
         measure, k = METRICS[name.partition("@")[0]], int(name.partition("@")[2])
-        for question, found in scores.items():
-            ours = measure(list(found), {each: float(gain) for each, gain in relevant[question].items()}, k)
-            assert ours == pytest.approx(theirs[name][question], abs=1e-9), (name, question)
+        for asked, found in scores.items():
+            ours = measure(list(found), {each: float(gain) for each, gain in relevant[asked].items()}, k)
+            assert ours == pytest.approx(theirs[name][asked], abs=1e-9), (name, asked)
 
 
 def asked_of_ranx(asked: dict[str, object]) -> dict[str, dict[str, float]]:

@@ -35,10 +35,10 @@ def command_of(operation: Operation[Any]) -> click.Command:
 
 
 def words_of(operation: Operation[Any], field: str, text: str) -> list[str] | None:
-    """How a command is typed with a hostile field; None where the field is not typed."""
+    """How a command is typed with a hostile field; None where it is not typed, or may be a file that is to be read."""
     command = command_of(operation)
     params = {each.name: each for each in command.params}
-    if field not in params:
+    if field not in params or "FILE" in (params[field].metavar or ""):
         return None
     words = operation.name.split()
     places = []
