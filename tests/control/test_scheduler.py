@@ -83,6 +83,7 @@ def test_a_week_of_decay_is_judged_alerted_and_retrained_once(project: Project) 
     assert (again.windows, again.alerts, again.loops) == ((), (), ())
 
 
+@pytest.mark.long
 def test_a_scheduler_of_another_kind_needs_one_step(project: Project) -> None:
     """`retrain tick` judges the week before it decides; nothing else has to be called for the loop to see it."""
     week(project, right=0.5, pages=12)

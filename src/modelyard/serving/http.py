@@ -249,7 +249,7 @@ class HttpServer:
         outlet.write(status, body)
 
     def _known(self, request: Request) -> _Caller:
-        """Who asks, and that he may ask models; whether this one, he is asked once it is known."""
+        """Who asks, and that he may ask some deployment here; whether this one, he is asked once it is known."""
         if (encoding := request.header(b"content-encoding")) not in (None, "identity"):
             raise UnsupportedEncoding(f"The body is encoded as {encoding!r:.40}.", remedy="Send it as it is.")
         if not self._limits.any and not self._guarded():
@@ -257,7 +257,9 @@ class HttpServer:
         forwarded = request.header(b"x-forwarded-for")
         principal = self._authenticate(request.token, request.source, forwarded)
         if principal is not None:
-            authorize(principal, Permission.PREDICT)
+            served = self._plane.deployments.current
+            own = [name for name in served if not principal.deployments or name in principal.deployments]
+            authorize(principal, Permission.PREDICT, deployment=next(iter(own or served), None))
         return _Caller(principal, Permission.PREDICT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
