@@ -187,7 +187,8 @@ def test_while_requests_come_shadows_leave_most_of_the_time_to_them(
     if busy:
         assert all(pause >= max(GATHER_SECONDS, PAUSE * took) for pause, took in zip(pauses, spent, strict=True))
     else:
-        assert set(pauses[1:-1]) == {0}  # after the last turn nothing waits, and nobody is in a hurry
+        assert set(pauses[1:-1]) == {0}
+        assert pauses[-1] in (0, 0.1)  # after the last turn nothing waits, and nobody is in a hurry
 
 
 def test_a_shadow_that_hangs_holds_up_no_other(tmp_path: Path, built: BuiltBundle) -> None:

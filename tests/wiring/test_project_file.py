@@ -57,6 +57,17 @@ def test_names_that_point_at_nothing_are_found(flights: Path) -> None:
     assert "pipelines has no 'trainig'; did you mean 'training'?" in caught.value.message
 
 
+def test_with_upstreams_a_deployment_may_serve_an_application(flights: Path) -> None:
+    """Which is registered and declared nowhere; a model that is misspelt is told as ever."""
+    file = flights / "modelyard.yaml"
+    text = file.read_text() + "\nupstreams:\n  here: {url: http://127.0.0.1:9}\n"
+    file.write_text(text.replace("model: flight-delay@production", "model: desk@production"))
+    assert "desk" in {each.model_name for each in load_project_file(flights, {}).settings.deployments.values()}
+    file.write_text(text.replace("model: flight-delay@production", "model: flight-dealy@production"))
+    with pytest.raises(InvalidInput, match="did you mean 'flight-delay'"):
+        load_project_file(flights, {})
+
+
 def with_policy(folder: Path, when: str, alerts: str = "{}") -> Path:
     """The minimal project with a retraining policy."""
     write_template("minimal", folder)

@@ -132,7 +132,8 @@ def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
     yield from _schema_findings(document, folder)
     for name, each in _items(data, "deployments"):
         model = str(each.get("model", "")).partition("@")[0]
-        if not data.get("upstreams"):  # else it may be an application, which is registered and declared nowhere
+        # With upstreams it may be an application, which is declared nowhere; what is nearly a model is misspelt.
+        if not data.get("upstreams") or nearest(model, [each for each, _ in _items(data, "models")]):
             yield from _pointer(document, ("deployments", name, "model"), model, data, "models")
     for name, each in _items(data, "retraining"):
         yield from _pointer(document, ("retraining", name), name, data, "models")
