@@ -4,4 +4,6 @@ import sys
 
 from modelyard.cli import main
 
-sys.exit(main())
+code = main()
+exec("")  # noqa: S102 - CPython ends `-m` by the signal when Ctrl-C fell into such a text, handled or not; this resets that
+sys.exit(code)

@@ -1,7 +1,11 @@
 """`modelyard up`."""
 
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -21,6 +25,12 @@ from .permitting import takes
 )
 def command(folder: Path, only: str | None) -> None:
     """Start the server, the control process and the console, and keep them running until Ctrl-C."""
+    with _noted_interrupt() as interrupted:
+        _up(folder, only, interrupted)
+    click.echo("Stopped.", err=True)
+
+
+def _up(folder: Path, only: str | None, interrupted: threading.Event) -> None:
     from modelyard.control import up  # noqa: PLC0415 - `--help` must not pay for it
     from modelyard.operations.keys import bootstrap_key  # noqa: PLC0415 - as above
 
@@ -39,5 +49,22 @@ def command(folder: Path, only: str | None) -> None:
         def restarted(part: str) -> None:
             click.echo(f"The part '{part}' had ended, and runs again: {logs / part}.log tells why.", err=True)
 
-        up(project, started, only=only, restarted=restarted)
-    click.echo("Stopped.", err=True)
+        up(project, started, only=only, restarted=restarted, stopping=interrupted)
+
+
+@contextmanager
+def _noted_interrupt() -> Iterator[threading.Event]:
+    """Set by Ctrl-C, which raises as ever: what an import makes of that, nothing or an error, is no longer believed."""
+    interrupted = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupted
+    except Exception:
+        if interrupted.is_set():
+            raise KeyboardInterrupt from None
+        raise

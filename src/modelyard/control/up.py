@@ -26,8 +26,9 @@ def up(
     *,
     only: str | None = None,
     restarted: Callable[[str], None] = lambda _: None,
+    stopping: threading.Event | None = None,
 ) -> None:
-    """Start the processes of a project and keep them running until Ctrl-C or `modelyard down`.
+    """Start the processes of a project and keep them running until Ctrl-C, `modelyard down`, or `stopping` is set.
 
     `started` is told the parts, each with its address or None, once all of them are ready; `restarted` the name of a
     part that ended by itself and runs again. PortInUse names the owner and the setting. KeyboardInterrupt when it was
@@ -39,7 +40,8 @@ def up(
         project.publisher.publish()
         project.features.materializer.materialize(project.clock.now(), incremental=True)
         project.online.close()
-    stopping = _stop_on_signals()
+    stopping = stopping or threading.Event()
+    _set_on_signals(stopping)
     with Supervisor(project.run_folder) as supervisor:
         parts = _parts(project, serve=serve, control=control)
         if not all(supervisor.start(part, unless=stopping.is_set) for part, _ in parts.values()):
@@ -109,12 +111,9 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _stop_on_signals() -> threading.Event:
-    stopping = threading.Event()
-
+def _set_on_signals(stopping: threading.Event) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    return stopping
