@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from modelyard.access import KeyRing, Principal, Role, load_pepper
 from modelyard.access.errors import PermissionDenied
 from modelyard.core import Conflict, InvalidInput, Judgement, ManualClock, ModelyardError, NotFound, SeededIds, Verdict
+from modelyard.monitoring import FeatureDrift, Window
 from modelyard.operations import (
     Operation,
     approving,
@@ -382,6 +384,27 @@ class TestWorkspace:
         clock.set(clock.now() - timedelta(days=1))
         (found,) = [each for each in carry_out(workspace.doctor, project, Nothing()) if each["check"] == "clock"]
         assert found["ok"] is False
+
+    @pytest.mark.parametrize(
+        ("drifted", "p99", "bad"),
+        [(3, 20.0, {"drift of shop"}), (2, 20.0, set()), (0, 350.0, {"latency of shop"}), (0, 200.0, set())],
+    )
+    def test_windows_tell_of_thresholds_and_of_slow_answers(
+        self, project: Project, drifted: int, p99: float, bad: set[str]
+    ) -> None:
+        """All features at once rather point to the reference; an answer at its objective is in time."""
+        verdicts = ["fail"] * drifted + ["pass"] * (3 - drifted)
+        features = tuple(FeatureDrift(f"f{at}", "number", 0, 0, 0, 0, 0, each, "") for at, each in enumerate(verdicts))
+        start, end = "2026-01-05T00:00:00+00:00", "2026-01-12T00:00:00+00:00"
+        window = Window("shop", "1", start, end, 100, 0, p99, 0, 0, features, 0, {}, {}, "pass", ())
+        with project.records.transaction() as tx:
+            tx.put("window", f"shop/{start}", msgspec.to_builtins(window))
+        findings = [
+            each for each in carry_out(workspace.doctor, project, Nothing()) if each["check"].endswith("of shop")
+        ]
+        assert len(findings) == 2
+        assert {each["check"] for each in findings if not each["ok"]} == bad
+        assert all("2026-01-12" in each["found"] and each["remedy"] for each in findings)
 
     @pytest.mark.parametrize(
         ("value", "ok"), [("true", True), ("1", True), ("false", False), (" 0", False), ("", False)]

@@ -18,6 +18,8 @@ from .contract import Call, Nothing, operation
 from .parts import parts_of
 
 _REMEDY = "Make well what is wrong above, then look again: modelyard doctor."
+_FEW_FEATURES = 3
+"""That all of fewer drifted is told as drift, not as thresholds."""
 TELEMETRY_SWITCHES = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
 
 
@@ -69,7 +71,8 @@ def status(call: Call[Nothing]) -> Any:
 def doctor(call: Call[Nothing]) -> Any:
     """Check stores, versions, ports, disk, clock and telemetry switches; each finding with its remedy."""
     checks: tuple[Callable[[Project], Iterator[Finding]], ...] = (
-        _python, _sqlite, _records, _artifacts, _audit, _intents, _notices, _ports, _disk, _clock, _telemetry,
+        _python, _sqlite, _records, _artifacts, _audit, _intents, _notices, _windows, _ports, _disk, _clock,
+        _telemetry,
     )  # fmt: skip
     return [asdict(finding) for check in checks for finding in _findings(check, call.project)]
 
@@ -136,6 +139,30 @@ def _notices(project: Project) -> Iterator[Finding]:
     found = f"{len(waiting)} notifications wait, {len(dead)} were taken by nobody"
     why = f"; {trouble[-1].receiver}: {trouble[-1].error}" if trouble else ""
     yield Finding("notifications", not trouble, found + why, "Correct alerts.notify, then: modelyard alert test")
+
+
+def _windows(project: Project) -> Iterator[Finding]:
+    """What the newest window of each deployment says of its thresholds and of its speed rather than of its model."""
+    for name in project.monitors.watched:
+        window = project.monitors.latest(name)
+        if window is None:
+            continue
+        drifted, judged, until = len(window.drifted), len(window.features), window.end[:16]
+        yield Finding(
+            f"drift of {name}",
+            ok=drifted < max(judged, _FEW_FEATURES),
+            found=f"{drifted} of {judged} features drifted in the window to {until}",
+            remedy=f"When all drift, look first at what they are compared with (monitoring.{name}.reference), then at "
+            f"the thresholds (monitoring.{name}.psi and .distance): modelyard monitor show {name}",
+        )
+        objective = project.settings.deployments[name].latency_objective_ms
+        yield Finding(
+            f"latency of {name}",
+            ok=window.latency_p99_ms <= objective,
+            found=f"p99 {window.latency_p99_ms:.3g} ms in the window to {until}; the objective is {objective:g} ms",
+            remedy=f"Batch requests, keep answers that come again (deployments.{name}.serving.cache_answers), add "
+            "server.workers, or serve a smaller model. /metrics tells whether requests wait (model_queue_rows).",
+        )
 
 
 def _ports(project: Project) -> Iterator[Finding]:
