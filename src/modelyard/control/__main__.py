@@ -70,6 +70,8 @@ def _look(project: Project) -> str:
         log_event("control", rollout.kind, detail=rollout.detail)
     for loop in happened.loops:
         log_event("control", loop.kind, detail=loop.detail)
+    for turn in happened.turns:
+        log_event("control", f"scheduled run {turn.state}", pipeline=turn.pipeline, run=turn.run_id, detail=turn.detail)
     return ""
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from modelyard.core import ModelyardError
 from modelyard.features import Materialized
 from modelyard.monitoring import AlertState, Window, series
+from modelyard.pipelines import Turn
 from modelyard.retraining import LoopEvent
 from modelyard.rollout import Outside, RolloutEvent
 from modelyard.wiring import Project
@@ -20,6 +21,7 @@ class Happenings:
     alerts: tuple[AlertState, ...] = ()
     loops: tuple[LoopEvent, ...] = ()
     outside: tuple[Outside, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
 
 def materialize_when_due(project: Project) -> list[Materialized]:
@@ -60,7 +62,8 @@ def tell_freshness(project: Project) -> list[AlertState]:
 
 def look(project: Project, *, since: datetime | None = None) -> Happenings:
     """Finish what a crash cut off, keep the log, take in labels, judge closed windows, move rollouts and loops as far
-    as they go, remove what old runs of pipelines handed on, and vouch for the audit record when that is due.
+    as they go, run what pipelines have on their calendar, remove what old runs of pipelines handed on, and vouch for
+    the audit record when that is due.
 
     Everything it does is recorded by the rooms that do it, and may be repeated: two looks in a row do no harm. What is
     wrong with one deployment's windows, or with the audit record, keeps none of the others waiting; it is raised in the
@@ -86,6 +89,7 @@ def look(project: Project, *, since: datetime | None = None) -> Happenings:
             troubles.append(error)
     alerts = project.alerts.history(after=before)
     loops = project.retraining.tick()
+    turns = tuple(project.calendar.run_due())
     for upkeep in (project.clean_runs_when_due, project.checkpoints.write_when_due):
         try:
             upkeep()
@@ -93,4 +97,4 @@ def look(project: Project, *, since: datetime | None = None) -> Happenings:
             troubles.append(error)
     if troubles:
         raise troubles[0]
-    return Happenings(tuple(rollouts), tuple(windows), tuple(alerts), tuple(loops), tuple(outside))
+    return Happenings(tuple(rollouts), tuple(windows), tuple(alerts), tuple(loops), tuple(outside), turns)

@@ -58,7 +58,7 @@ def retrain(call: Call[Retrain]) -> Any:
 
 @operation("retrain", "tick", Permission.DEVELOP)
 def tick(call: Call[Nothing]) -> Any:
-    """Take in labels, judge closed windows, move every rollout and loop as far as they go now: what a scheduler calls.
+    """Take in labels, judge closed windows, move rollouts and loops, run due pipelines: what a scheduler calls.
 
     What is wrong with labels or windows keeps nothing else waiting; it is raised in the end.
     """
@@ -71,9 +71,13 @@ def tick(call: Call[Nothing]) -> Any:
         except ModelyardError as error:
             troubles.append(error)
     events = [*project.rollouts.tick(), *project.retraining.tick()]
+    turns = [
+        {"at": turn.due, "cycle": turn.run_id, "kind": f"scheduled run {turn.state}", "detail": turn.detail}
+        for turn in project.calendar.run_due()
+    ]
     if troubles:
         raise troubles[0]
-    return [msgspec.to_builtins(event) for event in events]
+    return [*(msgspec.to_builtins(event) for event in events), *turns]
 
 
 @operation("retrain", "trigger", Permission.DEVELOP)

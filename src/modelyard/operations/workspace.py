@@ -57,12 +57,19 @@ def status(call: Call[Nothing]) -> Any:
         }
     now = to_micros(SystemClock().now())
     servers = [{"server": each.server, "address": each.address, "pid": each.pid} for each in project.feed.statuses(now)]
+    calendar = project.calendar.following()
+    turns = {each.pipeline: {"last": each.state, "due": each.due} for each in project.calendar.turns()}
     firing = [state.alert.message for state in project.alerts.firing()]
     return {
         "project": project.settings.project,
         "parts": parts_of(project),
         "deployments": deployments,
         "servers": servers,
+        **(
+            {"calendar": {name: {"next": at, **turns.get(name, {})} for name, at in calendar.items()}}
+            if calendar
+            else {}
+        ),
         "alerts": firing,
     }
 
@@ -170,9 +177,10 @@ def _ports(project: Project) -> Iterator[Finding]:
     workers = {status.pid for status in project.feed.statuses(to_micros(SystemClock().now()))}
     ours = workers | {psutil.Process(pid).ppid() for pid in workers if psutil.pid_exists(pid)}
     for setting, port in project.settings.server.ports.items():
-        owners = _listeners(port) - ours
-        found = f"{port} is free" if not owners else f"{port} is held by pid {', '.join(map(str, sorted(owners)))}"
-        yield Finding(setting, not owners, found, f"Stop it, or change {setting}.")
+        listeners = _listeners(port)
+        others = ", ".join(map(str, sorted(listeners - ours)))
+        found = f"held by pid {others}" if others else "this project's server" if listeners else "free"
+        yield Finding(setting, not others, f"{port} is {found}", f"Stop it, or change {setting}.")
 
 
 def _listeners(port: int) -> set[int]:

@@ -6,6 +6,7 @@ Owns the graph and the run. Does not own what the steps reach (data, features, r
 
 from .artifacts import Artifact, as_file, file_name, leaves_of, media_of
 from .authoring import Pipeline, Step, each, pipeline, step, when
+from .calendar import Calendar, Turn
 from .code import ProjectNames, fingerprint, forget_changed, generation_of
 from .context import Candidate, RunContext, Samples, Services, Surroundings, context, in_run
 from .datasets import DATA_CHANGED, DatasetState, LastRead, data_findings
@@ -83,6 +84,7 @@ __all__ = [
     "RUN_TAG",
     "Artifact",
     "BeingCleaned",
+    "Calendar",
     "Candidate",
     "Clash",
     "Cleaned",
@@ -142,6 +144,7 @@ __all__ = [
     "TellsLineage",
     "TrackedRuns",
     "TrialRecord",
+    "Turn",
     "UnstorableResult",
     "Why",
     "Wire",

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from modelyard.core import did_you_mean
+from modelyard.core.cron import CronText, ZoneName
 from modelyard.core.settings import Section
 from modelyard.data import load_module
 
@@ -25,6 +26,11 @@ class PipelineSettings(Section):
     module: str = Field(description="Python file that defines it.")
     function: str | None = Field(None, description="Its name in the file; by default the pipeline's own.")
     params: dict[str, str | int | float | bool] = Field(default_factory=dict, description="Defaults of its parameters.")
+    schedule: CronText | None = Field(None, description="Cron schedule of runs by the control process; null: none.")
+    timezone: ZoneName = Field("UTC", description="Time zone of the schedule.")
+    retries: int = Field(
+        1, ge=0, le=10, description="So often a scheduled run that failed goes on again, 5 minutes after."
+    )
     rollback: RollbackSettings | None = Field(
         None, description="The plan to come back from a version it put out; validation asks for one."
     )

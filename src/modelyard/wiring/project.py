@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from logging import WARNING
 from typing import Any
@@ -19,6 +20,7 @@ from modelyard.core import (
 )
 from modelyard.execution import EngineName, Executor, check_engine, deterministic_environment, open_executor
 from modelyard.pipelines import (
+    Calendar,
     Cleaned,
     Cleaning,
     Engine,
@@ -124,6 +126,16 @@ class Project(FeaturedProject):
             experiment=experiment,
             deterministic=deterministic,
         )
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The pipelines that run by the calendar."""
+        return Calendar(self.records, self.clock, self.ids, self.settings.pipelines, self._run_scheduled)
+
+    def _run_scheduled(self, name: str, due: datetime, run_id: str) -> PipelineRun:
+        """What one that asks for `as_of` sees is what was known when it was due."""
+        params = {"as_of": due} if "as_of" in self._pipeline(name).parameters else {}
+        return self.run_pipeline(name, params, run_id)
 
     def resume_pipeline(
         self, run_id: str, *, observers: Sequence[Observer] = (), engine: str | None = None
