@@ -42,7 +42,7 @@ COMMANDS = (
     f"model history {MODEL}", f"model show {MODEL} 1", f"model compare --name {MODEL} --versions 1 --versions 2",
     f"model card {MODEL} 1", f"model lineage {MODEL} 1", "audit list", "audit list --newest", "audit verify --recent",
     "audit verify", "pipeline list", f"rollout status {MODEL}", f"rollout history {MODEL}", "monitor status",
-    f"monitor overview {MODEL}", "alert list", "retrain status", "key list", "log stats", "doctor", "data version list",
+    f"monitor overview {MODEL}", "alert list", "key list", f"log stats {MODEL}", "doctor", "data version list",
     "maturity",
 )  # fmt: skip
 LINEAR = ("audit verify", "maturity")

@@ -86,7 +86,7 @@ def killed(nursery: ForkServerContext, victim: Victim, kills: int, seed: int) ->
         process = nursery.Process(target=lived, args=(victim, life, sender))
         process.start()
         sender.close()
-        assert receiver.poll(60)
+        assert receiver.poll(300)  # a busy machine takes long to import what is needed
         receiver.recv()
         began = time.monotonic()
         assert process.pid is not None
