@@ -21,7 +21,7 @@ from .features import Kind, column_name, fitted, placed, unified
 from .files import DAMAGE
 from .partitions import Part, by_version
 from .small import SmallFiles
-from .tables import INSTANT, SCHEMAS, TIMES, no_rows
+from .tables import INSTANT, SCHEMAS, TIMES
 from .unsealed import Unsealed
 
 OnDamage = Callable[[Entry, Exception], None]
@@ -277,7 +277,7 @@ class LogFiles:
             tables = [self._unsealed[family].table(each) for each in listed]
         if any(each is None for each in tables):
             return None
-        return pa.concat_tables([no_rows(SCHEMAS[family]), *tables])
+        return pa.concat_tables([SCHEMAS[family].empty_table(), *tables])
 
     def note(self, entry: Entry, error: Exception) -> None:
         """Remember that a file is not what was written, and say so once."""
@@ -293,7 +293,7 @@ def gathered(snapshot: Snapshot, selection: Selection, columns: Sequence[str], *
     found = list(snapshot.tables(selection, columns, features=features))
     if not found:
         marks = list(MARKS.items()) if features else []
-        return no_rows(pa.schema([*(SCHEMAS[snapshot.family].field(name) for name in columns), *marks]))
+        return pa.schema([*(SCHEMAS[snapshot.family].field(name) for name in columns), *marks]).empty_table()
     if not features:
         return pa.concat_tables([table for table, _ in found])
     of = snapshot.kinds(selection)

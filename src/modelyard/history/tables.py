@@ -100,11 +100,6 @@ _TEXT = {"label", "prediction"}
 _WHERE = {name for name, _ in WRITTEN}
 
 
-def no_rows(schema: pa.Schema) -> pa.Table:
-    """A table of a schema without a row; `empty_table` would import pandas."""
-    return pa.Table.from_batches([], schema=schema)
-
-
 def to_table(records: Sequence[Record], family: Family, segment: str, first: int = 0) -> pa.Table:
     """Records of one family from one segment as a table, one row each, in their order, numbered from `first`."""
     schema = SCHEMAS[family]

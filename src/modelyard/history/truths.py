@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from .by_id import ById
 from .partitions import UUID7, told_by_id
 from .reading import Selection, Snapshot
-from .tables import INSTANT, SCHEMAS, no_rows
+from .tables import INSTANT, SCHEMAS
 
 _WHEN = ("available_us", "received_us", "segment", "position")
 _ORDER = [(name, "ascending") for name in _WHEN]
@@ -50,7 +50,7 @@ class Truths:
     def _near(self, ids: pa.ChunkedArray | pa.Array) -> pa.Table:
         """The truths of these predictions, and of some whose ids lie between theirs."""
         found = [table for group in _close(ids) for table in self._found.between(*_ends(group))]
-        return pa.concat_tables([no_rows(SCHEMAS["truths"]).select(_TOLD), *found])
+        return pa.concat_tables([SCHEMAS["truths"].empty_table().select(_TOLD), *found])
 
 
 def winners(told: pa.Table) -> pa.Table:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from modelyard.core import log_event
 from modelyard.journal import NotASegment, Segment, SegmentRead, read_segment
 
-from .tables import SCHEMAS, no_rows, to_table
+from .tables import SCHEMAS, to_table
 
 _MANY_CHUNKS = 16
 """More chunks than this make every filter slow; joining them costs a copy, and so is not done at each read."""
@@ -63,7 +63,7 @@ class Unsealed:
         size = segment.path.stat().st_size
         known = self._decoded.get(segment.path)
         if known is None or size < known.valid_bytes:  # the writer took back what it never acknowledged
-            known = _Decoded(no_rows(SCHEMAS[segment.family]))
+            known = _Decoded(SCHEMAS[segment.family].empty_table())
         elif size == known.size and known.tail == 0:
             return known
         try:
