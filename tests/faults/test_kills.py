@@ -106,6 +106,8 @@ def killed(nursery: ForkServerContext, victim: Victim, kills: int, seed: int) ->
         heard += len(said)
         victim.check(life, said, ended=process.exitcode == 0)
         life += 1
+        if not life % 20:
+            print(f"{done} kills in {life} lives", flush=True)  # noqa: T201 - how it goes, with `pytest -s`
     return whole, heard
 
 
