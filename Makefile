@@ -6,7 +6,7 @@ READY := .venv/.ready
 # Hundreds of the processes that tests start import the rooms: they share what one of them compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-extras check format bench soak docs site lock sbom audit clean
+.PHONY: demo test test-extras check format bench bench-quick soak docs site lock sbom audit clean
 
 demo: $(READY)  ## a year of real flights through the whole loop, on this machine
 	$(BIN)/modelyard demo $(ARGS)
@@ -32,6 +32,9 @@ format: $(READY)
 
 bench: $(READY)  ## measurements, each a ratio in one run
 	$(BIN)/python -m benchmarks
+
+bench-quick: $(READY)  ## the short form of each, ten minutes at most; where the figures went is said at the end
+	$(BIN)/python -m benchmarks.quick $(ARGS)
 
 soak: $(READY)  ## the long proofs: the full year, and hundreds of kills
 	$(BIN)/pytest -m soak --timeout 7200 $(ARGS)

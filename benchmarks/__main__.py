@@ -1,4 +1,7 @@
-"""Run every benchmark and print its figures; arguments go to `benchmarks.serving`."""
+"""Run the benchmarks of minutes and print their figures; arguments go to `benchmarks.serving`.
+
+Every one there is, with its command: docs/reference/benchmarks.md.
+"""
 
 import sys
 

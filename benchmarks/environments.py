@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .figures import Figure
+
 PEERS = Path(__file__).parent / ".peers"
 """Also of models and results; git ignores it."""
 
@@ -25,6 +27,16 @@ def install(name: str, requirements: Sequence[str]) -> Path:
     _run([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements])
     mark.write_text(wanted)
     return folder
+
+
+def installed(name: str) -> bool:
+    """Whether a peer's environment is there."""
+    return (PEERS / name / ".installed").exists()
+
+
+def left_out(name: str) -> Figure:
+    """The line of a peer that is not: how to have it measured."""
+    return Figure("peers", name, None, note=f"not installed: python -m benchmarks.quick --install {name}")
 
 
 def _run(command: Sequence[str]) -> None:

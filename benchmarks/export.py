@@ -19,6 +19,7 @@ from modelyard.export import TARGETS
 from modelyard.operations import write_template
 
 from .environments import PEERS
+from .figures import Figure, Target
 from .scoring.made import make_models
 
 LIMIT_S = 2.0
@@ -47,6 +48,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 slow.append(name)
     _say(f"Slower than {LIMIT_S:g} s: {', '.join(slow)}" if slow else f"Every export takes {LIMIT_S:g} s at most.")
     return 1 if slow else 0
+
+
+def short() -> list[Figure]:
+    """Some targets, once, in CPU seconds, and the project's imports, which each of them pays."""
+    with tempfile.TemporaryDirectory() as place:
+        write_template("minimal", Path(place) / "plain")
+        _, starting = _once(["-c", "import modelyard.wiring"], Path(place))
+        times = {
+            name: _once(["-m", "modelyard", *_command(name, Path(place))], Path(place))[1]
+            for name in ("docker", "kubernetes", "spark")
+        }
+    target = Target("<=", LIMIT_S)
+    note = f"the project's imports alone: {starting:.2f} s"
+    return [Figure("export", name, seconds, "s of CPU", target, note) for name, seconds in times.items()]
 
 
 def _command(name: str, folder: Path) -> list[str]:

@@ -30,6 +30,7 @@ from modelyard.wiring import FILE_NAME, ProjectFile
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from docs.alert_page import alert_page  # found in the repository, which was not on the path before
+from docs.benchmark_page import benchmark_page  # the same
 from docs.environment_page import environment_page  # the same
 from docs.error_page import error_page  # the same
 from docs.metric_page import metric_page  # the same
@@ -65,6 +66,7 @@ def main() -> None:
         ("alerts.md", alert_page()),
         ("errors.md", error_page()),
         ("environment.md", environment_page()),
+        ("benchmarks.md", benchmark_page()),
     ):
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 

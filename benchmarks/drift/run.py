@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..environments import NotInstalled, install
+from ..environments import NotInstalled, install, installed, left_out
+from ..figures import Figure
 from .rows import NUMBERS, write_side
 
 SIDES = Path(__file__).with_name("sides.py")
@@ -50,17 +51,37 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(met) else 1
 
 
+def short() -> list[Figure]:
+    """A twentieth of the rows against each peer that is there; the seconds of reading are in both."""
+    found = []
+    with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as folder:
+        for target in TARGETS:
+            if target.peer in REQUIREMENTS and not installed(target.peer):
+                found.append(left_out(target.peer))
+                continue
+            rows = target.rows // 20
+            mine, theirs = _sides(target.peer, _files(Path(folder), rows))
+            note = f"{mine['seconds']:.2f} s and {theirs['seconds']:.2f} s, {mine['peak_mb']:.0f} MB of ours"
+            what = f"{rows:,} + {rows:,} rows x 35 compared: {target.peer} / ours"
+            found.append(Figure("drift", what, theirs["seconds"] / mine["seconds"], note=note))
+    return found
+
+
+def _sides(peer: str, files: tuple[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Ours and a peer's on the same files; NotInstalled when it cannot be."""
+    python = sys.executable
+    if peer in REQUIREMENTS:
+        python = str(install(peer, REQUIREMENTS[peer]) / "bin" / "python")
+    return _run(sys.executable, "ours", files), _run(python, peer, files)
+
+
 def against(target: Target, folder: Path, scale: float) -> bool:
     """One peer, and we on the same files."""
-    python = sys.executable
-    if target.peer in REQUIREMENTS:
-        try:
-            python = str(install(target.peer, REQUIREMENTS[target.peer]) / "bin" / "python")
-        except NotInstalled as error:
-            _say(f"{target.peer}: not installed: {error}")
-            return False
-    files = _files(folder, round(target.rows * scale))
-    mine, theirs = _run(sys.executable, "ours", files), _run(python, target.peer, files)
+    try:
+        mine, theirs = _sides(target.peer, _files(folder, round(target.rows * scale)))
+    except NotInstalled as error:
+        _say(f"{target.peer}: not installed: {error}")
+        return False
     faster = theirs["seconds"] / mine["seconds"]
     met = faster >= target.faster and mine["peak_mb"] <= PEAK_MB
     for name, each in (("modelyard", mine), (target.peer, theirs)):

@@ -22,8 +22,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.environments import NotInstalled, install
+from benchmarks.environments import NotInstalled, install, installed, left_out
 from benchmarks.features.rows import FEAST
+from benchmarks.figures import Figure
 from modelyard.core import SystemClock
 from modelyard.features import Definitions, Entity, FeatureStore, FeatureView
 from modelyard.online import OnlineStore, open_online_store
@@ -116,6 +117,24 @@ def told(name: str, found: dict[str, Any]) -> None:
         low, half, high = np.percentile(found[key], [10, 50, 99])
         reads.append(f"{count} entities p10 {low:.3f} p50 {half:.3f} p99 {high:.3f} ms")
     click.echo(f"{name:<16} {ROWS / found['seconds']:>10,.0f} rows/s ({found['cpu']:.2f} s CPU), {', '.join(reads)}")
+
+
+def short() -> list[Figure]:
+    """Embedded, against Feast's SQLite where it is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        place, parquet = Path(folder), Path(folder) / "source.parquet"
+        write_source(parquet)
+        mine = ours(place / "ours", parquet, "local")
+        theirs = feast(place, parquet, "sqlite") if installed("feast") else None
+    alone = Figure("online", f"{ROWS:,} rows of ten features materialized", mine["seconds"], "s")
+    if theirs is None:
+        return [alone, left_out("feast")]
+    one, other = (float(np.median(each["one"])) for each in (mine, theirs))
+    return [
+        alone,
+        Figure("online", "the same: Feast with SQLite / ours", theirs["seconds"] / mine["seconds"]),
+        Figure("online", "an entity read: Feast / ours", other / one, note=f"median, {one:.3f} and {other:.3f} ms"),
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -138,3 +138,7 @@ def _timed(side: Side, command: Sequence[str], salt: int, folder: Path) -> float
     if result.returncode:
         raise RuntimeError(f"{side.name} ended with {result.returncode}: {result.stderr[-2000:]}")
     return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..figures import Figure, Target
 from .bounds import FALSE_PROMOTION, highest, lowest
 from .contests import Paths, binary_paths, naively_told, told, value_paths
 from .events import RAMP, Events, delayed, diurnal_events, entity_events, ramp_events
@@ -68,6 +69,23 @@ def main(arguments: Sequence[str]) -> int:
     if given.page is not None:
         given.page.write_text(filled(given.page.read_text(), book.tables))
     return 1 if book.broken else 0
+
+
+def short() -> list[Figure]:
+    """500 runs at the margin, and of canaries twice as bad."""
+    book = Book(500, np.random.default_rng(1))
+    false = float((_peak(book, _ramp(book.random, 0.01, 1.25)) >= 100).mean())
+    caught = float((_peak(book, _ramp(book.random, 0.01, 2.0)) >= 100).mean())
+    passed = _promoted(book, ramp_counts, 0.01, 0.02)
+    runs = f"{book.runs} runs of a ramp, live 1% bad"
+    return [
+        Figure("rollbacks", f"false ones at alpha .01, a canary at the margin; {runs}", 100 * false, "%",
+               Target("<=", 100 * highest(0.01, book.runs))),
+        Figure("rollbacks", f"of canaries twice as bad; {runs}", 100 * caught, "%",
+               Target(">=", 100 * lowest(0.99, book.runs))),
+        Figure("promotions", f"of canaries twice as bad; {runs}", 100 * passed, "%",
+               Target("<=", 100 * highest(FALSE_PROMOTION, book.runs))),
+    ]  # fmt: skip
 
 
 def _peaks(book: Book, made: Made) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..environments import PEERS
+from ..figures import Figure
 from .made import make_models, make_rows
 
 SIDES = ("memory", "copy", "ours", "pyfunc", "ray")
@@ -37,6 +38,21 @@ def main(arguments: Sequence[str]) -> int:
         each = _side("stream", folder / "logistic", str(options.messages))
         _say(f"NATS, one consumer: {each['per_second']:,.0f} messages/s, {each['cpu_us']:.0f} µs of processor each")
     return 0
+
+
+def short() -> list[Figure]:
+    """A million rows of the logistic pipeline, once a side."""
+    folder, rows = PEERS / "scoring", 1_000_000
+    folder.mkdir(parents=True, exist_ok=True)
+    make_models(folder)
+    found = {side: _files(side, folder, "logistic", rows, 1) for side in ("memory", "ours", "pyfunc")}
+    ours = found["ours"]["per_second"]
+    what = f"logistic, {rows:,} rows, Parquet to Parquet"
+    return [
+        Figure("scoring", what, ours, "rows/s", note=f"{found['ours']['mb']:,} MB"),
+        Figure("scoring", f"{what}: ours / a loop with mlflow.pyfunc", ours / found["pyfunc"]["per_second"]),
+        Figure("scoring", f"{what}: ours / the model in memory", ours / found["memory"]["per_second"]),
+    ]
 
 
 def _say(line: str) -> None:

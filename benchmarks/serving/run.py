@@ -1,25 +1,25 @@
 """A run: which measures, against which peers; the table, and the results file."""
 
 import argparse
-import json
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from ..environments import PEERS
+from ..environments import PEERS, installed, left_out
+from ..figures import Figure, machine, write
 from . import peers
 from .bench import Bench, Options
 from .closed import NoLoad
 from .measures import ALL, Measure, grid
+from .measures.against_peers import glance
 from .models import NotCarried
 from .processes import NotStarted
-from .records import Figure
 
 NOTE = 160
 """Characters of a note in the table; the results file has it whole."""
@@ -32,15 +32,30 @@ def main(arguments: Sequence[str]) -> int:
     given = _parse(arguments)
     console = Console(stderr=True)
     figures: list[Figure] = []
+    before = machine()
     with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as folder:
         bench = Bench(_options(given), Path(folder), lambda text: console.print(f"  {text}", style="dim"))
         for name, measure in _measures(given).items():
             console.print(name, style="bold")
             figures += _measured(name, measure, bench)
     Console(width=160 if not sys.stdout.isatty() else None).print(_table(figures))
-    _write(given.json or PEERS / "results" / f"{time.strftime('%Y%m%dT%H%M%S')}.json", bench.options, figures)
+    file = given.json or PEERS / "results" / f"{time.strftime('%Y%m%dT%H%M%S')}.json"
+    write(file, asdict(bench.options) | {"peers": [each.name for each in bench.options.peers]}, before, figures)
+    print(f"Figures: {file}", file=sys.stderr)  # noqa: T201 - where to find them
     states = {figure.state for figure in figures if figure.target is not None}
     return 1 if "missed" in states else 3 if "not measured" in states else 0
+
+
+def short() -> list[Figure]:
+    """One worker against an echo and without its parts, then against the peers that are installed."""
+    there = tuple(each for each in peers.ALL if installed(each.name))
+    options = Options(seconds=2.0, repeats=1, quick=True, workers=1, peers=there)
+    with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as folder:
+        bench = Bench(options, Path(folder), lambda _: None)
+        measures = {"echo": ALL["echo"], "overhead": ALL["overhead"], **({"forest": glance} if there else {})}
+        found = [figure for name, measure in measures.items() for figure in _measured(name, measure, bench)]
+    found = [replace(each, target=None) for each in found]  # two seconds decide nothing
+    return found + [left_out(each.name) for each in peers.ALL if each not in there]
 
 
 def _measured(name: str, measure: Measure, bench: Bench) -> list[Figure]:
@@ -87,10 +102,3 @@ def _table(figures: Sequence[Figure]) -> Table:
         note = " ".join(each.note.split())[:NOTE]
         table.add_row(each.measure, each.what, figure, target, each.state, note, style=_COLOURS[each.state])
     return table
-
-
-def _write(path: Path, options: Options, figures: Sequence[Figure]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    run = asdict(options) | {"peers": [each.name for each in options.peers]}
-    path.write_text(json.dumps({"run": run, "figures": [each.as_json() for each in figures]}, indent=1) + "\n")
-    print(f"Figures: {path}", file=sys.stderr)  # noqa: T201 - where to find them

@@ -18,8 +18,8 @@ from .settings import sections, settings
 REPOSITORY = Path(__file__).parents[2]
 REFERENCE = REPOSITORY / "docs" / "reference"
 PAGES = (
-    "alerts.md", "cli.md", "environment.md", "errors.md", "expressions.md", "metrics.md", "pipeline-rules.md",
-    "project-file.md",
+    "alerts.md", "benchmarks.md", "cli.md", "environment.md", "errors.md", "expressions.md", "metrics.md",
+    "pipeline-rules.md", "project-file.md",
 )  # fmt: skip
 """The pages that docs/generate.py makes."""
 

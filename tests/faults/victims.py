@@ -166,16 +166,21 @@ class Scorer(Victim):
         self._score(self._job)
 
     def check(self, life: int, said: Collection[str], *, ended: bool) -> None:
-        """An output is whole or not there; nothing is on record twice; at its end each answer is."""
+        """An output is whole or not there; nothing is on record twice; with the output each answer is.
+
+        Who is killed with the output in its place has done the job, which is refused from then on.
+        """
         output = self._output(self._job)
-        if output.exists():
+        placed = output.exists()
+        assert placed or not ended
+        if placed:
             assert output.read_bytes() == self.whole
         log = PredictionLog(self._job / "journal", self._job / "log", clock=CLOCK)
         if life % 2:
             log.seal()
         ids = log.predictions("nightly").column("prediction_id").to_pylist()
         assert len(ids) == len(set(ids))
-        if ended:
+        if placed:
             assert sorted(ids) == sorted(read_table(str(output)).column("prediction_id").to_pylist())
             assert len(ids) == self.rows
             self.jobs += 1

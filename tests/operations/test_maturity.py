@@ -113,6 +113,24 @@ def test_a_record_that_somebody_changed_is_no_evidence(shop: Path, clock: Manual
     project.close()
 
 
+def test_what_a_checkpoint_vouches_for_is_not_read_again(shop: Path, clock: ManualClock) -> None:
+    """All entries count, and from which one they were read is said; the first time they are read from the first."""
+    make_key_pair(shop / ".modelyard" / "keys")
+    project = opened(shop, clock)
+
+    def told() -> Evidence:
+        return next(each for each in collect(project, in_production(project)) if each.fact == "audit.entries")
+
+    before = told()
+    assert before.what == "entries of an audit record that is whole"
+    project.promotions.promote("purchase", 1, "production", project.principal)
+    made = project.checkpoints.write()
+    assert made is not None
+    assert told().count == made.seq > before.count
+    assert f"from entry {made.seq}," in told().what
+    project.close()
+
+
 def test_the_command_tells_level_and_steps_and_writes_a_page(maturity: Command, tmp_path: Path) -> None:
     """It ends with 0 whatever the level; the page opens offline; a folder that is not there is said."""
     code, told = maturity("--html", tmp_path / "m.html")

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from ...figures import Figure
 from ..bench import Bench
-from ..records import Figure
 from .against_echo import against_echo
 from .against_peers import forest_one_row, grid, hundred_rows, logistic_one_row, xgboost_one_row
 from .footprint import evenness, start

@@ -6,11 +6,12 @@ from dataclasses import asdict
 
 from modelyard.control import free_port
 
+from ...figures import Figure, Target
 from ..bench import Bench
 from ..closed import probe
 from ..echo import start_echo
 from ..ours import Ours
-from ..records import Endpoint, Figure, ModelName, Target
+from ..records import Endpoint, ModelName
 
 CONNECTIONS = 64
 TARGET = Target(">=", 0.40)

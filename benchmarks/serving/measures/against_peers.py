@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...environments import NotInstalled
+from ...figures import Figure, Target
 from ..bench import Bench
 from ..closed import NoLoad
 from ..ours import Ours
 from ..peers import Peer
 from ..processes import NotStarted
-from ..records import Cell, Endpoint, Figure, Load, ModelName, Target
+from ..records import Cell, Endpoint, Load, ModelName
 from .against_echo import echoing
 
 TAIL = Target("<=", 1 / 3)
@@ -54,6 +55,11 @@ class Compared:
 def forest_one_row(bench: Bench) -> list[Figure]:
     """A random forest, one row a request, 64 connections."""
     return _figures(bench, Cell("forest", 1, 64), Target(">=", 12), TAIL)
+
+
+def glance(bench: Bench) -> list[Figure]:
+    """The same without a target."""
+    return _figures(bench, Cell("forest", 1, 64), None, None)
 
 
 def logistic_one_row(bench: Bench) -> list[Figure]:

@@ -2,9 +2,9 @@
 
 import statistics
 
+from ...figures import Figure, Target
 from ..bench import Bench
 from ..processes import cpu_seconds, resident_mb
-from ..records import Figure, Target
 
 
 def start(bench: Bench) -> list[Figure]:

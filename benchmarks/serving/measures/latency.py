@@ -1,8 +1,8 @@
 """Latency at a steady rate, counted from when each request was due."""
 
+from ...figures import Figure, Target
 from ..bench import Bench
 from ..opened import OpenLoop, Phase, run
-from ..records import Figure, Target
 
 RATE = 300.0
 

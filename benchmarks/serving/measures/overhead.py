@@ -1,7 +1,7 @@
 """What the prediction log, the metrics and routing cost: with them against without."""
 
+from ...figures import Figure, Target
 from ..bench import Bench
-from ..records import Figure, Target
 
 TARGET = Target(">=", 0.85)
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import psutil
 
+from ...figures import Figure, Target
 from ..bench import Bench
 from ..opened import OpenLoop, Phase, Shots, run
 from ..ours import Ours
 from ..processes import resident_mb
-from ..records import Endpoint, Figure, Target
+from ..records import Endpoint
 
 COST_MS = 10.0
 """Above the 5 ms that the target asks for: at lower rates the generator takes less of the same machine."""

@@ -4,10 +4,10 @@ import re
 import statistics
 import urllib.request
 
+from ...figures import Figure, Target
 from ..bench import Bench
 from ..opened import OpenLoop, Phase, Shots, run
 from ..ours import Ours
-from ..records import Figure, Target
 
 RATE = 300.0
 THROUGHPUT = Target(">=", 0.90)

@@ -2,10 +2,10 @@
 
 import asyncio
 
+from ...figures import Figure, Target
 from ..bench import Bench
 from ..opened import OpenLoop, Phase, Shots, run
 from ..ours import Ours
-from ..records import Figure, Target
 
 RATE = 200.0
 FOLLOW_SECONDS = 10.0
