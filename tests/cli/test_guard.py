@@ -46,3 +46,14 @@ def test_an_answer_is_held_against_files(tmp_path: Path) -> None:
     assert CliRunner().invoke(command, [*given, "At night cats eat mice."]).exit_code == 0
     assert CliRunner().invoke(command, [*given, "Dogs chase postmen through town."]).exit_code == 1
     assert CliRunner().invoke(command, [*given, "--on", "input", "Dogs chase postmen."]).exit_code == 6
+
+
+def test_a_guard_of_injections_wants_the_bundles_that_it_names(tmp_path: Path) -> None:
+    """Without them nothing is checked, and it is told what to give; one alone is a mistake."""
+    file = tmp_path / "guards.yaml"
+    file.write_text(f"guards: [{{guard: injection, embedder: {'a' * 64}, classifier: {'b' * 64}}}]\n")
+    with pytest.raises(InvalidInput, match="there is none") as caught:
+        CliRunner().invoke(command, ["check", "--set", str(file), "hello"], catch_exceptions=False)
+    assert "--embedder FOLDER --classifier FOLDER" in caught.value.remedy
+    one = CliRunner().invoke(command, ["check", "--set", str(file), "--embedder", str(tmp_path), "hello"])
+    assert (one.exit_code, "go together" in one.stderr) == (2, True)

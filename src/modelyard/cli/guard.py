@@ -23,13 +23,27 @@ command = click.Group("guard", help="Guards on texts to and from language models
 @_SET
 @click.option("--on", "side", type=click.Choice(["input", "output"]), help="Only the guards that look at this side.")
 @click.option("--chunk", "chunks", type=_FILE, multiple=True, help="File that an answer is to rest on. Repeatable.")
+@click.option("--embedder", type=_FILE, metavar="FOLDER", help="Bundle that a guard of injections names.")
+@click.option("--classifier", type=_FILE, metavar="FOLDER", help="The other one: what judges its vectors.")
 @_JSON
-def check(text: str, set_file: Path | None, side: Any, chunks: tuple[Path, ...], *, as_json: bool) -> None:
+def check(
+    text: str,
+    set_file: Path | None,
+    side: Any,
+    chunks: tuple[Path, ...],
+    embedder: Path | None,
+    classifier: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     """Check a text, or what stands on standard input: 0 nothing found, 1 something, 2 unusable, 6 a guard failed."""
     from modelyard.operations import guarding  # noqa: PLC0415 - `--help` must not pay for it
 
     given = sys.stdin.buffer.read().decode(errors="replace") if text == "-" else text
-    result = guarding.check_text(given, set_file=set_file, side=side, chunks=chunks)
+    if (embedder is None) != (classifier is None):
+        raise click.UsageError("--embedder and --classifier go together.")
+    bundles = None if embedder is None or classifier is None else (embedder, classifier)
+    result = guarding.check_text(given, set_file=set_file, side=side, chunks=chunks, bundles=bundles)
     emit(result, as_json=as_json, show=_show)
     if result["verdict"] != "pass":
         raise click.exceptions.Exit(EXIT_FAILED if result["verdict"] == "fail" else EXIT_INCONCLUSIVE)

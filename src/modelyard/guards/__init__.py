@@ -1,13 +1,14 @@
 """Guards: what may be in texts that go to a model and come from it, whole or as they come.
 
-Owns what a guard is, the guards for personal data, secrets, response schemas and support, their sets as data, and
-streams through them. Does not own retrieving what an answer rests on (`llm`) or asking guards on a request's way
-(`serving`).
+Owns what a guard is, the guards for personal data, secrets, injection, response schemas and support, their sets as
+data, and streams through them. Does not own retrieving what an answer rests on (`llm`), embedders and classifiers
+(`inference`) or asking guards on a request's way (`serving`).
 """
 
-from .contract import Context, Embeds, Guard, Scan
-from .errors import InvalidGuardSet
+from .contract import Context, Embeds, Guard, Scan, Suspects
+from .errors import InvalidGuardSet, OtherClassifier
 from .grammar import Chars, Grammar, maybe, one_of, seq, text, times
+from .injection import InjectionGuard
 from .patterns import Pattern, PatternGuard
 from .personal import personal_data
 from .records import Action, Claim, Finding, Outcome, placeholder
@@ -32,7 +33,9 @@ __all__ = [
     "GuardSet",
     "GuardedBytes",
     "GuardedStream",
+    "InjectionGuard",
     "InvalidGuardSet",
+    "OtherClassifier",
     "Outcome",
     "Pattern",
     "PatternGuard",
@@ -42,6 +45,7 @@ __all__ = [
     "Side",
     "Support",
     "SupportGuard",
+    "Suspects",
     "check",
     "default_set",
     "maybe",

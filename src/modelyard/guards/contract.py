@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from modelyard.core import Digest
+
 from .records import Claim
 
 
@@ -26,12 +28,27 @@ class Embeds(Protocol):
     def __call__(self, texts: Sequence[str], /) -> Sequence[Sequence[float]]: ...
 
 
+class Suspects(Protocol):
+    """How likely texts are attacks: an embedder and a classifier of its vectors, known by the digests of their bundles.
+
+    One number in [0, 1] a text, in their order; the same number for the same call.
+    """
+
+    @property
+    def digests(self) -> tuple[Digest, Digest]:
+        """Of the embedder, and of the classifier."""
+
+    def __call__(self, texts: Sequence[str], /) -> Sequence[float]: ...
+
+
 @dataclass(frozen=True)
 class Context:
-    """What guards may know beside the text: the retrieved chunks that an answer is to rest on, and an embedder."""
+    """What guards may know beside the text: the retrieved chunks that an answer is to rest on, an embedder, and what
+    tells attacks."""
 
     chunks: tuple[str, ...] = ()
     embed: Embeds | None = None
+    suspects: Suspects | None = None
 
 
 class Scan(Protocol):

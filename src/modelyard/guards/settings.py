@@ -10,6 +10,7 @@ from modelyard.core.settings import Section
 
 from .contract import Guard
 from .errors import InvalidGuardSet
+from .injection import InjectionGuard
 from .patterns import PatternGuard
 from .personal import personal_data
 from .records import Action
@@ -22,6 +23,7 @@ Side = Literal["input", "output"]
 """What goes to a model, and what comes from it."""
 
 _Sides = Annotated[tuple[Side, ...], Field(min_length=1)]
+_Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class _Declared(Section):
@@ -80,8 +82,25 @@ class SupportSettings(_Declared):
         return SupportGuard(overlap=self.overlap, near=self.near)
 
 
+class InjectionSettings(_Declared):
+    """Attempts to make a model follow other instructions. They are refused or flagged: a text without them is another
+    text, of which nothing is known."""
+
+    guard: Literal["injection"]
+    action: Literal[Action.REFUSE, Action.FLAG] = Action.REFUSE
+    on: _Sides = ("input",)
+    embedder: _Digest
+    classifier: _Digest
+    threshold: float = Field(default=0.5, gt=0, le=1)
+
+    def made(self) -> Guard:
+        """The guard."""
+        return InjectionGuard(Digest(self.embedder), Digest(self.classifier), self.threshold)
+
+
 Declared = Annotated[
-    PersonalDataSettings | SecretsSettings | SchemaSettings | SupportSettings, Field(discriminator="guard")
+    PersonalDataSettings | SecretsSettings | SchemaSettings | SupportSettings | InjectionSettings,
+    Field(discriminator="guard"),
 ]
 """One guard as it is declared."""
 

@@ -32,6 +32,7 @@ from .errors import (
     NoEmbedder,
     NoPredictor,
     NotExplained,
+    NotOfVectors,
     PythonNotPermitted,
     SignaturesDamaged,
     TransformFailed,
@@ -97,6 +98,7 @@ from .sampled import (
 from .signing import NO_TRUST_ASKED, SIGNATURES_FILE, Trust, add_signatures, sign_bundle, signers_of
 from .sketch import Counts, Sketch, merge
 from .tensors import TensorEncoder, described, encoder_of, pack_golden, tensor_of
+from .texts import TextClassifier, load_text_classifier
 from .transforms import Transform, Transformed, Transforms
 from .verify import verify_bundle
 from .write import INFO_FILE, write_bundle
@@ -161,6 +163,7 @@ __all__ = [
     "NoEmbedder",
     "NoPredictor",
     "NotExplained",
+    "NotOfVectors",
     "NumberProfile",
     "Predictions",
     "PythonModel",
@@ -174,6 +177,7 @@ __all__ = [
     "Sketch",
     "Task",
     "TensorEncoder",
+    "TextClassifier",
     "Transform",
     "TransformFailed",
     "Transformed",
@@ -198,6 +202,7 @@ __all__ = [
     "load_bundle",
     "load_embedder",
     "load_explainer",
+    "load_text_classifier",
     "load_trees",
     "losses_of",
     "merge",

@@ -94,6 +94,12 @@ class NoEmbedder(InvalidInput):
     code = "NO_EMBEDDER"
 
 
+class NotOfVectors(InvalidInput):
+    """A classifier does not judge the vectors of the embedder that it is used with."""
+
+    code = "NOT_OF_VECTORS"
+
+
 class EmbedderNeedsLibrary(Unavailable):
     """The library that cuts texts into tokens is not installed."""
 

@@ -9,20 +9,39 @@ from pydantic import ValidationError
 
 from modelyard.core import InvalidInput
 from modelyard.core.settings import findings_of, read_yaml, report
-from modelyard.guards import Armed, Context, GuardSet, Outcome, Side, check, default_set
+from modelyard.guards import (
+    Armed,
+    Context,
+    GuardSet,
+    InjectionGuard,
+    Outcome,
+    Side,
+    Suspects,
+    check,
+    default_set,
+)
+from modelyard.inference import load_text_classifier
 
 
 def check_text(
-    text: str, *, set_file: Path | None = None, side: Side | None = None, chunks: Sequence[Path] = ()
+    text: str,
+    *,
+    set_file: Path | None = None,
+    side: Side | None = None,
+    chunks: Sequence[Path] = (),
+    bundles: tuple[Path, Path] | None = None,
 ) -> Any:
     """What the guards of a set, by default personal data and secrets, say of a text.
 
-    With `side` only those that look at it. `chunks` are files with what an answer is to rest on.
+    With `side` only those that look at it. `chunks` are files with what an answer is to rest on; `bundles` the
+    embedder and the classifier that a guard of injections names.
     """
     guards = load_set(set_file)
     sides: tuple[Side, ...] = ("input", "output") if side is None else (side,)
     armed = [Armed(each.made(), each.action) for each in guards.guards if set(sides) & set(each.on)]
-    context = Context(chunks=tuple(_read(each) for each in chunks))
+    suspects = None if bundles is None else load_text_classifier(*bundles)
+    _require_named(armed, suspects)
+    context = Context(chunks=tuple(_read(each) for each in chunks), suspects=suspects)
     found: Outcome = check(armed, text, context, fail_closed=guards.fail_closed)
     return {"set": guards.digest, **msgspec.to_builtins(found)}
 
@@ -47,6 +66,13 @@ def load_set(file: Path | None) -> GuardSet:
         raise report(file, findings_of(error, document, GuardSet), code="GUARD_SET_FILE") from error
     guards.check()
     return guards
+
+
+def _require_named(armed: Sequence[Armed], suspects: Suspects | None) -> None:
+    """OtherClassifier for a guard whose bundles were not given: here that is a mistake of who asks."""
+    for each in armed:
+        if isinstance(each.guard, InjectionGuard):
+            each.guard.open(Context(suspects=suspects))
 
 
 def _read(file: Path) -> str:

@@ -1,6 +1,8 @@
 """A graph of near neighbours (HNSW), walked from the top: sub-millisecond among hundreds of thousands.
 
-Malkov and Yashunin, IEEE Transactions on Pattern Analysis and Machine Intelligence 42 (2020); by usearch.
+Malkov and Yashunin, IEEE Transactions on Pattern Analysis and Machine Intelligence 42 (2020); by usearch. Building it
+and walking it mostly wait for memory, so the graph holds its vectors in a byte an element; what a walk finds is put in
+order by the float32 of the table.
 """
 
 from collections.abc import Mapping
@@ -8,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from modelyard.core import Digest
 
@@ -19,17 +21,24 @@ from .table import Table
 
 GRAPH_FILE = "vectors.usearch"
 
-NEIGHBOURS, BREADTH_ADD, BREADTH_SEARCH = 24, 128, 96
+NEIGHBOURS, BREADTH_ADD, BREADTH_SEARCH = 16, 96, 96
 """Neighbours a vector has in the graph, and how many candidates are kept while one is added, and while searching."""
 
 _STALE = 0.2
+
+_SPARE = 3
+"""So many times what is asked for is walked to, and ordered by float32: the bytes' order is near to that, not equal."""
+
+_CLIP = 6.0
+"""Elements of unit vectors beyond so many times their quadratic mean become the largest byte."""
 
 
 class HnswIndex:
     """The contract by usearch; see `VectorIndex`. Needs the extra `llm`.
 
     The graph is built by one thread and from a fixed seed, so that equal calls give equal bytes. A removed vector stays
-    in the graph as a way to others until a fifth of them are such; then it is built anew.
+    in the graph as a way to others until a fifth of them are such; then it is built anew. Its bytes decide which
+    candidates are found, never their scores or their order.
     """
 
     kind = "hnsw"
@@ -53,15 +62,13 @@ class HnswIndex:
     def add(self, ids: ArrayLike, vectors: ArrayLike) -> None:
         new, rows = self._table.add(ids, vectors)
         if len(new):
-            self._graph.add(new.astype(np.uint64), rows, threads=1)
+            _put(self._graph, new, rows)
 
     def remove(self, ids: ArrayLike) -> int:
         removed = self._table.remove(ids)
         self._gone += len(removed)
         if self._gone > _STALE * max(1, len(self)):
-            self._graph, self._gone = _empty(self.dimension), 0
-            if len(self):
-                self._graph.add(self.ids.astype(np.uint64), self._table.rows, threads=1)
+            self._build()
         elif len(removed):
             self._graph.remove(removed.astype(np.uint64), threads=1)
         return len(removed)
@@ -75,21 +82,34 @@ class HnswIndex:
             return self._table.nearest(unit, k, self._table.places(allowed))
         if k < 1 or not len(self):
             return self._table.nearest(unit, 0)
-        found = self._graph.search(unit, min(k, len(self)), threads=1)
+        found = self._graph.search(_bytes(unit), min(_SPARE * k, len(self)), threads=1)
         return self._table.nearest(unit, k, self._table.places(np.asarray(found.keys).astype(np.int64)))
 
     def save(self, folder: Path) -> Mapping[str, Digest]:
         if self._gone:  # a graph with holes is no function of what the index holds
-            self._gone, self._graph = 0, _empty(self.dimension)
-            self._graph.add(self.ids.astype(np.uint64), self._table.rows, threads=1)
+            self._build()
         path = folder / GRAPH_FILE
         self._graph.save(str(path))
         return save_table(folder, self.kind, self._table, {GRAPH_FILE: path.read_bytes()})
 
+    def _build(self) -> None:
+        self._graph, self._gone = built(self._table), 0
 
-def read_graph(folder: Path, dimension: int, count: int) -> Any:
-    """The graph of a saved index; its bytes are known to be what was saved."""
+
+def built(table: Table) -> Any:
+    """The graph of a table."""
+    graph = _empty(table.dimension)
+    if len(table.ids):
+        _put(graph, table.ids, table.rows)
+    return graph
+
+
+def read_graph(folder: Path, table: Table) -> Any:
+    """The graph of a saved index; its bytes are known to be what was saved. One of float32, as it was saved
+    before, is built anew."""
+    dimension, count = table.dimension, len(table.ids)
     graph = _empty(dimension)
+    kind = graph.dtype
     path = folder / GRAPH_FILE
     try:
         graph.load(str(path))
@@ -100,8 +120,21 @@ def read_graph(folder: Path, dimension: int, count: int) -> Any:
             f"{path} holds {len(graph)} vectors of dimension {graph.ndim}, not {count} of {dimension}.",
             remedy="Build the index again.",
         )
+    if graph.dtype != kind:
+        return built(table)
     graph.expansion_search = BREADTH_SEARCH
     return graph
+
+
+def _put(graph: Any, ids: Ids, rows: Matrix) -> None:
+    graph.add(ids.astype(np.uint64), _bytes(rows), threads=1)
+
+
+def _bytes(units: Matrix) -> NDArray[np.int8]:
+    """Unit vectors (..., dimension) in a byte an element: 127 is _CLIP times the quadratic mean, or 1."""
+    largest = min(1.0, _CLIP / np.sqrt(units.shape[-1]))
+    scaled: NDArray[np.int8] = np.clip(np.rint(units * np.float32(127 / largest)), -127, 127).astype(np.int8)
+    return scaled
 
 
 def _empty(dimension: int) -> Any:
@@ -116,7 +149,7 @@ def _empty(dimension: int) -> Any:
     return Index(
         ndim=dimension,
         metric="ip",
-        dtype="f32",
+        dtype="i8",
         connectivity=NEIGHBOURS,
         expansion_add=BREADTH_ADD,
         expansion_search=BREADTH_SEARCH,

@@ -27,5 +27,5 @@ def load_index(folder: Path) -> VectorIndex:
     if kind == "exact":
         return ExactIndex(table.dimension, table)
     if kind == "hnsw":
-        return HnswIndex(table.dimension, table, read_graph(folder, table.dimension, len(table.ids)))
+        return HnswIndex(table.dimension, table, read_graph(folder, table))
     raise damaged(folder, f"its kind is '{kind[:60]}'; there are {', '.join(KINDS)}")

@@ -1,0 +1,1 @@
+"""Retrieval: finding vectors, making them, and answering questions with them."""
