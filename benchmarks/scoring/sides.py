@@ -7,11 +7,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,6 +24,7 @@ from modelyard.scoring import BatchJob, Spread, StreamScorer, score_batch
 from .made import FIELDS, numbers
 
 CHUNK = 10_000
+_COMES_UP_S = 60
 _STATUS = Path("/proc/self/status")
 """Its greatest memory is this process's own; what the system counts of children begins with their parent's."""
 
@@ -62,16 +64,39 @@ def copy(_model: Path, source: Path, output: Path) -> int:
 
 @contextmanager
 def cluster() -> Iterator[RayExecutor]:
-    """A Ray cluster of two nodes with one processor each, on this machine; where only loopback can be reached."""
+    """A Ray cluster of two nodes with one processor each, on this machine; where only loopback can be reached.
+
+    It has come up when it is handed over: what its own processes do until then is no part of scoring.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - only this side has a cluster
 
     nodes: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     for _ in range(2):
         nodes.add_node(num_cpus=1)
+    _until_at_rest()
     with RayExecutor(nodes.address) as executor:
         yield executor
     nodes.shutdown()
+
+
+def _until_at_rest() -> None:
+    """Wait until the processes that this one started take less than a twentieth of a processor for a second."""
+    used = _used_by_children()
+    for _ in range(_COMES_UP_S):
+        time.sleep(1.0)
+        before, used = used, _used_by_children()
+        if used - before < 0.05:
+            return
+
+
+def _used_by_children() -> float:
+    found = 0.0
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            found += times.user + times.system
+    return found
 
 
 def on_ray(model: Path, source: Path, output: Path, executor: RayExecutor) -> int:

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 import pyarrow as pa
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 import modelyard as my
 
@@ -47,6 +46,8 @@ def check_parts(parts: tuple[pa.Table, ...]) -> my.Judgement:
 @my.step(kind="train")
 def train(parts: tuple[pa.Table, ...], params: dict[str, float], complete_rows: bool) -> my.Candidate:
     """Learn from the first of the parts, with these parameters of the model."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # here: only who trains waits for it
+
     samples = my.context().services.samples(MODEL, parts[0], complete=complete_rows)
     categories = [field.kind == "category" for field in samples.signature.fields]
     recipe = {**params, "random_state": my.context().seed}

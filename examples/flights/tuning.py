@@ -8,7 +8,6 @@ from datetime import datetime
 import numpy as np
 import optuna
 import pyarrow as pa
-from sklearn.ensemble import HistGradientBoostingClassifier
 from training import MODEL, challenge, prepare
 
 import modelyard as my
@@ -31,6 +30,8 @@ def objective(trial: optuna.Trial, rows: pa.Table) -> float:
 
 
 def _auc(params: dict[str, float], past: pa.Table, present: pa.Table) -> float:
+    from sklearn.ensemble import HistGradientBoostingClassifier  # here: only who trains waits for it
+
     samples = my.context().services.samples(MODEL, past)
     categories = [field.kind == "category" for field in samples.signature.fields]
     model = HistGradientBoostingClassifier(categorical_features=categories, random_state=my.context().seed, **params)

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 import pyarrow as pa
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 import modelyard as my
 
@@ -31,6 +30,8 @@ def split(rows: pa.Table, as_of: datetime) -> tuple[pa.Table, pa.Table]:
 @my.step(kind="train")
 def train(parts: tuple[pa.Table, ...]) -> my.Candidate:
     """Learn from the past."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # here: only who trains waits for it
+
     samples = my.context().services.samples(MODEL, parts[0])
     categories = [field.kind == "category" for field in samples.signature.fields]
     recipe = {"max_iter": 100, "learning_rate": 0.1, "random_state": my.context().seed}

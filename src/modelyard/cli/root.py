@@ -1,6 +1,8 @@
 """The top of the command line. A noun's file is imported only when the noun is used."""
 
+import gc
 import os
+import sys
 from importlib import import_module
 
 import click
@@ -47,6 +49,21 @@ NOUNS: dict[str, str] = {
 }
 
 
+def _imported(module: str) -> click.Command:
+    """The command of a noun's file. What is imported stays: no search for garbage goes through it, neither while it
+    comes, which took a fifth of the time, nor later.
+    """
+    if module not in sys.modules:
+        gc.disable()
+        try:
+            import_module(module)
+        finally:
+            gc.freeze()
+            gc.enable()
+    command: click.Command = sys.modules[module].command
+    return command
+
+
 class LazyNouns(click.Group):
     """A group that lists its commands without importing them."""
 
@@ -58,7 +75,7 @@ class LazyNouns(click.Group):
             return None
         from .permitting import require_policies  # noqa: PLC0415 - `--help` must not pay for it
 
-        found: click.Command = import_module(f"modelyard.cli.{cmd_name}").command
+        found = _imported(f"modelyard.cli.{cmd_name}")
         require_policies(found)
         return found
 

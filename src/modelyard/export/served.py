@@ -4,14 +4,14 @@ import json
 
 import msgspec
 
-from modelyard.serving.container import Served
-
 from .documents import as_json
 from .records import Subject
 
 
 def served(subject: Subject, deployment: str) -> str:
     """The JSON of `DEPLOYMENT_FILE`: how its requests are treated, and whose bundles are loaded."""
+    from modelyard.serving.container import Served  # noqa: PLC0415 - most targets tell no server anything
+
     settings, trust = subject.deployments[deployment], subject.trust
     told = Served(
         deployment,

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from modelyard.core import did_you_mean
+from modelyard.core import did_you_mean, to_micros
 from modelyard.inference import BundleInfo
 
+from .arrays import array_of, texts_of
 from .errors import NotScorable
 
 PREDICTION = "prediction"
@@ -55,21 +56,21 @@ def answer_columns(
     """The values of `answer_fields` for rows with these scores (n_rows, n_scores); texts as dictionaries."""
     rows = len(scores)
     return [
-        *([] if ids is None else [pa.array(ids, pa.string())]),
+        *([] if ids is None else [texts_of(ids)]),
         predictions(info, scores),
-        *(pa.array(np.ascontiguousarray(scores[:, at])) for at, _ in enumerate(score_names(info))),
-        pa.repeat(pa.scalar(at, INSTANT), rows),
-        pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), [version]),
+        *(array_of(scores[:, at], pa.float64()) for at, _ in enumerate(score_names(info))),
+        array_of(np.full(rows, to_micros(at)), INSTANT),
+        pa.DictionaryArray.from_arrays(array_of(np.zeros(rows, np.int32), pa.int32()), texts_of([version])),
     ]
 
 
 def predictions(info: BundleInfo, scores: NDArray[np.float64]) -> pa.Array:
     """The classes that scores stand for, as `Bundle.label_of` tells them, or the numbers themselves."""
     if info.task == "regression":
-        return pa.array(np.ascontiguousarray(scores[:, 0]))
+        return array_of(scores[:, 0], pa.float64())
     chosen = scores[:, 0] > 0.5 if info.task == "binary" else np.argmax(scores, axis=1)
-    narrow = np.int8 if len(info.classes) <= 128 else np.int32
-    return pa.DictionaryArray.from_arrays(pa.array(chosen.astype(narrow)), pa.array(info.classes, pa.string()))
+    narrow, kind = (np.int8, pa.int8()) if len(info.classes) <= 128 else (np.int32, pa.int32())
+    return pa.DictionaryArray.from_arrays(array_of(chosen.astype(narrow), kind), texts_of(info.classes))
 
 
 def check_columns(columns: Sequence[str], info: BundleInfo, kept: Sequence[str], *, ids: bool) -> None:

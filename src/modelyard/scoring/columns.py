@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from modelyard.inference import Encoder, Field, InvalidRow, Signature, TensorEncoder
 
+from .arrays import texts_of, values_of
+
 NAN = float("nan")
 _WHOLE = 2.0**53 - 1
 """Up to here every whole number is a float64, whichever neighbour rounding came from."""
@@ -79,7 +81,7 @@ class ColumnEncoder:
         if not (whole or pa.types.is_floating(kind) or pa.types.is_null(kind)):
             return np.full(len(column), NAN), np.ones(len(column), dtype=bool)
         plain = column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column
-        values: Matrix = plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        values = values_of(plain.cast(pa.float64(), safe=False), np.float64)
         limit = min(field.limit, _WHOLE) if whole else field.limit
         if len(values) and -limit <= values.min() and values.max() <= limit:  # never so where there is a NaN
             return values, None
@@ -188,7 +190,7 @@ def numbers_of_text(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_NOTHING = pa.array(["", "NA"])
+_NOTHING = texts_of(["", "NA"])
 
 
 def _loses(text: str, number: float) -> bool:

@@ -2,22 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from modelyard.features import Definitions, Entities, joined, prepare, select
+if TYPE_CHECKING:
+    from modelyard.features import Definitions
 
 
 class PointInTime:
     """Joins features to rows; see `records.Enrichment`. The sources are read once, when it is made."""
 
     def __init__(
-        self, definitions: Definitions, features: Sequence[str], *, event_time: str, spill: Path | None = None
+        self, definitions: "Definitions", features: Sequence[str], *, event_time: str, spill: Path | None = None
     ) -> None:
         """`features` are `view:feature` names; large ones go to the folder `spill`, and are mapped from there.
 
         UnknownFeature for a name that nothing has; SourceUnreadable as the join has it.
         """
+        from modelyard.features import prepare, select  # noqa: PLC0415 - who joins nothing starts without that room
+
         self._selection = select(definitions, list(features))
         self._views = list(prepare(self._selection.wanted, spill=spill))
         self._event_time = event_time
@@ -35,5 +39,7 @@ class PointInTime:
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """See `records.Enrichment`."""
+        from modelyard.features import Entities, joined  # noqa: PLC0415 - as above
+
         found = joined(Entities.of(table, self._event_time), self._views)
         return self._selection.complete(table.column_names, found)

@@ -61,7 +61,7 @@ def _level(written: Any) -> Any:
 def _pattern(written: Any) -> Any:
     if isinstance(written, str):
         try:
-            pc.match_substring_regex(pa.array([""]), pattern=whole(written))
+            pc.match_substring_regex(pa.nulls(1, pa.string()), pattern=whole(written))  # pa.array imports pandas
         except pa.ArrowInvalid as error:
             raise ValueError(f"not a regular expression of RE2: {error}") from None
     return written
