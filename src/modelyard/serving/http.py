@@ -109,6 +109,12 @@ class _Caller:
         self._principal = principal
         self._permission = permission
 
+    @property
+    def scope(self) -> str:
+        """His roles, and the deployments that his key is for."""
+        who = self._principal
+        return "" if who is None else " ".join([*(role.value for role in who.roles), *sorted(who.deployments)])
+
     def permit(self, deployment: str) -> None:
         """PermissionDenied when he may not ask this deployment."""
         if self._principal is not None:
