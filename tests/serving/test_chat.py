@@ -99,20 +99,27 @@ class Gateway:
     def stream(self, deployment: str, **more: Any) -> tuple[int, list[Any]]:
         """Ask for a stream; status, and the data of its events."""
         told = {"model": deployment, "messages": [{"role": "user", "content": TEXT}], "stream": True, **more}
-        status, body = raw(self.server.port, json.dumps(told).encode())
-        if status != 200:
-            return status, [json.loads(body)]
-        events = [each.removeprefix("data: ") for each in body.decode().split("\n\n") if each]
-        return status, [each if each == "[DONE]" else json.loads(each) for each in events]
+        return raw_events(self.server.port, told)
 
 
-def raw(port: int, body: bytes, path: str = "/v1/chat/completions") -> tuple[int, bytes]:
+def raw_events(port: int, told: dict[str, Any], headers: dict[str, str] | None = None) -> tuple[int, list[Any]]:
+    """Ask for a stream; status, and the data of its events."""
+    status, body = raw(port, json.dumps(told).encode(), headers=headers)
+    if status != 200:
+        return status, [json.loads(body)]
+    events = [each.removeprefix("data: ") for each in body.decode().split("\n\n") if each]
+    return status, [each if each == "[DONE]" else json.loads(each) for each in events]
+
+
+def raw(
+    port: int, body: bytes, path: str = "/v1/chat/completions", headers: dict[str, str] | None = None
+) -> tuple[int, bytes]:
     """POST bytes, and read the whole answer."""
     from http.client import HTTPConnection
 
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request("POST", path, body, {"content-type": "application/json"})
+        connection.request("POST", path, body, {"content-type": "application/json", **(headers or {})})
         response = connection.getresponse()
         return response.status, response.read()
     finally:

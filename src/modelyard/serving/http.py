@@ -19,7 +19,7 @@ from modelyard.access import KeyRing, Limits, Permission, PermissionDenied, Prin
 from modelyard.core import Clock, Failed, Micros, ModelyardError, log_event
 from modelyard.routing import Feed
 
-from .chat import Gateway, chat_error
+from .chat import Embeddings, Gateway, chat_error
 from .chat.contract import Caller, Outlet
 from .dataplane import DataPlane
 from .errors import BODY_LIMIT, NotServed, TooLarge, UnsupportedEncoding
@@ -157,8 +157,10 @@ class HttpServer:
         self._ring: tuple[Feed, KeyRing] | None = None
         self._native = Native(plane)
         self.gateway = Gateway(plane, environment, journal=journal, durable=durable)
+        self.embeddings = Embeddings(plane)
         self._chats: Mapping[tuple[str, str], ChatEndpoint] = {
             ("POST", "/v1/chat/completions"): self.gateway.chat,
+            ("POST", "/v1/embeddings"): self.embeddings.embed,
             ("GET", "/v1/models"): self.gateway.models,
         }
         self._protocols = RouteTable((*ROUTES, *PAGES))

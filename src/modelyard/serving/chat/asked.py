@@ -81,14 +81,20 @@ _BEFORE = re.compile(rb'"([^"\\]{1,80})"\s*:\s*-?$')
 _REMEDY = 'Send {"model": "DEPLOYMENT", "messages": [{"role": "user", "content": "…"}]}.'
 
 
-def read_asked(body: bytes) -> Asked:
+def read_body(decoder: Any, body: bytes, fields: type[msgspec.Struct], remedy: str) -> Any:
     """The body of a request; BadRequest says where it does not fit, with the nearest name of one that nobody knows."""
     refuse_deep_nesting(body)
     try:
-        asked = _DECODER.decode(body)
+        asked = decoder.decode(body)
         refuse_repeated_names(body, 0)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable(str(error), body) from error
+        raise _unreadable(str(error), body, fields, remedy) from error
+    return asked
+
+
+def read_asked(body: bytes) -> Asked:
+    """The body of a chat; BadRequest as above, and for a role or a number that cannot be."""
+    asked: Asked = read_body(_DECODER, body, Asked, _REMEDY)
     for at, message in enumerate(asked.messages):
         if message.role not in ROLES:
             raise BadRequest(
@@ -179,11 +185,11 @@ def size_of(message: ChatMessage) -> int:
     return len(content or "")
 
 
-def _unreadable(text: str, body: bytes) -> BadRequest:
-    path, remedy = path_of(text, body), _REMEDY
+def _unreadable(text: str, body: bytes, fields: type[msgspec.Struct], remedy: str) -> BadRequest:
+    path = path_of(text, body)
     if (unknown := _UNKNOWN.search(text)) is not None:
         name = unknown[1]
-        fields = ChatMessage if "messages" in path else StreamOptions if "stream_options" in path else Asked
+        fields = ChatMessage if "messages" in path else StreamOptions if "stream_options" in path else fields
         path = f"{path}.{name}".lstrip(".")
         remedy = did_you_mean(name, fields.__struct_fields__, shown=40)
     elif not path and (byte := _BYTE.search(text)) is not None:

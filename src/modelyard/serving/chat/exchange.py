@@ -25,7 +25,6 @@ from modelyard.generation import (
     write_event,
 )
 from modelyard.journal import ErrorClass, Generated, Guarded, JournalUnavailable, PredictionRecord
-from modelyard.routing import pseudonym
 
 from ..applications import LoadedApplication
 from ..concealing import hashed
@@ -37,6 +36,7 @@ from .budgets import Budgets
 from .contract import Outlet
 from .errors import chat_error, described
 from .kept import AnswerCache, AnswerCaches, Kept, key_of
+from .recorded import Facts, record_of
 from .told import Shape
 
 if TYPE_CHECKING:
@@ -370,26 +370,15 @@ class Exchange:
                 self._parts.budgets.settle(record, generated.cost_micros)
 
     def _as_record(self, attempt: _Attempt, kind: ErrorClass | None, generated: str) -> PredictionRecord:
-        question, arm = self._question, attempt.arm.arm
-        route = question.deployment.route
-        return PredictionRecord(
-            prediction_id=question.identity,
-            event_us=question.at,
-            deployment=route.deployment,
-            generation=route.generation,
-            model_version=arm.version,
-            arm=arm.name,
-            role=arm.role,
-            answered=kind is None and arm.role != "shadow",
-            entity=self._entity(),
-            features=(),
-            prediction=None if kind is not None else attempt.finish,
-            scores=(),
-            latency_us=int((time.perf_counter() - attempt.began) * 1e6),
+        asked = self._question
+        return record_of(
+            Facts(asked.deployment, asked.identity, asked.at, asked.entity, asked.forced),
+            attempt.arm.arm,
+            ended=attempt.finish,
             error=kind,
-            logged_us=self._parts.plane.now(),
-            forced=question.forced,
             generated=generated,
+            latency_us=int((time.perf_counter() - attempt.began) * 1e6),
+            logged=self._parts.plane.now(),
         )
 
     def _generated(self, attempt: _Attempt) -> Generated:
@@ -429,12 +418,6 @@ class Exchange:
         if how == "redacted":
             return redact(text())
         return text() if how == "full" else str(hashed(text(), self._parts.plane.pepper))
-
-    def _entity(self) -> str | None:
-        deployment, entity = self._question.deployment, self._question.entity
-        if entity is None or deployment.route.assign_by not in deployment.policy.private:
-            return entity
-        return pseudonym(deployment.route, entity)
 
 
 def _passed(attempt: _Attempt, said: Said) -> list[Choice]:

@@ -87,7 +87,7 @@ class Gateway:
         told = [
             {"id": name, "object": "model", "created": created, "owned_by": "modelyard"}
             for name, each in sorted(self._plane.deployments.current.items())
-            if each.applications and caller.may(name)
+            if (each.applications or each.embedders) and caller.may(name)
         ]
         outlet.write(200, msgspec.json.encode({"object": "list", "data": told}))
 
