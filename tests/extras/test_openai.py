@@ -80,7 +80,7 @@ told["errors"] = {
     "refused": error_of(lambda: ask(model="guarded", messages=[{"role": "user", "content": "AKIAIOSFODNN7EXAMPLE"}])),
     "busy": error_of(lambda: ask(model="busy")),
     "half": error_of(lambda: ask(model="half-json")),
-    "cut": error_of(lambda: list(ask(model="error-event", stream=True))),
+    "cut": error_of(lambda: list(ask(model="cut", stream=True))),
     "vectors": error_of(lambda: client.embeddings.create(model="mini", input=["a", ""])),
     "key": error_of(lambda: client.with_options(api_key="wrong").models.list()),
 }
@@ -135,14 +135,14 @@ told.errors = {
   refused: await errorOf(() => ask({ model: "guarded", messages: key })),
   busy: await errorOf(() => ask({ model: "busy" })),
   half: await errorOf(() => ask({ model: "half-json" })),
-  cut: await errorOf(async () => { for await (const _ of await ask({ model: "error-event", stream: true })); }),
+  cut: await errorOf(async () => { for await (const _ of await ask({ model: "cut", stream: true })); }),
   vectors: await errorOf(() => client.embeddings.create({ model: "mini", input: ["a", ""] })),
   key: await errorOf(() => client.withOptions({ apiKey: "wrong" }).models.list()),
 };
 console.log(JSON.stringify(told));
 """
 
-MODELS = ("answer", "bytes", "tool", "busy", "half-json", "error-event")
+MODELS = ("answer", "bytes", "tool", "busy", "half-json", "cut")
 
 
 @pytest.fixture(scope="module")
