@@ -98,7 +98,7 @@ def _server() -> Iterator[tuple[str, str]]:
     for method, path, permission in _native():
         yield f"{method} {path}", permission
         yield f"{method} /deployments/{{model}}{path}", permission
-    yield from (("POST /v1/chat/completions", "predict"), ("GET /v1/models", "predict"))
+    yield from ((each, "predict") for each in ("POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models"))
     yield from ((f"{each.method} {each.template}", _said(each.permission)) for each in (*ROUTES, *PAGES)
                 if f"{each.method} {each.template}" != "GET /health")  # fmt: skip
 

@@ -21,6 +21,7 @@ from modelyard.generation import (
     Target,
     Upstream,
 )
+from modelyard.guards import GuardSet
 from modelyard.journal import Generated, PredictionRecord, read_segment, segments
 from modelyard.llm import application_bundle, prompt_bundle
 from modelyard.routing import DEFAULT_POLICY, Arm, Feed, KeyEntry, Route, ServingPolicy
@@ -43,7 +44,13 @@ class Gateway:
         self._revision = 0
         self._arms: dict[str, Digest] = {}
 
-    def bundle(self, *models: str, prompt: Prompt | None = None, upstreams: tuple[str, ...] = ("one",)) -> Digest:
+    def bundle(
+        self,
+        *models: str,
+        prompt: Prompt | None = None,
+        upstreams: tuple[str, ...] = ("one",),
+        guards: GuardSet | None = None,
+    ) -> Digest:
         """An application of models, the later ones for when the earlier cannot answer."""
         folder = self._folder / f"bundle-{len(self._arms)}"
         pinned = None
@@ -52,9 +59,15 @@ class Gateway:
             pinned = Pinned("p", 1, digest)
         targets = tuple(Target(name, model) for model in models for name in upstreams)
         application = Application(
-            targets, pinned, sampling=Sampling(64, 0.5), deadline_seconds=20.0, longest_input=1000
+            targets,
+            pinned,
+            guards=None if guards is None else guards.digest,
+            sampling=Sampling(64, 0.5),
+            deadline_seconds=20.0,
+            longest_input=1000,
         )
-        digest = application_bundle(folder, "assistant", application, prompt)
+        document = None if guards is None else guards.document
+        digest = application_bundle(folder, "assistant", application, prompt, document)
         self.server.feed.put_bundle(folder, digest)
         self._arms[str(folder)] = digest
         return digest
@@ -86,20 +99,27 @@ class Gateway:
     def stream(self, deployment: str, **more: Any) -> tuple[int, list[Any]]:
         """Ask for a stream; status, and the data of its events."""
         told = {"model": deployment, "messages": [{"role": "user", "content": TEXT}], "stream": True, **more}
-        status, body = raw(self.server.port, json.dumps(told).encode())
-        if status != 200:
-            return status, [json.loads(body)]
-        events = [each.removeprefix("data: ") for each in body.decode().split("\n\n") if each]
-        return status, [each if each == "[DONE]" else json.loads(each) for each in events]
+        return raw_events(self.server.port, told)
 
 
-def raw(port: int, body: bytes, path: str = "/v1/chat/completions") -> tuple[int, bytes]:
+def raw_events(port: int, told: dict[str, Any], headers: dict[str, str] | None = None) -> tuple[int, list[Any]]:
+    """Ask for a stream; status, and the data of its events."""
+    status, body = raw(port, json.dumps(told).encode(), headers=headers)
+    if status != 200:
+        return status, [json.loads(body)]
+    events = [each.removeprefix("data: ") for each in body.decode().split("\n\n") if each]
+    return status, [each if each == "[DONE]" else json.loads(each) for each in events]
+
+
+def raw(
+    port: int, body: bytes, path: str = "/v1/chat/completions", headers: dict[str, str] | None = None
+) -> tuple[int, bytes]:
     """POST bytes, and read the whole answer."""
     from http.client import HTTPConnection
 
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request("POST", path, body, {"content-type": "application/json"})
+        connection.request("POST", path, body, {"content-type": "application/json", **(headers or {})})
         response = connection.getresponse()
         return response.status, response.read()
     finally:

@@ -19,6 +19,7 @@ from .errors import (
 from .events import DONE, LARGEST_EVENT, Event, EventReader, write_event
 from .records import (
     APPLICATION_FILE,
+    GUARDS_FILE,
     PROMPT_FILE,
     PROMPT_RUNTIME,
     ROLES,
@@ -43,6 +44,7 @@ __all__ = [
     "ABSURD_SECONDS",
     "APPLICATION_FILE",
     "DONE",
+    "GUARDS_FILE",
     "LARGEST_ANSWER",
     "LARGEST_EVENT",
     "LONGEST_VALUE",

@@ -117,20 +117,20 @@ class Application(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
     `targets` are asked in their order, the later ones when the earlier cannot answer. `deadline_seconds` bounds an
     answer to its last token. `longest_input` bounds the characters of a request's messages. A prompt stands in the
-    bundle beside it, as `PROMPT_FILE`.
+    bundle beside it, as `PROMPT_FILE`, and the guard set of digest `guards` as `GUARDS_FILE`.
     """
 
     targets: tuple[Target, ...]
     prompt: Pinned | None = None
     index: Pinned | None = None
-    guards: Pinned | None = None
+    guards: Digest | None = None
     sampling: Sampling = Sampling()
     deadline_seconds: float = 120.0
     longest_input: int = 400_000
 
 
-PROMPT_FILE, APPLICATION_FILE = "prompt.json", "application.json"
-"""A prompt, and an application, in their bundles."""
+PROMPT_FILE, APPLICATION_FILE, GUARDS_FILE = "prompt.json", "application.json", "guards.json"
+"""A prompt, an application and its guard set, in their bundles."""
 
 PROMPT_RUNTIME, UPSTREAM_RUNTIME = "prompt", "upstream"
 """What the bundles of prompts and of applications say of how they run."""

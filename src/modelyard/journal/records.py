@@ -49,13 +49,26 @@ class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     generated: str = ""
 
 
+class Guarded(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What guards said of one side of an answer: `pass`, `fail` when anything was found, `inconclusive` when a guard
+    failed or there was no text. `found` counts by `kind:action`; `failed` names guards that came to no verdict.
+    """
+
+    verdict: str = "inconclusive"
+    found: dict[str, int] = {}
+    failed: tuple[str, ...] = ()
+    refused: bool = False
+
+
 class Generated(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an upstream made, and of what: the JSON in `PredictionRecord.generated`.
 
     `prompt` is the digest of its bundle, `upstream` and `model` what answered. `cost_micros` is by the price list of
     digest `prices`; both are absent where the model has no price there. `told` False: the upstream did not say how many
     tokens there were, and these are the most there can have been. `first_us` is the time to the first text. `asked` and
-    `said` are texts as the deployment lets them be kept.
+    `said` are texts as the deployment lets them be kept, behind the guards. `guards` is the digest of the application's
+    guard set, with what it said of what went up and of what came back. `cache` is `hit`, `miss`, or empty where answers
+    are not kept; a hit has read and written nothing, and cost nothing.
     """
 
     upstream: str = ""
@@ -71,6 +84,10 @@ class Generated(msgspec.Struct, frozen=True, omit_defaults=True):
     streamed: bool = False
     asked: str = ""
     said: str = ""
+    guards: str = ""
+    guarded_input: Guarded | None = None
+    guarded_output: Guarded | None = None
+    cache: str = ""
 
 
 class TruthRecord(msgspec.Struct, frozen=True, array_like=True):

@@ -11,12 +11,14 @@ import msgspec
 from modelyard.access import Permission
 from modelyard.core import Conflict, InvalidInput, Judgement, NotFound, Verdict, check_name, did_you_mean, shown
 from modelyard.generation import Application, Pinned, Prompt, Sampling, Target
+from modelyard.guards import GuardSet
 from modelyard.inference import INFO_FILE, BundleInfo, sign_bundle
 from modelyard.llm import PromptReference, application_bundle
 from modelyard.registry import check_description, check_tags
 from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
+from .guarding import load_set
 from .models import tags_of
 from .prompts import find_prompt
 
@@ -30,6 +32,9 @@ class RegisterApplication:
         tuple[str, ...], Option("UPSTREAM/MODEL that has the text made; repeat for those that follow when it cannot.")
     ]
     prompt: Annotated[str | None, Option("prompts:/NAME/3 or prompts:/NAME@production, as it is now.")] = None
+    guards: Annotated[
+        str | None, Option("YAML file of its guard set, or `default`: personal data and secrets, redacted both ways.")
+    ] = None
     max_tokens: Annotated[int, Option("Tokens of an answer, and the most that a caller may ask for.")] = 1024
     temperature: Annotated[float | None, Option("0 to 2; by default the upstream's.")] = None
     top_p: Annotated[float | None, Option("0 to 1; by default the upstream's.")] = None
@@ -49,9 +54,11 @@ def register_application(call: Call[RegisterApplication]) -> Any:
     tags, description = check_tags(tags_of(given.tag)), check_description(given.description)
     _refuse_other(project, check_name("model", given.name))
     pinned, prompt = _pinned(project, given.prompt)
+    guards = _guards(given.guards)
     application = Application(
         tuple(_target(project, each) for each in _some(given.target)),
         prompt=pinned,
+        guards=None if guards is None else guards.digest,
         sampling=_sampling(given),
         deadline_seconds=_between("deadline", given.deadline, 0.1, 3600),
         longest_input=int(_between("longest-input", given.longest_input, 1, 100_000_000)),
@@ -60,7 +67,8 @@ def register_application(call: Call[RegisterApplication]) -> Any:
     project.workspace.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=project.workspace) as scratch:
         folder = Path(scratch) / "bundle"
-        digest = application_bundle(folder, given.name, application, prompt)
+        document = None if guards is None else guards.document
+        digest = application_bundle(folder, given.name, application, prompt, document)
         if (key := project.keys.own()) is not None:
             sign_bundle(folder, digest, key)
         version = project.models.register(
@@ -106,6 +114,21 @@ def _pinned(project: Project, reference: str | None) -> tuple[Pinned | None, Pro
     version, prompt = find_prompt(project, PromptReference.parse(reference))
     assert version.bundle is not None  # noqa: S101 - prompts are found by their bundle
     return Pinned(version.name, version.number, version.bundle), prompt
+
+
+def _guards(given: str | None) -> GuardSet | None:
+    """The guard set that is named; InvalidInput for one that an application cannot keep."""
+    if given is None:
+        return None
+    guards = load_set(None if given == "default" else Path(given))
+    if any(each.guard == "support" for each in guards.guards):
+        raise InvalidInput(
+            "The guard 'support' compares answers with what was retrieved, and applications retrieve nothing.",
+            code="GUARD_NEEDS_CHUNKS",
+            context={"path": "guards"},
+            remedy="Leave it out here; check answers with it by: modelyard guard check --chunk FILE",
+        )
+    return guards
 
 
 def _sampling(given: RegisterApplication) -> Sampling:

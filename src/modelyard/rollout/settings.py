@@ -29,8 +29,9 @@ class ServingSettings(Section):
     when_log_fails: Literal["fail_closed", "degrade"] = Field(
         "fail_closed", description="Whether predictions that cannot be logged are refused, or answered nevertheless."
     )
-    log_text: Literal["full", "hash", "off"] = Field(
-        "off", description="Whether texts that language models are asked and give are logged, or a keyed hash."
+    log_text: Literal["full", "redacted", "hash", "off"] = Field(
+        "off",
+        description="Whether texts of language models are logged: in full, without personal data, hashed, or not.",
     )
     budget: float | None = Field(
         None, gt=0, le=1e9, description="The most that a language model's answers may cost in a period; none: no bound."

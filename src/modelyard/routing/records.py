@@ -79,7 +79,8 @@ class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     Fields under `hash` and `truncate` are changed before they are put on record; those that are features of the model
     are not put there at all: what was changed would be taken for drift. `when_log_fails` says whether predictions that
     cannot be put on record are refused (`fail_closed`) or answered nevertheless (`degrade`). `log_text` says whether
-    what language models are asked and say is put on record, or its keyed hash. `budget_micros` is the most that their
+    what language models are asked and say is put on record, without personal data and secrets, or as a keyed hash.
+    `budget_micros` is the most that their
     answers may cost in a `budget_period` (None: no bound). `swap` says whether a new
     version is loaded beside the old one, or, where memory holds no two, after the old one has drained. `overrides` lets
     a caller name the arm that is to answer. `shadow_per_second` is the most rows a second that one server copies to one
@@ -96,7 +97,7 @@ class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     hash: tuple[str, ...] = ()
     truncate: tuple[str, ...] = ()
     when_log_fails: Literal["fail_closed", "degrade"] = "fail_closed"
-    log_text: Literal["full", "hash", "off"] = "off"
+    log_text: Literal["full", "redacted", "hash", "off"] = "off"
     budget_micros: int | None = None
     budget_period: Literal["day", "month", "ever"] = "month"
     swap: Literal["side-by-side", "drain"] = "side-by-side"

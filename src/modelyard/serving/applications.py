@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from modelyard.generation import (
     APPLICATION_FILE,
+    GUARDS_FILE,
     PROMPT_FILE,
     UPSTREAM_RUNTIME,
     Application,
@@ -18,6 +20,9 @@ from modelyard.generation import (
 from modelyard.inference import BundleDamaged, verify_bundle
 from modelyard.routing import Arm
 
+if TYPE_CHECKING:
+    from .guarding import Guards
+
 
 @dataclass(frozen=True)
 class LoadedApplication:
@@ -26,6 +31,7 @@ class LoadedApplication:
     arm: Arm
     application: Application
     prompt: Prompt
+    guards: "Guards | None" = None
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
@@ -53,7 +59,30 @@ def load_application(folder: Path, arm: Arm) -> LoadedApplication | None:
             context={"folder": str(folder)},
             remedy="Register it again: modelyard llm register",
         ) from error
-    return LoadedApplication(arm, application, prompt)
+    return LoadedApplication(arm, application, prompt, _guards(folder, application))
+
+
+def _guards(folder: Path, application: Application) -> "Guards | None":
+    """The guards of an application that has some: it alone pays for what they import."""
+    if application.guards is None:
+        return None
+    from .guarding import UNREADABLE, Guards  # noqa: PLC0415 - see above
+
+    try:
+        guards = Guards.read((folder / GUARDS_FILE).read_bytes())
+    except (OSError, *UNREADABLE) as error:
+        raise BundleDamaged(
+            f"The guards in {folder} cannot be read: {error}.",
+            context={"folder": str(folder)},
+            remedy="Register the application again: modelyard llm register",
+        ) from error
+    if guards.digest == application.guards:
+        return guards
+    raise BundleDamaged(
+        f"The guards in {folder} are not those that the application names.",
+        context={"folder": str(folder), "guards": guards.digest},
+        remedy="Register the application again: modelyard llm register",
+    )
 
 
 _NO_MESSAGES: tuple[Message, ...] = ()

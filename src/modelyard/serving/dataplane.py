@@ -26,9 +26,10 @@ from .applications import LoadedApplication
 from .arms import Input, LoadedArm, Outcome, why
 from .batching import Ask, Batch, Batcher
 from .deployments import Deployment, Deployments
+from .embedders import LoadedEmbedder
 from .errors import BadRequest, ModelFailed, Overloaded
 from .metrics import Metrics
-from .overriding import named_application, named_arm
+from .overriding import named_application, named_arm, named_embedder
 from .recording import Recorder, logged_features, logged_request
 from .shadowing import Copy, Shadows
 from .tracing import Tracing
@@ -276,6 +277,14 @@ class DataPlane:
         if header is None:
             return None
         arm = named_application(deployment, header)
+        self._metrics.overridden(deployment.route.model, header)
+        return arm
+
+    def named_embedder(self, deployment: Deployment, header: str | None) -> LoadedEmbedder | None:
+        """The same, of an embedder."""
+        if header is None:
+            return None
+        arm = named_embedder(deployment, header)
         self._metrics.overridden(deployment.route.model, header)
         return arm
 

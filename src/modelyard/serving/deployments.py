@@ -11,11 +11,13 @@ from modelyard.core import Digest, Forbidden, ModelyardError, did_you_mean, log_
 from modelyard.inference import (
     NO_TRUST_ASKED,
     Bundle,
+    Embedder,
     IsolationLimits,
     SignaturesDamaged,
     Trust,
     admit,
     load_bundle,
+    load_embedder,
     probe_bundle,
     verify_bundle,
 )
@@ -25,6 +27,7 @@ from modelyard.routing import DEFAULT_POLICY, Arm, ArmStatus, Feed, FeedFolder, 
 from .applications import LoadedApplication, load_application
 from .arms import LoadedArm
 from .cache import ScoreCache
+from .embedders import LoadedEmbedder, holds_embedder
 from .errors import BadRequest, NotReady, NotServed
 from .trust import trust_of
 
@@ -49,12 +52,16 @@ class ProbeLimits:
         return IsolationLimits(self.memory_mb, self.seconds, self.call_seconds)
 
 
+Loaded = LoadedArm | LoadedApplication | LoadedEmbedder
+"""What may be behind an arm."""
+
+
 @dataclass(frozen=True)
 class Deployment:
     """A route with those of its arms that are loaded, by name."""
 
     route: Route
-    loaded: Mapping[str, LoadedArm | LoadedApplication]
+    loaded: Mapping[str, Loaded]
     refused: Mapping[str, str]
     policy: ServingPolicy = DEFAULT_POLICY
 
@@ -67,6 +74,11 @@ class Deployment:
     def applications(self) -> Mapping[str, LoadedApplication]:
         """The arms that take messages of a chat."""
         return {name: each for name, each in self.loaded.items() if isinstance(each, LoadedApplication)}
+
+    @cached_property
+    def embedders(self) -> Mapping[str, LoadedEmbedder]:
+        """The arms that take texts."""
+        return {name: each for name, each in self.loaded.items() if isinstance(each, LoadedEmbedder)}
 
     @cached_property
     def split(self) -> bool:
@@ -84,12 +96,7 @@ class Deployment:
         arm = self.loaded.get(self.route.live.name)
         if isinstance(arm, LoadedArm):
             return arm
-        if arm is not None:
-            raise BadRequest(
-                f"'{self.route.deployment}' is an application of a language model: it takes messages, not rows.",
-                remedy="POST /v1/chat/completions.",
-            )
-        raise self._not_ready()
+        raise self._another(arm, "rows")
 
     @cached_property
     def application(self) -> LoadedApplication:
@@ -97,13 +104,32 @@ class Deployment:
         arm = self.loaded.get(self.route.live.name)
         if isinstance(arm, LoadedApplication):
             return arm
-        if arm is not None:
-            raise BadRequest(
-                f"'{self.route.deployment}' is a model that takes rows, not messages.",
-                context={"path": "model"},
-                remedy=f"POST /deployments/{self.route.deployment}/predict.",
-            )
-        raise self._not_ready()
+        raise self._another(arm, "messages")
+
+    @cached_property
+    def embedder(self) -> LoadedEmbedder:
+        """The live arm of an embedder; NotReady when it could not be loaded, BadRequest when it is none."""
+        arm = self.loaded.get(self.route.live.name)
+        if isinstance(arm, LoadedEmbedder):
+            return arm
+        raise self._another(arm, "texts")
+
+    def _another(self, arm: Loaded | None, asked: str) -> ModelyardError:
+        """Why an arm does not take what it was asked with."""
+        if arm is None:
+            return self._not_ready()
+        name = self.route.deployment
+        what, takes, path = (
+            ("a model", "rows", f"/deployments/{name}/predict")
+            if isinstance(arm, LoadedArm)
+            else ("an application of a language model", "messages", "/v1/chat/completions")
+            if isinstance(arm, LoadedApplication)
+            else ("an embedder", "texts", "/v1/embeddings")
+        )
+        context = {} if asked == "rows" else {"path": "model"}
+        return BadRequest(
+            f"'{name}' is {what}: it takes {takes}, not {asked}.", context=context, remedy=f"POST {path}."
+        )
 
     def _not_ready(self) -> NotReady:
         return NotReady(
@@ -142,6 +168,7 @@ class Deployments:
         self._server = server
         self._probe = probe or ProbeLimits()
         self._bundles: dict[Digest, Bundle] = {}
+        self._embedders: dict[Digest, Embedder] = {}
         self._trust: Trust = NO_TRUST_ASKED
         self._not_admitted: set[Digest] = set()
         self._newly_admitted: set[Digest] = set()
@@ -294,9 +321,10 @@ class Deployments:
 
     def _forget_unused(self) -> None:
         """Release bundles that no arm has, and what was remembered of their answers."""
-        used = {(name, arm.arm.bundle) for name, each in self.current.items() for arm in each.arms.values()}
+        used = {(name, arm.arm.bundle) for name, each in self.current.items() for arm in each.loaded.values()}
         digests = {digest for _, digest in used}
         self._bundles = {digest: bundle for digest, bundle in self._bundles.items() if digest in digests}
+        self._embedders = {digest: each for digest, each in self._embedders.items() if digest in digests}
         self._caches = {place: cache for place, cache in self._caches.items() if place in used}
 
     def _deployment(self, route: Route, policy: ServingPolicy) -> Deployment:
@@ -356,9 +384,9 @@ class Deployments:
 
     def _arms(
         self, route: Route, policy: ServingPolicy, before: Deployment | None
-    ) -> tuple[dict[str, LoadedArm | LoadedApplication], dict[str, str]]:
+    ) -> tuple[dict[str, Loaded], dict[str, str]]:
         """The arms of a route that can be loaded, and why the others cannot."""
-        arms: dict[str, LoadedArm | LoadedApplication] = {}
+        arms: dict[str, Loaded] = {}
         refused: dict[str, str] = {}
         for arm in route.arms:
             known = before.loaded.get(arm.name) if before is not None and before.policy == policy else None
@@ -371,16 +399,21 @@ class Deployments:
                 log_event("serving", "bundle refused", deployment=route.deployment, arm=arm.name, error=error.message)
         return arms, refused
 
-    def _arm(self, route: Route, arm: Arm, policy: ServingPolicy) -> LoadedArm | LoadedApplication:
+    def _arm(self, route: Route, arm: Arm, policy: ServingPolicy) -> Loaded:
         folder = self._feed.bundle_path(arm.bundle)
         self._trust.check(folder, arm.bundle)
-        if arm.bundle not in self._bundles and (application := load_application(folder, arm)) is not None:
+        known = arm.bundle in self._bundles or arm.bundle in self._embedders
+        if not known and (application := load_application(folder, arm)) is not None:
             return application
-        if arm.bundle not in self._bundles:
-            if arm.bundle not in self._tried:  # a rollback must not wait for a trial that it has passed before
-                memory_mb, seconds = self._probe.memory_mb, self._probe.seconds
-                probe_bundle(folder, expect=arm.bundle, memory_mb=memory_mb, seconds=seconds, trust=self._trust)
-                self._tried.add(arm.bundle)
+        if not known and arm.bundle not in self._tried:  # a rollback waits for no trial that it has passed before
+            memory_mb, seconds = self._probe.memory_mb, self._probe.seconds
+            probe_bundle(folder, expect=arm.bundle, memory_mb=memory_mb, seconds=seconds, trust=self._trust)
+            self._tried.add(arm.bundle)
+        if not known and holds_embedder(folder):
+            self._embedders[arm.bundle] = load_embedder(folder, expect=arm.bundle, trust=self._trust)
+        if (embedder := self._embedders.get(arm.bundle)) is not None:
+            return LoadedEmbedder(arm, embedder)
+        if not known:
             self._bundles[arm.bundle] = load_bundle(
                 folder, expect=arm.bundle, limits=self._probe.isolation, trust=self._trust
             )

@@ -1,7 +1,7 @@
 """Why a request cannot be answered."""
 
 from modelyard.access import RateLimited
-from modelyard.core import InvalidInput, NotFound, Unavailable
+from modelyard.core import Failed, InvalidInput, NotFound, Unavailable
 
 
 class NotServed(NotFound):
@@ -56,6 +56,18 @@ class BudgetSpent(RateLimited):
     """What an answer may come to is more than is left of the budget, with what others have under way."""
 
     code = "BUDGET_SPENT"
+
+
+class GuardRefused(InvalidInput):
+    """A guard of the application refuses what is asked, or what was answered; `context["side"]` says which."""
+
+    code = "GUARD_REFUSED"
+
+
+class GuardFailed(Failed):
+    """A guard of the application failed, and its set lets nothing through without it."""
+
+    code = "GUARD_FAILED"
 
 
 BODY_LIMIT = "A deployment whose rows are big raises deployments.NAME.serving.body_limit."

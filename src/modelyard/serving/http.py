@@ -19,7 +19,7 @@ from modelyard.access import KeyRing, Limits, Permission, PermissionDenied, Prin
 from modelyard.core import Clock, Failed, Micros, ModelyardError, log_event
 from modelyard.routing import Feed
 
-from .chat import Gateway, chat_error
+from .chat import Embeddings, Gateway, chat_error
 from .chat.contract import Caller, Outlet
 from .dataplane import DataPlane
 from .errors import BODY_LIMIT, NotServed, TooLarge, UnsupportedEncoding
@@ -109,6 +109,12 @@ class _Caller:
         self._principal = principal
         self._permission = permission
 
+    @property
+    def scope(self) -> str:
+        """His roles, and the deployments that his key is for."""
+        who = self._principal
+        return "" if who is None else " ".join([*(role.value for role in who.roles), *sorted(who.deployments)])
+
     def permit(self, deployment: str) -> None:
         """PermissionDenied when he may not ask this deployment."""
         if self._principal is not None:
@@ -151,8 +157,10 @@ class HttpServer:
         self._ring: tuple[Feed, KeyRing] | None = None
         self._native = Native(plane)
         self.gateway = Gateway(plane, environment, journal=journal, durable=durable)
+        self.embeddings = Embeddings(plane)
         self._chats: Mapping[tuple[str, str], ChatEndpoint] = {
             ("POST", "/v1/chat/completions"): self.gateway.chat,
+            ("POST", "/v1/embeddings"): self.embeddings.embed,
             ("GET", "/v1/models"): self.gateway.models,
         }
         self._protocols = RouteTable((*ROUTES, *PAGES))

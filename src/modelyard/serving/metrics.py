@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from modelyard.journal import Generated, PredictionRecord
+from modelyard.journal import Generated, Guarded, PredictionRecord
 from modelyard.routing import Arm, Route
 
 from .arms import TENTHS, Outcome
@@ -117,6 +117,9 @@ class Metrics:
         self._cost = counter("llm_cost_micros", "Cost in millionths of the price list's currency.", "model_name")
         self._first = histogram("llm_first_token_seconds", "Time to the first text of an answer.", _FIRST_BUCKETS)
         self._upstream = counter("llm_upstream_requests", "Requests of upstreams, by outcome.", "upstream", "outcome")
+        self._kept = counter("llm_cache_answers", "Answers looked for among those kept.", "model_name", "state")
+        self._guarded = counter("llm_guard_verdicts", "Texts judged by guards.", "model_name", "side", "verdict")
+        self._found = counter("llm_guard_findings", "What guards found.", "model_name", "side", "kind", "action")
         self._values = Values()
         self.registry.register(self._values)
 
@@ -163,6 +166,16 @@ class Metrics:
             self._cost.labels(model).inc(generated.cost_micros)
         if generated.first_us is not None:
             _observe(self._first.labels(model), [generated.first_us / 1e6])
+        if generated.cache:
+            self._kept.labels(model, generated.cache).inc()
+        for side, guarded in (("input", generated.guarded_input), ("output", generated.guarded_output)):
+            if guarded is not None:
+                self._count_guarded(model, side, guarded)
+
+    def _count_guarded(self, model: str, side: str, guarded: Guarded) -> None:
+        self._guarded.labels(model, side, guarded.verdict).inc()
+        for found, count in guarded.found.items():
+            self._found.labels(model, side, *found.split(":")).inc(count)
 
     def asked_upstream(self, upstream: str, outcome: str) -> None:
         """Count what came of asking an upstream."""

@@ -7,6 +7,7 @@ from modelyard.core import did_you_mean
 from .applications import LoadedApplication
 from .arms import LoadedArm
 from .deployments import Deployment
+from .embedders import LoadedEmbedder
 from .errors import BadRequest, NotReady
 
 HEADER = "X-Modelyard-Arm"
@@ -23,6 +24,12 @@ def named_application(deployment: Deployment, name: str) -> LoadedApplication:
     """The same of an application."""
     _require(deployment, name, deployment.applications)
     return deployment.applications[name]
+
+
+def named_embedder(deployment: Deployment, name: str) -> LoadedEmbedder:
+    """The same of an embedder."""
+    _require(deployment, name, deployment.embedders)
+    return deployment.embedders[name]
 
 
 def _require(deployment: Deployment, name: str, there: Collection[str]) -> None:

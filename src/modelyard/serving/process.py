@@ -106,6 +106,7 @@ class ServerProcess:
         server.should_exit = True
         await self._drain(serving)
         await self._http.gateway.close()
+        await self._http.embeddings.close()
         for task in tasks:
             task.cancel()
         self._close()

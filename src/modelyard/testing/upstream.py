@@ -19,6 +19,8 @@ FAULTS = {
     "answer": "no fault",
     "instant": "no fault, and always the same answer, made beforehand",
     "bytes": "each byte of the stream by itself",
+    "letters": "each character in an event of its own",
+    "tool": "calls a tool, with what was said as its arguments, each character in an event of its own",
     "no-usage": "does not say how many tokens there were",
     "repeated-usage": "says with every piece how many tokens there were so far",
     "endless": "a stream that never ends",
@@ -194,7 +196,7 @@ class _Caller(asyncio.Protocol):
         return refusals[fault]() if fault in refusals else None
 
     async def _whole(self, fault: str, text: str) -> None:
-        body = _whole(text, usage=fault != "no-usage")
+        body = _whole(text, usage=fault != "no-usage", called=fault == "tool")
         if fault == "half-json":
             self._transport.write(_response(200, body[: len(body) // 2]))
         elif fault in ("cut", "stall", "endless"):
@@ -267,19 +269,30 @@ def _usage(text: str, pieces: int) -> dict[str, Any]:
     }
 
 
-def _whole(text: str, *, usage: bool = True) -> bytes:
+def _call(arguments: str, **more: Any) -> dict[str, Any]:
+    return {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": arguments}, **more}
+
+
+def _whole(text: str, *, usage: bool = True, called: bool = False) -> bytes:
     told = {"usage": _usage(text, len(text.split()))} if usage else {}
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    message: dict[str, Any] = {"role": "assistant", "content": None if called else text}
+    if called:
+        message["tool_calls"] = [_call(text)]
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if called else "stop"}
     return json.dumps({"id": "x", "object": "chat.completion", "choices": [choice], **told}).encode()
 
 
 def _events(text: str, fault: str) -> list[bytes]:
     words = [f"{' ' if at else ''}{word}" for at, word in enumerate(text.split(" "))]
+    if fault in ("letters", "tool"):
+        words = list(text)
     events = [_event([{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}], None)]
     for at, word in enumerate(words, 1):
         usage = _usage(text, at) if fault == "repeated-usage" else None
-        events.append(_event([{"index": 0, "delta": {"content": word}, "finish_reason": None}], usage))
-    events.append(_event([{"index": 0, "delta": {}, "finish_reason": "stop"}], None))
+        delta = {"tool_calls": [_call(word, index=0)]} if fault == "tool" else {"content": word}
+        events.append(_event([{"index": 0, "delta": delta, "finish_reason": None}], usage))
+    ending = "tool_calls" if fault == "tool" else "stop"
+    events.append(_event([{"index": 0, "delta": {}, "finish_reason": ending}], None))
     if fault != "no-usage":
         events.append(_event([], _usage(text, len(words))))
     return [*events, b"data: [DONE]\n\n"]

@@ -7,6 +7,7 @@ import msgspec
 from modelyard.core import Digest, canonical_json
 from modelyard.generation import (
     APPLICATION_FILE,
+    GUARDS_FILE,
     PROMPT_FILE,
     PROMPT_RUNTIME,
     UPSTREAM_RUNTIME,
@@ -26,9 +27,16 @@ def prompt_bundle(folder: Path, name: str, prompt: Prompt) -> Digest:
     return write_bundle(folder, info, {PROMPT_FILE: canonical_json(msgspec.to_builtins(prompt))})
 
 
-def application_bundle(folder: Path, name: str, application: Application, prompt: Prompt | None) -> Digest:
-    """Write the bundle of an application: what it is made of by digest, and its prompt's own text."""
+def application_bundle(
+    folder: Path, name: str, application: Application, prompt: Prompt | None, guards: bytes | None = None
+) -> Digest:
+    """Write the bundle of an application: what it is made of by digest, its prompt, and the document of its guard set.
+
+    So a change of guards is another bundle, and another version.
+    """
     files = {APPLICATION_FILE: canonical_json(msgspec.to_builtins(application))}
+    if guards is not None:
+        files[GUARDS_FILE] = guards
     if prompt is not None:
         files[PROMPT_FILE] = canonical_json(msgspec.to_builtins(prompt))
     return write_bundle(folder, _info(name, "generation", UPSTREAM_RUNTIME, prompt), files)

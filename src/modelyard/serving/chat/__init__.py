@@ -1,6 +1,7 @@
-"""Chats: OpenAI's API over the deployments whose arms are applications of language models."""
+"""OpenAI's API: chats over the deployments whose arms are applications of language models, vectors over embedders."""
 
+from .embeddings import Embeddings
 from .errors import chat_error
 from .gateway import Gateway
 
-__all__ = ["Gateway", "chat_error"]
+__all__ = ["Embeddings", "Gateway", "chat_error"]

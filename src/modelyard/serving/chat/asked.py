@@ -1,6 +1,7 @@
 """What a caller asks of a chat: OpenAI's parameters, each checked, with its path where it cannot be used."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -80,14 +81,20 @@ _BEFORE = re.compile(rb'"([^"\\]{1,80})"\s*:\s*-?$')
 _REMEDY = 'Send {"model": "DEPLOYMENT", "messages": [{"role": "user", "content": "…"}]}.'
 
 
-def read_asked(body: bytes) -> Asked:
+def read_body(decoder: Any, body: bytes, fields: type[msgspec.Struct], remedy: str) -> Any:
     """The body of a request; BadRequest says where it does not fit, with the nearest name of one that nobody knows."""
     refuse_deep_nesting(body)
     try:
-        asked = _DECODER.decode(body)
+        asked = decoder.decode(body)
         refuse_repeated_names(body, 0)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable(str(error), body) from error
+        raise _unreadable(str(error), body, fields, remedy) from error
+    return asked
+
+
+def read_asked(body: bytes) -> Asked:
+    """The body of a chat; BadRequest as above, and for a role or a number that cannot be."""
+    asked: Asked = read_body(_DECODER, body, Asked, _REMEDY)
     for at, message in enumerate(asked.messages):
         if message.role not in ROLES:
             raise BadRequest(
@@ -116,7 +123,13 @@ def check_against(asked: Asked, arm: LoadedApplication) -> None:
             raise BadRequest(
                 f"'{name}' is {value}.", context={"path": name}, remedy=f"This application takes 1 to {longest}."
             )
-    size = sum(_size(each) for each in asked.messages)
+    if asked.logprobs and arm.guards is not None and "output" in arm.guards.sides:
+        raise BadRequest(
+            "'logprobs' would tell what the application's guards take out of the answer.",
+            context={"path": "logprobs"},
+            remedy="Leave it out.",
+        )
+    size = sum(map(size_of, asked.messages))
     if size > application.longest_input:
         raise BadRequest(
             f"The messages have {size} characters, of at most {application.longest_input}.",
@@ -146,14 +159,17 @@ def longest_answer(asked: Asked, arm: LoadedApplication) -> int:
     return asked.max_completion_tokens or asked.max_tokens or arm.application.sampling.max_tokens
 
 
-def messages_of(asked: Asked) -> list[ChatMessage]:
-    """The caller's messages, with no marker of a role in any text of theirs."""
-    for message in asked.messages:
-        if isinstance(message.content, str):
-            message.content = defused(message.content)
-        elif message.content is not None:
-            message.content = [_defused(part) for part in message.content]
-    return asked.messages
+def defused_messages(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """Messages with no marker of a role in any text of theirs."""
+    return [_without_markers(each) for each in messages]
+
+
+def _without_markers(message: ChatMessage) -> ChatMessage:
+    content = message.content
+    if content is None:
+        return message
+    told = defused(content) if isinstance(content, str) else [_defused(part) for part in content]
+    return message if told is content else msgspec.structs.replace(message, content=told)
 
 
 def _defused(part: dict[str, Any]) -> dict[str, Any]:
@@ -161,18 +177,19 @@ def _defused(part: dict[str, Any]) -> dict[str, Any]:
     return {**part, "text": defused(text)} if isinstance(text, str) else part
 
 
-def _size(message: ChatMessage) -> int:
+def size_of(message: ChatMessage) -> int:
+    """Characters of a message's texts."""
     content = message.content
     if isinstance(content, list):
         return sum(len(text) for part in content if isinstance(text := part.get("text"), str))
     return len(content or "")
 
 
-def _unreadable(text: str, body: bytes) -> BadRequest:
-    path, remedy = path_of(text, body), _REMEDY
+def _unreadable(text: str, body: bytes, fields: type[msgspec.Struct], remedy: str) -> BadRequest:
+    path = path_of(text, body)
     if (unknown := _UNKNOWN.search(text)) is not None:
         name = unknown[1]
-        fields = ChatMessage if "messages" in path else StreamOptions if "stream_options" in path else Asked
+        fields = ChatMessage if "messages" in path else StreamOptions if "stream_options" in path else fields
         path = f"{path}.{name}".lstrip(".")
         remedy = did_you_mean(name, fields.__struct_fields__, shown=40)
     elif not path and (byte := _BYTE.search(text)) is not None:

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from ..applications import LoadedApplication
-
 
 class Outlet(Protocol):
     """Where an answer goes: whole by `write`, or `open`, any number of `push`, and `finish`. One task's.
@@ -31,22 +29,12 @@ class Outlet(Protocol):
         """Wait until the caller has taken most of what was sent."""
 
 
-class TextGuard(Protocol):
-    """What an answer's text passes through; it holds back what may begin something that must not leave."""
-
-    def feed(self, text: str) -> str:
-        """Take the next text; what may leave by now."""
-
-    def end(self) -> str:
-        """There is no more: the rest."""
-
-
-MakeGuard = Callable[[LoadedApplication], TextGuard | None]
-"""Makes the guard of one answer; None where an application has none."""
-
-
 class Caller(Protocol):
     """Who asks, as far as it is known before the body is read."""
+
+    @property
+    def scope(self) -> str:
+        """What tells his permissions from those of others; empty where everybody may ask."""
 
     def may(self, deployment: str) -> bool:
         """Whether he may ask this deployment."""

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,19 +24,26 @@ from modelyard.generation import (
     render,
     write_event,
 )
-from modelyard.journal import ErrorClass, Generated, JournalUnavailable, PredictionRecord
-from modelyard.routing import pseudonym
+from modelyard.journal import ErrorClass, Generated, Guarded, JournalUnavailable, PredictionRecord
 
 from ..applications import LoadedApplication
 from ..concealing import hashed
 from ..dataplane import DataPlane
 from ..deployments import Deployment
-from ..errors import BudgetSpent
-from .asked import Asked, check_against, handed_on, longest_answer, messages_of
+from ..errors import BudgetSpent, GuardRefused
+from .asked import Asked, ChatMessage, check_against, defused_messages, handed_on, longest_answer, size_of
 from .budgets import Budgets
-from .contract import MakeGuard, Outlet, TextGuard
+from .contract import Outlet
 from .errors import chat_error, described
+from .kept import AnswerCache, AnswerCaches, Kept, key_of
+from .recorded import Facts, record_of
 from .told import Shape
+
+if TYPE_CHECKING:
+    from ..guarding import Passage
+
+IN_A_THREAD = 20_000
+"""Characters of what is asked from which on guards look at it beside the event loop: they take a microsecond each."""
 
 _ENCODE = msgspec.json.Encoder().encode
 _NOTHING = Usage(0, 0)
@@ -50,13 +57,13 @@ class Parts:
 
     plane: DataPlane
     upstreams: Upstreams
-    make_guard: MakeGuard
     budgets: Budgets
+    answers: AnswerCaches
 
 
 @dataclass(frozen=True)
 class Question:
-    """A request that was read: what is asked, of which deployment, by whom."""
+    """A request that was read: what is asked, of which deployment, by whom. `scope` is what the caller may do."""
 
     asked: Asked
     deployment: Deployment
@@ -65,11 +72,14 @@ class Question:
     at: Micros
     entity: str | None
     forced: bool
+    scope: str = ""
 
 
 @dataclass
 class _Attempt:
-    """What one arm has made of a question by now."""
+    """What one arm has made of a question by now. `messages` are the caller's as they go up, behind the guards; None
+    until these have seen them.
+    """
 
     arm: LoadedApplication
     began: float = field(default_factory=time.perf_counter)
@@ -80,6 +90,15 @@ class _Attempt:
     finish: str = "stop"
     held: bool = False
     parts: list[str] = field(default_factory=list)
+    messages: Sequence[ChatMessage] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    before: "Passage | None" = None
+    after: "Passage | None" = None
+    logged: str = ""
+    cache: AnswerCache | None = None
+    key: bytes = b""
+    hit: Kept | None = None
+    pieces: list[tuple[Choice, ...]] = field(default_factory=list)
 
     def text(self, text: str) -> None:
         """More of the answer."""
@@ -124,8 +143,8 @@ class Exchange:
             else:
                 return True
             self._failed(attempt, error)
-            if self._begun:
-                break
+            if self._begun or isinstance(error, GuardRefused):
+                break  # a refusal is an answer: no other arm is asked for another
         if error is not None:
             self._tell(error)
         return False
@@ -146,7 +165,11 @@ class Exchange:
         check_against(asked, arm)
         self._deadline = self._deadline or loop.time() + arm.application.deadline_seconds
         streamed = asked.stream and self._outlet is not None
+        await self._look(attempt)
         make_body = self._bodies(attempt, streamed=streamed)
+        if attempt.hit is not None:
+            self._answer_again(attempt, attempt.hit, streamed=streamed)
+            return
         held = self._as_record(attempt, "model", "")
         attempt.held = self._parts.budgets.hold(
             self._question.deployment, arm, attempt.most, self._parts.upstreams, held
@@ -165,15 +188,53 @@ class Exchange:
         finally:
             reply.close()
 
+    async def _look(self, attempt: _Attempt) -> None:
+        """Have the guards look at what is asked; GuardRefused, GuardFailed."""
+        asked, guards = self._question.asked, attempt.arm.guards
+        if guards is not None:
+            attempt.before, attempt.after = guards.on("input"), guards.on("output")
+        if attempt.before is None:
+            attempt.messages, attempt.variables = asked.messages, asked.variables
+        redacts = self._question.deployment.policy.log_text == "redacted"
+        if attempt.before is None and not redacts:
+            return
+        if sum(map(size_of, asked.messages)) > IN_A_THREAD:
+            await asyncio.to_thread(self._look_at, attempt, redacts=redacts)
+        else:
+            self._look_at(attempt, redacts=redacts)
+        if attempt.before is not None:
+            attempt.before.judge()
+
+    def _look_at(self, attempt: _Attempt, *, redacts: bool) -> None:
+        asked, guards = self._question.asked, attempt.before
+        if guards is not None:
+            told = (
+                guards.message(msgspec.to_builtins(each), f"messages[{at}]") for at, each in enumerate(asked.messages)
+            )
+            attempt.messages = msgspec.convert(list(told), list[ChatMessage])
+            attempt.variables = {
+                name: guards.text(value, f"variables.{name}") for name, value in asked.variables.items()
+            }
+        if redacts and attempt.messages is not None:
+            from ..guarding import redacted_message  # noqa: PLC0415 - who does not redact does not pay for it
+
+            told_log = [redacted_message(msgspec.to_builtins(each)) for each in attempt.messages]
+            attempt.logged = _ENCODE(told_log).decode()
+
     def _bodies(self, attempt: _Attempt, *, streamed: bool) -> Callable[[Target], bytes]:
-        """Makes the request for each target."""
+        """Makes the request for each target; finds the answer, where the same request has one that is kept."""
         asked, arm = self._question.asked, attempt.arm
-        messages: list[Any] = [*render(arm.prompt, asked.variables), *messages_of(asked)]
+        messages: list[Any] = [*render(arm.prompt, attempt.variables), *defused_messages(attempt.messages or ())]
         told: dict[str, Any] = {"messages": messages, **handed_on(asked, arm), "stream": streamed}
         if streamed:
             told["stream_options"] = {"include_usage": True}
         written = _ENCODE(told)
         attempt.most = most_tokens(len(written), len(messages), longest_answer(asked, arm))
+        deployment = self._question.deployment
+        if self._outlet is not None and deployment.policy.cache_answers:
+            attempt.cache = self._parts.answers.of(self._name, deployment.policy)
+            attempt.key = key_of(arm.arm.bundle, self._question.scope, written)
+            attempt.hit = None if attempt.cache is None else attempt.cache.get(attempt.key)
         tail = written[1:]
         return lambda target: b'{"model":%b,%b' % (_ENCODE(target.model), tail)
 
@@ -183,30 +244,62 @@ class Exchange:
         for choice in said.choices:
             if choice.message is None:
                 raise UpstreamBroken("The upstream answered without a message.", context={"why": "shape"})
-            self._guard_whole(attempt, choice.message)
+            if attempt.after is not None:
+                await _guard_whole(attempt.after, choice)
+            if isinstance(content := choice.message.get("content"), str):
+                attempt.text(content)
             attempt.finish = choice.finish_reason or "stop"
+        if attempt.after is not None:
+            attempt.after.judge()
+        attempt.pieces.append(tuple(said.choices))
         self._record(attempt)
-        if self._outlet is not None:
-            self._send(200, _ENCODE(self._shape(attempt).whole(said.choices, attempt.usage)))
-
-    def _guard_whole(self, attempt: _Attempt, message: dict[str, Any]) -> None:
-        if not isinstance(content := message.get("content"), str):
-            return
-        if (guard := self._parts.make_guard(attempt.arm)) is not None:
-            content = message["content"] = guard.feed(content) + guard.end()
-        attempt.text(content)
+        self._keep(attempt)
+        self._send(200, _ENCODE(self._shape(attempt).whole(said.choices, attempt.usage)))
 
     async def _stream(self, attempt: _Attempt, reply: Reply) -> None:
         outlet, shape = self._outlet, self._shape(attempt)
         assert outlet is not None  # noqa: S101 - only a caller has anything streamed
-        guard = self._parts.make_guard(attempt.arm)
         async for pieces in reply.pieces():
-            written = [shape.piece(choices) for said in pieces if (choices := _passed(attempt, said, guard))]
-            if written:
+            passed = [tuple(choices) for said in pieces if (choices := _passed(attempt, said))]
+            if passed:
+                if attempt.cache is not None:
+                    attempt.pieces += passed
                 self._open(outlet)
-                outlet.push(b"".join(written))
+                outlet.push(b"".join(map(shape.piece, passed)))
                 await outlet.drained()
+            if attempt.after is not None:
+                attempt.after.judge()
         self._record(attempt)
+        self._keep(attempt)
+        self._end(attempt, outlet)
+
+    def _answer_again(self, attempt: _Attempt, kept: Kept, *, streamed: bool) -> None:
+        """Tell an answer that was kept: nothing is read, written or paid for."""
+        outlet, shape = self._outlet, self._shape(attempt)
+        assert outlet is not None  # noqa: S101 - shadows are answered nothing that is kept
+        attempt.target, attempt.usage, attempt.finish = kept.target, _NOTHING, kept.finish
+        attempt.text(kept.text)
+        self._record(attempt)
+        if streamed:
+            self._open(outlet)
+            outlet.push(b"".join(map(shape.piece, kept.pieces)))
+            self._end(attempt, outlet)
+        else:
+            self._send(200, _ENCODE(shape.whole(kept.pieces[0], attempt.usage)))
+
+    def _keep(self, attempt: _Attempt) -> None:
+        """Keep an answer that came to its end, for those who ask the same; one that a guard failed at is not."""
+        if attempt.cache is None or attempt.target is None:
+            return
+        guarded = None if attempt.after is None else attempt.after.verdict()
+        if guarded is not None and guarded.failed:
+            return
+        text, pieces = "".join(attempt.parts), tuple(attempt.pieces)
+        size = len(text) + len(_ENCODE(pieces))
+        attempt.cache.put(attempt.key, Kept(pieces, text, attempt.finish, attempt.target, guarded, size))
+
+    def _end(self, attempt: _Attempt, outlet: Outlet) -> None:
+        shape = self._shape(attempt)
         self._open(outlet)
         options = self._question.asked.stream_options
         told = shape.piece((), attempt.usage, with_usage=True) if options is not None and options.include_usage else b""
@@ -277,26 +370,15 @@ class Exchange:
                 self._parts.budgets.settle(record, generated.cost_micros)
 
     def _as_record(self, attempt: _Attempt, kind: ErrorClass | None, generated: str) -> PredictionRecord:
-        question, arm = self._question, attempt.arm.arm
-        route = question.deployment.route
-        return PredictionRecord(
-            prediction_id=question.identity,
-            event_us=question.at,
-            deployment=route.deployment,
-            generation=route.generation,
-            model_version=arm.version,
-            arm=arm.name,
-            role=arm.role,
-            answered=kind is None and arm.role != "shadow",
-            entity=self._entity(),
-            features=(),
-            prediction=None if kind is not None else attempt.finish,
-            scores=(),
-            latency_us=int((time.perf_counter() - attempt.began) * 1e6),
+        asked = self._question
+        return record_of(
+            Facts(asked.deployment, asked.identity, asked.at, asked.entity, asked.forced),
+            attempt.arm.arm,
+            ended=attempt.finish,
             error=kind,
-            logged_us=self._parts.plane.now(),
-            forced=question.forced,
             generated=generated,
+            latency_us=int((time.perf_counter() - attempt.began) * 1e6),
+            logged=self._parts.plane.now(),
         )
 
     def _generated(self, attempt: _Attempt) -> Generated:
@@ -305,7 +387,9 @@ class Exchange:
         usage = attempt.usage or (attempt.most if asked else _NOTHING)
         prices = None if target is None else self._parts.upstreams.get(target.upstream).prices
         price = None if prices is None or target is None else prices.models.get(target.model)
-        first = attempt.first
+        cost = None if price is None else cost_micros(usage, price)
+        first, guards, hit = attempt.first, attempt.arm.guards, attempt.hit
+        state = "" if attempt.cache is None else "miss" if hit is None else "hit"
         return Generated(
             upstream="" if target is None else target.upstream,
             model="" if target is None else target.model,
@@ -314,39 +398,40 @@ class Exchange:
             output_tokens=usage.output,
             cached_tokens=usage.cached,
             told=usage.told,
-            cost_micros=None if price is None else cost_micros(usage, price),
+            cost_micros=0 if hit is not None else cost,
             prices="" if price is None or prices is None else prices.digest,
             first_us=None if first is None else int((first - attempt.began) * 1e6),
             streamed=question.asked.stream and self._outlet is not None,
-            asked=self._kept(lambda: _ENCODE(question.asked.messages).decode()),
-            said=self._kept(lambda: "".join(attempt.parts)),
+            asked=self._kept(lambda: _messages(attempt), lambda _: attempt.logged),
+            said=self._kept(lambda: "".join(attempt.parts), _redacted),
+            guards="" if guards is None else guards.digest,
+            guarded_input=None if attempt.before is None else attempt.before.verdict(),
+            guarded_output=_guarded(attempt),
+            cache=state,
         )
 
-    def _kept(self, text: Callable[[], str]) -> str:
+    def _kept(self, text: Callable[[], str], redact: Callable[[str], str]) -> str:
         """A text as it may go on record."""
         how = self._question.deployment.policy.log_text
         if how == "off":
             return ""
+        if how == "redacted":
+            return redact(text())
         return text() if how == "full" else str(hashed(text(), self._parts.plane.pepper))
 
-    def _entity(self) -> str | None:
-        deployment, entity = self._question.deployment, self._question.entity
-        if entity is None or deployment.route.assign_by not in deployment.policy.private:
-            return entity
-        return pseudonym(deployment.route, entity)
 
-
-def _passed(attempt: _Attempt, said: Said, guard: TextGuard | None) -> list[Choice]:
-    """What of a piece goes on to the caller, its text through the guard; usage and ends are noted."""
+def _passed(attempt: _Attempt, said: Said) -> list[Choice]:
+    """What of a piece goes on to the caller, behind the guards; usage and ends are noted."""
     attempt.usage = said.tokens or attempt.usage
-    passed = []
+    passed, guards = [], attempt.after
     for choice in said.choices:
         delta = choice.delta = choice.delta or {}
-        content = delta.get("content")
-        ended = choice.finish_reason is not None
-        if guard is not None and (isinstance(content, str) or ended):
-            let = guard.feed(content) if isinstance(content, str) else ""
-            content = delta["content"] = let + (guard.end() if ended else "")
+        if guards is not None:
+            delta = choice.delta = guards.piece(choice.index, delta, ended=choice.finish_reason is not None)
+            choice.logprobs = None
+            if guards.refused:
+                choice.finish_reason = None  # what follows is an error
+        content, ended = delta.get("content"), choice.finish_reason is not None
         if isinstance(content, str):
             attempt.text(content)
         if choice.finish_reason is not None:
@@ -356,7 +441,36 @@ def _passed(attempt: _Attempt, said: Said, guard: TextGuard | None) -> list[Choi
     return passed
 
 
+async def _guard_whole(guards: "Passage", choice: Choice) -> None:
+    """Put a whole answer through the guards: a long one beside the event loop."""
+    message, choice.logprobs = choice.message or {}, None
+    content = message.get("content")
+    if isinstance(content, str) and len(content) > IN_A_THREAD:
+        choice.message = await asyncio.to_thread(guards.piece, choice.index, message, ended=True)
+    else:
+        choice.message = guards.piece(choice.index, message, ended=True)
+
+
+def _messages(attempt: _Attempt) -> str:
+    return "" if attempt.messages is None else _ENCODE(attempt.messages).decode()
+
+
+def _guarded(attempt: _Attempt) -> Guarded | None:
+    """What was said of the answer; of one that was kept, what was said when it was made."""
+    if attempt.hit is not None:
+        return attempt.hit.guarded
+    return None if attempt.after is None else attempt.after.verdict()
+
+
+def _redacted(text: str) -> str:
+    from ..guarding import redacted  # noqa: PLC0415 - who does not redact does not pay for it
+
+    return redacted(text)
+
+
 def _class_of(error: ModelyardError) -> ErrorClass:
+    if isinstance(error, GuardRefused) and error.context["side"] == "output":
+        return "invalid_output"
     if isinstance(error, InvalidInput):
         return "input"
     if isinstance(error, UpstreamLate):

@@ -19,8 +19,9 @@ from ..errors import Overloaded
 from ..requests import Request
 from .asked import Asked, check_against, read_asked
 from .budgets import Budgets
-from .contract import Caller, MakeGuard, Outlet
+from .contract import Caller, Outlet
 from .exchange import Exchange, Parts, Question
+from .kept import AnswerCaches
 
 MOST_AT_ONCE = 4_000
 """Chats that one process has under way; who comes then is sent away."""
@@ -36,7 +37,6 @@ class Gateway:
         self,
         plane: DataPlane,
         environment: Mapping[str, str],
-        make_guard: MakeGuard = lambda _arm: None,
         *,
         journal: Path | None = None,
         durable: bool = False,
@@ -47,7 +47,8 @@ class Gateway:
         self._plane = plane
         self._upstreams = Upstreams(SystemClock(), environment, self._asked)
         self._budgets = Budgets(journal, durable=durable, record=self._put_aside)
-        self._parts = Parts(plane, self._upstreams, make_guard, self._budgets)
+        self._answers = AnswerCaches()
+        self._parts = Parts(plane, self._upstreams, self._budgets, self._answers)
         self._declared: Feed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._copies: Counter[str] = Counter()
@@ -72,7 +73,7 @@ class Gateway:
         if len(self._tasks) >= MOST_AT_ONCE:
             raise Overloaded(f"{len(self._tasks)} chats are under way.", remedy="Try again in a second.")
         self._declare()
-        question = self._question(request, asked, deployment, live)
+        question = self._question(request, asked, deployment, live, caller.scope)
         check_against(asked, live)
         task = asyncio.get_running_loop().create_task(self._answer(question, outlet))
         self._tasks.add(task)
@@ -86,7 +87,7 @@ class Gateway:
         told = [
             {"id": name, "object": "model", "created": created, "owned_by": "modelyard"}
             for name, each in sorted(self._plane.deployments.current.items())
-            if each.applications and caller.may(name)
+            if (each.applications or each.embedders) and caller.may(name)
         ]
         outlet.write(200, msgspec.json.encode({"object": "list", "data": told}))
 
@@ -107,13 +108,17 @@ class Gateway:
         feed = self._plane.deployments.feed
         if feed is None or feed is self._declared:
             return
+        same = self._declared is not None and self._declared.upstreams == feed.upstreams
+        self._answers.forget_others(self._plane.deployments.current if same else ())
         try:
             self._upstreams.declare(msgspec.convert(feed.upstreams, dict[str, Upstream]))
         except msgspec.ValidationError as error:
             log_event("serving", "upstreams of the feed refused, the last good ones stay", error=str(error))
         self._declared = feed
 
-    def _question(self, request: Request, asked: Asked, deployment: Deployment, live: LoadedApplication) -> Question:
+    def _question(
+        self, request: Request, asked: Asked, deployment: Deployment, live: LoadedApplication, scope: str
+    ) -> Question:
         plane, route = self._plane, deployment.route
         at = plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
         instant = plane.now() if at is None else at
@@ -124,7 +129,7 @@ class Gateway:
         if named is None and deployment.split:
             assigned = assign(route, assignment_key(route, entity, identity))
             arm = deployment.applications.get(assigned.name, live)
-        return Question(asked, deployment, arm, identity, instant, entity, named is not None)
+        return Question(asked, deployment, arm, identity, instant, entity, named is not None, scope)
 
     async def _answer(self, question: Question, outlet: Outlet) -> None:
         answered = await Exchange(self._parts, question, outlet).run()

@@ -45,6 +45,25 @@ def _gives(_facts: Facts) -> Mapping[str, Schema]:
     return {JSON: object_of(told, list(told)), "text/event-stream": _TEXT}
 
 
+def _takes_texts(_facts: Facts) -> Mapping[str, Schema]:
+    told = {
+        "model": _TEXT,
+        "input": {"anyOf": [_TEXT, list_of(_TEXT)]},
+        "encoding_format": {"enum": ["float", "base64"]},
+        "dimensions": {"type": "integer", "minimum": 1},
+        "user": _TEXT,
+    }
+    return {JSON: object_of(told, ["input"])}
+
+
+def _gives_vectors(_facts: Facts) -> Mapping[str, Schema]:
+    vector: Schema = {"anyOf": [list_of({"type": "number"}), _TEXT]}
+    one = object_of({"object": _TEXT, "index": _COUNT, "embedding": vector})
+    usage = object_of({"prompt_tokens": _COUNT, "total_tokens": _COUNT})
+    told = {"object": _TEXT, "data": list_of(one), "model": _TEXT, "usage": usage}
+    return {JSON: object_of(told, list(told))}
+
+
 def _listed(_facts: Facts) -> Mapping[str, Schema]:
     one = object_of({"id": _TEXT, "object": _TEXT, "created": _COUNT, "owned_by": _TEXT})
     return {JSON: object_of({"object": _TEXT, "data": list_of(one)}, ["object", "data"])}
@@ -62,8 +81,23 @@ ENDPOINTS: Mapping[tuple[str, str], Described] = {
         _takes,
         lambda _sample: [],
     ),
+    ("POST", "/v1/embeddings"): Described(
+        CHATS,
+        "The vectors of texts, as with OpenAI's API",
+        "`model` names a deployment whose model is an embedder. Vectors have the length 1.",
+        "openai",
+        SENT,
+        _gives_vectors,
+        _takes_texts,
+        lambda _sample: [],
+    ),
     ("GET", "/v1/models"): Described(
-        CHATS, "The deployments that answer chats", "Those that the key may ask.", "openai", ASKED, _listed
+        CHATS,
+        "The deployments that answer chats or embed texts",
+        "Those that the key may ask.",
+        "openai",
+        ASKED,
+        _listed,
     ),
 }
 """What is shown of each path."""

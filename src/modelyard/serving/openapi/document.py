@@ -100,7 +100,7 @@ def _of(plane: DataPlane, call: Call) -> dict[str, Any]:
         hosted=len(deployments.current),
         rows_limit=call.rows_limit,
         keys=deployments.feed is not None and deployments.feed.authentication,
-        chatting=any(each.applications for each in shown),
+        chatting=any(each.applications or each.embedders for each in shown),
     )
 
 

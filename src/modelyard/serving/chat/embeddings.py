@@ -1,0 +1,231 @@
+"""`/v1/embeddings`: the vectors of texts, as OpenAI's API tells them, of deployments whose arms are embedders."""
+
+import asyncio
+import base64
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+import msgspec
+
+from modelyard.core import Failed, InvalidInput, ModelyardError, log_event
+from modelyard.inference import Embedder
+from modelyard.journal import Generated, JournalUnavailable
+from modelyard.routing import assign, assignment_key
+
+from ..concealing import hashed
+from ..dataplane import DataPlane
+from ..deployments import Deployment
+from ..embedders import LoadedEmbedder
+from ..errors import BadRequest, Overloaded
+from ..requests import Request
+from .asked import read_body
+from .contract import Caller, Outlet
+from .errors import chat_error
+from .recorded import Facts, record_of
+
+MOST_WAITING = 4_000
+"""Texts that one process embeds or is about to; who comes then is sent away."""
+
+_ENDS = 2
+"""Tokens that mark the ends of a text."""
+
+_ENCODE = msgspec.json.Encoder().encode
+_REMEDY = 'Send {"model": "DEPLOYMENT", "input": ["a text", …]}.'
+
+
+class AskedVectors(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a request."""
+
+    input: str | list[str | int | list[int]]
+    model: str | None = None
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = None
+    user: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(AskedVectors, strict=True)
+
+
+class Embeddings:
+    """Answers with vectors. One event loop's; the embedder runs in a thread, one request after the other."""
+
+    def __init__(self, plane: DataPlane) -> None:
+        self._plane = plane
+        self._thread = ThreadPoolExecutor(1, "embedding")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting = 0
+
+    def embed(self, request: Request, caller: Caller, outlet: Outlet) -> None:
+        """Answer; raises what is wrong with the request before anything is begun."""
+        asked: AskedVectors = read_body(_DECODER, request.body, AskedVectors, _REMEDY)
+        deployment = self._plane.deployments.find(request.deployment or asked.model)
+        caller.permit(deployment.route.deployment)
+        live = deployment.embedder
+        texts = _texts(asked, deployment.policy.rows_limit)
+        _check_dimensions(asked, live.embedder)
+        if self._waiting + len(texts) > MOST_WAITING:
+            raise Overloaded(f"{self._waiting} texts are waiting.", remedy="Try again in a second, or send fewer.")
+        facts, arm = self._assigned(request, asked, deployment, live)
+        self._waiting += len(texts)
+        task = asyncio.get_running_loop().create_task(self._answer(facts, arm, asked, texts, outlet))
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._over(done, len(texts)))
+        outlet.on_leave(task.cancel)
+
+    async def close(self) -> None:
+        """Those who still wait are told nothing."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._thread.shutdown(wait=False)
+
+    def _over(self, task: "asyncio.Task[None]", texts: int) -> None:
+        self._tasks.discard(task)
+        self._waiting -= texts
+
+    def _assigned(
+        self, request: Request, asked: AskedVectors, deployment: Deployment, live: LoadedEmbedder
+    ) -> tuple[Facts, LoadedEmbedder]:
+        plane, route = self._plane, deployment.route
+        at = plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
+        instant = plane.now() if at is None else at
+        identity = plane.identity(instant)
+        entity = request.user if request.user is not None else asked.user
+        named = plane.named_embedder(deployment, request.header(b"x-modelyard-arm"))
+        arm = named or live
+        if named is None and deployment.split:
+            assigned = assign(route, assignment_key(route, entity, identity))
+            arm = deployment.embedders.get(assigned.name, live)
+        return Facts(deployment, identity, instant, entity, named is not None), arm
+
+    async def _answer(
+        self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str], outlet: Outlet
+    ) -> None:
+        """Answer by the arm that is assigned, or by live where that fails for no fault of the caller's."""
+        live, error = facts.deployment.embedder, None
+        for each in (arm, live) if arm is not live else (live,):
+            began = time.perf_counter()
+            try:
+                body, tokens = await self._embedded(facts, each, asked, texts)
+            except ModelyardError as failed:
+                error = failed
+            except Exception as crash:  # the process edge: the caller gets no traceback, the log does
+                log_event("serving", "embedding failed", arm=each.arm.name, error=repr(crash))
+                error = Failed("The server failed.", code="INTERNAL", remedy="See the server's log.")
+            else:
+                error = self._record(facts, each, texts, tokens, began, None)
+                if error is None:
+                    self._send(facts, outlet, 200, body)
+                    return
+                break
+            self._record(facts, each, texts, 0, began, error)
+            if isinstance(error, InvalidInput):
+                break
+        if error is not None:
+            self._send(facts, outlet, *chat_error(error))
+
+    async def _embedded(
+        self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str]
+    ) -> tuple[bytes, int]:
+        loop, name = asyncio.get_running_loop(), facts.deployment.route.deployment
+        return await loop.run_in_executor(self._thread, _embedded, arm.embedder, asked, texts, name)
+
+    def _send(self, facts: Facts, outlet: Outlet, status: int, body: bytes) -> None:
+        self._plane.answered(facts.deployment.route.deployment, str(status))
+        outlet.write(status, body)
+
+    def _record(
+        self, facts: Facts, arm: LoadedEmbedder, texts: list[str], tokens: int, began: float, error: Exception | None
+    ) -> ModelyardError | None:
+        """Put it on record, and count it; what the deployment refuses to answer without."""
+        kind = None if error is None else "input" if isinstance(error, InvalidInput) else "model"
+        generated = Generated(
+            model=arm.embedder.info.model, input_tokens=tokens, cost_micros=0, asked=self._kept(facts.deployment, texts)
+        )
+        record = record_of(
+            facts,
+            arm.arm,
+            ended="embedding",
+            error=kind,  # type: ignore[arg-type]  # one of the classes
+            generated=_ENCODE(generated).decode(),
+            latency_us=int((time.perf_counter() - began) * 1e6),
+            logged=self._plane.now(),
+        )
+        try:
+            self._plane.generated(facts.deployment, record, generated)
+        except JournalUnavailable as unrecorded:
+            return unrecorded
+        return None
+
+    def _kept(self, deployment: Deployment, texts: list[str]) -> str:
+        how = deployment.policy.log_text
+        if how == "off":
+            return ""
+        if how == "redacted":
+            from ..guarding import redacted  # noqa: PLC0415 - who does not redact does not pay for it
+
+            return _ENCODE([redacted(each) for each in texts]).decode()
+        told = _ENCODE(texts).decode()
+        return told if how == "full" else str(hashed(told, self._plane.pepper))
+
+
+def _texts(asked: AskedVectors, most: int) -> list[str]:
+    """The texts of a request; BadRequest says which is none."""
+    given = [asked.input] if isinstance(asked.input, str) else asked.input
+    if not given:
+        raise BadRequest("'input' is empty.", context={"path": "input"}, remedy=_REMEDY)
+    if len(given) > most:
+        raise BadRequest(
+            f"'input' has {len(given)} texts, of at most {most}.",
+            context={"path": "input"},
+            remedy="Send several requests.",
+        )
+    texts = []
+    for at, each in enumerate(given):
+        path = "input" if isinstance(asked.input, str) else f"input[{at}]"
+        if not isinstance(each, str):
+            raise BadRequest(
+                f"'{path}' is a token, and only texts have vectors here: every model cuts them by itself.",
+                context={"path": path},
+                remedy="Send the text. LangChain: check_embedding_ctx_length=False.",
+            )
+        if not each:
+            raise BadRequest(f"'{path}' is empty.", context={"path": path}, remedy="Leave it out.")
+        texts.append(each)
+    return texts
+
+
+def _check_dimensions(asked: AskedVectors, embedder: Embedder) -> None:
+    if asked.dimensions not in (None, embedder.dimension):
+        raise BadRequest(
+            f"'dimensions' is {asked.dimensions}; the vectors of this embedder have {embedder.dimension}.",
+            context={"path": "dimensions"},
+            remedy=f"Leave it out, or send {embedder.dimension}.",
+        )
+
+
+def _embedded(embedder: Embedder, asked: AskedVectors, texts: list[str], name: str) -> tuple[bytes, int]:
+    """The answer's body, and how many tokens there were; on the embedder's thread."""
+    counts = embedder.tokens(texts)
+    longest = embedder.max_tokens - _ENDS
+    for at, count in enumerate(counts):
+        if count > longest:
+            raise BadRequest(
+                f"Text {at} has {count} tokens, of at most {longest}.",
+                context={"path": f"input[{at}]", "code": "context_length_exceeded"},
+                remedy="Cut it in pieces: what came behind would have no part in its vector.",
+            )
+    vectors = embedder.embed(texts)
+    data: list[dict[str, Any]] = [
+        {
+            "object": "embedding",
+            "index": at,
+            "embedding": vector.tolist()
+            if asked.encoding_format == "float"
+            else base64.b64encode(vector.astype("<f4").tobytes()).decode(),
+        }
+        for at, vector in enumerate(vectors)
+    ]
+    used = {"prompt_tokens": sum(counts), "total_tokens": sum(counts)}
+    return _ENCODE({"object": "list", "data": data, "model": name, "usage": used}), sum(counts)

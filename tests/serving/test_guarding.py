@@ -1,0 +1,162 @@
+"""Guards of applications over a real server: what goes up, what comes back, what is on record."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from modelyard.guards import GuardSet, default_set
+from modelyard.journal import Guarded
+from modelyard.routing import ServingPolicy
+from modelyard.testing import faulty_upstream
+
+from .test_chat import PROMPT, Gateway, live, route, text_of
+
+CARD = "4111 1111 1111 1111"
+KEY = "AKIAIOSFODNN7EXAMPLE"
+REFUSING = GuardSet.model_validate({"guards": [{"guard": "secrets", "action": "refuse"}, {"guard": "personal_data"}]})
+GOING_UP = GuardSet.model_validate({"guards": [{"guard": "personal_data", "on": ["input"]}]})
+COMING_BACK = GuardSet.model_validate({"guards": [{"guard": "personal_data", "on": ["output"]}]})
+HOLDING = GuardSet.model_validate({"guards": [{"guard": "secrets", "action": "refuse", "on": ["output"]}]})
+SHAPED = GuardSet.model_validate({"guards": [{"guard": "schema", "schema": {"type": "object", "required": ["a"]}}]})
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A server with a deployment for each set."""
+    with faulty_upstream() as upstream:
+        made = Gateway(tmp_path_factory.mktemp("guards"), upstream)
+        routes = [
+            route("refusing", live(made.bundle("answer", guards=REFUSING))),
+            route("up", live(made.bundle("answer", guards=GOING_UP, prompt=PROMPT))),
+            route("back", live(made.bundle("letters", guards=COMING_BACK))),
+            route("tools", live(made.bundle("tool", guards=COMING_BACK))),
+            route("holding", live(made.bundle("letters", guards=HOLDING))),
+            route("shaped", live(made.bundle("answer", guards=SHAPED))),
+        ]
+        made.publish(*routes, policy=ServingPolicy(log_text="full"))
+        made.server.start()
+        yield made
+        made.server.stop()
+
+
+def says(text: str) -> dict[str, Any]:
+    """A message of the user's."""
+    return {"messages": [{"role": "user", "content": text}]}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_a_guard_refuses_is_told_with_its_place_and_goes_nowhere(gateway: Gateway, *, streamed: bool) -> None:
+    """400 in OpenAI's shape; no upstream is asked, and the value is not on record."""
+    before = len(gateway.upstream.bodies)
+    told = {"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": f"Use {KEY}"}]}
+    if streamed:
+        status, events = gateway.stream("refusing", **told)
+        body = events[0]
+    else:
+        status, body = gateway.ask("refusing", **told)
+    assert status == 400
+    assert (body["error"]["code"], body["error"]["param"]) == ("guard_refused", "messages[1].content")
+    assert "characters 4 to 24 are aws_key" in body["error"]["message"]
+    assert "Leave it out" in body["error"]["message"]
+    assert KEY not in json.dumps(body)
+    assert len(gateway.upstream.bodies) == before
+    record, made = gateway.records("refusing")[-1]
+    assert (record.error, record.answered, made.guards) == ("input", False, REFUSING.digest)
+    assert made.guarded_input == Guarded("fail", {"aws_key:refuse": 1}, (), refused=True)
+    assert KEY not in made.asked
+    assert gateway.server.metric("llm_guard_findings_total", side="input", kind="aws_key", action="refuse") >= 1
+    assert gateway.server.metric("llm_guard_verdicts_total", side="input", verdict="fail") >= 1
+
+
+def test_what_goes_up_is_redacted_in_every_text_of_the_request(gateway: Gateway) -> None:
+    """Contents, parts of them, arguments of tools and values of the prompt; and so it is on record."""
+    call = {"id": "c", "type": "function", "function": {"name": "pay", "arguments": json.dumps({"card": CARD})}}
+    messages = [
+        {"role": "user", "content": f"My card is {CARD}."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": f"paid by {CARD}", "tool_call_id": "c"},
+        {"role": "user", "content": "Thanks"},
+    ]
+    status, _ = gateway.ask("up", messages=messages, variables={"company": f"Acme, {CARD}"})
+    assert status == 200
+    sent = gateway.upstream.bodies[-1]
+    assert CARD not in json.dumps(sent)
+    assert sent["messages"][0]["content"] == "You answer for Acme, [CARD]."
+    assert sent["messages"][1]["content"] == "My card is [CARD]."
+    assert json.loads(sent["messages"][2]["tool_calls"][0]["function"]["arguments"]) == {"card": "[CARD]"}
+    _, made = gateway.records("up")[-1]
+    assert CARD not in made.asked
+    assert made.guarded_input == Guarded("fail", {"card:redact": 4})
+    assert made.guarded_output is None
+    parts = [{"role": "user", "content": [{"type": "text", "text": f"card {CARD}"}]}, {"role": "user", "content": "x"}]
+    assert gateway.ask("up", messages=parts, variables={"company": "Acme"})[0] == 200
+    assert gateway.upstream.bodies[-1]["messages"][1]["content"] == [{"type": "text", "text": "card [CARD]"}]
+
+
+def test_a_value_that_comes_back_letter_by_letter_never_leaves(gateway: Gateway) -> None:
+    """Whole or streamed, as text or as a tool's arguments."""
+    text = f"Card {CARD}, Grüße"
+    assert gateway.ask("back", **says(text))[1]["choices"][0]["message"]["content"] == "Card [CARD], Grüße"
+    status, events = gateway.stream("back", **says(text))
+    assert (status, text_of(events), events[-1]) == (200, "Card [CARD], Grüße", "[DONE]")
+    _, made = gateway.records("back")[-1]
+    assert (made.said, made.guarded_output) == ("Card [CARD], Grüße", Guarded("fail", {"card:redact": 1}))
+    assert gateway.ask("back", **says("Hello"))[0] == 200
+    assert gateway.records("back")[-1][1].guarded_output == Guarded("pass")
+    called = gateway.ask("tools", **says(text))[1]["choices"][0]["message"]["tool_calls"][0]
+    assert called["function"] == {"name": "look", "arguments": "Card [CARD], Grüße"}
+    _, events = gateway.stream("tools", **says(text))
+    pieces = [
+        call["function"].get("arguments", "")
+        for each in events[:-1]
+        for choice in each["choices"]
+        for call in choice["delta"].get("tool_calls", ())
+    ]
+    assert "".join(pieces) == "Card [CARD], Grüße"
+
+
+def test_an_answer_that_must_not_leave_is_an_error(gateway: Gateway) -> None:
+    """400 when nothing has left, an error event behind what has; the upstream is hung up on."""
+    status, told = gateway.ask("holding", **says(f"Use {KEY} now"))
+    assert (status, told["error"]["code"], told["error"]["param"]) == (400, "guard_refused", None)
+    status, events = gateway.stream("holding", **says(f"Use {KEY} now"))
+    assert (status, text_of(events)) == (200, "Use ")
+    assert events[-1]["error"]["code"] == "guard_refused"
+    assert KEY not in json.dumps(events)
+    record, made = gateway.records("holding")[-1]
+    assert (record.error, made.said) == ("invalid_output", "Use ")
+
+
+def test_an_answer_of_another_schema_is_held_back_whole(gateway: Gateway) -> None:
+    """Streamed, too: nothing of it leaves, and what keeps the schema leaves as it is."""
+    status, told = gateway.ask("shaped", **says("no JSON"))
+    assert (status, told["error"]["code"]) == (400, "guard_refused")
+    assert "off_schema" in told["error"]["message"]
+    _, events = gateway.stream("shaped", **says("no JSON"))
+    assert (text_of(events), events[-1]["error"]["code"]) == ("", "guard_refused")
+    assert text_of(gateway.stream("shaped", **says('{"a": 1}'))[1]) == '{"a": 1}'
+
+
+def test_tokens_of_a_guarded_answer_are_not_told(gateway: Gateway) -> None:
+    """`logprobs` would spell what was taken out."""
+    status, told = gateway.ask("back", logprobs=True, **says("x"))
+    assert (status, told["error"]["param"]) == (400, "logprobs")
+
+
+def test_a_server_refuses_guards_that_are_not_those_of_the_application(gateway: Gateway) -> None:
+    """A bundle whose set was exchanged is damaged, and its arm is not loaded."""
+    from modelyard.core import canonical_json
+    from modelyard.generation import APPLICATION_FILE, GUARDS_FILE, Application, Target
+    from modelyard.inference import BundleDamaged
+    from modelyard.llm import application_bundle
+    from modelyard.serving.applications import load_application
+
+    folder = gateway.server.folder / "wrong"
+    made = Application((Target("one", "answer"),), guards=REFUSING.digest)
+    digest = application_bundle(folder, "assistant", made, None, default_set().document)
+    with pytest.raises(BundleDamaged, match="not those"):
+        load_application(folder, live(digest))
+    assert (folder / APPLICATION_FILE).exists()
+    assert (folder / GUARDS_FILE).read_bytes() == canonical_json(json.loads(default_set().document))
