@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import hnswlib  # type: ignore[import-not-found]  # in the peer's environment
+import hnswlib  # type: ignore[import-not-found, import-untyped, unused-ignore]  # in the peer's environment
 import numpy as np
 
 
