@@ -66,10 +66,11 @@ def test_no_garbage_is_sought_while_a_command_is_imported() -> None:
     assert result.stdout.split() == ["0", "True", "True"]
 
 
-def test_a_process_that_scores_parts_starts_without_sql() -> None:
+def test_a_process_that_scores_parts_starts_light() -> None:
     """Each of a cluster's processes pays for what it imports before its first row."""
     program = (
-        "import sys, modelyard.scoring.spread; print(sorted({'mlflow', 'sqlalchemy', 'sklearn'} & set(sys.modules)))"
+        "import sys, modelyard.scoring.spread;"
+        "print(sorted({'mlflow', 'sqlalchemy', 'sklearn', 'pandas', 'modelyard.features'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "[]"

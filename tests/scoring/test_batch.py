@@ -204,6 +204,24 @@ def test_damaged_lines_go_to_the_same_file_and_the_others_are_scored(
         score(BatchJob(str(path), str(tmp_path / "strict"), on_bad_row="stop"), bundle)
 
 
+def test_a_text_among_the_numbers_of_json_is_one_bad_row(
+    source: str, table: pa.Table, bundle: Bundle, tmp_path: Path
+) -> None:
+    """The other rows have the numbers that were written; one number among texts is the level that it spells."""
+    path = Path(written(source, table, "jsonl"))
+    rows = [json.loads(each) for each in path.read_text().splitlines()]
+    rows[3]["amount"], rows[5]["country"] = "much", 7
+    path.write_text("".join(f"{json.dumps(each)}\n" for each in rows))
+    done = score(BatchJob(str(path), str(tmp_path / "out.parquet")), bundle)
+    assert (done.rows, done.refused) == (ROWS - 1, 1)
+    assert done.rejects is not None
+    told = json.loads(Path(done.rejects).read_text())
+    assert (told["row"], told["reason"]) == (4, "Field 'amount' is 'much'; expected a number or null.")
+    same = [at for at in range(ROWS) if at not in (3, 5)]
+    found = read_table(tmp_path / "out.parquet").column("score").to_pylist()
+    assert [*found[:4], *found[5:]] == expected(bundle, table)[same].tolist()
+
+
 def test_what_cannot_be_scored_is_told_before_anything_is_written(
     source: str, table: pa.Table, bundle: Bundle, tmp_path: Path
 ) -> None:

@@ -222,7 +222,11 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidInput(f"The parameters in {path} cannot be read: {error}.", context={"path": str(path)}) from error
+        raise InvalidInput(
+            f"The parameters in {path} cannot be read: {error}.",
+            context={"path": str(path)},
+            remedy="Name a YAML file with a line each, name: value; a single one goes without a file: -p name=value.",
+        ) from error
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise InvalidInput(f"{path} holds no mapping of names to values.", remedy="Write a line each: name: value")
     return {name: _aware(value) if name == "as_of" else value for name, value in found.items()}

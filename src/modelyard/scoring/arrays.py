@@ -35,6 +35,7 @@ def values_of(array: pa.Array, kind: type[Number]) -> NDArray[Number]:
     values = np.frombuffer(data, kind, array.offset + len(array))[array.offset :]
     if not array.null_count:
         return values
-    bits = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
-    there = bits[array.offset : len(values) + array.offset]
+    there = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")[
+        array.offset : len(values) + array.offset
+    ]
     return np.where(there.astype(bool), values, np.nan).astype(kind)

@@ -101,10 +101,10 @@ def open_source(name: str, signature: Signature, *, damaged: Literal["stop", "sk
     are told one by one. `damaged` as in `ReadOptions`. UnreadableData says what cannot be read.
     """
     files, partitions = partitioned(name)
-    reading = open_data(files, ReadOptions(damaged=damaged))
+    reading, types = _read(files, signature, damaged)
     if any(each.format in _TEXTS for each in reading.facts):
-        types = _told_types(reading, signature)
-        reading = open_data(files, ReadOptions(types=types, damaged=damaged)) if types else reading
+        told = types | _told_types(reading, signature)
+        reading = open_data(files, ReadOptions(types=told, damaged=damaged)) if told != types else reading
     kinds = _kinds(partitions)
     if twice := [each for each in kinds if each in reading.schema.names]:
         raise UnreadableData(
@@ -112,6 +112,22 @@ def open_source(name: str, signature: Signature, *, damaged: Literal["stop", "sk
             remedy="Rename the column in the files, or the folders.",
         )
     return Source(reading, _written(reading, signature), partitions if kinds else (), kinds)
+
+
+def _read(
+    files: list[str], signature: Signature, damaged: Literal["stop", "skip"]
+) -> tuple[Reading, dict[str, pa.DataType]]:
+    """The files, opened, and the types that this took: fields of which JSON has numbers and texts are read as text."""
+    fields = {each.name for each in signature.fields if each.kind in ("number", "category")}
+    types: dict[str, pa.DataType] = {}
+    while True:
+        try:
+            return open_data(files, ReadOptions(types=types, damaged=damaged)), types
+        except UnreadableData as error:
+            mixed = error.context.get("column")
+            if not isinstance(mixed, str) or mixed not in fields - types.keys():
+                raise
+            types[mixed] = pa.string()
 
 
 def numbers_read(source: Source, table: pa.Table) -> tuple[pa.Table, dict[int, str]]:
