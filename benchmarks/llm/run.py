@@ -73,8 +73,8 @@ def _answers(folder: Path, count: int, plain: Embedder, narrow: Embedder, figure
     }
     for mode, each in with_plain.items():
         _say(f"{mode:<10} {METRIC} {_written(each.metrics[METRIC])}")
-    for mode, each in zip(("hybrid", "vectors"), lost, strict=True):
-        _say(f"int8       {METRIC} {_written(with_narrow[mode].metrics[METRIC])} {mode}: loses {_written(each)}")
+    for mode, less in zip(("hybrid", "vectors"), lost, strict=True):
+        _say(f"int8       {METRIC} {_written(with_narrow[mode].metrics[METRIC])} {mode}: loses {_written(less)}")
     hybrid = with_plain["hybrid"].metrics[METRIC].value
     met = hybrid >= HYBRID and max(each.value for each in lost) <= LOSS
     _say(f"{len(questions)} questions: hybrid >= {HYBRID}, loss of int8 <= {LOSS}: {_told(met)}")

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import hnswlib  # type: ignore[import-not-found]  # in the peer's environment
+import hnswlib  # type: ignore[import-untyped]  # in the peer's environment
 import numpy as np
 
 
