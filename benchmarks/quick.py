@@ -42,10 +42,11 @@ PARTS: Mapping[str, str] = {
 """What each asks, by the module below `benchmarks` that has its `short` form, in the order they run."""
 
 LONG_ONLY: Mapping[str, str] = {
+    "llm.run": "Vectors, embedders and answers of documents, against hnswlib",
     "console": "The console's pages with 10M predictions",
     "pipelines.peers": "Ten steps, against ZenML and Metaflow",
 }
-"""Those without a short form: of pages `record` asks many, and the others' command lines take minutes."""
+"""Those without a short form: of pages `record` asks many, vectors take minutes to make, and so do the others' command lines."""
 
 MINUTES = 9.5
 """What all parts take together at most: those that do not fit are left out, and it is said."""
