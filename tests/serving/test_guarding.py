@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
+from modelyard.cli.edge import run
 from modelyard.cli.root import root
 from modelyard.core import canonical_json
 from modelyard.generation import APPLICATION_FILE, GUARDS_FILE, Application, Target
@@ -167,19 +167,25 @@ def test_other_guards_are_another_bundle(tmp_path: Path) -> None:
     assert made[1] == made[3]
 
 
-def test_a_set_that_needs_what_was_retrieved_is_not_registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_that_needs_what_was_retrieved_is_not_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Support would find that nothing rests on anything; and a set that cannot be read is told with its line."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "modelyard.yaml").write_text("project: desk\nupstreams: {one: {url: 'http://127.0.0.1:1/v1'}}\n")
     (tmp_path / "guards.yaml").write_text("guards: [{guard: support}]\n")
     command = ["llm", "register", "desk", "--target", "one/m", "--guards"]
-    told = CliRunner().invoke(root, [*command, "guards.yaml"])
-    assert told.exit_code == 2
-    assert "retrieve nothing" in told.stderr
+
+    def modelyard(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["modelyard", *words])
+        code = run(root)
+        return code, *capsys.readouterr()
+
+    code, _, err = modelyard(*command, "guards.yaml")
+    assert (code, "retrieve nothing" in err) == (2, True), err
     (tmp_path / "guards.yaml").write_text("guards: [{guard: suport}]\n")
-    told = CliRunner().invoke(root, [*command, "guards.yaml"])
-    assert told.exit_code == 2
-    assert "guards.yaml" in told.stderr
+    code, _, err = modelyard(*command, "guards.yaml")
+    assert (code, "guards.yaml" in err) == (2, True), err
 
 
 def test_a_server_refuses_guards_that_are_not_those_of_the_application(gateway: Gateway) -> None:
