@@ -22,7 +22,7 @@ import modelyard as my
 from modelyard.bundling import BuiltBundle
 from modelyard.cli import edge
 from modelyard.core import Digest, ManualClock, Micros, ModelyardError, SystemIds
-from modelyard.journal import Generated, Journal, PredictionRecord
+from modelyard.journal import Generated, Guarded, Journal, PredictionRecord
 from modelyard.monitoring import (
     AlertBook,
     AlertGauges,
@@ -273,7 +273,10 @@ def exported() -> dict[str, Metric]:
     metrics.waiting(3)
     metrics.fresh("stats", 5.0)
     answer = PredictionRecord("p", Micros(0), "d", 1, "1", "live", "live", True, None, (), "stop", (), 10)
-    made = Generated("openai", "small", input_tokens=9, output_tokens=3, cost_micros=1, first_us=10)
+    said = Guarded("fail", {"email:redact": 1})
+    made = Generated(
+        "openai", "small", input_tokens=9, output_tokens=3, cost_micros=1, first_us=10, guarded_input=said, cache="miss"
+    )
     metrics.generated("fraud", answer, made)
     metrics.asked_upstream("openai", "answered")
     return {family.name: family for family in (*metrics.registry.collect(), *of_monitoring())}

@@ -2,13 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from modelyard.cli.edge import run
+from modelyard.cli.root import root
+from modelyard.core import canonical_json
+from modelyard.generation import APPLICATION_FILE, GUARDS_FILE, Application, Target
 from modelyard.guards import GuardSet, default_set
+from modelyard.inference import BundleDamaged
 from modelyard.journal import Guarded
+from modelyard.llm import application_bundle
 from modelyard.routing import ServingPolicy
+from modelyard.serving.applications import load_application
 from modelyard.testing import faulty_upstream
 
 from .test_chat import PROMPT, Gateway, live, route, text_of
@@ -145,14 +153,43 @@ def test_tokens_of_a_guarded_answer_are_not_told(gateway: Gateway) -> None:
     assert (status, told["error"]["param"]) == (400, "logprobs")
 
 
+def test_other_guards_are_another_bundle(tmp_path: Path) -> None:
+    """And equal ones the same, however the set was written."""
+
+    def digest(name: str, guards: GuardSet | None) -> str:
+        document = None if guards is None else guards.document
+        made = Application((Target("one", "m"),), guards=None if guards is None else guards.digest)
+        return application_bundle(tmp_path / name, "assistant", made, None, document)
+
+    same = GuardSet.model_validate({"fail_closed": True, "guards": [{"guard": "personal_data"}, {"guard": "secrets"}]})
+    made = [digest(str(at), each) for at, each in enumerate((None, default_set(), REFUSING, same))]
+    assert len(set(made)) == 3
+    assert made[1] == made[3]
+
+
+def test_a_set_that_needs_what_was_retrieved_is_not_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Support would find that nothing rests on anything; and a set that cannot be read is told with its line."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "modelyard.yaml").write_text("project: desk\nupstreams: {one: {url: 'http://127.0.0.1:1/v1'}}\n")
+    (tmp_path / "guards.yaml").write_text("guards: [{guard: support}]\n")
+    command = ["llm", "register", "desk", "--target", "one/m", "--guards"]
+
+    def modelyard(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["modelyard", *words])
+        code = run(root)
+        return code, *capsys.readouterr()
+
+    code, _, err = modelyard(*command, "guards.yaml")
+    assert (code, "retrieve nothing" in err) == (2, True), err
+    (tmp_path / "guards.yaml").write_text("guards: [{guard: suport}]\n")
+    code, _, err = modelyard(*command, "guards.yaml")
+    assert (code, "guards.yaml" in err) == (2, True), err
+
+
 def test_a_server_refuses_guards_that_are_not_those_of_the_application(gateway: Gateway) -> None:
     """A bundle whose set was exchanged is damaged, and its arm is not loaded."""
-    from modelyard.core import canonical_json
-    from modelyard.generation import APPLICATION_FILE, GUARDS_FILE, Application, Target
-    from modelyard.inference import BundleDamaged
-    from modelyard.llm import application_bundle
-    from modelyard.serving.applications import load_application
-
     folder = gateway.server.folder / "wrong"
     made = Application((Target("one", "answer"),), guards=REFUSING.digest)
     digest = application_bundle(folder, "assistant", made, None, default_set().document)

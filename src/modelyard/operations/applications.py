@@ -52,9 +52,9 @@ def register_application(call: Call[RegisterApplication]) -> Any:
     """Register an application: a prompt's version, upstreams and sampling as one bundle, promoted like a model."""
     given, project = call.input, call.project
     tags, description = check_tags(tags_of(given.tag)), check_description(given.description)
+    guards = _guards(given.guards)
     _refuse_other(project, check_name("model", given.name))
     pinned, prompt = _pinned(project, given.prompt)
-    guards = _guards(given.guards)
     application = Application(
         tuple(_target(project, each) for each in _some(given.target)),
         prompt=pinned,
