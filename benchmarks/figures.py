@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -15,7 +15,7 @@ State = Literal["met", "missed", "reported", "not measured"]
 LIBRARIES = (
     "numpy", "pyarrow", "scikit-learn", "onnxruntime", "duckdb", "mlflow", "pandas", "scipy", "pandera", "uvicorn",
 )  # fmt: skip
-"""Whose versions a run tells; peers in environments of their own tell theirs in their figures."""
+"""Whose versions a run tells, beside those of peers in environments of their own."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,17 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Python's, and those of the libraries that carry most of the work."""
-    return {"python": platform.python_version()} | {each: metadata.version(each) for each in LIBRARIES}
+    """Python's, those of the libraries that carry most of the work, and those of the peers that are installed."""
+    own = {each: metadata.version(each) for each in LIBRARIES}
+    return {"python": platform.python_version()} | own | dict(_peers(Path(__file__).parent / ".peers"))
+
+
+def _peers(folder: Path) -> Iterator[tuple[str, str]]:
+    """Each environment's distribution of the same name, with its version."""
+    for installed in sorted(folder.glob("*/lib/*/site-packages/*.dist-info")):
+        name, version = installed.name.removesuffix(".dist-info").split("-", 1)
+        if name == installed.relative_to(folder).parts[0]:
+            yield name, version
 
 
 def _processor() -> str:

@@ -21,25 +21,28 @@ from .environments import PEERS, NotInstalled, install
 from .figures import Figure, machine, write
 
 PARTS: Mapping[str, str] = {
-    "starting": "What starting costs",
-    "execution": "What a task of a process pool costs",
-    "knowing": "What knowing who asks costs a request",
-    "sketching": "What live histograms cost a request",
-    "rollout.run": "What tests that decide rollouts promise, simulated",
-    "features.on_demand": "What features computed on demand cost a request",
-    "data.validate": "Checking data, against pandera",
+    "serving.run": "Serving, against an echo and other servers",
+    "scoring.run": "Scoring files, against mlflow.pyfunc",
     "drift.run": "Comparing tables, against scipy, NannyML and Evidently",
     "features.join": "The point-in-time join, against Feast",
     "features.online": "Features online, against Feast",
-    "log.reading": "Reading a long log",
-    "monitoring": "The monitors of a day",
+    "data.validate": "Checking data, against pandera",
     "pipelines.engine": "What the engine of pipelines costs",
+    "execution": "What a task of a process pool costs",
+    "starting": "What starting costs",
+    "knowing": "What knowing who asks costs a request",
+    "sketching": "What live histograms cost a request",
+    "features.on_demand": "What features computed on demand cost a request",
+    "rollout.run": "What tests that decide rollouts promise, simulated",
+    "monitoring": "The monitors of a day",
+    "log.reading": "Reading a long log",
     "export": "How long an export takes",
-    "scoring.run": "Scoring files, against mlflow.pyfunc",
-    "serving.run": "Serving, against an echo and other servers",
     "record": "What a large record costs",
 }
-"""What each asks, by the module below `benchmarks` that has its `short` form, in the order they run."""
+"""What each asks, by the module below `benchmarks` that has its `short` form.
+
+They run in this order: those that tell most come first, while there is time.
+"""
 
 LONG_ONLY: Mapping[str, str] = {
     "llm.run": "Vectors, embedders and answers of documents, against hnswlib",
