@@ -49,7 +49,7 @@ LONG_ONLY: Mapping[str, str] = {
     "console": "The console's pages with 10M predictions",
     "pipelines.peers": "Ten steps, against ZenML and Metaflow",
 }
-"""Those without a short form: of pages `record` asks many, vectors take minutes to make, and so do the others' command lines."""
+"""Those without a short form: `record` asks many pages, vectors take minutes to make, and so do command lines."""
 
 MINUTES = 9.5
 """What all parts take together at most: those that do not fit are left out, and it is said."""

@@ -167,13 +167,14 @@ def test_other_guards_are_another_bundle(tmp_path: Path) -> None:
     assert made[1] == made[3]
 
 
-def test_a_set_that_needs_what_was_retrieved_is_not_registered(
+def test_a_set_that_needs_more_than_a_text_is_not_registered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Support would find that nothing rests on anything; and a set that cannot be read is told with its line."""
+    """Support would find that nothing rests on anything, injection would fail on everything; and a set that cannot be
+    read is told with its line.
+    """
     monkeypatch.chdir(tmp_path)
     (tmp_path / "modelyard.yaml").write_text("project: desk\nupstreams: {one: {url: 'http://127.0.0.1:1/v1'}}\n")
-    (tmp_path / "guards.yaml").write_text("guards: [{guard: support}]\n")
     command = ["llm", "register", "desk", "--target", "one/m", "--guards"]
 
     def modelyard(*words: str) -> tuple[int, str, str]:
@@ -181,8 +182,11 @@ def test_a_set_that_needs_what_was_retrieved_is_not_registered(
         code = run(root)
         return code, *capsys.readouterr()
 
-    code, _, err = modelyard(*command, "guards.yaml")
-    assert (code, "retrieve nothing" in err) == (2, True), err
+    digests = f"embedder: {'a' * 64}, classifier: {'b' * 64}"
+    for guard, needs in (("support", "retrieved"), (f"injection, {digests}", "a classifier")):
+        (tmp_path / "guards.yaml").write_text(f"guards: [{{guard: {guard}}}]\n")
+        code, _, err = modelyard(*command, "guards.yaml")
+        assert (code, "GUARD_NEEDS_MORE" in err, needs in err) == (2, True, True), err
     (tmp_path / "guards.yaml").write_text("guards: [{guard: suport}]\n")
     code, _, err = modelyard(*command, "guards.yaml")
     assert (code, "guards.yaml" in err) == (2, True), err

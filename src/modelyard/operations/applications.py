@@ -22,6 +22,12 @@ from .guarding import load_set
 from .models import tags_of
 from .prompts import find_prompt
 
+_BESIDES = {
+    "support": ("the chunks that were retrieved", "--chunk FILE"),
+    "injection": ("an embedder and a classifier", "--embedder FOLDER --classifier FOLDER"),
+}
+"""Guards that look at more than a text: what they need, and the flags that bring it."""
+
 
 @dataclass(frozen=True)
 class RegisterApplication:
@@ -121,13 +127,15 @@ def _guards(given: str | None) -> GuardSet | None:
     if given is None:
         return None
     guards = load_set(None if given == "default" else Path(given))
-    if any(each.guard == "support" for each in guards.guards):
-        raise InvalidInput(
-            "The guard 'support' compares answers with what was retrieved, and applications retrieve nothing.",
-            code="GUARD_NEEDS_CHUNKS",
-            context={"path": "guards"},
-            remedy="Leave it out here; check answers with it by: modelyard guard check --chunk FILE",
-        )
+    for each in guards.guards:
+        if each.guard in _BESIDES:
+            needs, flags = _BESIDES[each.guard]
+            raise InvalidInput(
+                f"The guard '{each.guard}' needs {needs}, and applications have none.",
+                code="GUARD_NEEDS_MORE",
+                context={"path": "guards"},
+                remedy=f"Leave it out here; check texts with it by: modelyard guard check {flags}",
+            )
     return guards
 
 
