@@ -2,8 +2,9 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -72,13 +73,19 @@ class Gateway:
         self._arms[str(folder)] = digest
         return digest
 
-    def publish(self, *routes: Route, policy: ServingPolicy = DEFAULT_POLICY, **more: Any) -> None:
-        """Publish routes as the next feed."""
+    def publish(
+        self,
+        *routes: Route,
+        policy: ServingPolicy = DEFAULT_POLICY,
+        others: Mapping[str, ServingPolicy] = MappingProxyType({}),
+        **more: Any,
+    ) -> None:
+        """Publish routes as the next feed, with one policy for all but `others`."""
         self._revision += 1
         patient = Upstream(self.upstream.url, failures=1000, prices=PRICES)
         hasty = msgspec.structs.replace(patient, silent_seconds=0.3)
         told = {"one": msgspec.to_builtins(patient), "hasty": msgspec.to_builtins(hasty)}
-        policies = {each.deployment: policy for each in routes}
+        policies = {each.deployment: others.get(each.deployment, policy) for each in routes}
         self.server.feed.publish(Feed(self._revision, routes, policies=policies, upstreams=told, **more))
 
     def records(self, deployment: str) -> list[tuple[PredictionRecord, Generated]]:

@@ -42,8 +42,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             route("tools", live(made.bundle("tool", guards=COMING_BACK))),
             route("holding", live(made.bundle("letters", guards=HOLDING))),
             route("shaped", live(made.bundle("answer", guards=SHAPED))),
+            route("discreet", live(made.bundle("letters"))),
         ]
-        made.publish(*routes, policy=ServingPolicy(log_text="full"))
+        others = {"discreet": ServingPolicy(log_text="redacted")}
+        made.publish(*routes, policy=ServingPolicy(log_text="full"), others=others)
         made.server.start()
         yield made
         made.server.stop()
@@ -101,6 +103,20 @@ def test_what_goes_up_is_redacted_in_every_text_of_the_request(gateway: Gateway)
     parts = [{"role": "user", "content": [{"type": "text", "text": f"card {CARD}"}]}, {"role": "user", "content": "x"}]
     assert gateway.ask("up", messages=parts, variables={"company": "Acme"})[0] == 200
     assert gateway.upstream.bodies[-1]["messages"][1]["content"] == [{"type": "text", "text": "card [CARD]"}]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_is_on_record_is_redacted_where_the_policy_says_so(gateway: Gateway, *, streamed: bool) -> None:
+    """Without guards the caller and the upstream have the values, and the log has none of them."""
+    text = f"Card {CARD}, Grüße"
+    if streamed:
+        assert text_of(gateway.stream("discreet", **says(text))[1]) == text
+    else:
+        assert gateway.ask("discreet", **says(text))[1]["choices"][0]["message"]["content"] == text
+    assert gateway.upstream.bodies[-1]["messages"][-1]["content"] == text
+    _, made = gateway.records("discreet")[-1]
+    assert (made.asked, made.said) == ('[{"role":"user","content":"Card [CARD], Grüße"}]', "Card [CARD], Grüße")
+    assert made.guarded_input is None
 
 
 def test_a_value_that_comes_back_letter_by_letter_never_leaves(gateway: Gateway) -> None:

@@ -130,10 +130,12 @@ def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
     data = document.data
     yield from _feature_findings(document, folder)
     yield from _schema_findings(document, folder)
+    models = [each for each, _ in _items(data, "models")]
+    trained = bool(models) and not data.get("upstreams")
     for name, each in _items(data, "deployments"):
         model = str(each.get("model", "")).partition("@")[0]
-        # With upstreams it may be an application, which is declared nowhere; what is nearly a model is misspelt.
-        if not data.get("upstreams") or nearest(model, [each for each, _ in _items(data, "models")]):
+        # Applications and embedders are registered, and declared nowhere; what is nearly a model is misspelt.
+        if trained or nearest(model, models):
             yield from _pointer(document, ("deployments", name, "model"), model, data, "models")
     for name, each in _items(data, "retraining"):
         yield from _pointer(document, ("retraining", name), name, data, "models")
