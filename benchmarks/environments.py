@@ -1,11 +1,9 @@
-"""Virtual environments of peers, in a folder that git ignores."""
+"""Virtual environments of peers, in a folder that git ignores. Tests read this file alone: it imports none of ours."""
 
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-from .figures import Figure
 
 PEERS = Path(__file__).parent / ".peers"
 """Also of models and results; git ignores it."""
@@ -32,11 +30,6 @@ def install(name: str, requirements: Sequence[str]) -> Path:
 def installed(name: str) -> bool:
     """Whether a peer's environment is there."""
     return (PEERS / name / ".installed").exists()
-
-
-def left_out(name: str) -> Figure:
-    """The line of a peer that is not: how to have it measured."""
-    return Figure("peers", name, None, note=f"not installed: python -m benchmarks.quick --install {name}")
 
 
 def _run(command: Sequence[str]) -> None:

@@ -103,3 +103,8 @@ def _processor() -> str:
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def left_out(name: str) -> Figure:
+    """The line of a peer that is not: how to have it measured."""
+    return Figure("peers", name, None, note=f"not installed: python -m benchmarks.quick --install {name}")

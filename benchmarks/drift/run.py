@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..environments import NotInstalled, install, installed, left_out
-from ..figures import Figure
+from ..environments import NotInstalled, install, installed
+from ..figures import Figure, left_out
 from .rows import NUMBERS, write_side
 
 SIDES = Path(__file__).with_name("sides.py")

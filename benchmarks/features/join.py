@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..environments import NotInstalled, install, installed, left_out
-from ..figures import Figure
+from ..environments import NotInstalled, install, installed
+from ..figures import Figure, left_out
 from .rows import FEAST, write_entities, write_sources
 
 FASTER, PEAK_MB, LARGE_PEAK_MB = 15.0, 1024.0, 2048.0

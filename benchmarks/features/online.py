@@ -22,9 +22,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.environments import NotInstalled, install, installed, left_out
+from benchmarks.environments import NotInstalled, install, installed
 from benchmarks.features.rows import FEAST
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, left_out
 from modelyard.core import SystemClock
 from modelyard.features import Definitions, Entity, FeatureStore, FeatureView
 from modelyard.online import OnlineStore, open_online_store

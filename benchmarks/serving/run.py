@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ..environments import PEERS, installed, left_out
-from ..figures import Figure, machine, write
+from ..environments import PEERS, installed
+from ..figures import Figure, left_out, machine, write
 from . import peers
 from .bench import Bench, Options
 from .closed import NoLoad

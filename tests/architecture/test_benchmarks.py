@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pytest
 from benchmarks import quick
-from benchmarks.environments import PEERS, left_out
+from benchmarks.environments import PEERS
+from benchmarks.figures import left_out
 from benchmarks.quick import LONG_ONLY, PARTS, main, peers
 from benchmarks.record import COMMANDS
 from docs.benchmark_page import benchmark_page, command_of

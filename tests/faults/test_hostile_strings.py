@@ -30,6 +30,7 @@ ITS_OWN = {
     ("deploy smoke", "url"),
     ("features push", "source"),
     ("label add", "file"),
+    ("llm register", "guards"),
     ("log ingest", "source"),
     ("log query", "sql"),
     ("log ship", "to"),

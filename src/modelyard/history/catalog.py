@@ -161,7 +161,7 @@ def _number(path: Path) -> int:
 def _read(path: Path) -> Catalog:
     checksum, _, body = path.read_bytes().partition(b"\n")
     try:
-        if int(checksum, 16) != zlib.crc32(body):
+        if checksum != b"%08x" % zlib.crc32(body):
             raise ValueError("checksum mismatch")
         return _DECODER.decode(body)
     except (ValueError, msgspec.MsgspecError) as error:
