@@ -115,12 +115,13 @@ def test_every_block_says_a_language_that_is_known(page: Path) -> None:
 
 def test_a_project_file_in_a_page_is_validated(tmp_path: Path) -> None:
     """A whole one with what it points at, a part by itself; other YAML is nobody's project."""
+    another = "project: shop\nmodels: {other: {label: spam, request: {length: number}, features: [length]}}\n"
     check_yaml(Block("yaml", "project: shop\nserver: {port: 80}", 1, None), tmp_path)
     check_yaml(Block("yaml", "kind: Deployment", 2, None), tmp_path)
     with pytest.raises(ValidationError, match="prot"):
         check_yaml(Block("yaml", "server: {prot: 80}", 3, None), tmp_path)
     with pytest.raises(InvalidInput, match="models has no 'fraud'"):
-        check_yaml(Block("yaml", "project: shop\ndeployments: {d: {model: fraud@production}}", 4, None), tmp_path)
+        check_yaml(Block("yaml", another + "deployments: {d: {model: fraud@production}}", 4, None), tmp_path)
 
 
 def test_a_dead_link_is_noticed(tmp_path: Path) -> None:

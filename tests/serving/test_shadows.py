@@ -168,15 +168,16 @@ def test_while_requests_come_shadows_leave_most_of_the_time_to_them(
         turn(self)
         spent.append(time.perf_counter() - began)
 
-    async def paused(seconds: float) -> None:
-        pauses.append(seconds)
-        await sleep(0)
-
     async def work_off() -> None:
+        async def paused(seconds: float) -> None:
+            ours = asyncio.current_task() is scoring  # and not a server of another test, in a thread of its own
+            pauses.extend([seconds] * ours)
+            await sleep(0 if ours else seconds)
+
         await here.ask(1000)
         monkeypatch.setattr(Shadows, "turn", timed)
-        monkeypatch.setattr(asyncio, "sleep", paused)
         scoring = asyncio.create_task(here.plane.shadows.run())
+        monkeypatch.setattr(asyncio, "sleep", paused)
         while here.plane.shadows.waiting():
             here.plane.shadows.rounds += busy
             await sleep(0)
@@ -187,8 +188,7 @@ def test_while_requests_come_shadows_leave_most_of_the_time_to_them(
     if busy:
         assert all(pause >= max(GATHER_SECONDS, PAUSE * took) for pause, took in zip(pauses, spent, strict=True))
     else:
-        assert set(pauses[1:-1]) == {0}
-        assert pauses[-1] in (0, 0.1)  # after the last turn nothing waits, and nobody is in a hurry
+        assert set(pauses[1:]) == {0}
 
 
 def test_a_shadow_that_hangs_holds_up_no_other(tmp_path: Path, built: BuiltBundle) -> None:
