@@ -10,6 +10,7 @@ from tests.export.subjects import EXAMPLES, changed, flights
 from modelyard.cli.edge import run
 from modelyard.cli.root import root
 from modelyard.export import TARGETS, Subject, UnsupportedSetting, difference, write
+from modelyard.export.sagemaker.render import Endpoint, render_endpoint
 
 RENDERED = EXAMPLES / "flights" / "rendered"
 REFUSED = {"sagemaker", "spark"}
@@ -153,6 +154,14 @@ def test_sagemaker_gets_three_requests_for_a_model_without_views(tmp_path: Path)
     assert told["create-model.json"]["PrimaryContainer"]["Environment"]["BEHIND_GATEWAY"] == "true"
     with pytest.raises(UnsupportedSetting, match=r"features\.module"):
         TARGETS["sagemaker"].render(flights())
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint("under_score"), Endpoint("a" * 64), Endpoint(None, "m5.large")])
+def test_what_sagemaker_would_refuse_is_refused_here(tmp_path: Path, endpoint: Endpoint) -> None:
+    """Names with other signs or too long, machines that are none of its own."""
+    with pytest.raises(UnsupportedSetting, match=r"SageMaker cannot carry --(endpoint-name|instance-type)"):
+        render_endpoint(changed(tmp_path, {}), endpoint)
+    assert render_endpoint(changed(tmp_path, {}), Endpoint("mine", "ml.g5.xlarge"))
 
 
 def test_no_secret_is_rendered(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ import modelyard as my
 from modelyard.bundling import BuiltBundle
 from modelyard.cli import main
 from modelyard.core import InvalidInput, ManualClock, NotFound, SeededIds
-from modelyard.operations import carry_out, scoring
+from modelyard.operations import carry_out, logs, scoring
 from modelyard.registry import ModelVersionNotFound
+from modelyard.rollout import NoRollout
+from modelyard.storage import StoreUnavailable
 from modelyard.streams import Message, open_stream
 from modelyard.wiring import Project
 
@@ -75,6 +77,27 @@ def test_what_cannot_be_asked_for_is_said(project: Project, visits: Path, given:
     with pytest.raises(InvalidInput, match=why):
         carry_out(scoring.score, project, scoring.Score(str(visits), "out.parquet", **given))
     assert not Path("out.parquet").exists()
+
+
+def test_a_store_that_lets_nobody_in_is_an_error_with_a_remedy(
+    project: Project, visits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients of stores raise errors of their own."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(visits.parent.absolute()))
+    with pytest.raises(StoreUnavailable, match="Unable to locate credentials") as found:
+        carry_out(scoring.score, project, scoring.Score(str(visits), "s3://nowhere/out.parquet", "purchase/1"))
+    assert "AWS_ACCESS_KEY_ID" in found.value.remedy
+
+
+def test_what_is_logged_under_a_name_of_its_own_is_found_there(project: Project, visits: Path) -> None:
+    """No deployment of the project file has it; one of which there is no record either is unknown."""
+    carry_out(scoring.score, project, scoring.Score(str(visits), "out.parquet", "purchase/1", log="nightly"))
+    assert carry_out(logs.log_stats, project, logs.LogOf("nightly"))["predictions"] == 30
+    with pytest.raises(NoRollout, match="'nightley'"):
+        carry_out(logs.log_stats, project, logs.LogOf("nightley"))
 
 
 def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

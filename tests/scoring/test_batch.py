@@ -239,6 +239,8 @@ def test_what_cannot_be_scored_is_told_before_anything_is_written(
         score(BatchJob(source, output, keep=("amont",)), bundle)
     with pytest.raises(NotScorable, match="cannot be written as xls"):
         score(BatchJob(source, str(tmp_path / "out.xls")), bundle)
+    with pytest.raises(NotScorable, match=r"ftpx://somewhere/out.* cannot be written: Protocol not known"):
+        score(BatchJob(source, "ftpx://somewhere/out.parquet"), bundle)
 
 
 def test_an_output_is_not_written_over_by_mistake(source: str, bundle: Bundle, tmp_path: Path) -> None:

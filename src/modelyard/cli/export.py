@@ -7,6 +7,7 @@ import click
 from modelyard.core import ModelyardError
 from modelyard.export import ExportOutdated
 from modelyard.operations import edge, export
+from modelyard.operations.building import counted
 
 from .derive import command as derive
 
@@ -16,7 +17,7 @@ def _show(result: dict[str, Any]) -> None:
     for each in result["files"]:
         click.echo(f"{result['folder']}/{each}")
     if not result["outdated"]:
-        click.echo(f"{result['written']} of {len(result['files'])} files were other, and are written.", err=True)
+        click.echo(f"{counted(len(result['files']), 'file')}, {result['written']} new or changed.", err=True)
 
 
 def _ending(result: dict[str, Any]) -> ModelyardError | None:

@@ -17,6 +17,7 @@ from .errors import (
     ModelyardError,
     NotFound,
     Unavailable,
+    is_of_a_store,
     printable,
 )
 from .files import atomic_stream, atomic_write, make_folder, sync_folder, sync_tree
@@ -70,6 +71,7 @@ __all__ = [
     "digest_of",
     "from_micros",
     "is_name",
+    "is_of_a_store",
     "json_text",
     "log_event",
     "make_folder",

@@ -110,3 +110,11 @@ class InvalidProjectFile(InvalidInput):
     """Something in the project file, or in a file that it names, is wrong."""
 
     code = "INVALID_PROJECT_FILE"
+
+
+_STORES = frozenset({"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "s3fs"})
+
+
+def is_of_a_store(error: BaseException) -> bool:
+    """Whether a client of an object store raised it: they have trees of errors of their own, known by their module."""
+    return type(error).__module__.partition(".")[0] in _STORES

@@ -22,6 +22,7 @@ from .embedding import IDS, MASK, TOKENIZER_FILE, VECTORS, Embedder, load_embedd
 from .encode import Encoded, Encoder
 from .errors import (
     BundleDamaged,
+    BundleMissing,
     BundleNotTrusted,
     BundleRefused,
     BundleTooNew,
@@ -138,6 +139,7 @@ __all__ = [
     "Bundle",
     "BundleDamaged",
     "BundleInfo",
+    "BundleMissing",
     "BundleNotTrusted",
     "BundleRefused",
     "BundleTooNew",

@@ -15,6 +15,12 @@ class BundleDamaged(Damaged):
     code = "BUNDLE_DAMAGED"
 
 
+class BundleMissing(BundleDamaged):
+    """There is no folder where a bundle should be."""
+
+    code = "BUNDLE_MISSING"
+
+
 class SignaturesDamaged(BundleDamaged):
     """The file of a bundle's signatures is not what was written, or one of them is not its key's."""
 

@@ -9,7 +9,7 @@ import msgspec
 
 from modelyard.core import Digest, canonical_json, digest_of
 
-from .errors import BundleDamaged, BundleTooNew
+from .errors import BundleDamaged, BundleMissing, BundleTooNew
 from .records import FORMAT_VERSION, BundleInfo
 from .regular import read_regular
 from .signing import SIGNATURES_FILE, read_signatures
@@ -24,8 +24,14 @@ def verify_bundle(folder: Path, *, expect: Digest | None = None) -> tuple[Bundle
 
     Raises BundleDamaged for a changed, missing, extra or linked file (symbolic link, or a file with a second name), for
     pipes and other things that are no regular files, for signatures of another bundle, and for another digest than
-    `expect`; and BundleTooNew. Whether signatures hold is for `signers_of` to say.
+    `expect`; BundleMissing where there is no folder; BundleTooNew. Whether signatures hold is for `signers_of` to say.
     """
+    if not folder.is_dir():
+        raise BundleMissing(
+            f"There is no bundle in {folder}: it is no folder.",
+            context={"folder": str(folder)},
+            remedy="Name a folder that `modelyard bundle build` or `modelyard bundle fetch` wrote.",
+        )
     document = read_regular(folder / INFO_FILE)
     digest = digest_of(document)
     if expect is not None and digest != expect:
@@ -61,8 +67,6 @@ def _compare_names(folder: Path, info: BundleInfo) -> None:
     """The folder holds what is pinned, by exactly these names: no less, no more, and nothing in folders below it."""
     if strange := [each for each in info.files if not _FILE_NAME.fullmatch(each) or each in _NOT_PINNED]:
         raise _damaged(folder, f"{INFO_FILE} names what can be no file of a bundle: {_listed(strange)}")
-    if not folder.is_dir():
-        raise _damaged(folder, "it is no folder")
     present = set(os.listdir(folder)) - _NOT_PINNED  # noqa: PTH208 - names as they are, also those that are no text
     if extra := present - set(info.files):
         raise _damaged(folder, f"it holds files that were not built: {_listed(sorted(extra))}")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from modelyard.access import Permission, PermissionDenied, Principal, authorize
-from modelyard.core import InvalidInput
+from modelyard.core import InvalidInput, is_of_a_store
+from modelyard.storage import StoreUnavailable
 from modelyard.wiring import Project
 
 Input = TypeVar("Input")
@@ -93,7 +94,15 @@ def carry_out(
     if caller.deployments:
         _require_deployment(caller, operation, given)
     _require_text(given)
-    return operation.run(Call(project, given, caller))
+    try:
+        return operation.run(Call(project, given, caller))
+    except Exception as error:
+        if not is_of_a_store(error):
+            raise
+        raise StoreUnavailable(
+            f"The object store does not answer as asked: {error}.",
+            remedy="Check the URL, the credentials (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ...) and what they may do.",
+        ) from error
 
 
 def _require_text(given: Any) -> None:

@@ -74,7 +74,7 @@ class LogRedact:
 def log_stats(call: Call[LogOf]) -> Any:
     """How many predictions, truths and outcomes are on record, how many met, how late labels come."""
     project, deployment = call.project, call.input.deployment
-    project.rollouts.settings(deployment)
+    _require_known(project, deployment)
     versions = {
         version: {
             "records": each.records,
@@ -116,7 +116,7 @@ def log_export(call: Call[LogExport]) -> Any:
     if given.entity is not None:
         return export_person(project, call.principal, Person(given.entity, given.key), given.output)
     deployment = str(given.deployment)
-    project.rollouts.settings(deployment)
+    _require_known(project, deployment)
     project.log.seal()
     now = project.clock.now()
     batches = project.log.batches(
@@ -157,18 +157,24 @@ def log_redact(call: Call[LogRedact]) -> Any:
     if not given.entity and not given.prediction_id:
         raise InvalidInput("Nothing says whose records.", remedy="Give --entity or --prediction-id.")
     if given.deployment is not None:
-        call.project.rollouts.settings(given.deployment)
+        _require_known(call.project, given.deployment)
     done = call.project.redact_log(
         entities=given.entity, prediction_ids=given.prediction_id, deployment=given.deployment
     )
     return asdict(done)
 
 
+def _require_known(project: Project, deployment: str) -> None:
+    """NoRollout for a name of which neither the log nor the project file knows: batches are logged under their own."""
+    if deployment not in project.log.deployments():
+        project.rollouts.settings(deployment)
+
+
 @contextmanager
 def _database(project: Project, given: LogQuery) -> Iterator[Database]:
     """The part of the log that is asked for. What is finished is sealed first, so that little is in memory."""
     if given.deployment is not None:
-        project.rollouts.settings(given.deployment)
+        _require_known(project, given.deployment)
     project.log.seal()
     now = project.clock.now()
     with project.log.duckdb(

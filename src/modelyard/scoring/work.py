@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import fsspec
 
 from modelyard.core import atomic_stream, atomic_write, sync_folder
 from modelyard.core.locks import alone_at_once
 
-from .errors import OutputTaken
+from .errors import NotScorable, OutputTaken
 
 
 class Work(Protocol):
@@ -111,7 +111,7 @@ class RemoteWork:
         self._output = output.rstrip("/")
         folder = f"{self._output}.scoring" if single else self._output
         self.place = folder
-        self._system, self._path = fsspec.core.url_to_fs(folder)
+        self._system, self._path = _reach(folder)
 
     def names(self) -> set[str]:
         self._system.invalidate_cache()
@@ -167,10 +167,21 @@ def open_work(output: str, *, single: bool, power: bool = False) -> LocalWork | 
     return RemoteWork(output, single=single) if is_remote(output) else LocalWork(Path(output), power=power)
 
 
+def _reach(url: str) -> tuple[Any, str]:
+    """The filesystem behind a URL, and the path in it."""
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise NotScorable(
+            f"{url} cannot be written: {error}.", remedy="Install its driver; for s3://: pip install 'modelyard[s3]'."
+        ) from error
+    return system, path
+
+
 def write_whole(target: str, data: bytes) -> None:
     """Write a small file, here or behind a URL."""
     if is_remote(target):
-        system, path = fsspec.core.url_to_fs(target)
+        system, path = _reach(target)
         system.pipe_file(path, data)
     else:
         atomic_write(Path(target), data)
@@ -179,7 +190,7 @@ def write_whole(target: str, data: bytes) -> None:
 def exists(output: str) -> bool:
     """Whether there is something at a path or URL."""
     if is_remote(output):
-        system, path = fsspec.core.url_to_fs(output)
+        system, path = _reach(output)
         return bool(system.exists(path))
     return Path(output).exists()
 

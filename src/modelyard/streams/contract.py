@@ -65,7 +65,10 @@ class Broker(Protocol):
         """Join a group, which begins with the oldest message when it is new."""
 
     def lag(self, name: str, group: str) -> Lag:
-        """How far a group is behind, of all its consumers together. A group that nobody was in has all to come."""
+        """How far a group is behind, of all its consumers together. A group that nobody was in has all to come.
+
+        A broker may count what was just delivered or acknowledged a moment later.
+        """
 
     def rewind(self, name: str, group: str, since: Micros | None) -> None:
         """Let a group begin again, with the oldest message or the first published at `since` or later.

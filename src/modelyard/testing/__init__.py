@@ -5,6 +5,7 @@ Subclass a suite, give its fixture, and pytest runs every promise of the contrac
 when it is first used: processes that only do the tasks of one (`tasks`) need no pytest.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -52,4 +53,9 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'modelyard.testing' has no attribute {name!r}")
-    return getattr(import_module(f"modelyard.testing.{_HOMES[name]}"), name)
+    home = f"modelyard.testing.{_HOMES[name]}"
+    if name.endswith("Suite") and home not in sys.modules:
+        import pytest  # noqa: PLC0415 - processes that only do tasks have none
+
+        pytest.register_assert_rewrite(home)  # so that a promise that is broken says what was found instead
+    return getattr(import_module(home), name)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
+from modelyard.core import is_of_a_store
 from modelyard.data.errors import UnreadableData
 
 from .facts import Damage
@@ -16,7 +17,6 @@ SHOWN = 80
 
 _DRIVERS = "Install the driver it names; for s3://: pip install 'modelyard[s3]'."
 
-_STORES = frozenset({"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "s3fs"})
 _STORE_REMEDY = "Check the address, the credentials and the right to read it."
 
 LOWER_ERRORS = (
@@ -94,8 +94,8 @@ def mapped(file: str) -> Iterator[None]:
         raise unreadable("its values are nested too deeply.", file) from error
     except LOWER_ERRORS as error:
         raise unreadable(f"{_brief(error) or type(error).__name__}.", file) from error
-    except Exception as error:  # clients of stores have trees of errors of their own, known by where they come from
-        if type(error).__module__.partition(".")[0] not in _STORES:
+    except Exception as error:
+        if not is_of_a_store(error):
             raise
         raise unreadable(f"{_brief(error) or type(error).__name__}.", file, remedy=_STORE_REMEDY) from error
 

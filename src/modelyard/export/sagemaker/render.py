@@ -1,11 +1,16 @@
 """Bodies of CreateModel, CreateEndpointConfig and CreateEndpoint, as `aws sagemaker … --cli-input-json` takes them."""
 
+import re
 from dataclasses import dataclass
 
 from ..documents import as_json
 from ..errors import unsupported
 from ..naming import deployment_names, image_of
 from ..records import Files, Subject
+
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+_MACHINES = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
+"""Both as the API of SageMaker takes them (`EndpointName`, `InstanceType` of CreateEndpointConfig)."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,13 @@ def render_endpoint(subject: Subject, endpoint: Endpoint) -> Files:
             "Its containers reach no online store.",
             "Serve it elsewhere, or train a model whose inputs all come with the request.",
         )
-    name = endpoint.name or own
+    name = _fitting("--endpoint-name", endpoint.name or own, _NAME, "letters, digits and single hyphens, at most 63")
+    machines = _fitting("--instance-type", endpoint.instance_type, _MACHINES, "such as ml.m5.large")
     variant = {
         "VariantName": "live",
         "ModelName": name,
         "InitialInstanceCount": subject.settings.replicas,
-        "InstanceType": endpoint.instance_type,
+        "InstanceType": machines,
         "InitialVariantWeight": 1.0,
     }
     environment = {"BEHIND_GATEWAY": "true", "WORKERS": str(subject.workers), "STATE_FOLDER": "/tmp/modelyard"}  # noqa: S108 - a container's own
@@ -65,3 +71,9 @@ def render_endpoint(subject: Subject, endpoint: Endpoint) -> Files:
         "create-endpoint-config.json": as_json({"EndpointConfigName": name, "ProductionVariants": [variant]}),
         "create-endpoint.json": as_json({"EndpointName": name, "EndpointConfigName": name}),
     }
+
+
+def _fitting(setting: str, value: str, pattern: re.Pattern[str], takes: str) -> str:
+    if not pattern.fullmatch(value):
+        raise unsupported("SageMaker", setting, value, f"It takes {takes}.", "Choose another.")
+    return value
