@@ -1,4 +1,4 @@
-"""Parquet to Parquet against the engine's own rate in memory, copying, and a loop with `mlflow.pyfunc`; and NATS."""
+"""Parquet to Parquet against rates in memory (the engine, compiled trees), copying, and `mlflow.pyfunc`; and NATS."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from ..environments import PEERS
 from ..figures import Figure
 from .made import make_models, make_rows
 
-SIDES = ("memory", "copy", "ours", "pyfunc", "ray")
+SIDES = ("engine", "memory", "copy", "ours", "pyfunc", "ray")
 
 FENCE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$0" "$@"')
 """Ray opens every interface: it runs where there is loopback alone, which takes root or `--map-root-user`."""
