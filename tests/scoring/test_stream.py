@@ -153,7 +153,7 @@ def test_stopping_finishes_the_batch_at_hand(bundle: Bundle, rows: Stream, answe
     told: list[StreamScored] = []
     with rows.consumer("g") as consumer:
         done = scorer_of(bundle, answers).run(consumer, together=4, stopped=lambda: bool(told), watch=told.append)
-    assert (done.answered, done.waiting, done.unacknowledged) == (4, 6, 0)
+    assert (done.answered, done.left) == (4, Lag(6, 0))
     assert len(read(answers)) == 4
 
 

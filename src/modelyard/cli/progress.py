@@ -109,9 +109,9 @@ def _with_status(
     return command
 
 
-def _how_much(done: str, left: "StreamPushed | StreamScored") -> str:
-    refused = f", {left.refused:,} dead letters" if left.refused else ""
-    return f"{done}{refused}, {left.waiting:,} messages behind"
+def _how_much(taken: str, done: "StreamPushed | StreamScored") -> str:
+    refused = f", {done.refused:,} dead letters" if done.refused else ""
+    return f"{taken}{refused}, {done.left.waiting:,} messages behind"
 
 
 def _how_far(done: "Scored") -> str:

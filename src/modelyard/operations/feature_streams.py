@@ -66,7 +66,8 @@ def push_features(call: Call[PushFrom]) -> Any:
             with suppress(KeyboardInterrupt):  # which is how following ends
                 followed(lambda: pusher.run(consumer, watch=watch), rest_s=0.0)
     told = {"view": given.view, "source": source.name, "from": str(address), "group": group}
-    return told | asdict(pusher.done)
+    done = pusher.done
+    return told | {"rows": done.rows, "again": done.again, "refused": done.refused} | asdict(done.left)
 
 
 def _address(source: PushSource, given: PushFrom) -> StreamAddress:

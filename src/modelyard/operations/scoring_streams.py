@@ -115,7 +115,9 @@ def _answered(given: ScoreStream, model: LoadedModel, project: Project | None) -
         "in": str(source),
         "out": str(output),
         "group": group,
-        **asdict(done),
+        "answered": done.answered,
+        "refused": done.refused,
+        **asdict(done.left),
     }
 
 
@@ -155,7 +157,7 @@ def _metrics(port: int | None, model: LoadedModel, group: str) -> Iterator[Watch
     seen = [StreamScored()]
 
     def told(done: StreamScored) -> None:
-        lag.labels(*labels).set(done.waiting + done.unacknowledged)
+        lag.labels(*labels).set(done.left.waiting + done.left.unacknowledged)
         messages.labels(*labels, "answered").inc(done.answered - seen[0].answered)
         messages.labels(*labels, "dead_letter").inc(done.refused - seen[0].refused)
         seen[0] = done

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.core import Clock, to_micros
 from modelyard.inference import Bundle, InvalidRow, IsolatedModelFailed
-from modelyard.streams import Consumer, Delivery, Message, MessageTooLarge, Stream
+from modelyard.streams import Consumer, Delivery, Lag, Message, MessageTooLarge, Stream
 
 from .messages import Asked, MessageReader, MessageWriter
 
@@ -22,20 +22,11 @@ _LAG_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class StreamScored:
-    """What was answered and what became a dead letter; and what is left, as the broker said last.
-
-    `waiting` messages were never delivered to the group, `unacknowledged` ones were, and are not done.
-    """
+    """What was answered and what became a dead letter; and what is left, as the broker said last."""
 
     answered: int = 0
     refused: int = 0
-    waiting: int = 0
-    unacknowledged: int = 0
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left."""
-        return not self.waiting and not self.unacknowledged
+    left: Lag = field(default_factory=Lag)
 
 
 WatchStream = Callable[[StreamScored], None]
@@ -95,7 +86,7 @@ class StreamScorer:
             self._finish(consumer)
             self._look(consumer, at_once=until_empty and not found)
             watch(self.done)
-            if until_empty and not found and self.done.is_done:
+            if until_empty and not found and self.done.left.is_done:
                 return self.done
 
     def _finish(self, consumer: Consumer) -> None:
@@ -116,9 +107,8 @@ class StreamScorer:
         """Ask the broker how far the group is behind; not after every batch."""
         now = time.monotonic()
         if at_once or now - self._asked_at >= _LAG_EVERY_S:
-            lag = consumer.lag()
+            self.done = replace(self.done, left=consumer.lag())
             self._asked_at = now
-            self.done = replace(self.done, waiting=lag.waiting, unacknowledged=lag.unacknowledged)
 
     def _scored(self, consumer: Consumer, found: Sequence[Delivery]) -> _Batch | None:
         """The answers to messages; those that are no rows are put aside."""

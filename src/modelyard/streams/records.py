@@ -48,8 +48,13 @@ class Delivery:
 class Lag:
     """How far a group is behind: messages that were never delivered in it, and those delivered and not acknowledged."""
 
-    waiting: int
-    unacknowledged: int
+    waiting: int = 0
+    unacknowledged: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left."""
+        return not self.waiting and not self.unacknowledged
 
 
 @dataclass(frozen=True)

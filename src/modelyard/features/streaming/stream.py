@@ -1,7 +1,7 @@
 """Rows that a stream brings, at least once, with the effect of once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -23,21 +23,12 @@ _SECONDS = 0.5
 
 @dataclass(frozen=True)
 class StreamPushed:
-    """What came: new rows, messages that were in the log before, those that became dead letters; and what is left.
-
-    `waiting` messages were never delivered to the group, `unacknowledged` ones were, and are not done.
-    """
+    """What came: new rows, messages that were in the log before, those that became dead letters; and what is left."""
 
     rows: int = 0
     again: int = 0
     refused: int = 0
-    waiting: int = 0
-    unacknowledged: int = 0
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left."""
-        return not self.waiting and not self.unacknowledged
+    left: Lag = field(default_factory=Lag)
 
 
 Watch = Callable[[StreamPushed], None]
@@ -90,7 +81,7 @@ class StreamPusher:
             self._finish(consumer)
             self._count(lag=consumer.lag())
             watch(self._done)
-            if not found and self._done.is_done:
+            if not found and self._done.left.is_done:
                 return self._done
 
     @property
@@ -152,5 +143,4 @@ class StreamPusher:
 
     def _count(self, *, rows: int = 0, again: int = 0, refused: int = 0, lag: Lag | None = None) -> None:
         done = self._done
-        left = (done.waiting, done.unacknowledged) if lag is None else (lag.waiting, lag.unacknowledged)
-        self._done = StreamPushed(done.rows + rows, done.again + again, done.refused + refused, *left)
+        self._done = StreamPushed(done.rows + rows, done.again + again, done.refused + refused, lag or done.left)
