@@ -83,7 +83,7 @@ def seeded(folder: Path, models: int, runs: int, predictions: int) -> Project:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's and its dependencies' own
         project = Project(folder, clock=clock, ids=SeededIds(0), environment={})
-        project.run_pipeline("training", {"as_of": NOON}, "first")
+        project.pipelines.run("training", {"as_of": NOON}, "first")
     names = [f"m{number:04d}" for number in range(models)]
     _say(f"Seeding {models} models and {runs} runs ...")
     _copy_versions(project, names)

@@ -109,7 +109,7 @@ def seed(folder: Path, models: int, versions: int, deployments: int, entries: in
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's and its dependencies' own
         project = Project(folder, clock=clock, ids=SeededIds(0), environment={})
-        project.run_pipeline("training", {"as_of": NOON}, "first")
+        project.pipelines.run("training", {"as_of": NOON}, "first")
     deployed = names[:deployments]
     with project.records.transaction() as tx:
         (trained,) = tx.scan("model-version")

@@ -178,7 +178,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project(folder, clock=ManualClock(NOON), ids=SeededIds(0), environment={})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's and its dependencies' own
-        assert project.run_pipeline("training", {"as_of": NOON}).verdict == "pass"
+        assert project.pipelines.run("training", {"as_of": NOON}).verdict == "pass"
     project.close()
     return folder
 

@@ -103,8 +103,8 @@ def steps(folder: Path) -> dict[str, tuple[float, float]]:
     (folder / "modelyard.yaml").write_text(f"project: bench\npipelines:\n{sections}")
     project = Project(folder, environment={})
     try:
-        engine = project.engine()  # without MLflow, which watches from the side
-        pipelines = {name: load_pipeline(name, project.pipeline_settings(name), folder) for name in names}
+        engine = project.pipelines.engine()  # without MLflow, which watches from the side
+        pipelines = {name: load_pipeline(name, project.pipelines.settings(name), folder) for name in names}
         engine.run(pipelines["warm"], {}, "warm", cache=False)
         for name in ("wide", "chain"):
             found[name] = timed(lambda name=name: engine.run(pipelines[name], {}, f"first {name}", cache=False))

@@ -45,7 +45,7 @@ class Airport:
         write_template("flights", folder)
         self.clock = ManualClock(FEBRUARY)
         self.project = Project(folder, clock=self.clock, ids=SeededIds(0))
-        version = self.project.run_pipeline("training", {"as_of": FEBRUARY}).result("register")
+        version = self.project.pipelines.run("training", {"as_of": FEBRUARY}).result("register")
         self.project.rollouts.start("flights", version, self.project.principal)
         self.project.features.materializer.materialize(FEBRUARY)
         self._days = 0

@@ -112,7 +112,7 @@ def test_parts_of_a_step_are_tasks_of_the_cluster(cluster: Any, tmp_path: Path) 
         assert on_a_doomed_node(cluster, project, "run", "spreading") is None
         ended = recorded(project, "run")
         assert ended.state == "done"
-        assert project.engine().value(output_of(ended, "spread")) == [["0", 20], ["0", 30]]
+        assert project.pipelines.engine().value(output_of(ended, "spread")) == [["0", 20], ["0", 30]]
         assert step_of(project, "run", "spread").attempts == 1
     finally:
         project.close()

@@ -54,7 +54,7 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> Make:
             return Scorer(folder, bundle.path, source)
         if kind == "pipeline":
             project = Project(write_project(tmp_path / "counting"), environment={})
-            assert project.run_pipeline("counting", {}, run_id="first").state == "done"
+            assert project.pipelines.run("counting", {}, run_id="first").state == "done"
             project.close()
             return Runner(folder, tmp_path / "counting")
         if kind in ("backup", "restore"):

@@ -220,9 +220,9 @@ class Runner(Victim):
         """Run, or go on."""
         project = Project(self._project, environment={})
         if find_run(project.records, "run") is None:
-            project.run_pipeline("counting", {}, run_id="run")
+            project.pipelines.run("counting", {}, run_id="run")
         else:
-            project.resume_pipeline("run")
+            project.pipelines.resume("run")
         project.close()
 
     def prey(self, pid: int) -> list[int]:

@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project(folder, clock=ManualClock(AT), ids=SeededIds(0))
     project.features.materializer.materialize(AT)
     carry_out(definitions.apply_features, project, Nothing())
-    assert project.run_pipeline("training", {"as_of": AT}).verdict == "pass"
+    assert project.pipelines.run("training", {"as_of": AT}).verdict == "pass"
     project.close()
     return folder
 

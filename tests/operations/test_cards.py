@@ -66,7 +66,7 @@ def held_out(project: Project) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     found = find_run(project.records, version.made_in.partition("/")[0])
     assert found is not None
     outputs = {step.name: step.output for step in found.steps}
-    engine = project.engine()
+    engine = project.pipelines.engine()
     candidate, parts = (engine.value(outputs[name]) for name in ("train", "split"))  # type: ignore[arg-type]
     samples = project.services.samples("purchase", parts[1], signature=candidate.samples.signature)
     scores = candidate.model.predict_proba(samples.matrix)[:, 1]

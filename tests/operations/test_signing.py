@@ -149,7 +149,7 @@ def test_what_is_built_in_a_project_with_a_key_is_signed(type_in: Command, shop:
     project = Project(shop, environment={})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's and its dependencies' own
-        assert project.run_pipeline("training", {"as_of": datetime(2026, 1, 5, 12, tzinfo=UTC)}).verdict == "pass"
+        assert project.pipelines.run("training", {"as_of": datetime(2026, 1, 5, 12, tzinfo=UTC)}).verdict == "pass"
     version = project.models.get("purchase", 2)
     folder = project.models.fetch_bundle(version, tmp_path / "fetched")
     _, digest = verify_bundle(folder, expect=version.bundle)

@@ -101,9 +101,9 @@ from modelyard.wiring import Project
 project = Project(sys.argv[1], environment={})
 try:
     if find_run(project.records, "run") is None:
-        project.run_pipeline("counting", {}, run_id="run")
+        project.pipelines.run("counting", {}, run_id="run")
     else:
-        project.resume_pipeline("run")
+        project.pipelines.resume("run")
 finally:
     project.close()
 """

@@ -52,7 +52,7 @@ class Runs:
         self.failures = 0
 
     def __call__(self, name: str, due: datetime, run_id: str) -> PipelineRun:
-        """As `Project.run_pipeline` does."""
+        """As `ProjectPipelines.run` does."""
         self.asked.append((name, due.isoformat(), run_id))
         if self.failures:
             self.failures -= 1

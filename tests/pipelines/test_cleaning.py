@@ -73,7 +73,7 @@ CLEAN = """
 import sys
 from modelyard.wiring import Project
 project = Project(sys.argv[1], environment={})
-project.clean_runs_when_due()
+project.pipelines.clean_when_due()
 """
 OLD, KEPT = ("run-1", "run-2"), ("run-3", "run-4")
 
@@ -102,8 +102,8 @@ def heap(heaped: Path, tmp_path: Path) -> Iterator[Project]:
 
 def ran(project: Project, number: int, run_id: str) -> PipelineRun:
     """A run in this very process, which starts none for its steps."""
-    place = replace(project.engine().place, executor=None)
-    pipeline = load_pipeline("heap", project.pipeline_settings("heap"), project.file.folder)
+    place = replace(project.pipelines.engine().place, executor=None)
+    pipeline = load_pipeline("heap", project.pipelines.settings("heap"), project.file.folder)
     return Engine(place).run(pipeline, {"number": number}, run_id)
 
 
@@ -131,10 +131,10 @@ def stored(project: Project) -> set[Digest]:
 
 def test_tables_arrays_and_objects_of_old_runs_go_and_all_else_stays(heap: Project) -> None:
     """Also what newer runs took from the cache; records, parameters and results of old runs are as they were."""
-    before, planned = stored(heap), heap.cleaning_but(2).plan()
+    before, planned = stored(heap), heap.pipelines.cleaning_but(2).plan()
     runs = {each: run_of(heap, each) for each in (*OLD, *KEPT)}
     assert stored(heap) == before
-    assert heap.clean_runs_when_due() == planned
+    assert heap.pipelines.clean_when_due() == planned
     assert (planned.runs, planned.artifacts) == (2, len(before - stored(heap)))
     assert {each: gone(heap, each) for each in OLD} == {each: {"rows", "halves", "doubled"} for each in OLD}
     assert {each: gone(heap, each) for each in KEPT} == {each: set() for each in KEPT}
@@ -144,14 +144,14 @@ def test_tables_arrays_and_objects_of_old_runs_go_and_all_else_stays(heap: Proje
     assert given <= stored(heap)
     (entry,) = [e for e in AuditLog(heap.records, SystemClock()).entries() if e.body["action"] == "pipeline.clean"]
     assert dict(entry.body["detail"]) == msgspec.structs.asdict(planned)
-    assert heap.clean_runs_when_due() is None
-    assert heap.clean_runs(heap.cleaning_but(2)).artifacts == 0
+    assert heap.pipelines.clean_when_due() is None
+    assert heap.pipelines.clean(heap.pipelines.cleaning_but(2)).artifacts == 0
 
 
 def test_what_has_gone_is_made_again(heap: Project) -> None:
     """The same bytes, and nothing of it is thought to be in the cache."""
     old = run_of(heap, "run-1")
-    heap.clean_runs(heap.cleaning_but(2))
+    heap.pipelines.clean(heap.pipelines.cleaning_but(2))
     again = ran(heap, 1, "again")
     assert {each.name for each in again.steps if each.cached} == {"same", "told"}
     assert {each.name: leaves(each) for each in again.steps} == {each.name: leaves(each) for each in old.steps}
@@ -167,11 +167,11 @@ def test_a_run_under_way_is_waited_for_and_one_that_was_cut_off_is_kept(heap: Pr
         tx.put(KIND, "run-1", to_body(cut_off))
     before = stored(heap)
     with pytest.raises(RunActive, match="run-1 is under way"):
-        heap.clean_runs(heap.cleaning_but(2))
-    assert heap.clean_runs_when_due() is None
+        heap.pipelines.clean(heap.pipelines.cleaning_but(2))
+    assert heap.pipelines.clean_when_due() is None
     assert stored(heap) == before
     lease.release()
-    assert heap.clean_runs(heap.cleaning_but(2)).runs == 1
+    assert heap.pipelines.clean(heap.pipelines.cleaning_but(2)).runs == 1
     assert (gone(heap, "run-1"), gone(heap, "run-2")) == (set(), {"rows", "halves", "doubled"})
 
 
@@ -194,7 +194,7 @@ def test_no_run_begins_while_it_is_cleaned(heap: Project) -> None:
         return run_of(heap, "run-1")
 
     with pytest.raises(BeingCleaned, match="Another process"):
-        heap.clean_runs(heap.cleaning_but(2))
+        heap.pipelines.clean(heap.pipelines.cleaning_but(2))
     assert undisturbed(begin, heap.records).id == "run-1"
     assert tries == 2
     with heap.records.snapshot() as view, pytest.raises(BeingCleaned):
@@ -212,7 +212,7 @@ def test_kill_9_in_the_middle_leaves_the_rest_to_the_next_cleaning(heap: Project
         cached = [each.body["record"]["output"] for each in view.scan(CACHE)]
     assert len(cached) > 0
     assert {leaf["digest"] for each in cached for leaf in each.get("parts", [each])} <= stored(heap)
-    assert heap.clean_runs_when_due() is not None
+    assert heap.pipelines.clean_when_due() is not None
     assert {each: gone(heap, each) for each in OLD} == {each: {"rows", "halves", "doubled"} for each in OLD}
     assert {each: gone(heap, each) for each in KEPT} == {each: set() for each in KEPT}
 
@@ -227,7 +227,7 @@ def test_what_versions_are_made_of_stays(shop: Path) -> None:
         tx.put(KIND, "newer", to_body(newer))
     version = project.models.get("purchase", 1)
     project.rollouts.start("shop", 1, project.principal)
-    assert project.cleaning_but(1).plan().artifacts == 0
+    assert project.pipelines.cleaning_but(1).plan().artifacts == 0
     unspared = Cleaning(project.records, project.artifacts, 1, needed=lambda: project.models.stored(version))
     assert unspared.clean().artifacts > 0
     assert {"load", "train"} <= gone(project, made)

@@ -19,7 +19,7 @@ from .projects import PIPELINE, outputs, run_apart, write_project
 def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project that ran once, undisturbed."""
     project = Project(write_project(tmp_path_factory.mktemp("counting") / "project"), environment={})
-    assert project.run_pipeline("counting", {}, run_id="first").state == "done"
+    assert project.pipelines.run("counting", {}, run_id="first").state == "done"
     yield project
     project.close()
 
@@ -31,7 +31,7 @@ def opened(folder: Path) -> Project:
 
 def test_a_second_run_takes_everything_from_the_cache_but_what_acts(counting: Project) -> None:
     """The outputs are the same artifacts; the register step ran again."""
-    again = counting.run_pipeline("counting", {}, run_id="second")
+    again = counting.pipelines.run("counting", {}, run_id="second")
     assert {each.name: each.cached for each in again.steps} == {
         "numbers": True,
         "double": True,
@@ -48,14 +48,14 @@ def test_a_second_run_takes_everything_from_the_cache_but_what_acts(counting: Pr
 
 def test_no_cache_runs_everything_and_gives_the_same_bytes(counting: Project) -> None:
     """Seeds are made of the run's seed and the step's name, so random weights repeat."""
-    anew = counting.run_pipeline("counting", {}, run_id="anew", cache=False)
+    anew = counting.pipelines.run("counting", {}, run_id="anew", cache=False)
     assert not any(each.cached for each in anew.steps)
     assert outputs(counting, "anew") == outputs(counting, "first")
 
 
 def test_a_changed_parameter_runs_what_it_reaches_and_why_says_from_what_to_what(counting: Project) -> None:
     """Elements of a mapped step are cached one by one."""
-    longer = counting.run_pipeline("counting", {"count": 4}, run_id="longer")
+    longer = counting.pipelines.run("counting", {"count": 4}, run_id="longer")
     step = longer.step("double")
     assert step is not None
     assert (step.cached, step.detail) == (False, "4 elements")
@@ -70,12 +70,12 @@ def test_a_change_of_project_code_counts_wherever_it_is_called_from(tmp_path: Pa
     folder = write_project(tmp_path / "project")
     project = opened(folder)
     try:
-        project.run_pipeline("counting", {}, run_id="a")
+        project.pipelines.run("counting", {}, run_id="a")
         (folder / "counting.py").write_text("# a comment\n" + PIPELINE)
-        commented = project.run_pipeline("counting", {}, run_id="b")
+        commented = project.pipelines.run("counting", {}, run_id="b")
         assert [each.name for each in commented.steps if not each.cached] == ["register"]
         (folder / "other.py").write_text("FACTOR = 3\n\n\ndef times(value):\n    return value * FACTOR\n")
-        changed = project.run_pipeline("counting", {}, run_id="c")
+        changed = project.pipelines.run("counting", {}, run_id="c")
         assert [each.name for each in changed.steps if not each.cached] == [
             "double",
             "fit",
@@ -134,16 +134,16 @@ def test_a_live_run_is_not_resumed_and_an_ended_one_neither(counting: Project) -
     run = find_run(counting.records, "first")
     assert run is not None
     with pytest.raises(RunEnded, match="first is over: done"):
-        counting.resume_pipeline("first")
+        counting.pipelines.resume("first")
     lease = lease_of(counting.records, "live")
     assert lease.take()
     body = {**to_body(run), "state": "running", "id": "live", "steps": []}
     with counting.records.transaction() as tx:
         tx.put(KIND, "live", body)
     with pytest.raises(RunActive, match=f"process {os.getpid()}"):
-        counting.resume_pipeline("live")
+        counting.pipelines.resume("live")
     lease.release()
-    assert counting.resume_pipeline("live").state == "done"
+    assert counting.pipelines.resume("live").state == "done"
 
 
 def test_a_run_that_was_taken_over_is_written_by_nobody_else(counting: Project) -> None:
@@ -226,7 +226,7 @@ def flaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
 
 def test_retries_conditions_and_secrets(flaky: Project) -> None:
     """Tried three times; what a condition holds back is skipped with what needs it; the secret is kept nowhere."""
-    run = flaky.run_pipeline("counting", {}, run_id="run")
+    run = flaky.pipelines.run("counting", {}, run_id="run")
     steps = {each.name: each for each in run.steps}
     assert (steps["flaky"].attempts, steps["flaky"].result) == (3, 3)
     assert (steps["slow"].state, steps["peek_2"].state, steps["slow_2"].state) == ("skipped", "skipped", "done")
@@ -239,11 +239,11 @@ def test_retries_conditions_and_secrets(flaky: Project) -> None:
 def test_a_failure_names_the_step_and_shows_no_secret(flaky: Project) -> None:
     """Neither in the error, nor in the log, nor on record; a step that takes too long is ended."""
     with pytest.raises(StepFailed, match=r"Step 'open_vault' of 'counting' failed: ValueError: wrong \*\*\*"):
-        flaky.run_pipeline("counting", {"more": 4}, run_id="bad")
+        flaky.pipelines.run("counting", {"more": 4}, run_id="bad")
     kept = [each for each in flaky.workspace.rglob("*") if each.is_file()]
     assert [each for each in kept if b"hunter-22" in each.read_bytes()] == []
     with pytest.raises(StepFailed, match=r"Step 'slow_2' of 'counting' failed: .*0\.3"):
-        flaky.run_pipeline("counting", {"late": 3}, run_id="late")
+        flaky.pipelines.run("counting", {"late": 3}, run_id="late")
 
 
 def test_a_worker_that_is_killed_fails_its_step_and_the_run_goes_on_later(tmp_path: Path) -> None:
@@ -272,8 +272,8 @@ def counting() -> None:
     project = opened(write_project(tmp_path / "project", text))
     try:
         with pytest.raises(StepFailed, match="Step 'once'"):
-            project.run_pipeline("counting", {}, run_id="run")
-        resumed = project.resume_pipeline("run")
+            project.pipelines.run("counting", {}, run_id="run")
+        resumed = project.pipelines.resume("run")
         assert (resumed.state, resumed.result("transform")) == ("done", 7)
         assert [each.id for each in list_runs(project.records)] == ["run"]
     finally:
@@ -284,7 +284,7 @@ def test_a_part_of_a_pipeline_takes_the_rest_from_an_earlier_run(counting: Proje
     """Only what is selected runs, on what the newest run gave."""
     from modelyard.pipelines import Selection
 
-    part = counting.run_pipeline("counting", {}, run_id="part", selection=Selection(only=("score",)), cache=False)
+    part = counting.pipelines.run("counting", {}, run_id="part", selection=Selection(only=("score",)), cache=False)
     assert [each.name for each in part.steps] == ["score"]
     assert part.state == "done"
 
@@ -298,7 +298,7 @@ def test_pickling_an_object_changes_no_key_of_its_class(tmp_path: Path) -> None:
 
     folder = write_project(tmp_path / "project")
     project = opened(folder)
-    module = load_pipeline("counting", project.pipeline_settings("counting"), folder).compose.__globals__
+    module = load_pipeline("counting", project.pipelines.settings("counting"), folder).compose.__globals__
     names = ProjectNames(folder)
     before = fingerprint(module["fit"].function, names)
     pickle.dumps(module["Model"](weights=1))

@@ -72,7 +72,7 @@ def test_this_process_refuses_what_it_cannot_give(tmp_path: Path) -> None:
     """A time limit and processors, before anything runs: an option that an engine lacks is never ignored."""
     project = Project(write_project(tmp_path / "project"), environment={})
     try:
-        place = replace(project.engine().place, executor=None)
+        place = replace(project.pipelines.engine().place, executor=None)
         with pytest.raises(InvalidPipeline, match=r"'limited' asks for timeout and resources, but would run in this"):
             Engine(place).run(limits, {}, "here")
         assert find_run(project.records, "here") is None

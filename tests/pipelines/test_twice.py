@@ -65,10 +65,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.long
 def test_training_that_repeats_passes_and_is_recorded_as_such(project: Project) -> None:
     """Trained in two processes of one thread and one order of hashes; the next such run takes it from the cache."""
-    ordinary = project.run_pipeline("counting", {}, run_id="ordinary")
+    ordinary = project.pipelines.run("counting", {}, run_id="ordinary")
     told = project.file.folder / "processes"
     told.unlink()
-    run = project.run_pipeline("counting", {}, run_id="sure", deterministic=True)
+    run = project.pipelines.run("counting", {}, run_id="sure", deterministic=True)
     processes = [each.split() for each in told.read_text().splitlines()]
     assert len({each[0] for each in processes}) == len(processes) == 2
     assert {tuple(each[1:]) for each in processes} == {("0", "1")}
@@ -80,7 +80,7 @@ def test_training_that_repeats_passes_and_is_recorded_as_such(project: Project) 
     assert (fit.repeated, fit.cached) == (True, False)
     assert fit.output == ordinary.step("fit").output  # type: ignore[union-attr]
     assert "deterministic mode changed" in explain(project.records, "sure", "fit").explanation
-    again = project.run_pipeline("counting", {}, run_id="cached", deterministic=True).step("fit")
+    again = project.pipelines.run("counting", {}, run_id="cached", deterministic=True).step("fit")
     assert again is not None
     assert (again.repeated, again.cached) == (True, True)
 
@@ -97,14 +97,14 @@ def test_training_that_repeats_passes_and_is_recorded_as_such(project: Project) 
 def test_training_without_a_seed_fails_and_says_which_part_differed(project: Project, form: str, part: str) -> None:
     """Nothing after it runs, nothing of it is cached, and the remedy is to seed."""
     with pytest.raises(StepFailed, match="gave two results") as caught:
-        project.run_pipeline("counting", {"chance": "none", "form": form}, run_id=form, deterministic=True)
+        project.pipelines.run("counting", {"chance": "none", "form": form}, run_id=form, deterministic=True)
     assert part in caught.value.message
     assert "default_rng(my.context().seed)" in caught.value.message
     assert "model'], a table, in the columns 'same'" not in caught.value.message
     run = find_run(project.records, form)
     assert run is not None
     assert (run.state, [each.name for each in run.steps]) == ("failed", ["fit"])
-    again = project.run_pipeline("counting", {"chance": "none", "form": form}, run_id=f"{form} after")
+    again = project.pipelines.run("counting", {"chance": "none", "form": form}, run_id=f"{form} after")
     assert not any(each.cached for each in again.steps)
 
 
@@ -120,4 +120,4 @@ def test_training_that_only_one_process_can_do_is_refused(project: Project, tmp_
         fit()
 
     with pytest.raises(InvalidPipeline, match="cannot be trained in two processes"):
-        project.engine().run(local, {}, "local", deterministic=True)
+        project.pipelines.engine().run(local, {}, "local", deterministic=True)

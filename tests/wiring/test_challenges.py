@@ -100,7 +100,7 @@ def test_a_window_of_the_history_reaches_the_model_with_its_weights(project: Pro
 @pytest.mark.parametrize("window", [pytest.param({"length": "30d"}, marks=pytest.mark.long), {"half_life": "20d"}])
 def test_the_example_pipelines_learn_from_a_window(project: Project, window: dict[str, str]) -> None:
     """As a parameter; the version is another one than that of all history."""
-    run = project.run_pipeline("training", {"as_of": NOON, "window": window}, run_id="windowed")
+    run = project.pipelines.run("training", {"as_of": NOON, "window": window}, run_id="windowed")
     assert run.verdict == "pass"
     made = project.models.get("purchase", 2)
     assert made.bundle != project.models.get("purchase", 1).bundle

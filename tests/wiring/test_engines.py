@@ -47,7 +47,7 @@ def test_an_engine_that_there_is_not_starts_no_run(folder: Path, name: str) -> N
     project = Project(folder, environment={})
     try:
         with pytest.raises(InvalidInput, match=f"no engine '{name}'"):
-            project.run_pipeline("adding", {}, engine=name)
+            project.pipelines.run("adding", {}, engine=name)
         assert list_runs(project.records) == []
     finally:
         project.close()
@@ -59,9 +59,9 @@ def test_a_run_records_its_engine_and_a_missing_one_starts_none(folder: Path, mo
     project = Project(folder, environment={})
     try:
         with pytest.raises(RayMissing):
-            project.run_pipeline("adding", {})
+            project.pipelines.run("adding", {})
         assert list_runs(project.records) == []
-        run = project.run_pipeline("adding", {}, engine="local")
+        run = project.pipelines.run("adding", {}, engine="local")
         assert (run.engine, run.result("transform")) == ("local", 3)
         assert [each.engine for each in list_runs(project.records)] == ["local"]
     finally:

@@ -131,7 +131,7 @@ def test_in_a_step_it_is_the_run_of_the_step(folder: Path) -> None:
     """No second run, however often it is opened; secrets are masked; plain calls land there too."""
     project = Project(folder)
     try:
-        project.run_pipeline("training", {"rate": 0.25})
+        project.pipelines.run("training", {"rate": 0.25})
     finally:
         project.close()
     runs = {each["name"]: each for each in told(folder / ".modelyard" / "mlflow.db")}

@@ -26,7 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     write_template("minimal", folder)
     project = Project(folder, clock=ManualClock(AT), ids=SeededIds(0))
     for run_id in ("one", "two"):
-        assert project.run_pipeline("training", {"as_of": AT}, run_id=run_id).verdict == "pass"
+        assert project.pipelines.run("training", {"as_of": AT}, run_id=run_id).verdict == "pass"
     yield project
     project.close()
 

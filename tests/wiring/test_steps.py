@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 def version(folder: Path, name: str = "told") -> str | None:
     """As it is found once the files that changed were loaded anew."""
     forget_changed(folder)
-    return Project(folder).dataset_versions(name)
+    return Project(folder).pipelines.dataset_versions(name)
 
 
 def test_a_function_without_a_version_is_only_known_by_reading(folder: Path) -> None:

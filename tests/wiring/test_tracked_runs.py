@@ -58,7 +58,7 @@ def shown(project: Project, experiment: str) -> dict[str, mlflow.entities.Run]:
 def test_a_run_and_its_steps_are_runs_of_mlflow(project: Project) -> None:
     """What a step logs itself lands in its own run, though both ran in one process; its log and pictures are there."""
     try:
-        run = project.run_pipeline("training", {"rate": 0.25}, experiment="prices")
+        run = project.pipelines.run("training", {"rate": 0.25}, experiment="prices")
     finally:
         project.close()
     runs = shown(project, "prices")
@@ -79,13 +79,13 @@ def test_a_failed_step_and_a_resumed_run_are_shown_as_what_they_are(project: Pro
     """The run that is resumed goes on in MLflow where it stood, and ends well there too."""
     try:
         with pytest.raises(StepFailed):
-            project.run_pipeline("training", {"broken": True}, "run-1")
+            project.pipelines.run("training", {"broken": True}, "run-1")
         failed = shown(project, "training")
         assert (failed["training"].info.status, failed["evaluate"].info.status) == ("FAILED", "FAILED")
         assert failed["evaluate"].data.tags["modelyard.error"] == "ValueError: no rows"
         code = project.file.folder / "training.py"
         code.write_text(code.read_text().replace("if broken:", "if False:"))
-        project.resume_pipeline("run-1")
+        project.pipelines.resume("run-1")
     finally:
         project.close()
     ended = shown(project, "training")

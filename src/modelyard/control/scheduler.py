@@ -89,8 +89,8 @@ def look(project: Project, *, since: datetime | None = None) -> Happenings:
             troubles.append(error)
     alerts = project.alerts.history(after=before)
     loops = project.retraining.tick()
-    turns = tuple(project.calendar.run_due())
-    for upkeep in (project.clean_runs_when_due, project.checkpoints.write_when_due):
+    turns = tuple(project.pipelines.calendar.run_due())
+    for upkeep in (project.pipelines.clean_when_due, project.checkpoints.write_when_due):
         try:
             upkeep()
         except ModelyardError as error:

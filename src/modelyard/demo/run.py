@@ -99,7 +99,7 @@ def _by_the_calendar(folder: Path) -> None:
 
 def _first_version(project: Project) -> None:
     """Train on January to March, serve it, and let it ride along for ever as a shadow."""
-    run = project.run_pipeline("training", {"as_of": START}, run_id="first")
+    run = project.pipelines.run("training", {"as_of": START}, run_id="first")
     version = run.result("register")
     if version is None:
         raise Failed(f"The first training did not pass its gate: {'; '.join(run.reasons)}.", code="DEMO_FAILED")

@@ -68,7 +68,7 @@ def fetch_artifact(call: Call[FetchArtifact]) -> Any:
         each = found[given.name]
         called, path = (
             file_name(each, given.name),
-            as_file(each, project.artifacts, project.engine(name="local").place.scratch),
+            as_file(each, project.artifacts, project.pipelines.engine(name="local").place.scratch),
         )
     elif given.name in pictures:
         path = pictures[given.name]

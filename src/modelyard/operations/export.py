@@ -119,7 +119,7 @@ def _measured(project: Project, bundle: Path) -> dict[str, Measured]:
 
 def _document(project: Project, name: str) -> dict[str, Any]:
     """A pipeline as the document that `modelyard pipeline export` writes."""
-    settings, folder = project.pipeline_settings(name), project.file.folder
+    settings, folder = project.pipelines.settings(name), project.file.folder
     pipeline = load_pipeline(name, settings, folder)
     document = export_pipeline(pipeline, folder)
     for parameter, value in settings.params.items():

@@ -73,7 +73,7 @@ def tick(call: Call[Nothing]) -> Any:
     events = [*project.rollouts.tick(), *project.retraining.tick()]
     turns = [
         {"at": turn.due, "cycle": turn.run_id, "kind": f"scheduled run {turn.state}", "detail": turn.detail}
-        for turn in project.calendar.run_due()
+        for turn in project.pipelines.calendar.run_due()
     ]
     if troubles:
         raise troubles[0]

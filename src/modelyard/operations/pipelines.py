@@ -98,12 +98,12 @@ def run_pipeline(call: Call[RunPipeline]) -> Any:
     name = wanted.name or wanted.pipeline
     if name is None or (wanted.name and wanted.pipeline):
         raise InvalidInput("Name one pipeline.", remedy="Write: modelyard pipeline run NAME")
-    pipeline = load_pipeline(name, call.project.pipeline_settings(name), call.project.file.folder)
+    pipeline = load_pipeline(name, call.project.pipelines.settings(name), call.project.file.folder)
     given = given_parameters(wanted.params, wanted.param)
     if "as_of" in pipeline.parameters:
         given.setdefault("as_of", call.project.clock.now())
-    findings = call.project.data_findings(name)
-    run = call.project.run_pipeline(
+    findings = call.project.pipelines.findings(name)
+    run = call.project.pipelines.run(
         name,
         given,
         selection=Selection(wanted.start, wanted.end, wanted.only),
@@ -119,7 +119,7 @@ def run_pipeline(call: Call[RunPipeline]) -> Any:
 @operation("pipeline", "resume", Permission.DEVELOP)
 def resume_pipeline(call: Call[ResumePipeline]) -> Any:
     """Go on with a run that failed, was interrupted, or whose process was killed; exit code as of `run`."""
-    run = call.project.resume_pipeline(call.input.run, observers=observers(), engine=call.input.engine)
+    run = call.project.pipelines.resume(call.input.run, observers=observers(), engine=call.input.engine)
     return without_inner_matters(run)
 
 
@@ -133,7 +133,9 @@ def show_pipeline(call: Call[ShowPipeline]) -> Any:
 def validate_pipeline(call: Call[ValidatePipeline]) -> Any:
     """Judge a pipeline, of the project or in a JSON file, by rules of order, gates and repeatability; runs nothing."""
     name, strict = call.input.name, call.input.strict
-    return judged(_described(call.project, name), strict=strict, more=call.project.data_findings(name, strict=strict))
+    return judged(
+        _described(call.project, name), strict=strict, more=call.project.pipelines.findings(name, strict=strict)
+    )
 
 
 @operation("pipeline", "export", Permission.READ)
@@ -182,8 +184,8 @@ def readers(project: Project, dataset: str) -> list[dict[str, Any]]:
     found = []
     for name in sorted(project.settings.pipelines) if known else ():
         try:
-            if known & (_declared_reads(project, name) | project.datasets_read_by(name)):
-                found.append(judged(_described(project, name), strict=False, more=project.data_findings(name)))
+            if known & (_declared_reads(project, name) | project.pipelines.datasets_read_by(name)):
+                found.append(judged(_described(project, name), strict=False, more=project.pipelines.findings(name)))
         except ModelyardError as error:
             finding = Finding(error.code, "error", None, error.message, error.remedy)
             found.append({"pipeline": name, "valid": False, "findings": [asdict(finding)]})
@@ -205,7 +207,7 @@ def _described(project: Project, name: str) -> Description:
 
 
 def _loaded(project: Project, name: str) -> tuple[Pipeline, str | None]:
-    settings = project.pipeline_settings(name)
+    settings = project.pipelines.settings(name)
     pipeline = load_pipeline(name, settings, project.file.folder)
     return pipeline, settings.rollback.strategy if settings.rollback else None
 

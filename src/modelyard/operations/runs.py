@@ -86,7 +86,7 @@ class RunStep:
 def list_pipeline_runs(call: Call[Runs]) -> Any:
     """The runs of pipelines, newest first."""
     if call.input.pipeline is not None:
-        call.project.pipeline_settings(call.input.pipeline)
+        call.project.pipelines.settings(call.input.pipeline)
     if call.input.limit < 1 or call.input.skip < 0:
         raise InvalidInput("--limit counts from 1 and --skip from 0.", remedy="modelyard pipeline list --limit 20")
     found, _ = newest_runs(
@@ -112,8 +112,8 @@ def clean_runs(call: Call[CleanRuns]) -> Any:
         raise InvalidInput(
             "How many runs of each pipeline are to be spared?", remedy="Say so: modelyard pipeline clean --keep 5"
         )
-    cleaning = call.project.cleaning_but(keep)
-    cleaned = cleaning.plan() if call.input.dry_run else call.project.clean_runs(cleaning)
+    cleaning = call.project.pipelines.cleaning_but(keep)
+    cleaned = cleaning.plan() if call.input.dry_run else call.project.pipelines.clean(cleaning)
     return {**msgspec.to_builtins(cleaned), "keep": keep, "removed": not call.input.dry_run}
 
 
@@ -143,7 +143,7 @@ def carry_out_step(call: Call[RunStep]) -> Any:
     """Carry out one step in this process, artifacts in and out as JSON: what Kubernetes or Airflow calls."""
     given = call.input
     told = run_step(
-        call.project.engine(name="local").place,
+        call.project.pipelines.engine(name="local").place,
         given.function,
         inputs=_object("inputs", given.inputs),
         params=_object("params", given.params),

@@ -33,7 +33,7 @@ def submit_pipeline(call: Call[SubmitPipeline]) -> Any:
     """Start a pipeline on Kubeflow, or as a job of a Ray cluster; ends once it was taken there."""
     wanted, subject = call.input, subject_of(call.project)
     name = wanted.name or pipeline_of(subject)
-    call.project.pipeline_settings(name)
+    call.project.pipelines.settings(name)
     told = Submission(
         engine=wanted.engine,
         host=wanted.host,

@@ -57,8 +57,8 @@ def status(call: Call[Nothing]) -> Any:
         }
     now = to_micros(SystemClock().now())
     servers = [{"server": each.server, "address": each.address, "pid": each.pid} for each in project.feed.statuses(now)]
-    calendar = project.calendar.following()
-    turns = {each.pipeline: {"last": each.state, "due": each.due} for each in project.calendar.turns()}
+    calendar = project.pipelines.calendar.following()
+    turns = {each.pipeline: {"last": each.state, "due": each.due} for each in project.pipelines.calendar.turns()}
     firing = [state.alert.message for state in project.alerts.firing()]
     return {
         "project": project.settings.project,

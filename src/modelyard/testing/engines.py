@@ -39,17 +39,17 @@ def write_project(folder: Path, execution: Mapping[str, Any]) -> Path:
 
 def pipeline_of(project: Project, name: str) -> Pipeline:
     """A pipeline of the project."""
-    return load_pipeline(name, project.pipeline_settings(name), project.file.folder)
+    return load_pipeline(name, project.pipelines.settings(name), project.file.folder)
 
 
 def run(project: Project, name: str, run_id: str, **params: Any) -> PipelineRun:
     """Run it on the project's engine, shown to nobody."""
-    return project.engine().run(pipeline_of(project, name), params, run_id)
+    return project.pipelines.engine().run(pipeline_of(project, name), params, run_id)
 
 
 def resume(project: Project, run_id: str) -> PipelineRun:
     """Go on with a run."""
-    return project.engine().resume(pipeline_of(project, recorded(project, run_id).pipeline), run_id)
+    return project.pipelines.engine().resume(pipeline_of(project, recorded(project, run_id).pipeline), run_id)
 
 
 def recorded(project: Project, run_id: str) -> PipelineRun:
@@ -100,7 +100,7 @@ class Killer:
 
 folder, name, run_id, moment, step = sys.argv[1:]
 project = Project(folder, environment={})
-project.engine((Killer(moment, step),)).run(pipeline_of(project, name), {}, run_id)
+project.pipelines.engine((Killer(moment, step),)).run(pipeline_of(project, name), {}, run_id)
 """
 
 
@@ -213,7 +213,7 @@ class EngineSuite(ABC):
         monkeypatch.setenv("ENGINE_SECRET", "hunter-22/&")
         whispered = run(project, "whispering", "whispered")
         assert [each.result for each in whispered.steps] == ["***", "list"]
-        assert project.engine().value(output_of(whispered, "listen")) == []
+        assert project.pipelines.engine().value(output_of(whispered, "listen")) == []
         with pytest.raises(StepFailed, match=r"ValueError: wrong \*\*\*"):
             run(project, "whispering", "aloud", aloud="yes")
         log = project.workspace / step_of(project, "whispered", "whisper").log
@@ -277,14 +277,14 @@ class EngineSuite(ABC):
         """What failed here is finished in this process, and the run says so."""
         with pytest.raises(StepFailed, match="half way"):
             run(project, "climbing", "handed-over", rounds=21)
-        place = replace(project.engine().place, executor=None, engine="local")
+        place = replace(project.pipelines.engine().place, executor=None, engine="local")
         ended = Engine(place).resume(pipeline_of(project, "climbing"), "handed-over")
         assert (ended.result("transform"), ended.engine) == (10, "local")
 
 
 def in_this_process(project: Project, name: str, run_id: str, **params: Any) -> PipelineRun:
     """Run a pipeline without any engine, the way in which its functions are called in a test."""
-    place = replace(project.engine(name="local").place, executor=None)
+    place = replace(project.pipelines.engine(name="local").place, executor=None)
     return Engine(place).run(pipeline_of(project, name), params, run_id)
 
 
