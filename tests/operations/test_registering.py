@@ -152,10 +152,24 @@ def test_a_gate_by_any_metric_stays_with_the_version(
         (("--min-recall", "0.5"), 6),
         (("--min-f1", "high"), 2),
         (("--f1", "0.5"), 2),
-        ((), 2),
     ):
         assert model("gate", "gated", "g1", *words)[0] == code
-    assert model("show", "gated", "g1")[1]["checks"][0]["verdict"] == "inconclusive"
+    assert model("gate", "gated", "g1", "--min-f1", "0.7")[0] == 0
+    assert model("show", "gated", "g1")[1]["checks"][0]["verdict"] == "pass"
+
+
+def test_a_gate_without_limits_asks_for_those_that_are_declared_or_the_default(
+    bank: Path, model: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `gated` nothing is declared, and its accuracy was not measured; of `fraud` the project file says more."""
+    monkeypatch.chdir(bank)
+    code, told = model("gate", "gated", "g1")
+    assert (code, told["verdict"], told["evidence"]) == (6, "inconclusive", {"min_accuracy": 0.85})
+    metrics = '{"auc": 0.9, "log_loss": 0.2}'
+    assert model("register", "--name", "fraud", "--version", "kept", "--metrics", metrics)[0] == 0
+    code, told = model("gate", "fraud", "kept")
+    assert (code, told["verdict"]) == (0, "pass")
+    assert "accuracy" not in str(told["evidence"])
 
 
 TRAVERSALS = [

@@ -162,6 +162,7 @@ command.add_command(alias)
 @command.command(
     "gate",
     help=f"{registering.judge.summary} For example: --min-accuracy 0.8 --min-precision 0.7 --max-log_loss 0.4. "
+    "Without any by models.NAME.gate, or else --min-accuracy 0.85. "
     "Ends with 1 when a limit is broken, with 6 when a metric was not measured.",
     context_settings={"ignore_unknown_options": True},
 )

@@ -13,7 +13,15 @@ import msgspec
 
 from modelyard.access import Permission, authorize
 from modelyard.core import Digest, InvalidInput, Judgement, NotFound, Verdict, is_name, shown
-from modelyard.registry import ModelVersion, VersionState, check_description, check_tags, judge_limits, judged
+from modelyard.registry import (
+    DEFAULT_LIMITS,
+    ModelVersion,
+    VersionState,
+    check_description,
+    check_tags,
+    judge_limits,
+    judged,
+)
 from modelyard.tracking import Run
 from modelyard.wiring import Project
 
@@ -116,10 +124,14 @@ def register_built(call: Call[Register], built: Path | None) -> dict[str, Any]:
 
 @operation("model", "gate", Permission.DEVELOP)
 def judge(call: Call[JudgeVersion]) -> Any:
-    """Judge a version by its metrics: --min-METRIC and --max-METRIC; the judgement stays with it."""
+    """Judge a version by its metrics: --min-METRIC and --max-METRIC; the judgement stays with it.
+
+    Without any it is judged by `models.NAME.gate`, or else by `DEFAULT_LIMITS`.
+    """
     given, models = call.input, call.project.models
     version = models.get(given.name, given.version)
-    judgement = judge_limits(version.metrics, given.limits)
+    limits = given.limits or _declared_limits(call.project, version.name) or DEFAULT_LIMITS
+    judgement = judge_limits(version.metrics, limits)
     told = judged(judgement)
 
     def change(state: VersionState) -> VersionState:
@@ -263,11 +275,16 @@ def _bundle(project: Project, given: Register, origin: _Origin, into: Path, buil
 
 def _gates(project: Project, name: str, metrics: Mapping[str, float], bundle: Path | None) -> list[Judgement]:
     """The registration gate: the bundle has just answered its golden rows, and the declared limits are kept."""
-    declared = project.settings.models.get(name)
+    declared = _declared_limits(project, name)
     gates = [Judgement(Verdict.PASS, ("the bundle answers its golden rows",))] if bundle is not None else []
-    if declared is not None and declared.gate:
-        gates.append(judge_limits(metrics, declared.gate))
+    if declared:
+        gates.append(judge_limits(metrics, declared))
     return gates
+
+
+def _declared_limits(project: Project, name: str) -> Mapping[str, float]:
+    settings = project.settings.models.get(name)
+    return {} if settings is None else settings.gate
 
 
 def _registered(call: Call[Register], version: ModelVersion, gates: Sequence[Judgement]) -> dict[str, Any]:

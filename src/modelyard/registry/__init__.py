@@ -31,7 +31,7 @@ from .errors import (
     NothingToApprove,
     NotServable,
 )
-from .limits import judge_limits
+from .limits import DEFAULT_LIMITS, judge_limits
 from .lineage import Arrow, Fact, Lineage, Thing, ThingKind, lineage_lines, lineage_picture
 from .listing import ModelSummary
 from .projection import OutsideChange
@@ -43,6 +43,7 @@ from .standing import Obstacle, obstacles
 from .versions import read_version, set_archived
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "STAGES",
     "AlreadyRegistered",
     "Approval",

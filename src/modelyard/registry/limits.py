@@ -5,6 +5,9 @@ from math import isfinite
 
 from modelyard.core import InvalidInput, Judgement, Verdict, did_you_mean, shown
 
+DEFAULT_LIMITS: Mapping[str, float] = {"min_accuracy": 0.85}
+"""What a version is judged by where nobody says what it must reach."""
+
 
 def judge_limits(metrics: Mapping[str, float], limits: Mapping[str, float]) -> Judgement:
     """Judge metrics by limits such as `min_accuracy` and `max_log_loss` (each inclusive).

@@ -47,7 +47,7 @@ class ProjectPipelines:
         self,
         project: FeaturedProject,
         surroundings: ProjectSurroundings,
-        lineage: ToldLineage,
+        lineage: Callable[[], ToldLineage],
         executor: Callable[[EngineName], Executor],
         loops: Callable[[], set[str]],
     ) -> None:
@@ -132,7 +132,7 @@ class ProjectPipelines:
         project = self._project
         tracked = TrackedRuns(project.tracker, project.file.folder, project.workspace.absolute(), secrets)
         kept = KeepsCode(project.records, project.file.folder)
-        return (InBackground(tracked), InBackground(kept), *self._lineage.observers(secrets))
+        return (InBackground(tracked), InBackground(kept), *self._lineage().observers(secrets))
 
     def _pipeline(self, name: str) -> Pipeline:
         """A pipeline under the name that the project gives it, with the code as it is now."""

@@ -59,7 +59,7 @@ class Project(FeaturedProject):
         environment = None if self._environment is None else tuple(sorted(self._environment.items()))
         file = self.file.folder / FILE_NAME
         surroundings = ProjectSurroundings(Project, file, self.seed, self.principal, environment)
-        return ProjectPipelines(self, surroundings, self.lineage, self.executor, self._looping)
+        return ProjectPipelines(self, surroundings, lambda: self.lineage, self.executor, self._looping)
 
     def _looping(self) -> set[str]:
         """The runs that a loop may go on with."""

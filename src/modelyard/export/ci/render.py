@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from modelyard.registry import DEFAULT_LIMITS
+
 from ..documents import document
 from ..naming import deployment_names
 from ..records import Files, Subject
@@ -177,9 +179,9 @@ def _limits(subject: Subject, model: str) -> str:
 
 
 def _gate(subject: Subject, model: str) -> Mapping[str, float]:
-    """Limits that the project declares for the model; accuracy of at least .85 where it declares none."""
+    """Limits that the project declares for the model, or the default."""
     declared = subject.models[model].gate if model in subject.models else {}
-    return declared or {"min_accuracy": 0.85}
+    return declared or DEFAULT_LIMITS
 
 
 def _secrets(subject: Subject) -> list[str]:
