@@ -95,7 +95,7 @@ def _in_turns(ends: Mapping[str, Endpoint], connections: int, seconds: float, re
     """The median load of each; NoLoad when one of them refuses an answer."""
     loads: dict[str, list[Load]] = {name: [] for name in ends}
     for turn in range(repeats):
-        for name in (*ends,) if turn % 2 == 0 else reversed(ends):
+        for name in list(ends)[:: 1 if turn % 2 == 0 else -1]:
             load = drive(ends[name], connections=connections, seconds=seconds)
             if load.errors:
                 raise NoLoad(f"{name} failed {load.errors} times.")
