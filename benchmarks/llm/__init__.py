@@ -1,1 +1,1 @@
-"""Retrieval: finding vectors, making them, and answering questions with them."""
+"""Retrieval, which finds vectors, makes them, and answers questions with them; and what the gateway costs."""

@@ -1,4 +1,5 @@
-"""Retrieval in one run: vectors beside hnswlib, int8 beside float32, three searches beside each other."""
+"""Language models in one run: vectors beside hnswlib, int8 beside float32, three searches beside each other, and the
+gateway beside LiteLLM's proxy."""
 
 import argparse
 import json
@@ -11,10 +12,12 @@ from modelyard.llm import MODES, Measured
 
 from ..environments import PEERS
 from .answers import FASTER, HYBRID, LOSS, METRIC, answered, faster, loss
+from .gateway import ADDED_MS, REQUESTS, STREAMS, gateway
 from .nearest import BUILD_S, MEAN_MS, RECALL, nearest
 from .texts import QUESTIONS, asked
 
-PARTS = ("vectors", "answers", "speed")
+PARTS = ("vectors", "answers", "speed", "gateway")
+_EMBEDDING = frozenset({"vectors", "answers", "speed"})
 MODEL = "all-MiniLM-L6-v2"
 
 
@@ -22,21 +25,28 @@ def main(arguments: Sequence[str] = ()) -> int:
     """Run and print; exit code 1 when a target is missed. Times are of one thread; the processor's stand beside the
     clock's, which a busy machine makes longer."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.llm", description=__doc__)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (all)")
     parser.add_argument("--vectors", type=int, default=100_000, help="that are searched (100000)")
     parser.add_argument("--questions", type=int, default=QUESTIONS, help=f"that are asked ({QUESTIONS})")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each load of a gateway (4)")
+    parser.add_argument("--repeats", type=int, default=5, help="of each of them (5)")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     given = parser.parse_args(arguments)
-    folder = PEERS / "llm"
-    plain, narrow = (_embedder(folder / name, quantize=name == "int8") for name in ("float32", "int8"))
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"There is no part {', '.join(sorted(unknown))}. There are: {', '.join(PARTS)}.")
+    parts, folder = given.parts or PARTS, PEERS / "llm"
     figures: dict[str, object] = {}
     met = []
-    if "vectors" in given.parts:
-        met.append(_vectors(folder / "vectors", given.vectors, narrow, figures))
-    if "answers" in given.parts:
-        met.append(_answers(folder, given.questions, plain, narrow, figures))
-    if "speed" in given.parts:
-        met.append(_speed(given.questions, plain, narrow, figures))
+    if _EMBEDDING.intersection(parts):
+        plain, narrow = (_embedder(folder / name, quantize=name == "int8") for name in ("float32", "int8"))
+        if "vectors" in parts:
+            met.append(_vectors(folder / "vectors", given.vectors, narrow, figures))
+        if "answers" in parts:
+            met.append(_answers(folder, given.questions, plain, narrow, figures))
+        if "speed" in parts:
+            met.append(_speed(given.questions, plain, narrow, figures))
+    if "gateway" in parts:
+        met.append(_gateway(folder / "gateway", given.seconds, given.repeats, figures))
     if given.json is not None:
         given.json.write_text(json.dumps(figures, indent=1))
     return 0 if all(met) else 1
@@ -90,6 +100,32 @@ def _speed(count: int, plain: Embedder, narrow: Embedder, figures: dict[str, obj
         f"{_told(ratio >= FASTER)}"
     )
     return ratio >= FASTER
+
+
+def _gateway(folder: Path, seconds: float, repeats: int, figures: dict[str, object]) -> bool:
+    found = gateway(folder, seconds, repeats)
+    figures["gateway"] = found
+    for name, each in found.items():
+        _say(
+            f"{name:<10} {each['requests_per_s']:>9,.0f} answers/s  {each['streams_per_s']:>9,.0f} streams/s  "
+            f"p50 {each['p50_ms']:.2f} ms of one at a time"
+        )
+    met = _against("modelyard", found)
+    _against("guarded", found)
+    return met
+
+
+def _against(name: str, found: dict[str, dict[str, float]]) -> bool:
+    ours, theirs, direct = found[name], found["LiteLLM"], found["upstream"]
+    requests, streams = (ours[each] / theirs[each] for each in ("requests_per_s", "streams_per_s"))
+    added = ours["p50_ms"] - direct["p50_ms"]
+    met = requests >= REQUESTS and streams >= STREAMS and added <= ADDED_MS
+    _say(
+        f"{name}: {requests:.1f} x LiteLLM's answers/s (>= {REQUESTS:g}), {streams:.1f} x its streams/s "
+        f"(>= {STREAMS:g}), adds {added:.2f} ms (<= {ADDED_MS:g}; LiteLLM {theirs['p50_ms'] - direct['p50_ms']:.1f}): "
+        f"{_told(met)}"
+    )
+    return met
 
 
 def _embedder(folder: Path, *, quantize: bool) -> Embedder:

@@ -38,8 +38,8 @@ TEXT = "Grüße an 世界 and 🌍 today"
 class Gateway:
     """A server of applications, one for each fault of the upstream."""
 
-    def __init__(self, folder: Path, upstream: FaultyUpstream) -> None:
-        self.server = Server(folder)
+    def __init__(self, folder: Path, upstream: FaultyUpstream, options: tuple[str, ...] = ()) -> None:
+        self.server = Server(folder, options=options)
         self.upstream = upstream
         self._folder = folder
         self._revision = 0

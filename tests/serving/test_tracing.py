@@ -1,6 +1,8 @@
 """Traces, as a collector receives them."""
 
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,9 +13,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from modelyard.bundling import BuiltBundle
-from modelyard.serving.tracing import Tracing
+from modelyard.serving.tracing import GEN_AI_CONVENTIONS, Tracing
+from modelyard.testing import faulty_upstream
 
 from .harness import Server, live
+from .test_chat import TEXT, Gateway, route
+from .test_chat import live as chatting
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = "00-0af7651916cd43dd8448eb211c80319d-b7ad6b7169203331-00"
@@ -24,7 +29,8 @@ class Collector(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
-        received = self.spans
+        self.schemas: set[str] = set()
+        received, schemas = self.spans, self.schemas
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -33,6 +39,7 @@ class Collector(ThreadingHTTPServer):
                 received.extend(
                     span for server in told.resource_spans for scope in server.scope_spans for span in scope.spans
                 )
+                schemas.update(scope.schema_url for server in told.resource_spans for scope in server.scope_spans)
                 self.send_response(200)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -84,6 +91,57 @@ def test_a_request_is_a_span_in_its_callers_trace(tmp_path: Path, built: BuiltBu
 def facts(span: Span) -> dict[str, object]:
     """The whole numbers among its attributes."""
     return {each.key: each.value.int_value for each in span.attributes}
+
+
+def test_a_chat_is_a_span_by_the_conventions_and_has_no_text(tmp_path: Path, collector: Collector) -> None:
+    """Whole, streamed and failed: what was asked for, by whom it was answered, what it came to; inside its request."""
+    with faulty_upstream() as upstream:
+        made = Gateway(tmp_path, upstream, (f"--traces={collector.url}",))
+        made.publish(route("good", chatting(made.bundle("answer"))), route("bad", chatting(made.bundle("half-json"))))
+        made.server.start()
+        status, answer = made.ask("good", stop=["END"], max_tokens=9)
+        assert status == 200
+        assert made.stream("good")[0] == 200
+        assert made.ask("bad")[0] == 502
+        assert made.server.stop() == 0
+    whole, streamed, failed = (
+        {each.key: each.value for each in span.attributes} for span in collector.spans if span.name.startswith("chat ")
+    )
+    assert whole["gen_ai.operation.name"].string_value == "chat"
+    assert whole["gen_ai.provider.name"].string_value == "one"
+    assert whole["gen_ai.request.model"].string_value == "answer"
+    assert whole["gen_ai.request.max_tokens"].int_value == 9
+    assert whole["gen_ai.request.temperature"].double_value == 0.5
+    assert [each.string_value for each in whole["gen_ai.request.stop_sequences"].array_value.values] == ["END"]
+    assert whole["gen_ai.response.id"].string_value == answer["id"]
+    for told in (whole, streamed):
+        assert [each.string_value for each in told["gen_ai.response.finish_reasons"].array_value.values] == ["stop"]
+        assert told["gen_ai.usage.input_tokens"].int_value == answer["usage"]["prompt_tokens"]
+        assert told["gen_ai.usage.output_tokens"].int_value == answer["usage"]["completion_tokens"]
+        assert "error.type" not in told
+    assert failed["error.type"].string_value == "invalid_output"
+    assert "gen_ai.response.finish_reasons" not in failed
+    assert "gen_ai.usage.input_tokens" not in failed
+    requests = {each.span_id for each in collector.spans if each.name == "POST /v1/chat/completions"}
+    chats = [each for each in collector.spans if each.name.startswith("chat ")]
+    assert {each.parent_span_id for each in chats} == requests
+    assert [each.kind for each in chats] == [Span.SPAN_KIND_CLIENT] * 3
+    assert f"https://opentelemetry.io/schemas/{GEN_AI_CONVENTIONS}" in collector.schemas
+    assert all(word not in str(collector.spans) for word in TEXT.split() if len(word) > 3)
+
+
+def test_the_page_says_which_version_of_the_conventions_it_is() -> None:
+    """The constant and the page change together."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "serve-a-language-model.md"
+    assert f"version {GEN_AI_CONVENTIONS} of\nOpenTelemetry's semantic conventions" in page.read_text(encoding="utf-8")
+
+
+def test_who_does_not_trace_does_not_import_opentelemetry() -> None:
+    """Neither the server nor its gateway does, until a collector is configured."""
+    look = (
+        "import sys, modelyard.serving.process; sys.exit(any(each.startswith('opentelemetry') for each in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
 
 
 def test_only_a_share_is_sampled(collector: Collector) -> None:

@@ -4,7 +4,7 @@ import os
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -95,7 +95,6 @@ class Metrics:
         self._overrides = counter("rollout_overrides", "Requests whose caller named the arm.", "model_name", "arm")
         self._refused = counter("model_requests_refused", "Requests sent away by a full queue.", "model_name")
         self._requests = counter("model_requests", "Requests answered, by code.", "model_name", "code")
-        self._by_code: dict[tuple[str, str], Counter] = {}
         self._cached = counter("model_cached_rows", "Rows whose scores were in the cache.", "model_name")
         self._unknown = counter("model_unknown_levels", "Levels never seen in training.", "model_name", "feature_name")
         self._latency = histogram(
@@ -120,6 +119,7 @@ class Metrics:
         self._kept = counter("llm_cache_answers", "Answers looked for among those kept.", "model_name", "state")
         self._guarded = counter("llm_guard_verdicts", "Texts judged by guards.", "model_name", "side", "verdict")
         self._found = counter("llm_guard_findings", "What guards found.", "model_name", "side", "kind", "action")
+        self._child = cache(_labelled)
         self._values = Values()
         self.registry.register(self._values)
 
@@ -152,34 +152,34 @@ class Metrics:
     def generated(self, model: str, record: PredictionRecord, generated: Generated) -> None:
         """Count an answer of a language model, or its failure."""
         version = record.model_version
-        self._predictions.labels(model, version, record.arm).inc()
+        self._child(self._predictions, model, version, record.arm).inc()
         if record.error is not None:
-            self._errors.labels(model, record.error).inc()
+            self._child(self._errors, model, record.error).inc()
         elif record.answered:
-            self._success.labels(model, version).inc()
-            _observe(self._latency.labels(model), [record.latency_us / 1e6])
+            self._child(self._success, model, version).inc()
+            _observe(self._child(self._latency, model), [record.latency_us / 1e6])
         tokens = (generated.input_tokens - generated.cached_tokens, generated.cached_tokens, generated.output_tokens)
         for kind, count in zip(("input", "cached", "output"), tokens, strict=True):
             if count:
-                self._tokens.labels(model, kind).inc(count)
+                self._child(self._tokens, model, kind).inc(count)
         if generated.cost_micros:
-            self._cost.labels(model).inc(generated.cost_micros)
+            self._child(self._cost, model).inc(generated.cost_micros)
         if generated.first_us is not None:
-            _observe(self._first.labels(model), [generated.first_us / 1e6])
+            _observe(self._child(self._first, model), [generated.first_us / 1e6])
         if generated.cache:
-            self._kept.labels(model, generated.cache).inc()
+            self._child(self._kept, model, generated.cache).inc()
         for side, guarded in (("input", generated.guarded_input), ("output", generated.guarded_output)):
             if guarded is not None:
                 self._count_guarded(model, side, guarded)
 
     def _count_guarded(self, model: str, side: str, guarded: Guarded) -> None:
-        self._guarded.labels(model, side, guarded.verdict).inc()
+        self._child(self._guarded, model, side, guarded.verdict).inc()
         for found, count in guarded.found.items():
-            self._found.labels(model, side, *found.split(":")).inc(count)
+            self._child(self._found, model, side, *found.split(":")).inc(count)
 
     def asked_upstream(self, upstream: str, outcome: str) -> None:
         """Count what came of asking an upstream."""
-        self._upstream.labels(upstream, outcome).inc()
+        self._child(self._upstream, upstream, outcome).inc()
 
     def took(self, model: str, seconds: Sequence[float]) -> None:
         """Requests took so long, from admission to answer."""
@@ -211,10 +211,7 @@ class Metrics:
 
     def requests(self, model: str, code: str, count: int = 1) -> None:
         """Count requests by the code they were answered with, HTTP's or gRPC's."""
-        child = self._by_code.get((model, code))
-        if child is None:
-            child = self._by_code[model, code] = self._requests.labels(model, code)
-        child.inc(count)
+        self._child(self._requests, model, code).inc(count)
 
     def cached(self, model: str, rows: int) -> None:
         """Count rows whose scores were known."""
@@ -259,6 +256,11 @@ def of_workers(folder: str, routes: Routes, pids: Callable[[], Sequence[int]]) -
     registry.register(Weights(routes))
     registry.register(Processes(pids))
     return registry
+
+
+def _labelled(metric: Any, *labels: str) -> Any:
+    """What counts under these labels: remembered, for it lives as long as the metric, and is slow to be found."""
+    return metric.labels(*labels)
 
 
 def _observe(child: Any, values: Sequence[float]) -> None:

@@ -7,6 +7,10 @@ from typing import Any
 
 from modelyard.core import InvalidInput
 
+GEN_AI_CONVENTIONS = "1.37.0"
+"""The version of OpenTelemetry's semantic conventions that spans of chats keep to. Another one renames attributes:
+change it together with `chat/traced.py`, and with what docs/how-to/serve-a-language-model.md says."""
+
 _INSTALL = "pip install 'modelyard[telemetry]'"
 _MOST_IDS = 16
 
@@ -44,6 +48,8 @@ class Tracing:
         exporter = OTLPSpanExporter(endpoint=f"{collector.rstrip('/')}/v1/traces")
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("modelyard.serving")
+        conventions = f"https://opentelemetry.io/schemas/{GEN_AI_CONVENTIONS}"
+        self._chats = self._provider.get_tracer("modelyard.serving.chat", schema_url=conventions)
 
     @contextmanager
     def request(self, name: str, headers: Mapping[str, str], **facts: str) -> Iterator[Any]:
@@ -69,6 +75,20 @@ class Tracing:
                 "modelyard.prediction_id": [identity for identity, _ in answers[:_MOST_IDS]],
             }
         )
+        span.end(end)
+
+    def generated(self, model: str, seconds: float, facts: Mapping[str, Any], error: str | None) -> None:
+        """A span for what an arm made of a chat until now, in `seconds`: inside the request's, and with no text of it.
+
+        `facts` are its attributes, `error` is the kind of its failure.
+        """
+        end = time.time_ns()
+        kind = self._trace.SpanKind.CLIENT
+        span = self._chats.start_span(f"chat {model}".strip(), kind=kind, start_time=end - int(seconds * 1e9))
+        span.set_attributes(facts)
+        if error is not None:
+            span.set_attribute("error.type", error)
+            span.set_status(self._trace.StatusCode.ERROR)
         span.end(end)
 
     def close(self) -> None:

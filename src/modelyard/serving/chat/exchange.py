@@ -38,6 +38,7 @@ from .errors import chat_error, described
 from .kept import AnswerCache, AnswerCaches, Kept, key_of
 from .recorded import Facts, record_of
 from .told import Shape
+from .traced import attributes_of
 
 if TYPE_CHECKING:
     from ..guarding import Passage
@@ -363,6 +364,9 @@ class Exchange:
         generated = self._generated(attempt)
         kind = None if error is None else _class_of(error)
         record = self._as_record(attempt, kind, _ENCODE(generated).decode())
+        if (tracing := self._parts.plane.tracing) is not None:
+            facts = attributes_of(self._question.asked, attempt.arm, record, generated)
+            tracing.generated(generated.model, time.perf_counter() - attempt.began, facts, kind)
         try:
             self._parts.plane.generated(self._question.deployment, record, generated)
         finally:
