@@ -9,6 +9,7 @@ from pathlib import Path
 
 from modelyard.access import Role, load_pepper, mint_key
 from modelyard.core import Digest, Micros
+from modelyard.core.locks import alone
 from modelyard.guards import GuardSet
 from modelyard.inference import load_embedder
 from modelyard.routing import KeyEntry, ServingPolicy
@@ -18,7 +19,11 @@ from ..serving.harness import Server
 from ..serving.test_chat import TEXT, Gateway, live, route
 from ..tiny_embedder import build_tiny
 
+__all__ = ["MODELS", "PYTHON", "TEXT", "gateway_with_a_key", "installed_in", "npm_packages"]
+
+PYTHON = "openai==3.54.0"
 ENVIRONMENTS = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "environments.py"))
+PEERS: Path = ENVIRONMENTS["PEERS"]
 GUARDS = GuardSet.model_validate({"guards": [{"guard": "personal_data"}, {"guard": "secrets", "action": "refuse"}]})
 MODELS = ("answer", "bytes", "tool", "busy", "half-json", "cut")
 
@@ -50,9 +55,16 @@ def gateway_with_a_key(folder: Path) -> Iterator[dict[str, str]]:
         assert ended == 0
 
 
+def installed_in(name: str, *packages: str) -> Path:
+    """The folder of a virtual environment with packages, made once, whoever else wants it at the moment."""
+    with alone(PEERS / f"{name}.lock"):
+        folder: Path = ENVIRONMENTS["install"](name, packages)
+    return folder
+
+
 def npm_packages(name: str, *packages: str, options: tuple[str, ...] = ()) -> Path:
     """The folder where packages of npm are, installed once and with no script of theirs run."""
-    folder = Path(ENVIRONMENTS["PEERS"]) / name
+    folder = PEERS / name
     mark, wanted = folder / ".installed", "\n".join(packages)
     if not mark.exists() or mark.read_text() != wanted:
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,16 +4,14 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ..serving.test_chat import TEXT
-from .clients import ENVIRONMENTS, MODELS, gateway_with_a_key, npm_packages
+from .clients import MODELS, PYTHON, TEXT, gateway_with_a_key, installed_in, npm_packages
 
-PYTHON, NODE = "openai==3.54.0", "openai@7.57.0"
+NODE = "openai@7.57.0"
 pytestmark = [pytest.mark.extras, pytest.mark.timeout(900)]  # the first ones make the environments
 
 THEIRS = """
@@ -141,7 +139,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 def test_the_python_client_runs_unmodified(asked: dict[str, str]) -> None:
     """Chats whole and streamed, tools, guards, models, vectors as base64 and numbers; errors as classes of its own."""
-    python = str(Path(ENVIRONMENTS["install"]("openai", [PYTHON])) / "bin" / "python")
+    python = str(installed_in("openai", PYTHON) / "bin" / "python")
     told = answer_of([python, "-c", THEIRS], asked)
     check(told, asked)
     assert told["errors"]["cut"][0] == "APIError"

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from ..serving.test_chat import TEXT
-from .clients import gateway_with_a_key, npm_packages
+from .clients import TEXT, gateway_with_a_key, npm_packages
 
 PROMPTFOO = "promptfoo@0.121.20"
 DRIVERS = {"x86_64": "@libsql/linux-x64-gnu@0.5.29", "aarch64": "@libsql/linux-arm64-gnu@0.5.29"}

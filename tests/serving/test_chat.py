@@ -31,7 +31,14 @@ from modelyard.testing import FaultyUpstream, faulty_upstream
 from .harness import Server
 
 PROMPT = Prompt((Message("system", "You answer for {{company}}."),))
-PRICES = PriceList({"answer": Price(150_000, 600_000, 75_000), "no-usage": Price(0, 1_000_000)})
+PRICES = PriceList(
+    {
+        "answer": Price(150_000, 600_000, 75_000),
+        "no-usage": Price(0, 1_000_000),
+        "endless": Price(150_000, 600_000),
+        "hang": Price(150_000, 600_000),
+    }
+)
 TEXT = "Grüße an 世界 and 🌍 today"
 
 

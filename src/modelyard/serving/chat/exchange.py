@@ -126,7 +126,7 @@ class Exchange:
             try:
                 await self._attempt(attempt)
             except asyncio.CancelledError:
-                self._left(attempt)
+                await self._left(attempt)
                 raise
             except JournalUnavailable as unrecorded:
                 error = unrecorded
@@ -334,15 +334,21 @@ class Exchange:
             self._outlet.push(write_event(_ENCODE({"error": described(error, status)})))
             self._outlet.finish()
 
-    def _left(self, attempt: _Attempt) -> None:
-        """The caller hung up: what was made by then is on record, and nobody is to blame."""
+    async def _left(self, attempt: _Attempt) -> None:
+        """The caller hung up: what was made by then is on record, and nobody is to blame.
+
+        Of many who leave together, every upstream is hung up on before the first is put on record.
+        """
         attempt.finish = _LEFT
-        if not self._begun:
-            self._count(_LEFT_CODE)
         try:
-            self._record(attempt)
-        except JournalUnavailable as error:
-            log_event("serving", "a caller left without a record", deployment=self._name, error=error.message)
+            await asyncio.sleep(0)
+        finally:  # also when the server is to end meanwhile
+            if not self._begun:
+                self._count(_LEFT_CODE)
+            try:
+                self._record(attempt)
+            except JournalUnavailable as error:
+                log_event("serving", "a caller left without a record", deployment=self._name, error=error.message)
 
     def _refused(self) -> None:
         """Count who comes when the money is gone; of a shadow it is a copy that was dropped."""
