@@ -20,6 +20,70 @@ from modelyard.serving.chat.ledger import Ledger
 from modelyard.testing import FaultyUpstream
 
 from .test_chat import Gateway, live, route
+from .test_guarded_streams import Coming, Plane, Saying, Sent, application, exchange
+
+
+class Endless(Coming):
+    """An answer that never ends, and notes when it is hung up on."""
+
+    def __init__(self, happened: list[str]) -> None:
+        super().__init__(())
+        self._happened = happened
+
+    async def read(self) -> bytes:
+        """Nothing comes."""
+        return await asyncio.get_running_loop().create_future()
+
+    def close(self, *, ending: bool = False) -> None:
+        """Note it."""
+        del ending
+        self._happened.append("hung up")
+
+
+class Endlessly(Saying):
+    """Upstreams that answer so."""
+
+    def __init__(self, happened: list[str]) -> None:
+        super().__init__(())
+        self._happened = happened
+
+    def answer(self) -> Coming:
+        """See above."""
+        return Endless(self._happened)
+
+
+class Noting(Plane):
+    """A plane that notes when something is put on record."""
+
+    def __init__(self, happened: list[str]) -> None:
+        super().__init__()
+        self._happened = happened
+
+    def generated(self, *told: Any) -> None:
+        """Note it."""
+        super().generated(*told)
+        self._happened.append(f"{self.records[-1][0].prediction} on record")
+
+
+def test_of_many_who_leave_together_every_upstream_is_hung_up_on_before_one_is_put_on_record() -> None:
+    """Records take their time; meanwhile nobody is written for. One that is told to end twice is on record, too."""
+    happened: list[str] = []
+
+    async def run() -> None:
+        loaded, upstreams, plane = application(None), Endlessly(happened), Noting(happened)
+        tasks = [asyncio.create_task(exchange(loaded, upstreams, plane, Sent()).run()) for _ in range(3)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        for each in tasks:
+            each.cancel()
+        await asyncio.sleep(0)
+        tasks[0].cancel()  # the server ends while the first one is at it
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(each) for each in ended] == [asyncio.CancelledError] * 3
+
+    asyncio.run(run())
+    assert happened == ["hung up"] * 3 + ["left on record"] * 3
+
 
 CALLERS, HASTY, CUT = 1_000, 200, 50
 """Those who are all there at one moment, those who may leave before they were heard, and in the middle of a request."""
