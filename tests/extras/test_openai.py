@@ -171,7 +171,7 @@ def check(told: dict[str, Any], asked: Mapping[str, str]) -> None:
     np.testing.assert_allclose(told["vectors"], json.loads(asked["vectors"]), atol=1e-6)
     np.testing.assert_allclose(told["floats"], json.loads(asked["vectors"])[0], atol=1e-6)
     errors = told["errors"]
-    assert errors["model"] == ["NotFoundError", 404, "model_not_found", None]
+    assert errors["model"] == ["NotFoundError", 404, "model_not_found", "model"]
     assert errors["temperature"] == ["BadRequestError", 400, "bad_request", "temperature"]
     assert errors["refused"] == ["BadRequestError", 400, "guard_refused", "messages[0].content"]
     assert errors["busy"][:3] == ["InternalServerError", 503, "upstream_unavailable"]

@@ -32,7 +32,8 @@ class Endless(Coming):
 
     async def read(self) -> bytes:
         """Nothing comes."""
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.get_running_loop().create_future()
+        return b""
 
     def close(self, *, ending: bool = False) -> None:
         """Note it."""

@@ -243,7 +243,11 @@ class Exchange:
         attempt.usage = said.tokens
         for choice in said.choices:
             if choice.message is None:
-                raise UpstreamBroken("The upstream answered without a message.", context={"why": "shape"})
+                raise UpstreamBroken(
+                    f"The upstream '{reply.target.upstream}' answered without a message.",
+                    context={"why": "shape", "upstream": reply.target.upstream},
+                    remedy="See that it speaks OpenAI's API: its log, and upstreams in modelyard.yaml.",
+                )
             if attempt.after is not None:
                 await _guard_whole(attempt.after, choice)
             if isinstance(content := choice.message.get("content"), str):
