@@ -441,7 +441,7 @@ class HttpServer:
         if size > limit:
             raise TooLarge(
                 f"The body is larger than {limit} bytes.",
-                remedy=f"Send fewer rows, or shorter texts, in each request. {BODY_LIMIT}",
+                remedy=f"Send fewer rows or shorter texts in each request. {BODY_LIMIT}",
             )
 
 
