@@ -1,30 +1,17 @@
 """OpenAI's own clients for Python and for Node, unmodified, against a server of ours; each in a folder of its own."""
 
 import json
-import runpy
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from modelyard.access import Role, load_pepper, mint_key
-from modelyard.core import Digest, Micros
-from modelyard.guards import GuardSet
-from modelyard.inference import load_embedder
-from modelyard.routing import KeyEntry, ServingPolicy
-from modelyard.testing import faulty_upstream
+from .clients import MODELS, PYTHON, TEXT, gateway_with_a_key, installed_in, npm_packages
 
-from ..serving.harness import Server
-from ..serving.test_chat import TEXT, Gateway, live, route
-from ..tiny_embedder import build_tiny
-
-REPOSITORY = Path(__file__).parents[2]
-PYTHON, NODE = "openai==3.54.0", "openai@7.57.0"
-GUARDS = GuardSet.model_validate({"guards": [{"guard": "personal_data"}, {"guard": "secrets", "action": "refuse"}]})
+NODE = "openai@7.57.0"
 pytestmark = [pytest.mark.extras, pytest.mark.timeout(900)]  # the first ones make the environments
 
 THEIRS = """
@@ -142,38 +129,17 @@ told.errors = {
 console.log(JSON.stringify(told));
 """
 
-MODELS = ("answer", "bytes", "tool", "busy", "half-json", "cut")
-
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A server with a key, and what a client is told of it; `vectors` are those that it must give."""
-    folder = tmp_path_factory.mktemp("openai")
-    pepper, tiny = folder / "pepper", build_tiny(folder / "tiny")
-    token, stored = mint_key("k", Role.SERVICE, load_pepper(pepper), now=Micros(0), created_by="t", deployments=())
-    with faulty_upstream() as upstream:
-        made = Gateway(folder, upstream)
-        made.server = Server(folder, options=(f"--pepper={pepper}",))
-        embedder = load_embedder(tiny)
-        made.server.feed.put_bundle(tiny, Digest(embedder.digest))
-        made.publish(
-            *(route(each, live(made.bundle(each))) for each in MODELS),
-            route("guarded", live(made.bundle("letters", guards=GUARDS))),
-            route("mini", live(Digest(embedder.digest))),
-            policy=ServingPolicy(log_text="full"),
-            keys=(KeyEntry(stored.key_id, stored.digest, "service"),),
-            authentication=True,
-        )
-        made.server.start()
-        vectors = json.dumps(embedder.embed([TEXT, "b"]).tolist())
-        yield {"url": f"http://127.0.0.1:{made.server.port}/v1", "key": token, "text": TEXT, "vectors": vectors}
-        assert made.server.stop() == 0
+    """A server with a key."""
+    with gateway_with_a_key(tmp_path_factory.mktemp("openai")) as told:
+        yield told
 
 
 def test_the_python_client_runs_unmodified(asked: dict[str, str]) -> None:
     """Chats whole and streamed, tools, guards, models, vectors as base64 and numbers; errors as classes of its own."""
-    install = runpy.run_path(str(REPOSITORY / "benchmarks" / "environments.py"))["install"]
-    python = str(Path(install("openai", [PYTHON])) / "bin" / "python")
+    python = str(installed_in("openai", PYTHON) / "bin" / "python")
     told = answer_of([python, "-c", THEIRS], asked)
     check(told, asked)
     assert told["errors"]["cut"][0] == "APIError"
@@ -182,14 +148,7 @@ def test_the_python_client_runs_unmodified(asked: dict[str, str]) -> None:
 @pytest.mark.skipif(shutil.which("npm") is None, reason="no node here")
 def test_the_node_client_runs_unmodified(asked: dict[str, str]) -> None:
     """The same."""
-    peers = runpy.run_path(str(REPOSITORY / "benchmarks" / "environments.py"))["PEERS"]
-    folder = Path(peers) / "openai-node"
-    if not (folder / "node_modules" / "openai").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text("{}")
-        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", NODE]
-        made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        assert made.returncode == 0, made.stderr[-2000:]
+    folder = npm_packages("openai-node", NODE)
     (folder / "asked.mjs").write_text(IN_NODE)
     check(answer_of(["node", str(folder / "asked.mjs")], asked), asked)
 
@@ -212,7 +171,7 @@ def check(told: dict[str, Any], asked: Mapping[str, str]) -> None:
     np.testing.assert_allclose(told["vectors"], json.loads(asked["vectors"]), atol=1e-6)
     np.testing.assert_allclose(told["floats"], json.loads(asked["vectors"])[0], atol=1e-6)
     errors = told["errors"]
-    assert errors["model"] == ["NotFoundError", 404, "model_not_found", None]
+    assert errors["model"] == ["NotFoundError", 404, "model_not_found", "model"]
     assert errors["temperature"] == ["BadRequestError", 400, "bad_request", "temperature"]
     assert errors["refused"] == ["BadRequestError", 400, "guard_refused", "messages[0].content"]
     assert errors["busy"][:3] == ["InternalServerError", 503, "upstream_unavailable"]

@@ -1,5 +1,6 @@
 """Money for answers: never overspent, and what is spent is what is on record, also after a kill."""
 
+import json
 import os
 import random
 import signal
@@ -7,6 +8,8 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 
 import msgspec
@@ -22,7 +25,7 @@ from modelyard.testing import faulty_upstream
 
 from .test_chat import Gateway, live, route
 
-KILLS = 20
+SOAK = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
 
 def logged(journal: Path) -> Counter[str]:
@@ -120,14 +123,15 @@ for line in sys.stdin:
 """
 
 
-def test_after_every_kill_the_ledger_equals_the_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=SOAK)])
+def test_after_every_kill_the_ledger_equals_the_log(tmp_path: Path, kills: int) -> None:
     """Wherever it strikes: before the record, between record and settlement, inside either."""
     rng, clock = random.Random(7), SystemClock()
     command = [sys.executable, "-c", ANSWERING, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as parent:
         assert parent.stdin is not None
         assert parent.stdout is not None
-        for _ in range(KILLS):
+        for _ in range(kills):
             parent.stdin.write(b"go\n")
             said = b""
             while b"\n" not in said or said.count(b".") < rng.randrange(1, 40):
@@ -141,3 +145,50 @@ def test_after_every_kill_the_ledger_equals_the_log(tmp_path: Path) -> None:
             assert budgets.ledger.state("d/ever") == (logged(tmp_path)["d"], 0)
             budgets.close()
             journal.close()
+
+
+@pytest.mark.parametrize("kills", [pytest.param(3, marks=pytest.mark.long), pytest.param(200, marks=SOAK)])
+def test_after_every_kill_of_a_busy_server_the_ledger_equals_the_log(tmp_path: Path, kills: int) -> None:
+    """Whoever was answered is on record once; what was begun costs what was held, and nothing stays held."""
+    rng, answered = random.Random(13), set[str]()
+    with faulty_upstream() as upstream:
+        made = Gateway(tmp_path, upstream)
+        policy = ServingPolicy(budget_micros=10**12, budget_period="ever")
+        names = {"whole": "answer", "untold": "no-usage", "slow": "hang"}
+        made.publish(*(route(name, live(made.bundle(model))) for name, model in names.items()), policy=policy)
+        for _ in range(kills):
+            made.server.start()
+            check_settled(made, answered)
+            with ThreadPoolExecutor(6) as threads:
+                asking = [threads.submit(ask_on, made, name) for name in (*names, "whole", "whole", "untold")]
+                wanted = sum(upstream.asked.values()) + rng.randrange(1, 60)
+                made.server.until(lambda wanted=wanted: sum(upstream.asked.values()) >= wanted)  # type: ignore[misc]  # bound at once
+                made.server.stop(signal.SIGKILL)
+                answered |= {identity for each in asking for identity in each.result()}
+        made.server.start()
+        check_settled(made, answered)
+        assert made.server.stop() == 0
+        assert len(answered) > kills
+        assert logged(tmp_path / "journal")["slow"] > 0  # what nobody lived to settle
+
+
+def ask_on(made: Gateway, deployment: str) -> list[str]:
+    """Ask until nobody is there; the answers' ids."""
+    identities = []
+    with suppress(OSError, HTTPException, json.JSONDecodeError):
+        while True:
+            status, told = made.ask(deployment)
+            assert status == 200, told
+            identities.append(told["id"].removeprefix("chatcmpl-"))
+    return identities
+
+
+def check_settled(made: Gateway, answered: set[str]) -> None:
+    """What is spent is what is on record, once each."""
+    ledger, costs = Ledger(made.server.folder / "journal" / FOLDER), logged(made.server.folder / "journal")
+    for name in ("whole", "untold", "slow"):
+        assert ledger.state(f"{name}/ever") == (costs[name], 0)
+    ledger.close()
+    told = Counter(record.prediction_id for name in ("whole", "untold", "slow") for record, _ in made.records(name))
+    assert answered <= set(told)
+    assert set(told.values()) <= {1}

@@ -31,7 +31,14 @@ from modelyard.testing import FaultyUpstream, faulty_upstream
 from .harness import Server
 
 PROMPT = Prompt((Message("system", "You answer for {{company}}."),))
-PRICES = PriceList({"answer": Price(150_000, 600_000, 75_000), "no-usage": Price(0, 1_000_000)})
+PRICES = PriceList(
+    {
+        "answer": Price(150_000, 600_000, 75_000),
+        "no-usage": Price(0, 1_000_000),
+        "endless": Price(150_000, 600_000),
+        "hang": Price(150_000, 600_000),
+    }
+)
 TEXT = "Grüße an 世界 and 🌍 today"
 
 
@@ -156,8 +163,16 @@ def route(deployment: str, *arms: Arm, generation: int = 1) -> Route:
 FAULTS = (
     "answer", "bytes", "no-usage", "repeated-usage", "endless", "stall", "cut", "half-json", "half-event",
     "other-shape", "no-choice", "error-event", "not-http", "refuse", "too-long", "forbidden", "busy", "busy-absurd",
-    "hang-up", "hang",
+    "busy-nonsense", "busy-past", "hang-up", "hang",
 )  # fmt: skip
+
+
+REMEDIES = (
+    "Ask again; when it comes again, see the log",
+    "upstreams in modelyard.yaml",
+    "Change the request as it says",
+)
+"""What callers are told to do about an upstream, one or another of them."""
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +252,8 @@ def test_a_stream_has_the_text_of_the_whole_answer_and_its_usage_once(gateway: G
         ("too-long", 400, "context_length_exceeded"),
         ("busy", 503, "upstream_unavailable"),
         ("busy-absurd", 503, "upstream_unavailable"),
+        ("busy-nonsense", 503, "upstream_unavailable"),
+        ("busy-past", 503, "upstream_unavailable"),
         ("hang-up", 503, "upstream_unavailable"),
         ("hang", 503, "upstream_unavailable"),
     ],
@@ -244,11 +261,12 @@ def test_a_stream_has_the_text_of_the_whole_answer_and_its_usage_once(gateway: G
 def test_an_upstream_that_fails_is_an_error_in_openais_shape_and_counted(
     gateway: Gateway, fault: str, status: int, code: str
 ) -> None:
-    """Each is on record, and none hangs."""
+    """Each is on record and says what to do, and none hangs."""
     got, told = gateway.ask(fault)
     assert (got, told["error"]["code"]) == (status, code)
     assert set(told["error"]) == {"message", "type", "param", "code"}
     assert told["error"]["type"] == ("invalid_request_error" if status == 400 else "server_error")
+    assert any(remedy in told["error"]["message"] for remedy in REMEDIES), told
     record, _ = gateway.records(fault)[-1]
     assert not record.answered
     assert record.error is not None
@@ -263,6 +281,7 @@ def test_a_stream_that_breaks_ends_with_an_error_event(gateway: Gateway, fault: 
         assert text_of(events) in ("Grüße", "")
         assert "[DONE]" not in events
     assert set(events[-1]["error"]) == {"message", "type", "param", "code"}
+    assert "Ask again; when it comes again, see the log of the upstream" in events[-1]["error"]["message"]
     record, made = gateway.records(fault)[-1]
     assert record.error in ("invalid_output", "model")
     assert not made.told  # nobody said how many tokens there were: the most there can have been
@@ -271,14 +290,17 @@ def test_a_stream_that_breaks_ends_with_an_error_event(gateway: Gateway, fault: 
 @pytest.mark.parametrize(
     ("body", "status", "param", "says"),
     [
-        (b'{"model":"nope","messages":[]}', 404, None, "nope"),
-        (b'{"model":"answr","messages":[]}', 404, None, "Did you mean 'answer'"),
+        (b'{"model":"nope","messages":[]}', 404, "model", "There are: "),
+        (b'{"messages":[]}', 404, "model", "Name it as 'model'. There are: "),
+        (b'{"model":7,"messages":[]}', 400, "model", "Expected"),
+        (b'{"model":"answr","messages":[]}', 404, "model", "Did you mean 'answer'"),
         (b'{"model":"answer","messages":[]}', 400, "messages", "empty"),
         (b'{"model":"answer","messages":[{"role":"usr","content":"x"}]}', 400, "messages[0].role", "'user'"),
         (b'{"model":"answer","mesages":[]}', 400, "mesages", "Did you mean 'messages'"),
         (b'{"model":"answer","messages":[],"temprature":1}', 400, "temprature", "Did you mean 'temperature'"),
         (b'{"model":"answer","messages":[],"temperature":NaN}', 400, "temperature", "malformed"),
         (b'{"model":"answer","messages":[],"temperature":-Infinity}', 400, "temperature", "malformed"),
+        (b'{"model":"answer","messages":[],"temperature":1e999}', 400, "temperature", "out of range"),
         (b'{"model":"answer","messages":[],"temperature":3}', 400, "temperature", "from 0 to 2"),
         (b'{"model":"answer","messages":[],"temperature":"hot"}', 400, "temperature", "Expected"),
         (b'{"model":"answer","messages":[{"role":"user","content":7}]}', 400, "messages[0].content", "Expected"),
@@ -296,7 +318,12 @@ def test_a_stream_that_breaks_ends_with_an_error_event(gateway: Gateway, fault: 
         (b"[" * 5000, 400, None, "deeper"),
         (b"\xff\xfe", 400, None, "body"),
         (b'{"model":"answer","messages":[{"role":"user","content":"%b"}]}' % (b"x" * 1001), 400, "messages", "1001"),
-        (b'{"model":"answer","messages":[{"role":"user","content":"%b"}]}' % (b"x" * (1 << 20)), 413, None, "larger"),
+        (
+            b'{"model":"answer","messages":[{"role":"user","content":"%b"}]}' % (b"x" * (1 << 20)),
+            413,
+            None,
+            "shorter texts",
+        ),
         (b'{"model":"prompted","messages":[{"role":"user","content":"x"}]}', 400, "variables.company", "company"),
         (
             b'{"model":"answer","messages":[{"role":"user","content":"x"}],"variables":{"a":"b"}}',
@@ -309,14 +336,21 @@ def test_a_stream_that_breaks_ends_with_an_error_event(gateway: Gateway, fault: 
 def test_bad_input_is_told_with_its_path_and_what_to_do(
     gateway: Gateway, body: bytes, status: int, param: str | None, says: str
 ) -> None:
-    """No upstream is asked."""
-    before = len(gateway.upstream.bodies)
+    """No upstream is asked, and it is counted."""
+    before, counted = len(gateway.upstream.bodies), refused(gateway)
     got, said = raw(gateway.server.port, body)
     told = json.loads(said)["error"]
     assert (got, told["param"]) == (status, param), told
     assert says in told["message"]
     assert told["type"] == "invalid_request_error"
     assert len(gateway.upstream.bodies) == before
+    assert refused(gateway) == counted + 1
+
+
+def refused(gateway: Gateway) -> float:
+    """Chats that were the callers' fault, of deployments that are known and not."""
+    page = gateway.server.get("/metrics", port=gateway.server.metrics_port)[1].splitlines()
+    return sum(float(line.split()[-1]) for line in page if line.startswith('model_requests_total{code="4'))
 
 
 def test_a_large_body_takes_the_long_way_and_comes_to_the_same(gateway: Gateway) -> None:

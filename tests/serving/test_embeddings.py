@@ -88,7 +88,7 @@ def test_vectors_are_those_of_the_embedder_as_numbers_or_base64(gateway: Gateway
         (b'{"model":"mini","input":"a","encoding_format":"int8"}', 400, "encoding_format", "Invalid"),
         (b'{"model":"mini","inputs":"a"}', 400, "inputs", "Did you mean 'input'"),
         (b'{"model":"mini"}', 400, None, "input"),
-        (b'{"model":"mnii","input":"a"}', 404, None, "Did you mean 'mini'"),
+        (b'{"model":"mnii","input":"a"}', 404, "model", "Did you mean 'mini'"),
         (b'{"model":"chat","input":"a"}', 400, "model", "/v1/chat/completions"),
         (b'{"model":"mini","input":[%b]}' % b",".join([b'"a"'] * 11), 400, "input", "at most 10"),
         (b'{"model":"mini","input":["a","%b"]}' % (b"a b " * 40), 400, "input[1]", "of at most 46"),

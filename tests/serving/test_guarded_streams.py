@@ -106,13 +106,17 @@ class Saying:
     def __init__(self, parts: Sequence[bytes]) -> None:
         self._parts = parts
 
+    def answer(self) -> Coming:
+        """What it answers."""
+        return Coming(self._parts)
+
     async def ask(self, targets: Sequence[Target], _make_body: object, *, deadline: float) -> Reply:
         """It has begun."""
         del deadline
         known = SimpleNamespace(
             upstream=self.get("one"), breaker=SimpleNamespace(succeeded=lambda: None, failed=lambda: None)
         )
-        return Reply(targets[0], cast("Any", Coming(self._parts)), cast("Any", known), lambda _name, _outcome: None)
+        return Reply(targets[0], cast("Any", self.answer()), cast("Any", known), lambda _name, _outcome: None)
 
     def get(self, _name: str) -> Upstream:
         """Without prices."""
@@ -127,24 +131,29 @@ def texts_of(choice: dict[str, Any]) -> Iterator[str]:
         yield call["function"].get("arguments", "")
 
 
-def application(guards: GuardSet) -> LoadedApplication:
-    """An application of these guards."""
-    arm = Arm("live", "live", "1", Digest("0" * 64), 1.0)
-    return LoadedApplication(
-        arm, Application((Target("one", "m"),), guards=guards.digest), Prompt(()), Guards.of(guards)
-    )
+def application(guards: GuardSet | None) -> LoadedApplication:
+    """An application of these guards, or of none."""
+    arm, targets = Arm("live", "live", "1", Digest("0" * 64), 1.0), (Target("one", "m"),)
+    if guards is None:
+        return LoadedApplication(arm, Application(targets), Prompt(()), None)
+    return LoadedApplication(arm, Application(targets, guards=guards.digest), Prompt(()), Guards.of(guards))
 
 
 async def streamed(loaded: LoadedApplication, parts: Sequence[bytes]) -> tuple[Sent, Plane]:
     """What leaves of an upstream's stream in these bytes."""
     plane, sent = Plane(), Sent()
+    await exchange(loaded, Saying(parts), plane, sent).run()
+    return sent, plane
+
+
+def exchange(loaded: LoadedApplication, upstreams: Saying, plane: Plane, sent: Sent) -> Exchange:
+    """One question to an application, and who hears what comes of it."""
     route = Route("desk", "assistant", 1, (loaded.arm,), "salt")
     deployment = Deployment(route, {"live": loaded}, {})
     budgets = Budgets(None, durable=False, record=lambda _record: None)
-    made = Parts(cast("Any", plane), cast("Upstreams", Saying(parts)), budgets, AnswerCaches())
+    made = Parts(cast("Any", plane), cast("Upstreams", upstreams), budgets, AnswerCaches())
     question = Question(read_asked(ASKED), deployment, loaded, "id", cast("Any", 0), None, forced=False)
-    await Exchange(made, question, sent).run()
-    return sent, plane
+    return Exchange(made, question, sent)
 
 
 def event(delta: dict[str, Any], finish: str | None = None) -> bytes:

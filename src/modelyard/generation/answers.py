@@ -62,7 +62,7 @@ def read_said(data: bytes) -> Said:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UpstreamBroken(f"The upstream's answer is no whole JSON: {error}.", context={"why": "json"}) from error
     if said.error:
-        raise UpstreamSaidError(f"The upstream ended its answer with an error: {words_of(said.error)}")
+        raise UpstreamSaidError(f"The upstream ended its answer with an error: {words_of(said.error).rstrip('.')}.")
     return said
 
 

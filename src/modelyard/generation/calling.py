@@ -62,8 +62,8 @@ class Reply:
             said = read_said(await _body(self._answer, LARGEST_ANSWER, self._known.upstream.silent_seconds))
             if not said.choices:
                 raise UpstreamBroken("The upstream answered without a choice.", context={"why": "shape"})
-        except (UpstreamBroken, UpstreamSaidError):
-            self._broken()
+        except (UpstreamBroken, UpstreamSaidError) as error:
+            self._broken(error)
             raise
         self._answered()
         return said
@@ -80,8 +80,8 @@ class Reply:
                 yield pieces
             if not self._done and (not finished or reader.unfinished):
                 raise UpstreamBroken("The upstream's stream ended before its end.", context={"why": "cut"})
-        except (UpstreamBroken, UpstreamSaidError):
-            self._broken()
+        except (UpstreamBroken, UpstreamSaidError) as error:
+            self._broken(error)
             raise
         self._answered()
 
@@ -103,7 +103,8 @@ class Reply:
         self._known.breaker.succeeded()
         self._tell(self.target.upstream, "answered")
 
-    def _broken(self) -> None:
+    def _broken(self, error: ModelyardError) -> None:
+        _explain(error, self.target.upstream)
         self._known.breaker.failed()
         self._tell(self.target.upstream, "broken")
 
@@ -216,6 +217,7 @@ class Upstreams:
         except ModelyardError as error:
             known_as = {UpstreamRefused: "refused", UpstreamUnavailable: "busy"}.get(type(error), "broken")
             self._tell(name, known_as)
+            _explain(error, name)
             if isinstance(error, UpstreamBroken):
                 known.breaker.failed()
             raise
@@ -253,7 +255,7 @@ class Upstreams:
         except UpstreamBroken:
             said = b""
         error = _error_in(said)
-        told = f"The upstream '{name}' answered {answer.status}: {words_of(error)}"
+        told = f"The upstream '{name}' answered {answer.status}: {words_of(error).rstrip('.')}."
         context: dict[str, object] = {"upstream": name, "status": answer.status, "why": "status"}
         if answer.status in _CALLERS:
             named = error if isinstance(error, dict) else {}
@@ -266,6 +268,12 @@ class Upstreams:
             return UpstreamUnavailable(told, context=context, remedy=_REACH)
         log_event("generation", "upstream does not take our requests", upstream=name, status=answer.status)
         return UpstreamBroken(told, context=context, remedy=_REACH)
+
+
+def _explain(error: ModelyardError, upstream: str) -> None:
+    """Say of an error which upstream it is about, and what to do where that was not said."""
+    error.context.setdefault("upstream", upstream)
+    error.remedy = error.remedy or f"Ask again; when it comes again, see the log of the upstream '{upstream}'."
 
 
 async def _read(answer: Answer, seconds: float) -> bytes:

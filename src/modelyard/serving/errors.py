@@ -70,5 +70,5 @@ class GuardFailed(Failed):
     code = "GUARD_FAILED"
 
 
-BODY_LIMIT = "A deployment whose rows are big raises deployments.NAME.serving.body_limit."
-"""What to do about rows that are larger than a body may be, such as images."""
+BODY_LIMIT = "A deployment whose rows or texts are big raises deployments.NAME.serving.body_limit."
+"""What to do about rows that are larger than a body may be, such as images, and about long texts."""

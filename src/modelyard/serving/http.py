@@ -440,7 +440,8 @@ class HttpServer:
         limit = self._plane.deployments.policy(request.deployment).body_limit
         if size > limit:
             raise TooLarge(
-                f"The body is larger than {limit} bytes.", remedy=f"Send fewer rows in each request. {BODY_LIMIT}"
+                f"The body is larger than {limit} bytes.",
+                remedy=f"Send fewer rows or shorter texts in each request. {BODY_LIMIT}",
             )
 
 

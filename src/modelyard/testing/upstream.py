@@ -51,23 +51,27 @@ _RETRY = {
     "busy-nonsense": "soon",
     "busy-past": "Thu, 01 Jan 1970 00:00:00 GMT",
 }
-_EVERY_SECONDS = 0.005
 
 
 class FaultyUpstream:
-    """The server. `url` is what a client is given; `bodies` were asked, `streams` are open, `left` were hung up on."""
+    """The server. `url` is what a client is given; `bodies` were asked, `streams` are open, `left` were hung up on.
 
-    def __init__(self, *, keep: bool = True) -> None:
-        """`keep` False: bodies are not remembered."""
+    `abandoned` are the bodies of these, each with the moment on the loop's clock.
+    """
+
+    def __init__(self, *, keep: bool = True, every_seconds: float = 0.005) -> None:
+        """`keep` False: bodies are not remembered. `every_seconds`: between the pieces of an endless stream."""
         self.url = ""
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.asked: Counter[str] = Counter()
         self.streams = 0
         self.left = 0
+        self.abandoned: list[tuple[dict[str, Any], float]] = []
         self.connections = 0
         self.callers: set[_Caller] = set()
         self.keep = keep
+        self.every_seconds = every_seconds
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> None:
@@ -123,6 +127,7 @@ class _Caller(asyncio.Protocol):
         self._body: list[bytes] = []
         self._headers: dict[str, str] = {}
         self._transport: Any = None
+        self._asked: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -141,6 +146,8 @@ class _Caller(asyncio.Protocol):
         self._upstream.callers.discard(self)
         if self._task is not None and not self._task.done():
             self._upstream.left += 1
+            if self._upstream.keep:
+                self._upstream.abandoned.append((self._asked, asyncio.get_running_loop().time()))
             self._task.cancel()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -158,7 +165,7 @@ class _Caller(asyncio.Protocol):
         if b'"model":"instant"' in body:
             self._transport.write(_INSTANT_STREAM if b'"stream":true' in body else _INSTANT)
             return
-        asked = json.loads(body)
+        asked = self._asked = json.loads(body)
         if self._upstream.keep:
             self._upstream.bodies.append(asked)
             self._upstream.headers.append(headers)
@@ -225,7 +232,7 @@ class _Caller(asyncio.Protocol):
         if fault == "endless":
             while True:
                 self._chunk(events[1])
-                await asyncio.sleep(_EVERY_SECONDS)
+                await asyncio.sleep(self._upstream.every_seconds)
         if fault == "bytes":
             for byte in b"".join(events):
                 self._chunk(bytes([byte]))

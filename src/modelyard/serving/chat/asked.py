@@ -10,7 +10,9 @@ from modelyard.core import did_you_mean, shown
 from modelyard.generation import ROLES, defused
 
 from ..applications import LoadedApplication
-from ..errors import BadRequest
+from ..deployments import Deployment, Deployments
+from ..errors import BadRequest, NotServed
+from ..requests import Request
 from ..strict import refuse_deep_nesting, refuse_repeated_names
 from ..where import path_of
 
@@ -111,6 +113,17 @@ def read_asked(body: bytes) -> Asked:
                 remedy=f"Send {least:g}." if least == most else f"Send a number from {least:g} to {most:g}.",
             )
     return asked
+
+
+def deployment_of(request: Request, model: str | None, deployments: Deployments) -> Deployment:
+    """The deployment that is asked: that of the path, or else of the body; NotServed where there is none."""
+    try:
+        return deployments.find(request.deployment or model)
+    except NotServed as error:
+        if request.deployment is not None:
+            raise
+        remedy = error.remedy if model is not None else f"Name it as 'model'. {did_you_mean('', deployments.current)}"
+        raise NotServed(error.message, context={"path": "model"}, remedy=remedy) from error
 
 
 def check_against(asked: Asked, arm: LoadedApplication) -> None:

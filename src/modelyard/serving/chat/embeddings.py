@@ -19,7 +19,7 @@ from ..deployments import Deployment
 from ..embedders import LoadedEmbedder
 from ..errors import BadRequest, Overloaded
 from ..requests import Request
-from .asked import read_body
+from .asked import deployment_of, read_body
 from .contract import Caller, Outlet
 from .errors import chat_error
 from .recorded import Facts, record_of
@@ -59,7 +59,7 @@ class Embeddings:
     def embed(self, request: Request, caller: Caller, outlet: Outlet) -> None:
         """Answer; raises what is wrong with the request before anything is begun."""
         asked: AskedVectors = read_body(_DECODER, request.body, AskedVectors, _REMEDY)
-        deployment = self._plane.deployments.find(request.deployment or asked.model)
+        deployment = deployment_of(request, asked.model, self._plane.deployments)
         caller.permit(deployment.route.deployment)
         live = deployment.embedder
         texts = _texts(asked, deployment.policy.rows_limit)

@@ -127,7 +127,7 @@ class Exchange:
             try:
                 await self._attempt(attempt)
             except asyncio.CancelledError:
-                self._left(attempt)
+                await self._left(attempt)
                 raise
             except JournalUnavailable as unrecorded:
                 error = unrecorded
@@ -244,7 +244,11 @@ class Exchange:
         attempt.usage = said.tokens
         for choice in said.choices:
             if choice.message is None:
-                raise UpstreamBroken("The upstream answered without a message.", context={"why": "shape"})
+                raise UpstreamBroken(
+                    f"The upstream '{reply.target.upstream}' answered without a message.",
+                    context={"why": "shape", "upstream": reply.target.upstream},
+                    remedy="See that it speaks OpenAI's API: its log, and upstreams in modelyard.yaml.",
+                )
             if attempt.after is not None:
                 await _guard_whole(attempt.after, choice)
             if isinstance(content := choice.message.get("content"), str):
@@ -335,15 +339,21 @@ class Exchange:
             self._outlet.push(write_event(_ENCODE({"error": described(error, status)})))
             self._outlet.finish()
 
-    def _left(self, attempt: _Attempt) -> None:
-        """The caller hung up: what was made by then is on record, and nobody is to blame."""
+    async def _left(self, attempt: _Attempt) -> None:
+        """The caller hung up: what was made by then is on record, and nobody is to blame.
+
+        Of many who leave together, every upstream is hung up on before the first is put on record.
+        """
         attempt.finish = _LEFT
-        if not self._begun:
-            self._count(_LEFT_CODE)
         try:
-            self._record(attempt)
-        except JournalUnavailable as error:
-            log_event("serving", "a caller left without a record", deployment=self._name, error=error.message)
+            await asyncio.sleep(0)
+        finally:  # also when the server is to end meanwhile
+            if not self._begun:
+                self._count(_LEFT_CODE)
+            try:
+                self._record(attempt)
+            except JournalUnavailable as error:
+                log_event("serving", "a caller left without a record", deployment=self._name, error=error.message)
 
     def _refused(self) -> None:
         """Count who comes when the money is gone; of a shadow it is a copy that was dropped."""

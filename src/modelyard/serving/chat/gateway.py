@@ -17,7 +17,7 @@ from ..dataplane import DataPlane
 from ..deployments import Deployment
 from ..errors import Overloaded
 from ..requests import Request
-from .asked import Asked, check_against, read_asked
+from .asked import Asked, check_against, deployment_of, read_asked
 from .budgets import Budgets
 from .contract import Caller, Outlet
 from .exchange import Exchange, Parts, Question
@@ -67,7 +67,7 @@ class Gateway:
     def chat(self, request: Request, caller: Caller, outlet: Outlet) -> None:
         """Answer a chat; raises what is wrong with the request before anything is begun."""
         asked = read_asked(request.body)
-        deployment = self._plane.deployments.find(request.deployment or asked.model)
+        deployment = deployment_of(request, asked.model, self._plane.deployments)
         caller.permit(deployment.route.deployment)
         live = deployment.application
         if len(self._tasks) >= MOST_AT_ONCE:
