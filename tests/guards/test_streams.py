@@ -185,8 +185,8 @@ class _Breaks:
         self.clear += len(text)
         return []
 
-    def end(self) -> list[Claim]:
-        return []
+    def end(self, text: str = "") -> list[Claim]:
+        return self.feed(text)
 
 
 @pytest.mark.parametrize(("at", "left"), [("", ""), ("two", "one ")])

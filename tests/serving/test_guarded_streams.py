@@ -32,6 +32,7 @@ class Plane:
     """What an exchange asks of the data plane."""
 
     pepper = None
+    tracing = None
 
     def __init__(self) -> None:
         self.records: list[tuple[PredictionRecord, Generated]] = []
@@ -290,9 +291,9 @@ class Breaks:
         """Fail."""
         raise RuntimeError("no")
 
-    def end(self) -> list[Any]:
-        """Never asked."""
-        return []
+    def end(self, _text: str = "") -> list[Any]:
+        """Fail."""
+        raise RuntimeError("no")
 
 
 @pytest.mark.parametrize("closed", [True, False])

@@ -61,8 +61,8 @@ class Scan(Protocol):
     def feed(self, text: str) -> list[Claim]:
         """Read the next characters; what is known now and was not before."""
 
-    def end(self) -> list[Claim]:
-        """There is no more: say the rest. After it `clear` is the length of the text."""
+    def end(self, text: str = "") -> list[Claim]:
+        """Read the last characters, behind which is nothing: say the rest. After it `clear` is the text's length."""
 
 
 class Guard(Protocol):

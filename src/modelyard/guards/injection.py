@@ -70,9 +70,9 @@ class InjectionScan:
             self._place, self._kept = self._place + STEP, self._kept[STEP:]
         return claims
 
-    def end(self) -> list[Claim]:
-        """Judge the last one."""
-        claims = self._claims(self._kept)
+    def end(self, text: str = "") -> list[Claim]:
+        """Judge the last one too."""
+        claims = [*self.feed(text), *self._claims(self._kept)]
         self._place, self._kept = self._place + len(self._kept), ""
         return claims
 

@@ -148,8 +148,9 @@ class PatternScan:
         self._known += text
         return self._search(self._undecided(), final=False) if text else []
 
-    def end(self) -> list[Claim]:
-        """What is at the end is what it is."""
+    def end(self, text: str = "") -> list[Claim]:
+        """What is at the end is what it is: in a text that comes whole, nothing that is not over is looked for."""
+        self._known += text
         return self._search(len(self._known), final=True)
 
     def _undecided(self) -> int:

@@ -87,12 +87,13 @@ class SchemaScan:
         self._parts.clear()
         return self._claimed()
 
-    def end(self) -> list[Claim]:
+    def end(self, text: str = "") -> list[Claim]:
         """Judge it."""
+        claims = self.feed(text)
         if self._length > LONGEST or not self._guard.keeps("".join(self._parts)):
-            return self._claimed()
+            return [*claims, *self._claimed()]
         self._clear = self._length
-        return []
+        return claims
 
     def _claimed(self) -> list[Claim]:
         start, self._clear = self._clear, self._length

@@ -68,10 +68,12 @@ class GuardedStream:
             self._ask(index, text)
         return "" if self.refused else self._let_out(self._frontier(), final=False)
 
-    def end(self) -> str:
-        """There is no more; what may leave of the rest."""
+    def end(self, text: str = "") -> str:
+        """Read the last characters; what may leave of the rest."""
+        if not self.refused:
+            self._kept += text
         for index in list(self._scans):
-            self._ask(index, None)
+            self._ask(index, text, last=True)
         return "" if self.refused else self._let_out(self._place + len(self._kept), final=True)
 
     def findings(self) -> tuple[Finding, ...]:
@@ -100,13 +102,13 @@ class GuardedStream:
         except Exception:
             self._fail(armed, 0)
 
-    def _ask(self, index: int, text: str | None) -> None:
-        """Give one guard the next characters, or with None the end."""
+    def _ask(self, index: int, text: str, *, last: bool = False) -> None:
+        """Give one guard the next characters, or the last ones."""
         armed, scan = self._armed[index], self._scans[index]
         clear = self._place
         try:
             clear = scan.clear
-            claims = scan.end() if text is None else scan.feed(text)
+            claims = scan.end(text) if last else scan.feed(text)
         except Exception:
             del self._scans[index]
             self._fail(armed, clear)
@@ -199,10 +201,10 @@ class GuardedBytes:
 
     def end(self) -> bytes:
         """There is no more; what may leave of the rest."""
-        return (self._stream.feed(self._decoder.decode(b"", final=True)) + self._stream.end()).encode()
+        return self._stream.end(self._decoder.decode(b"", final=True)).encode()
 
 
 def check(guards: Sequence[Armed], text: str, context: Context | None = None, *, fail_closed: bool = True) -> Outcome:
     """What guards say of a whole text: exactly what a stream of it, in whatever parts, comes to."""
     stream = GuardedStream(guards, context, fail_closed=fail_closed)
-    return stream.outcome(stream.feed(text) + stream.end())
+    return stream.outcome(stream.end(text))

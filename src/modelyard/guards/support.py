@@ -153,9 +153,9 @@ class SupportScan:
         """Judge the sentences that are over now."""
         return list(self._judged(self._sentences.feed(text)))
 
-    def end(self) -> list[Claim]:
-        """Judge the last one."""
-        return list(self._judged(self._sentences.end()))
+    def end(self, text: str = "") -> list[Claim]:
+        """Judge the last one too."""
+        return [*self.feed(text), *self._judged(self._sentences.end())]
 
     def _judged(self, sentences: Iterator[tuple[int, str]]) -> Iterator[Claim]:
         for place, sentence in sentences:

@@ -121,7 +121,7 @@ class Passage:
     def text(self, text: str, path: str) -> str:
         """A whole text, as it may leave."""
         stream = self._stream(CONTENT if self._side == "input" else path)
-        left = stream.feed(text) + stream.end()
+        left = stream.end(text)
         self._finish(stream, path)
         return left
 

@@ -62,6 +62,18 @@ class GuardSuite(ABC):
             read += len(part)
             assert read - clear <= guard.longest
 
+    def test_the_last_characters_may_come_with_the_end(
+        self, guard: Guard, texts: Sequence[str], context: Context
+    ) -> None:
+        """At the end all is said of a text, however much of it came before."""
+        for text in texts:
+            claimed = _united(guard, [text], context)
+            for place in range(0, len(text) + 1, max(1, len(text) // 8)):
+                scan = guard.open(context)
+                claims = [*scan.feed(text[:place]), *scan.end(text[place:])]
+                assert _places(claims) == claimed
+                assert scan.clear == len(text)
+
     def test_redacting_twice_is_redacting_once(self, guard: Guard, texts: Sequence[str], context: Context) -> None:
         """Nothing is found in a placeholder, nor beside one that was not found before."""
         armed = [Armed(guard, Action.REDACT)]
@@ -97,8 +109,11 @@ def _steps(guard: Guard, parts: Sequence[str], context: Context) -> Iterator[tup
 
 def _united(guard: Guard, parts: Sequence[str], context: Context) -> dict[str, set[int]]:
     """The places of the claimed characters by kind."""
+    return _places([claim for _, _, claims, _ in _steps(guard, parts, context) for claim in claims])
+
+
+def _places(claims: Sequence[Claim]) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
-    for _, _, claims, _ in _steps(guard, parts, context):
-        for claim in claims:
-            found.setdefault(claim.kind, set()).update(range(claim.start, claim.end))
+    for claim in claims:
+        found.setdefault(claim.kind, set()).update(range(claim.start, claim.end))
     return found
