@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow.parquet as pq
 import pytest
 from tests.conftest import NOON, training_table
@@ -83,7 +84,8 @@ def test_a_store_that_lets_nobody_in_is_an_error_with_a_remedy(
     project: Project, visits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clients of stores raise errors of their own."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(visits.parent.absolute()))

@@ -20,6 +20,8 @@ from modelyard.core import (
     printable,
 )
 
+from .interrupts import interrupts_heard
+
 if TYPE_CHECKING:
     from modelyard.access import Permission
     from modelyard.wiring import Project
@@ -55,7 +57,8 @@ def exit_code(error: ModelyardError) -> int:
 def run(command: click.Command) -> int:
     """Run the command line of this process and return its exit code. No error of ours ends in a traceback."""
     try:
-        ended = command.main(prog_name="modelyard", standalone_mode=False)
+        with interrupts_heard():
+            ended = command.main(prog_name="modelyard", standalone_mode=False)
     except ModelyardError as error:
         return _report(error)
     except click.UsageError as error:
