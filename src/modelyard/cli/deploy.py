@@ -65,10 +65,14 @@ class _Deploy(click.Group):
         """Options are required only where no verb follows; a word that is none is taken for a misspelt verb."""
         if args and not args[0].startswith("-") and args[0] not in self.commands:
             raise click.UsageError(f"No command {args[0]!r}. {did_you_mean(args[0], self.commands)}", ctx)
-        if args and args[0] in self.commands:
-            for each in self.params:
-                each.required = False
-        return super().parse_args(ctx, args)
+        needed = [each for each in self.params if each.required and args and args[0] in self.commands]
+        for each in needed:
+            each.required = False
+        try:
+            return super().parse_args(ctx, args)
+        finally:
+            for each in needed:
+                each.required = True
 
 
 command = anywhere(takes(deploying.deploy.permission)(_Deploy(derive(deploying.deploy, _show, _any_failed))))
