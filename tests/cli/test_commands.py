@@ -55,6 +55,14 @@ def test_what_the_top_says_of_a_noun_its_verbs_keep(modelyard: Command) -> None:
             assert set(promised) <= set(verbs), noun
 
 
+def test_what_deploy_requires_it_requires_again_after_its_verb(modelyard: Command) -> None:
+    """Asking for `smoke` leaves nothing behind in the process."""
+    modelyard("deploy", "smoke", "--help")
+    code, _, err = modelyard("deploy", "--model=shop")
+    assert code == 2
+    assert "Missing option '--version'" in err
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
