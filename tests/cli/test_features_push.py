@@ -14,7 +14,7 @@ from modelyard.cli.edge import run
 from modelyard.cli.root import root
 from modelyard.streams import Message, Stream, open_stream
 
-from ..interrupts import heed_interrupts
+from ..interrupts import heeding
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
 
@@ -97,12 +97,11 @@ def test_ctrl_c_ends_following_with_what_was_done(features: Command, tmp_path: P
     publish(tmp_path, ROW)
     command = [sys.executable, "-m", "modelyard", "features", "push", "newest", "--follow", "--json"]
     process = subprocess.Popen(
-        command,
+        heeding(command),
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads here
     )
     with open_stream("local:streams/clicks") as stream:
         for minute in range(1, 4):

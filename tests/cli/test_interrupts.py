@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from ..interrupts import heed_interrupts
+from ..interrupts import heeding
 
 PROGRAM = """
 import signal, sys, time
@@ -26,11 +26,10 @@ sys.exit("lost")
 def test_ctrl_c_in_a_finaliser_is_heard_all_the_same() -> None:
     """Where Python would say that it ignored it, and go on."""
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        heeding([sys.executable, "-c", PROGRAM]),
         capture_output=True,
         text=True,
         timeout=50,
         check=False,
-        preexec_fn=heed_interrupts,
     )
     assert (ended.returncode, ended.stderr) == (1, "heard\n")

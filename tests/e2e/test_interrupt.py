@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ..interrupts import heed_interrupts
+from ..interrupts import heeding
 
 
 def descendants(pid: int) -> list[psutil.Process]:
@@ -32,11 +32,10 @@ def test_ctrl_c_ends_the_demonstration_within_five_seconds(text: str, tmp_path: 
     for _ in range(2 if text == "v1 is live" else 1):
         command = [sys.executable, "-m", "modelyard", "demo", "--workspace", str(tmp_path / "demo")]
         process = subprocess.Popen(
-            command,
+            heeding(command),
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "COLUMNS": "200"},
-            preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads here
         )
         assert process.stderr is not None
         while text not in (line := process.stderr.readline()):

@@ -15,7 +15,7 @@ import pytest
 from modelyard.control import free_ports
 from modelyard.operations.parts import running
 
-from ..interrupts import heed_interrupts
+from ..interrupts import heeding
 
 Moment = Callable[[Path, str], bool]
 """Whether it has come, by the run folder and what was imported last."""
@@ -44,11 +44,10 @@ def starting(shop: Path) -> Iterator[subprocess.Popen[str]]:
     """`modelyard up`, which tells what it imports."""
     command = [sys.executable, "-X", "importtime", "-m", "modelyard", "up", "--project", str(shop)]
     with subprocess.Popen(
-        command,
+        heeding(command),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads here
     ) as process:
         watchdog = threading.Timer(90, process.kill)
         watchdog.start()
