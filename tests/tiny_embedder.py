@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from modelyard.bundling import Facts, build_embedder_bundle, read_sentence_model
+from modelyard.bundling import Facts, build_bundle, build_embedder_bundle, read_sentence_model
+from modelyard.inference import Field, ReferenceProfile, Signature, load_embedder
+
+LOUD, QUIET = ["STOP!!! NOW!!!", "!!!!", "stop! stop!"], ["a calm day", "the dog sleeps", "we read books"]
 
 HIDDEN, LAYERS, HEADS, INNER, POSITIONS = 32, 2, 4, 64, 64
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"-_()/äöü漢字"
@@ -48,6 +51,24 @@ def build_tiny(folder: Path, seed: int = 0, *, quantize: bool = False, tolerance
     model = read_sentence_model(write_sentence_model(folder / "model", seed))
     facts = Facts("tiny", "1", tolerance=tolerance)
     return build_embedder_bundle(model, ["some text"], facts=facts, into=folder / "bundle", quantize=quantize).path
+
+
+def build_loud(embedder: Path, into: Path) -> Path:
+    """The bundle of a classifier of an embedder's vectors, which was trained to tell loud texts from quiet ones."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows = load_embedder(embedder).embed([*LOUD, *QUIET]).astype(np.float64)
+    build_bundle(
+        LogisticRegression(C=1e4).fit(rows, [1] * len(LOUD) + [0] * len(QUIET)),
+        rows.tolist(),
+        signature=Signature(tuple(Field(f"v{at}", "number", nullable=False) for at in range(rows.shape[1]))),
+        task="binary",
+        plan={},
+        profile=ReferenceProfile(rows=len(rows), columns=()),
+        facts=Facts("loud", "1", classes=("no", "yes")),
+        into=into,
+    )
+    return into
 
 
 def _weights(words: int, random: np.random.Generator) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:

@@ -9,21 +9,8 @@ import msgspec
 
 from modelyard.core import digest_of
 from modelyard.inference import Embedder
-from modelyard.llm import (
-    Case,
-    Cutting,
-    Index,
-    Measured,
-    Mode,
-    NoIndex,
-    Outcome,
-    Searcher,
-    Suite,
-    build_index,
-    compare,
-    open_index,
-    run_suite,
-)
+from modelyard.llm import Case, Measured, NoIndex, Outcome, Suite, build_index, compare, open_index, run_suite
+from modelyard.retrieval import Cutting, Index, Mode, Searcher
 
 from .texts import Asked
 

@@ -11,7 +11,6 @@ upstream share the machine.
 """
 
 import json
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -29,7 +28,7 @@ from modelyard.routing import Arm, Feed, FeedFolder, Route, ServingPolicy
 
 from ..environments import install
 from ..serving.closed import NoLoad, drive, probe
-from ..serving.processes import NotStarted, Running
+from ..serving.processes import Running
 from ..serving.records import Endpoint, Load, median_load
 
 REQUESTS, STREAMS, ADDED_MS = 25.0, 20.0, 1.5
@@ -129,8 +128,8 @@ def _as_expected(answer: bytes) -> None:
 def _upstream(folder: Path) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.llm.instant", f"--port={port}"]
-    with Running(command, log=folder / "upstream.log", cwd=Path.cwd()):
-        _until_listening(port)
+    with Running(command, log=folder / "upstream.log", cwd=Path.cwd()) as running:
+        running.until_listening(port, seconds=_READY_SECONDS)
         yield port
 
 
@@ -187,16 +186,3 @@ def _litellm(folder: Path, upstream: int, python: Path) -> Iterator[int]:
     with Running(command, log=folder / "litellm.log", cwd=folder, environment=environment) as running:
         running.until_ready(f"http://127.0.0.1:{port}/health/liveliness", seconds=_READY_SECONDS)
         yield port
-
-
-def _until_listening(port: int) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise NotStarted(f"Nothing listens at port {port}.") from None
-            time.sleep(0.02)
-        else:
-            return

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from modelyard.bundling import Facts, build_embedder_bundle, read_sentence_model
 from modelyard.inference import Embedder, load_embedder
-from modelyard.llm import MODES, Measured
+from modelyard.llm import Measured
+from modelyard.retrieval import MODES
 
 from ..environments import PEERS
 from .answers import FASTER, HYBRID, LOSS, METRIC, answered, faster, loss

@@ -4,10 +4,11 @@ import contextlib
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -46,11 +47,18 @@ class Running:
 
     def until_ready(self, url: str, *, seconds: float = 90.0) -> float:
         """Poll until `url` answers 200; seconds since the start. NotStarted with the end of the log otherwise."""
-        while not _answers(url):
+        return self._until(lambda: _answers(url), f"{url} was not ready", seconds)
+
+    def until_listening(self, port: int, *, seconds: float = 90.0) -> float:
+        """The same until something listens at a port of this machine, and nothing is asked of it."""
+        return self._until(lambda: _listens(port), f"nothing listened at port {port}", seconds)
+
+    def _until(self, ready: Callable[[], bool], otherwise: str, seconds: float) -> float:
+        while not ready():
             if self._process.poll() is not None:
                 raise NotStarted(f"it ended with code {self._process.returncode}: {self._tail()}")
             if time.monotonic() - self.started > seconds:
-                raise NotStarted(f"{url} was not ready in {seconds:g} s: {self._tail()}")
+                raise NotStarted(f"{otherwise} in {seconds:g} s: {self._tail()}")
             time.sleep(0.01)
         took = time.monotonic() - self.started
         self.tree()
@@ -101,6 +109,14 @@ def cpu_seconds(processes: Sequence[psutil.Process]) -> dict[int, float]:
             times = each.cpu_times()
             found[each.pid] = times.user + times.system
     return found
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _answers(url: str) -> bool:

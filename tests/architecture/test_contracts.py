@@ -31,10 +31,13 @@ from modelyard.monitoring import (
     Estimated,
     FeatureDrift,
     FeatureOutliers,
+    GeneratedArm,
+    GeneratedSeen,
     GroupRate,
     Joint,
     MonitorSettings,
     Outbox,
+    Rate,
     Window,
     measured,
 )
@@ -286,6 +289,8 @@ def exported() -> dict[str, Metric]:
 def of_monitoring() -> tuple[Metric, ...]:
     """The families of the control process, after a window that tells all that windows tell and breaks a rule."""
     compared = FeatureDrift("x", "number", 0.0, 0.9, 0.02, 0.0, 0.0, "fail", "")
+    rate = Rate(90, 900, 0.1, 0.08, 0.12)
+    chats = GeneratedArm("live", "1", 900, 900, rate, rate, rate, rate, rate, rate, 9, 0, 9, 900, 0)
     window = Window(
         "d", "1", NOON.isoformat(), NOON.isoformat(), 900, 0, 20.0, 900, 1.0, (compared,), 0.9, {"accuracy": 0.9},
         {"accuracy": 0.9}, "fail", (), estimated={"accuracy": Estimated(0.9, 0.8, 1.0, "CBPE")}, predictions=compared,
@@ -293,6 +298,7 @@ def of_monitoring() -> tuple[Metric, ...]:
         concept=(ConceptDrift("adwin", "pass", "", 100),),
         outliers=(FeatureOutliers("x", 0.0, 1.0, 9, 0.1, 0.1, (), "pass", ""),),
         groups=(GroupRate("sex", "f", "selection", 9, 0.5, 0.5, 0.0, -0.1, 0.1, "pass"),),
+        generated=GeneratedSeen(chats, (chats,), 900),
     )  # fmt: skip
     with TemporaryDirectory() as folder:
         records = open_record_store(f"sqlite:///{folder}/records.db")

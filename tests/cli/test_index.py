@@ -43,7 +43,7 @@ def test_an_index_is_built_asked_updated_and_verified(folder: Path, embedder: st
     code, out, _ = modelyard("index", "query", "index", "night fox", "--embedder", embedder)
     assert code == 0
     assert "fox.md" in out
-    assert "[1] # The fox It hunts at night." in out
+    assert "[1] # The fox\nIt hunts at night." in out
 
 
 def test_a_suite_is_judged(folder: Path, embedder: str, modelyard: Command) -> None:

@@ -6,8 +6,10 @@ from datetime import timedelta
 from importlib.resources import files
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
+from modelyard.monitoring import GeneratedArm, GeneratedSeen, Rate
 from modelyard.operations import Nothing, audits, carry_out, workspace
 from modelyard.pipelines import RUN_TAG, newest_runs
 from modelyard.rollout import Asked
@@ -20,7 +22,7 @@ from .site import Browser, shadowed
 PAGES = (
     "/", "/deployments/shop", "/models", "/models/purchase", "/models/purchase/1", "/models/purchase/compare",
     "/rollouts", "/rollouts/shop", "/alerts", "/drift", "/drift/shop", "/loop", "/loop/purchase", "/runs",
-    "/runs/compare", "/features", "/audit", "/settings", "/sign-in", "/api/docs", "/features/skew/shop",
+    "/runs/compare", "/features", "/judging", "/audit", "/settings", "/sign-in", "/api/docs", "/features/skew/shop",
     "/drift/shop?from=2026-01-05T12:00&to=2026-01-19T12:00", "/drift/shop?from=yesterday",
 )  # fmt: skip
 CSS = files("modelyard.console.pages").joinpath("static", "console.css").read_text()
@@ -359,3 +361,19 @@ def test_the_control_api_is_documented_route_by_route(console: Console) -> None:
     assert [each for each in routes if f"<code>{each}</code>" not in text] == []
     assert "modelyard rollout start" in text
     assert list(flaws(text)) == []
+
+
+def test_a_language_models_window_shows_its_arms(own: Console) -> None:
+    """Rates with their intervals, tokens and cost; a rate of nothing is a dash."""
+    window = own.project.monitors.latest("shop")
+    assert window is not None
+    none = Rate(0, 0)
+    wrong = Rate(1, 9, 1 / 9, 0.02, 0.435)
+    arm = GeneratedArm("canary", "2", 9, 8, wrong, none, none, none, none, none, 1200, 0, 300, 5_250_000, 0)
+    told = msgspec.structs.replace(window, generated=GeneratedSeen(arm, (arm,), 5_250_000))
+    with own.project.records.transaction() as tx:
+        tx.put("window", f"shop/{window.start}", msgspec.to_builtins(told))
+    text = own.browser.get("/").text
+    assert "canary 2" in text
+    assert '11.1% <span class="soft">2.0% … 43.5%</span>' in text
+    assert '<td class="num">1,200</td><td class="num">300</td><td class="num">5.250</td>' in text

@@ -1,5 +1,6 @@
 """A settings file is judged whole: every finding at once, with its line and the nearest name."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,18 @@ def test_every_finding_is_reported_at_once_with_its_line(tmp_path: Path) -> None
         ("a: [1\n", "modelyard.yaml:2: not YAML"),
         ("- a\n", "is a mapping of sections"),
         ("a: 1\nb: 2\na: 3\n", r"modelyard.yaml:3: a: 'a' is written twice; the first is on line 1"),
+        ("a: 1\nb: {c: !!python/object:os.system x}\n", r"modelyard.yaml:2: b.c: is no value: could not determine"),
+        ("a: 2026-13-01\n", "modelyard.yaml:1: a: is no value: month must be in 1..12"),
+        (f"a: 1\nb: {'[' * 50_000}", "modelyard.yaml:2: nested more than 100 deep"),
+        ("a:\n" + "- " * 50_000, "modelyard.yaml:2: nested more than 100 deep"),
+        ("a: &a [*a, *a, *a]\n", "modelyard.yaml:1: nested more than 100 deep"),
+        ("a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+         + "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in pairwise("abcdefgh")),
+         "modelyard.yaml:.: more than 200000 values"),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_mapping_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
-    """Broken YAML, a list, and a key written twice are errors, not guesses."""
+    """Broken YAML, a list, a key written twice, and what would take all memory are errors, not guesses."""
     file = tmp_path / "modelyard.yaml"
     file.write_text(text)
     with pytest.raises(InvalidInput, match=message):

@@ -29,16 +29,19 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 SLOW = {
-    "04-explanations.md", "README.md", "adopt-a-model.md", "approve-and-promote.md", "back-up-and-restore.md",
+    "04-explanations.md", "README.md", "adopt-a-model.md", "answer-from-documents.md", "approve-and-promote.md",
+    "back-up-and-restore.md",
     "bundle-any-model.md", "call-the-server.md", "canary.md", "check-data.md", "define-features.md",
-    "derive-features.md", "disaster.md", "export-elsewhere.md", "first-model.md", "from-feast.md", "from-mlflow.md",
-    "get-alerted.md", "guard-text.md", "judge-maturity.md", "know-your-data.md", "manage-prompts.md",
-    "production.md", "prove-the-audit.md", "query-the-log.md", "retrain-by-itself.md", "retraining.md",
-    "run-a-pipeline.md", "run-an-ab-test.md", "run-in-containers.md", "run-it-all.md", "run-on-ray.md",
-    "score-a-stream.md", "score-in-batch.md", "search-documents.md", "search-parameters.md",
+    "derive-features.md", "disaster.md", "evaluate-answers.md", "export-elsewhere.md", "first-model.md",
+    "from-feast.md", "from-mlflow.md", "get-alerted.md", "guard-text.md", "judge-answers.md", "judge-maturity.md",
+    "know-your-data.md", "manage-prompts.md", "production.md", "prove-the-audit.md", "query-the-log.md",
+    "reindex-by-itself.md",
+    "retrain-by-itself.md", "retraining.md", "run-a-pipeline.md", "run-an-ab-test.md", "run-in-containers.md",
+    "run-it-all.md", "run-on-ray.md", "score-a-stream.md", "score-in-batch.md", "search-documents.md",
+    "search-parameters.md",
     "serve-a-language-model.md", "serve-an-embedder.md", "serve-features.md", "ship-the-log.md", "sign-bundles.md",
     "stream-features.md", "take-it-to-kubernetes.md", "to-kubernetes.md", "trace-lineage.md", "track-runs.md",
-    "train-at-scale.md", "watch-a-model.md", "write-a-pipeline.md", "write-model-cards.md",
+    "train-at-scale.md", "watch-a-language-model.md", "watch-a-model.md", "write-a-pipeline.md", "write-model-cards.md",
 }  # fmt: skip
 """Pages of many commands, each a process of its own."""
 

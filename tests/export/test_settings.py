@@ -66,7 +66,7 @@ DEPLOYMENT: Mapping[str, tuple[Any, set[str]]] = {
 
 OURS = {
     "assign", "keep_warm", "heartbeat_missing", "label_tolerance", "treatment_percentage", "salt", "experiment",
-    "response_diff",
+    "response_diff", "guardrails", "answer_cost",
 }  # fmt: skip
 """What only our own rollouts know: those files say that the rollout of Modelyard is lost there."""
 

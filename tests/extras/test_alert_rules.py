@@ -202,6 +202,26 @@ def counters(minutes: Sequence[Sequence[tuple[float, bool]]]) -> list[dict[str, 
 
 
 @pytest.mark.extras
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("name", "scale", "severity"), [("llm_cost", 20, "warning"), ("unsupported_rate", 0.5, "critical")]
+)
+def test_rules_of_language_models_fire_at_the_same_minutes(
+    tmp_path: Path, seed: int, name: str, scale: float, severity: str
+) -> None:
+    """Those that `also` switches on, from the gauges that the control process exports."""
+    walk = [None if each is None else round(each * scale, 4) for each in wandering(seed, 60)]
+    settings = AlertSettings.model_validate({"also": [name], name: 0.5 * scale})
+    told: list[tuple[str, Values]] = [("shop", {} if value is None else {name: value}) for value in walk]
+    firing = ours(tmp_path, settings, told, [name], name)
+    labels = {"alertname": name, "severity": severity, "model_name": "fraud"}
+    expected = [[labels] if each else [] for each in firing]
+    assert any(expected)
+    inputs = [{"series": f'model_{name}{{model_name="fraud"}}', "values": notation(walk)}]
+    agree(tmp_path, settings, inputs, {name: expected})
+
+
+@pytest.mark.extras
 def test_promtool_takes_every_metric_and_hostile_texts(tmp_path: Path) -> None:
     """Quotes, braces, templates, line feeds and emoji stay texts."""
     hostile = 'a"b\\c{{ $labels.x }}\n\u2028😀}` or vector(1) > 0 #'
@@ -209,7 +229,7 @@ def test_promtool_takes_every_metric_and_hostile_texts(tmp_path: Path) -> None:
     rules: dict[str, dict[str, object]] = {
         f"rule-{name}": {"when": f"{name} > 0.5", "runbook": hostile, "labels": {"note": hostile}, "for": "90s"}
         for name in ("performance", "performance_estimated", "prediction_drift_score", "label_coverage",
-                     "feature_freshness", "accuracy_drop")
+                     "feature_freshness", "accuracy_drop", "llm_cost", "unsupported_rate", "abstention_rate")
     }  # fmt: skip
     rules["odd"] = {"when": f'feature_drift{{feature_name="{quoted}"}} > 0.5', "deployments": ["till", "shop"]}
     settings = settings_of(rules)

@@ -16,6 +16,7 @@ import pytest
 
 from modelyard.console import application
 from modelyard.core import ManualClock
+from modelyard.operations import carry_out, judging
 from modelyard.pipelines import RUN_TAG, newest_runs
 from modelyard.tracking.tracker import Point
 from modelyard.wiring import Project
@@ -32,7 +33,7 @@ PICTURES = Path(__file__).parents[2] / "docs" / "images"
 PAGES = (
     "/", "/deployments/shop", "/models", "/models/purchase", "/models/purchase/1", "/models/purchase/compare",
     "/rollouts", "/rollouts/shop", "/alerts", "/drift", "/drift/shop", "/drift/shop?from=x", "/loop", "/loop/purchase",
-    "/runs", "/features", "/features/skew/shop", "/audit", "/settings", "/sign-in", "/api/docs",
+    "/runs", "/features", "/features/skew/shop", "/judging", "/audit", "/settings", "/sign-in", "/api/docs",
 )  # fmt: skip
 FLAWS = (Path(__file__).parents[1] / "console" / "flaws.js").read_text()
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -214,10 +215,68 @@ def test_a_run_is_followed_compared_and_its_artifacts_kept(story: Story) -> None
     picture(page, "console-run", whole=True)
 
 
-def test_every_page_is_for_everybody_by_day_and_by_night(story: Story) -> None:
+ANSWERS = (
+    ("When does an approval expire?", "After 30 days, unless the project file says otherwise.", "30 days"),
+    ("Who may approve a version?", "Whoever registered it, once the gate has passed.", "Somebody else."),
+    ("What does a canary take first?", "Five percent of the traffic.", "5 percent, as `steps` declares."),
+)  # fmt: skip
+
+
+def to_judge(story: Story, folder: Path) -> None:
+    """Three answers wait in a queue."""
+    lines = [
+        {
+            "item": f"{at}-{variant}", "question": question, "answer": answer, "expected": expected, "variant": variant,
+            "chunks": ["Approvals count for `expires`, by default 30 days. Nobody approves what is their own.",
+                       "A canary begins with the first of its `steps`: 5, 25, 50, 100."],
+        }
+        for at, (question, answer, expected) in enumerate(ANSWERS) for variant in "A"
+    ]  # fmt: skip
+    (folder / "answers.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    carry_out(judging.queue_answers, story.project, judging.QueueAnswers("pilot", folder / "answers.jsonl"))
+
+
+def test_answers_are_judged_by_keys_and_by_buttons(story: Story, tmp_path: Path) -> None:
+    """A number where nobody writes is a label, one in the note is a letter; after the window is closed it goes on."""
+    to_judge(story, tmp_path)
+    page = story.page()
+    page.goto(f"{story.address}/judging/pilot")
+    picture(page, "console-judging")
+    first = page.locator("pre.told").first.inner_text()
+    page.get_by_label("Note").fill("page 3 says so")
+    page.keyboard.press("2")
+    assert page.get_by_label("Note").input_value() == "page 3 says so2"
+    page.locator("h1").click()
+    page.keyboard.press("1")
+    page.get_by_role("status").filter(has_text="You said pass.").wait_for()
+    page.close()
+    page = story.page()
+    page.goto(f"{story.address}/judging/pilot")
+    assert page.locator("pre.told").first.inner_text() != first
+    page.keyboard.press("2")
+    page.get_by_role("status").filter(has_text="You said fail.").wait_for()
+    page.get_by_role("button", name="Skip").click()
+    page.get_by_text("You have judged all of them.").wait_for()
+    given = [(each.label, each.note) for _, each in story.project.queues.labels("pilot")]
+    assert sorted(given) == [("fail", ""), ("pass", "page 3 says so2"), ("skip", "")]
+
+
+def test_answers_are_judged_without_any_script(story: Story, tmp_path: Path) -> None:
+    """A browser that runs none: buttons are forms."""
+    to_judge(story, tmp_path)
+    page = story.page(java_script_enabled=False)
+    page.goto(f"{story.address}/judging/pilot")
+    for label in ("Pass", "Fail", "Skip"):
+        page.get_by_role("button", name=label).click()
+        page.get_by_text(f"You said {label.lower()}.").wait_for()
+    page.get_by_text("You have judged all of them.").wait_for()
+
+
+def test_every_page_is_for_everybody_by_day_and_by_night(story: Story, tmp_path: Path) -> None:
     """Each text stands out from what it stands on, each control has a name, nothing is wider than the window."""
     (run, *_), _ = newest_runs(story.project.records)
-    pages = (*PAGES, f"/runs/{run.id}")
+    to_judge(story, tmp_path)
+    pages = (*PAGES, f"/runs/{run.id}", "/judging/pilot", "/judging/pilot/agreement")
     phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"}
     for options in ({"color_scheme": "light"}, {"color_scheme": "dark"}, phone):
         page = story.page(**options)

@@ -115,9 +115,9 @@ def test_an_answer_whole_or_in_pieces_has_equal_text_and_usage() -> None:
         ("error-event", True, UpstreamSaidError, None),
         ("refuse", False, UpstreamRefused, "status"),
         ("busy", False, UpstreamUnavailable, "status"),
-        ("busy-absurd", True, UpstreamUnavailable, "status"),
-        ("busy-nonsense", False, UpstreamUnavailable, "status"),
-        ("busy-past", False, UpstreamUnavailable, "status"),
+        ("busy-absurd", True, UpstreamBroken, "retry_after"),
+        ("busy-nonsense", False, UpstreamBroken, "retry_after"),
+        ("busy-past", False, UpstreamBroken, "retry_after"),
         ("hang-up", True, UpstreamUnavailable, "hung up"),
     ],
 )
@@ -166,6 +166,10 @@ def test_nobody_waits_for_an_absurd_retry_after(header: str) -> None:
     async def test(asking: Asking) -> None:
         assert (await asking.text(f"one/busy-{header}", "two/answer"))[0] == TEXT
         assert asking.faulty.asked == {f"busy-{header}": 1, "answer": 1}
+        with pytest.raises(UpstreamBroken, match="Retry-After '") as told:
+            await asking.text(f"one/busy-{header}")
+        assert told.value.context["why"] == "retry_after"
+        assert "upstreams in modelyard.yaml" in told.value.remedy
 
     with_upstream(test)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -10,7 +11,7 @@ from tests.guards.test_streams import HOSTILE
 
 from modelyard.guards import Chars, Grammar, maybe, one_of, personal_data, secrets, seq, times
 from modelyard.guards.grammar import Choice, Repeat, Sequence
-from modelyard.guards.patterns import Pattern
+from modelyard.guards.patterns import Pattern, PatternGuard
 
 PATTERNS: list[Pattern] = [*personal_data().patterns, *secrets().patterns]
 
@@ -78,6 +79,45 @@ def test_the_expressions_match_what_the_grammar_says(grammar: Grammar) -> None:
         assert (re.fullmatch(grammar.source, text) is not None) == (len(text) in ends)
         assert len(text) not in ends or grammar.shortest <= len(text) <= grammar.longest
         assert (begun.match(text) is not None) == (len(text) in read)
+
+
+def drawn(grammar: Grammar, random: Random) -> str:
+    """Some text of a grammar, as short as it can be: with few digits where others will do."""
+    if isinstance(grammar, Chars):
+        return random.choice(
+            [each for each in "aAzZx_-.: 09158" if re.match(grammar.source, each)] or [grammar.members]
+        )
+    if isinstance(grammar, Choice):
+        return drawn(random.choice(grammar.parts), random)
+    if isinstance(grammar, Repeat):
+        return "".join(drawn(grammar.part, random) for _ in range(random.choice((grammar.low, grammar.high))))
+    assert isinstance(grammar, Sequence)
+    return "".join(drawn(each, random) for each in grammar.parts)
+
+
+def test_no_value_has_fewer_digits_than_its_pattern_says() -> None:
+    """A text with fewer is not searched for it at all."""
+    random = Random(9)
+    for pattern in PATTERNS:
+        for _ in range(20):
+            text = drawn(pattern.grammar, random)
+            assert pattern.digits <= len(re.findall("[0-9]", text)), (pattern.kind, text)
+    assert {each.kind: each.digits for each in PATTERNS if each.kind in ("card", "email", "iban")} == {
+        "card": 14,
+        "email": 0,
+        "iban": 2,
+    }
+
+
+@pytest.mark.parametrize("guard", [personal_data(), secrets()], ids=["personal_data", "secrets"])
+def test_a_text_is_searched_for_all_that_its_digits_allow(guard: PatternGuard) -> None:
+    """More digits never mean fewer patterns, and enough of them mean all, in their order."""
+    among = [guard.among(digits) for digits in range(60)]
+    for fewer, more in pairwise(among):
+        assert {index for index, _ in fewer} <= {index for index, _ in more}
+    assert among[-1] == list(enumerate(guard.patterns))
+    for digits, found in enumerate(among):
+        assert [each for each in enumerate(guard.patterns) if each[1].digits <= digits] == found
 
 
 def test_every_beginning_of_a_value_is_held() -> None:

@@ -3,13 +3,14 @@
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
 from modelyard.core import InvalidInput, ManualClock, to_micros
 from modelyard.history import CatalogDamaged, ExportExists, InvalidQuery, LogDamaged, RetentionSettings, write_batches
-from modelyard.journal import REDACTED, OutcomeRecord, TruthRecord
+from modelyard.journal import REDACTED, Generated, OutcomeRecord, TruthRecord
 
 from .samples import Yard, prediction
 
@@ -62,6 +63,23 @@ def test_who_is_redacted_is_in_no_file_any_more(yard: Yard) -> None:
     assert b"converted" not in bytes_before
     assert yard.log.verify().sound
     assert not list(yard.journal_folder.rglob("*.seg"))
+
+
+def test_what_was_asked_and_said_goes_with_who_asked(yard: Yard, tmp_path: Path) -> None:
+    """No word of it is in a file afterwards; tokens and cost are, and other people's texts."""
+    for name, entity, words in (("chat", "e", "my secret"), ("other", "f", "something else")):
+        made = Generated(asked=words, said=f"{words}!", question=(0.5,), output_tokens=3, cost_micros=7)
+        told = msgspec.json.encode(made).decode()
+        answer = prediction(name, yard.clock.now())
+        yard.journal.append([msgspec.structs.replace(answer, entity=entity, features=(), generated=told)])
+    yard.journal.rotate()
+    yard.log.seal()
+    assert yard.log.redact(entities=["e"]).damaged == 0
+    found = {each["prediction_id"]: each["generated"] for each in yard.log.predictions("d").to_pylist()}
+    silent, other = (msgspec.json.decode(found[name], type=Generated) for name in ("chat", "other"))
+    assert silent == Generated(output_tokens=3, cost_micros=7)
+    assert (other.asked, other.said, other.question) == ("something else", "something else!", (0.5,))
+    assert yard.log.verify().sound
 
 
 def test_verification_finds_what_is_wrong(yard: Yard) -> None:

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -31,6 +32,21 @@ def spoil(segment: Segment, at: int) -> None:
     data = bytearray(segment.path.read_bytes())
     data[at] ^= 0xFF
     segment.path.write_bytes(data)
+
+
+def broken(*_: object) -> None:
+    """A disk that fails."""
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def noted(steps: list[str], name: str, function: Callable[..., object]) -> Callable[..., object]:
+    """The function, which notes its name each time."""
+
+    def call(*arguments: object, **named: object) -> object:
+        steps.append(name)
+        return function(*arguments, **named)
+
+    return call
 
 
 def test_a_damaged_segment_gives_all_its_whole_records_and_is_kept(
@@ -165,7 +181,6 @@ def crash(*_: object, **__: object) -> None:
         "catalog.atomic_write",
         "sealing.Path.unlink",
         "sealing.Path.rename",
-        "sealing.sync_folder",
     ],
 )
 def test_cut_short_at_any_step_nothing_is_lost_or_double(
@@ -199,6 +214,26 @@ def test_what_a_power_cut_took_from_a_segment_stays_in_its_parquet_file(yard: Ya
         assert yard.seen() == ["a", "b"]
         yard.log.seal()
         assert yard.seen() == ["a", "b"]
+
+
+def test_a_segment_that_a_power_cut_may_bring_back_is_not_forgotten(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk would not say that its removal was kept: sealed again and again meanwhile, it counts once."""
+    segment = yard.closed_segment("a")
+    data = segment.path.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(sealing, "sync_folder", broken)
+        for name in "bc":
+            with suppress(OSError):
+                yard.log.seal()
+            yard.closed_segment(name)
+        with pytest.raises(OSError, match="Input/output"):
+            yard.log.seal()
+    segment.path.write_bytes(data)
+    assert yard.seen() == ["a", "b", "c"]
+    yard.log.seal()
+    assert yard.seen() == ["a", "b", "c"]
 
 
 def test_a_damaged_parquet_file_hides_nothing_else(yard: Yard, caplog: pytest.LogCaptureFixture) -> None:
@@ -278,24 +313,43 @@ def test_a_process_forked_while_sealing_keeps_nobody_from_sealing(yard: Yard, mo
 
 
 def test_a_segment_goes_only_after_its_parquet_file_is_on_the_disk(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    """File flushed, renamed, folder flushed, the catalog likewise, and only then is the segment deleted, durably."""
+    """File flushed, renamed, folder flushed, the catalog likewise, which forgets the segment before once its removal is
+    flushed, and only then is the segment deleted."""
     yard.closed_segment("b")
     yard.log.seal()  # the folders are there
     yard.closed_segment("a")
     steps: list[str] = []
-
-    def noted(name: str, function: Callable[..., object]) -> Callable[..., object]:
-        def call(*arguments: object, **named: object) -> object:
-            steps.append(name)
-            return function(*arguments, **named)
-
-        return call
-
-    monkeypatch.setattr(os, "fsync", noted("flush", os.fsync))
-    monkeypatch.setattr(Path, "replace", noted("rename", Path.replace))
-    monkeypatch.setattr(Path, "unlink", noted("delete", Path.unlink))
+    monkeypatch.setattr(os, "fsync", noted(steps, "flush", os.fsync))
+    monkeypatch.setattr(Path, "replace", noted(steps, "rename", Path.replace))
+    monkeypatch.setattr(Path, "unlink", noted(steps, "delete", Path.unlink))
     yard.log.seal()
-    assert steps == [*["flush", "rename", "flush"] * 2, "delete", "delete", "flush"]  # the old catalog, the segment
+    put = ["flush", "rename", "flush"]
+    assert steps == [*put, "flush", *put, "delete", "delete"]  # the segment before; the old catalog, the segment
+
+
+@pytest.mark.parametrize("again", ["seal", "compact"])
+def test_nothing_goes_before_the_catalog_is_on_the_disk(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    """It was renamed, and the disk failed then: who does it again flushes its folder, then deletes what it replaces."""
+    yard.closed_segment("a")
+    yard.log.seal()
+    yard.closed_segment("b")
+    act: Callable[[], object] = yard.log.seal
+    if again == "compact":
+        yard.log.seal()
+        act = partial(yard.log.compact, everything=True)
+    with monkeypatch.context() as patched:
+        patched.setattr("modelyard.core.files.sync_folder", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            act()
+    steps: list[str] = []
+    monkeypatch.setattr(os, "fsync", noted(steps, "flush", os.fsync))
+    monkeypatch.setattr(Path, "unlink", noted(steps, "delete", Path.unlink))
+    act()
+    assert steps[0] == "flush"
+    assert "delete" in steps
+    assert yard.seen() == ["a", "b"]
 
 
 def test_the_reader_sees_each_record_once_wherever_sealing_falls(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,27 +2,20 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
-from modelyard.bundling import BuiltBundle, Facts, build_bundle
+from modelyard.bundling import BuiltBundle
 from modelyard.core import digest_of
 from modelyard.inference import (
     BundleDamaged,
-    Field,
     NotOfVectors,
-    ReferenceProfile,
-    Signature,
     load_bundle,
     load_embedder,
     load_text_classifier,
 )
 from modelyard.operations import guarding
 
-from ..tiny_embedder import HIDDEN, build_tiny
-
-LOUD, QUIET = ["STOP!!! NOW!!!", "!!!!", "stop! stop!"], ["a calm day", "the dog sleeps", "we read books"]
+from ..tiny_embedder import HIDDEN, LOUD, QUIET, build_loud, build_tiny
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +26,8 @@ def embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory, embedder: Path) -> Path:
-    """A classifier of its vectors, which was trained to tell loud texts from quiet ones."""
-    rows = load_embedder(embedder).embed([*LOUD, *QUIET])
-    model = LogisticRegression(C=1e4).fit(rows.astype(np.float64), [1, 1, 1, 0, 0, 0])
-    into = tmp_path_factory.mktemp("classifier") / "bundle"
-    build_bundle(
-        model,
-        rows.astype(np.float64).tolist(),
-        signature=Signature(tuple(Field(f"v{at}", "number", nullable=False) for at in range(HIDDEN))),
-        task="binary",
-        plan={},
-        profile=ReferenceProfile(rows=6, columns=()),
-        facts=Facts("loud", "1", classes=("no", "yes")),
-        into=into,
-    )
-    return into
+    """A classifier of its vectors."""
+    return build_loud(embedder, tmp_path_factory.mktemp("classifier") / "bundle")
 
 
 def test_texts_get_the_probability_of_the_second_class(embedder: Path, classifier: Path) -> None:

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelyard.inference import Embedder
-from modelyard.llm import Cutting
 from modelyard.llm.cut import cut
+from modelyard.retrieval import Cutting
 
 TEXT = "\n\n".join(f"Part {at} begins. It goes on. And it ends." for at in range(30))
 

@@ -12,19 +12,21 @@ import pytest
 from modelyard.core import InvalidInput, NotFound
 from modelyard.inference import Embedder, load_embedder
 from modelyard.llm import (
-    Ask,
-    Cutting,
-    IndexDamaged,
+    Changes,
     IndexExists,
     NoIndex,
-    OtherEmbedder,
-    Searcher,
+    adopt,
     build_index,
+    changes_of,
+    digests_at,
+    digests_of,
     home,
     open_index,
     update_index,
     verify_index,
+    version_folder,
 )
+from modelyard.retrieval import DOCUMENTS_FILE, Ask, Cutting, IndexDamaged, OtherEmbedder, Searcher
 
 from ..killing import in_child
 from ..tiny_embedder import build_tiny
@@ -124,6 +126,42 @@ def test_what_is_removed_is_not_found_and_pruned_it_is_nowhere(documents: Path, 
     assert b"earns forty" not in held
     with pytest.raises(NotFound, match="staff/salaries"):
         update_index(where, [], tiny, remove=["staff/salaries.txt"])
+
+
+def test_a_source_that_is_left_out_is_not_taken_though_its_file_is_there(
+    documents: Path, tmp_path: Path, tiny: Embedder
+) -> None:
+    """Neither when the index has it, nor when it has it no more."""
+    where = tmp_path / "index"
+    build_index(where, [documents], tiny)
+    for _ in range(2):
+        change = update_index(where, [documents], tiny, remove=["staff/salaries.txt"])
+        assert "staff/salaries.txt" not in open_index(where).documents
+    assert (change.added, change.embedded) == ([], 0)
+
+
+def test_an_index_that_is_kept_elsewhere_is_gone_on_with(documents: Path, tmp_path: Path, tiny: Embedder) -> None:
+    """In a new home: the same digest, and nothing is embedded again."""
+    made = build_index(tmp_path / "index", [documents], tiny)
+    kept = version_folder(tmp_path / "index")
+    adopt(tmp_path / "other", made.digest, lambda into: shutil.copytree(kept, into))
+    again = update_index(tmp_path / "other", [documents], tiny)
+    assert (again.digest, again.embedded) == (made.digest, 0)
+
+
+def test_changes_are_told_by_bytes(documents: Path, tmp_path: Path, tiny: Embedder) -> None:
+    """Added, changed and removed documents by name; not one that was only touched, or is of no kind that is read."""
+    build_index(tmp_path / "index", [documents], tiny)
+    before = digests_of((version_folder(tmp_path / "index") / DOCUMENTS_FILE).read_bytes())
+    os.utime(documents / "animals.md", (1, 1))
+    (documents / "other.png").write_bytes(b"\x89PNG")
+    assert changes_of(before, digests_at([documents])) == Changes(same=3)
+    (documents / "animals.md").write_text("A fox.", encoding="utf-8")
+    (documents / "new.txt").write_text("new", encoding="utf-8")
+    (documents / "plants.html").unlink()
+    found = changes_of(before, digests_at([documents]))
+    assert found == Changes(("new.txt",), ("animals.md",), ("plants.html",), 1)
+    assert (found.count, str(found)) == (3, "1 added, 1 changed, 1 removed, 1 as they were")
 
 
 def test_an_index_refuses_another_embedder(documents: Path, tmp_path: Path, tiny: Embedder) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from modelyard.core import Conflict, InvalidInput, NotFound
@@ -9,6 +10,7 @@ from modelyard.generation import InvalidPrompt, Message, Prompt
 from modelyard.llm import PromptReference, diff_prompts, prompt_bundle, read_prompt_file
 from modelyard.operations import prompts
 from modelyard.operations.contract import carry_out
+from modelyard.registry import ModelVersion, Registry
 from modelyard.wiring import Project
 
 CHAT = """\
@@ -90,6 +92,32 @@ def test_a_prompt_is_no_model_and_a_model_no_prompt(project: Project, tmp_path: 
         carry_out(prompts.register_prompt, project, prompts.RegisterPrompt("scores", file))
     with pytest.raises(NotFound):
         carry_out(prompts.roll_back_prompt, project, prompts.RollBackPrompt("none"))
+    project.close()
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow's and its dependencies' own
+def test_listing_prompts_opens_no_version_of_what_is_none(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name is a prompt's or it is not: of each that is not, the newest version tells."""
+    for text in ("Hello", "Good day"):
+        file = written(tmp_path, "greet.txt", text)
+        registered = carry_out(prompts.register_prompt, project, prompts.RegisterPrompt("greet", file))
+    with project.records.transaction() as tx:
+        for number in range(1, 41):
+            made = ModelVersion("scores", number, f"v{number}", "2026-01-05T12:00:00+00:00", "ann")
+            tx.put("model-version", f"scores/{number:08d}", msgspec.to_builtins(made))
+    opened: list[tuple[str, int]] = []
+    read = Registry.bundle_file
+
+    def bundle_file(self: Registry, version: ModelVersion, name: str) -> bytes | None:
+        opened.append((version.name, version.number))
+        return read(self, version, name)
+
+    monkeypatch.setattr(Registry, "bundle_file", bundle_file)
+    listed = carry_out(prompts.list_prompts, project, prompts.ListPrompts())
+    assert [each["uri"] for each in listed] == ["prompts:/greet/1", registered["uri"]]
+    assert set(opened) == {("scores", 40), ("greet", 1), ("greet", 2)}
     project.close()
 
 

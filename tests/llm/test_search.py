@@ -8,8 +8,8 @@ import pytest
 
 from modelyard.core import Failed, InvalidInput
 from modelyard.inference import Embedder
-from modelyard.llm import MODES, Ask, Cutting, Searcher, build_index, fuse, open_index, update_index
-from modelyard.llm.words import words_of
+from modelyard.llm import build_index, open_index, update_index
+from modelyard.retrieval import MODES, Ask, Cutting, Searcher, fuse, words_of
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from modelyard.llm import (
     InvalidSuite,
     Measured,
     Outcome,
-    Searcher,
     build_index,
     compare,
     judge,
@@ -22,6 +21,7 @@ from modelyard.llm import (
     require_metrics,
     run_suite,
 )
+from modelyard.retrieval import Searcher
 
 CASES: list[dict[str, Any]] = [
     {"id": "hunters", "question": "who hunts at night", "relevant": ["animals.md"]},

@@ -16,10 +16,12 @@ import pytest
 from modelyard.core import ManualClock
 from modelyard.journal import Journal
 from modelyard.online import LocalOnlineStore, StoredRow
+from modelyard.operations.backups import take as backup_taking
 from modelyard.operations.backups.archive import LISTING, read_listing
 from modelyard.operations.backups.errors import BackupDamaged, NotRestored
 from modelyard.operations.backups.put_back import put_back
 from modelyard.operations.backups.take import take
+from modelyard.storage import RecordStore
 from modelyard.tracking import relocate
 from modelyard.wiring import Project
 
@@ -134,6 +136,33 @@ def test_a_backup_is_of_one_moment_whoever_writes(project: Project, tmp_path: Pa
         assert len(ids) == len(set(ids)) >= max(60, seen)
         seen = len(ids)
         again.close()
+
+
+def test_checkpoints_that_are_written_meanwhile_are_no_gap_and_no_lie(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One right before the records are taken, and one right behind: the first is in the backup, the second is not."""
+    taken = backup_taking._write_records
+
+    def lived() -> None:
+        with project.records.transaction() as tx:
+            project.audit.record(tx, project.principal, "lived", "on")
+        assert project.checkpoints.write() is not None
+
+    def meanwhile(records: RecordStore, file: Path) -> tuple[int, int]:
+        lived()
+        found = taken(records, file)
+        lived()
+        return found
+
+    monkeypatch.setattr(backup_taking, "_write_records", meanwhile)
+    take(project, tmp_path / "shop.tar")
+    again = beside(project.file.folder, "again")
+    put_back(again, tmp_path / "shop.tar")
+    report = again.checkpoints.verify()
+    assert (report.intact, report.covered, report.why) == (True, report.entries, "")
+    assert project.checkpoints.verify().entries == report.entries + 1
+    again.close()
 
 
 def test_a_part_of_a_backup_is_refused(project: Project, file: Path) -> None:

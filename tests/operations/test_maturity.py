@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 from tests.conftest import DECLARED
 
 from modelyard.access import Principal, Role
@@ -17,6 +18,8 @@ from modelyard.core import ManualClock
 from modelyard.core.signing import make_key_pair
 from modelyard.governance import Evidence
 from modelyard.operations.evidence import collect, in_production
+from modelyard.storage import Document
+from modelyard.storage.drivers.sql import SqlSnapshot
 from modelyard.wiring import Project
 
 pytestmark = [
@@ -128,6 +131,42 @@ def test_what_a_checkpoint_vouches_for_is_not_read_again(shop: Path, clock: Manu
     assert made is not None
     assert told().count == made.seq > before.count
     assert f"from entry {made.seq}," in told().what
+    project.close()
+
+
+def test_versions_are_counted_and_none_of_them_is_read(
+    shop: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many statements, and as many documents handed over, with one version and with two hundred."""
+    project, read, asked = opened(shop, clock), list[str](), list[str]()
+    hand_over = SqlSnapshot._documents
+
+    def handed(self: SqlSnapshot, *query: Any, **values: Any) -> list[Document]:
+        found = hand_over(self, *query, **values)
+        read.extend(each.kind for each in found)
+        return found
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    monkeypatch.setattr(SqlSnapshot, "_documents", handed)
+    with project.records.snapshot() as view:
+        (trained,) = view.scan("model-version")
+    costs = []
+    for known, tracked in ((1, 1), (200, 101)):
+        read.clear()
+        asked.clear()
+        event.listen(Engine, "before_cursor_execute", note)
+        told = found(project)
+        event.remove(Engine, "before_cursor_execute", note)
+        costs.append((len(read), len(asked)))
+        assert (told["tracking.runs"], told["registry.versions"]) == ((tracked, known), (known, known))
+        with project.records.transaction() as tx:
+            for number in range(2, 201):
+                body = {**trained.body, "number": number, "run": trained.body["run"] if number % 2 == 0 else None}
+                tx.put(trained.kind, f"purchase/{number:08d}", body)
+    assert costs[0] == costs[1]
+    assert "model-version" not in read
     project.close()
 
 

@@ -103,7 +103,7 @@ def test_all_that_is_known_of_a_person_is_written_to_one_file(
     """Sealed or not, with labels and features; readable by its owner alone; and audited without the name."""
     file = tmp_path / "seven.json"
     done = carry_out(logs.log_export, project, logs.LogExport(file, entity="7"))
-    assert done == {"predictions": 2, "outcomes": 2, "online": 1, "file": str(file)}
+    assert done == {"predictions": 2, "outcomes": 2, "online": 1, "queued": 0, "file": str(file)}
     found = json.loads(file.read_text())
     assert [each["prediction_id"] for each in found["predictions"]] == ["p1", "p3"]
     assert {each["label"] for each in found["predictions"]} == {"1"}

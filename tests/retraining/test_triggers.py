@@ -10,6 +10,7 @@ from msgspec.structs import replace as changed
 from pydantic import ValidationError
 from tests.conftest import NOON
 
+from modelyard.llm import Changes
 from modelyard.monitoring import (
     Alert,
     AlertSeverity,
@@ -20,7 +21,8 @@ from modelyard.monitoring import (
     SecondOpinion,
     Window,
 )
-from modelyard.retraining import Condition, Loop, RetrainingSettings, Said, Seen, judge
+from modelyard.pipelines import REINDEX
+from modelyard.retraining import Condition, Documents, Loop, RetrainingSettings, Said, Seen, judge
 
 DAY = timedelta(days=1)
 UTC = ZoneInfo("UTC")
@@ -43,7 +45,7 @@ def seen(**changes: Any) -> Seen:
     quiet = Seen(
         now=NOON, loop=Loop("fraud", since=(NOON - 7 * DAY).isoformat()), deployment="d", zone=UTC,
         monitor=MonitorSettings(metric="auc"), window=WELL, firing=(), trained_at=NOON - 30 * DAY,
-        rows_since=lambda _model, _since, _until: 0,
+        rows_since=lambda _model, _since, _until: 0, changed_sources=lambda _: Documents(Changes(same=40)),
     )  # fmt: skip
     return replace(quiet, **changes)
 
@@ -58,12 +60,18 @@ def window(**changes: Any) -> Seen:
     return seen(window=changed(WELL, **changes))
 
 
+def documents(changes: Changes, *, tried: bool = False) -> Seen:
+    """An application whose documents are other by this."""
+    return seen(changed_sources=lambda _: Documents(changes, tried))
+
+
 def told(name: str, since: datetime) -> AlertState:
     """An alert that fires."""
     alert = Alert(name, AlertSeverity.WARNING, f"{name} is high", "fraud", 0.4, 0.15)
     return AlertState(alert, "d", since.isoformat())
 
 
+CHANGES = Changes(("a", "b"), ("c",), (), 37)
 ESTIMATED = {"told_by": "estimate", "labels": 0, "performance": {}}
 
 
@@ -107,6 +115,13 @@ ESTIMATED = {"told_by": "estimate", "labels": 0, "performance": {}}
         ({"new_rows": 100}, seen(rows_since=lambda *_: 99), "calm", "99 of the 100 new rows it takes are there"),
         ({"new_rows": 100}, seen(rows_since=lambda *_: None), "unknown",
          "the rows of its dataset do not say when they were known"),
+        ({"changed_documents": 3}, documents(CHANGES), "fires",
+         "documents: 2 added, 1 changed, 0 removed, 37 as they were"),
+        ({"changed_documents": 4}, documents(CHANGES), "calm", "3 of the 4 other documents it takes are there"),
+        ({"changed_documents": 1}, documents(CHANGES, tried=True), "calm",
+         "these very documents were tried in cycle 0"),
+        ({"changed_documents": 1}, seen(), "calm", "0 of the 1 other documents it takes are there"),
+        ({"changed_documents": 1}, seen(changed_sources=lambda _: "no folder"), "unknown", "no folder"),
         ({"new_rows": 100}, seen(trained_at=None), "unknown", "no version is live, so that all rows are new"),
         ({"every": "30d"}, seen(), "fires", "30d have passed"),
         ({"every": "30d"}, seen(loop=Loop("fraud", started_at=(NOON - 29 * DAY).isoformat())), "calm",
@@ -223,6 +238,43 @@ def test_the_short_form_is_any_of_what_it_names() -> None:
     only = RetrainingSettings.model_validate(POLICY | never | {"every": "30d"}).trigger
     assert only is not None
     assert [each.kind for each in only.leaves()] == ["every"]
+
+
+APPLICATION: dict[str, Any] = {
+    "deployment": "d",
+    "reindex": {"documents": ["handbook"], "suite": "suite.yaml", "least": {"f1": 0.5}},
+}
+
+
+def test_an_application_learns_its_documents() -> None:
+    """By default it is begun by changed documents, too; its pipeline is the one that is shipped, and asks no window."""
+    policy = RetrainingSettings.model_validate(APPLICATION)
+    assert policy.trigger is not None
+    assert [each.kind for each in policy.trigger.leaves()] == [
+        "drift_above", "drop_above", "changed_documents", "schedule",
+    ]  # fmt: skip
+    assert (policy.learns_by, policy.params("desk", NOON)) == (REINDEX, {"model": "desk"})
+    trained = RetrainingSettings.model_validate(POLICY)
+    assert (trained.learns_by, trained.params("fraud", NOON)) == ("training", {"as_of": NOON})
+
+
+@pytest.mark.parametrize(
+    ("declared", "match"),
+    [
+        ({"deployment": "d"}, "either `pipeline`, for a model, or `reindex`, for an application"),
+        (APPLICATION | {"pipeline": "training"}, "either `pipeline`"),
+        (APPLICATION | {"window": {"kind": "sliding", "length": "9d"}}, "`window` is for pipelines"),
+        (POLICY | {"changed_documents": 2}, "changed_documents is for applications"),
+        (POLICY | {"when": {"any": [{"changed_documents": 2}, {"every": "1d"}]}}, "changed_documents is for app"),
+        (APPLICATION | {"reindex": {"documents": ["d"], "suite": "s"}}, "a gate without a limit lets everything pass"),
+        (APPLICATION | {"reindex": {"documents": [], "suite": "s", "least": {"f1": 0}}}, "at least 1 item"),
+        (APPLICATION | {"when": {"every": "1d"}, "changed_documents": 2}, "changed_documents stand beside `when`"),
+    ],
+)
+def test_a_policy_learns_in_one_way(declared: dict[str, Any], match: str) -> None:
+    """A pipeline or documents, each with what belongs to it; and a gate says what it asks."""
+    with pytest.raises(ValidationError, match=match):
+        RetrainingSettings.model_validate(declared)
 
 
 def test_one_form_or_the_other() -> None:

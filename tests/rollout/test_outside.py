@@ -127,6 +127,35 @@ def test_where_it_is_refused_nothing_is_followed(tmp_path: Path, built: BuiltBun
     assert market.outside.notice() == []
 
 
+def test_mlflow_is_asked_only_of_models_that_it_may_show_otherwise(
+    tmp_path: Path, built: BuiltBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are, and whatever else was logged; who goes back to what we showed before is noticed too."""
+    market = Market(tmp_path, built)
+    for name in ("b", "c", "d"):
+        market.version(built.path, built.digest, name)
+        market.promotions.promote(name, 1, "production", ANA)
+    market.promotions.promote("fraud", 1, "production", ANA)
+    asked: list[str] = []
+    ask = market.tracked.shown
+
+    def shown(model: str) -> Shown | None:
+        asked.append(model)
+        return ask(model)
+
+    monkeypatch.setattr(market.tracked, "shown", shown)
+    for number, looked_at in enumerate((None, "b", None)):
+        market.client.create_experiment(f"other {number}")
+        assert market.outside.notice(looked_at) == []
+    assert market.projector.unseen("c") is None  # who looked at all has looked at each
+    assert asked == []
+    market.promotions.promote("fraud", 2, "production", ANA)
+    asked.clear()
+    market.client.set_registered_model_alias("fraud", "production", "1")
+    (found,) = market.outside.notice()
+    assert (found.change, set(asked)) == ("production was moved from 2 to 1 (as an alias)", {"fraud"})
+
+
 def test_what_a_crash_left_unshown_is_shown_by_the_next_look(
     tmp_path: Path, built: BuiltBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.conftest import NOON, training_table
+from tests.history.samples import prediction
 
 from modelyard.bundling import BuiltBundle
 from modelyard.core import ManualClock
 from modelyard.data import read_table
 from modelyard.history import PredictionLog
 from modelyard.inference import Bundle, load_bundle
+from modelyard.journal import Journal
 from modelyard.scoring import BatchJob, LogInto, NotScorable, score_batch
 
 ROWS = 200
@@ -94,11 +96,16 @@ score_batch(job, load_bundle(folder), clock=ManualClock(datetime(2026, 1, 5, 12,
 def test_a_killed_job_records_each_answer_once(
     ending: str, source: str, built: BuiltBundle, bundle: Bundle, tmp_path: Path
 ) -> None:
-    """Wherever it is killed, and although what it recorded is sealed before it goes on."""
+    """Wherever it is killed, and although what it recorded is sealed, and the log has forgotten from which segments,
+    before it goes on."""
     fatal = "2" if ending == "done" else "1"  # the plan of a job is the first file that ends so
     command = [sys.executable, "-c", KILLED, str(built.path), source, str(tmp_path), fatal, ending]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     log = log_of(tmp_path)
+    log.seal()
+    journal = Journal(tmp_path / "journal", "server", ManualClock(NOON))
+    journal.append([prediction("of a server", NOON)])
+    journal.close()
     log.seal()
     job = BatchJob(source, str(tmp_path / "out"), ids=True, resume=True, log=LogInto(tmp_path / "journal", "nightly"))
     score_batch(job, bundle, clock=ManualClock(NOON), part_rows=64)

@@ -1,5 +1,6 @@
 """Answers that are kept for those who ask exactly the same."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +9,19 @@ from typing import Any
 import pytest
 
 from modelyard.access import Role, load_pepper, mint_key
-from modelyard.core import Digest, Micros
-from modelyard.generation import Choice, Target
+from modelyard.core import Digest, Failed, InvalidInput, Micros, NotFound
+from modelyard.generation import Alike, Choice, Target
 from modelyard.guards import default_set
 from modelyard.journal import Guarded
+from modelyard.operations.alike import measured
 from modelyard.routing import KeyEntry, ServingPolicy
 from modelyard.serving.chat.kept import AnswerCache, AnswerCaches, Kept, key_of
 from modelyard.testing import faulty_upstream
 
 from .harness import Server
 from .test_chat import Gateway, live, raw_events, route, text_of
+
+MEASURED = Alike(Digest("a" * 64), 299, 0, 0.01, 1, 1)
 
 
 def kept(size: int = 10) -> Kept:
@@ -104,6 +108,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             route("desk", live(made.bundle("answer"))),
             route("cut", live(made.bundle("cut"))),
             route("guarded", live(made.bundle("letters", guards=default_set()))),
+            route("alike", live(made.bundle("answer", alike=MEASURED))),
             policy=ServingPolicy(cache_answers=100, log_text="full"),
             keys=tuple(entries),
             authentication=True,
@@ -132,6 +137,51 @@ def test_who_asks_the_same_gets_the_same_for_nothing(desk: Desk) -> None:
     desk.ask("desk", "One ")
     assert desk.states("desk")[-2:] == ["miss", "miss"]
     assert desk.gateway.server.metric("llm_cache_answers_total", state="hit") >= 1
+
+
+def test_who_asks_the_same_in_other_words_gets_the_same_where_that_was_measured(desk: Desk) -> None:
+    """Whole and streamed; the opposite question, another parameter and another earlier message are other requests."""
+    asked = desk.gateway.upstream.asked
+    before = asked["answer"]
+    _, first = desk.ask("alike", "How do I back up?")
+    _, again = desk.ask("alike", "Please tell me how to back up")
+    assert again["choices"] == first["choices"]
+    desk.ask("alike", "How do I back up?")
+    assert desk.states("alike") == ["miss", "alike", "hit"]
+    assert asked["answer"] - before == 1
+    desk.ask("alike", "How do I not back up?")
+    desk.ask("alike", "How can I back up?", temperature=0.1)
+    earlier = [{"role": "user", "content": "Of what?"}, {"role": "user", "content": "How can I back up?"}]
+    desk.ask("alike", "", messages=earlier)
+    desk.stream("alike", "How do I back up?")
+    _, events = desk.stream("alike", "how to back up")
+    assert desk.states("alike")[3:] == ["miss", "miss", "miss", "miss", "alike"]
+    assert text_of(events) == "How do I back up?"
+    assert desk.gateway.server.metric("llm_cache_answers_total", state="alike") == 2
+
+
+def test_pairs_decide_whether_other_words_may_be_answered(tmp_path: Path) -> None:
+    """Too few different pairs prove nothing, one that is taken for the same is told, and what was measured is kept."""
+    file = tmp_path / "pairs.jsonl"
+
+    def pairs(different: int, *more: dict[str, Any]) -> Path:
+        same = {"one": "How do I back up?", "other": "how to back up", "same": True}
+        made = [{"one": f"Is {at} enough?", "other": f"Is {at + 1} enough?", "same": False} for at in range(different)]
+        file.write_text("".join(json.dumps(each) + "\n" for each in (same, *made, *more)))
+        return file
+
+    found = measured(pairs(299), 0.01)
+    assert (found.different, found.false_hits, found.same, found.hits) == (299, 0, 1, 1)
+    assert 0.0099 < found.at_most <= 0.01
+    with pytest.raises(Failed, match="of 298 pairs 0 were"):
+        measured(pairs(298), 0.01)
+    with pytest.raises(Failed, match="The first: 'Is it an index\\?'"):
+        measured(pairs(299, {"one": "Is it an index?", "other": "Is it the index?", "same": False}), 0.01)
+    file.write_text('{"one": "x"}\n')
+    with pytest.raises(InvalidInput, match="line 1"):
+        measured(file, 0.01)
+    with pytest.raises(NotFound):
+        measured(tmp_path / "none", 0.01)
 
 
 def test_no_key_is_answered_what_one_of_other_permissions_asked(desk: Desk) -> None:

@@ -12,12 +12,15 @@ import pytest
 
 from modelyard.core import Digest
 from modelyard.generation import (
+    Alike,
     Application,
+    Judges,
     Message,
     Pinned,
     Price,
     PriceList,
     Prompt,
+    Retrieval,
     Sampling,
     Target,
     Upstream,
@@ -49,7 +52,7 @@ class Gateway:
         self.server = Server(folder, options=options)
         self.upstream = upstream
         self._folder = folder
-        self._revision = 0
+        self.revision = 0
         self._arms: dict[str, Digest] = {}
 
     def bundle(
@@ -58,6 +61,9 @@ class Gateway:
         prompt: Prompt | None = None,
         upstreams: tuple[str, ...] = ("one",),
         guards: GuardSet | None = None,
+        retrieval: Retrieval | None = None,
+        alike: Alike | None = None,
+        judges: Judges | None = None,
     ) -> Digest:
         """An application of models, the later ones for when the earlier cannot answer."""
         folder = self._folder / f"bundle-{len(self._arms)}"
@@ -73,6 +79,9 @@ class Gateway:
             sampling=Sampling(64, 0.5),
             deadline_seconds=20.0,
             longest_input=1000,
+            retrieval=retrieval,
+            alike=alike,
+            judges=judges,
         )
         document = None if guards is None else guards.document
         digest = application_bundle(folder, "assistant", application, prompt, document)
@@ -88,12 +97,12 @@ class Gateway:
         **more: Any,
     ) -> None:
         """Publish routes as the next feed, with one policy for all but `others`."""
-        self._revision += 1
+        self.revision += 1
         patient = Upstream(self.upstream.url, failures=1000, prices=PRICES)
         hasty = msgspec.structs.replace(patient, silent_seconds=0.3)
         told = {"one": msgspec.to_builtins(patient), "hasty": msgspec.to_builtins(hasty)}
         policies = {each.deployment: others.get(each.deployment, policy) for each in routes}
-        self.server.feed.publish(Feed(self._revision, routes, policies=policies, upstreams=told, **more))
+        self.server.feed.publish(Feed(self.revision, routes, policies=policies, upstreams=told, **more))
 
     def records(self, deployment: str) -> list[tuple[PredictionRecord, Generated]]:
         """What is on record of a deployment."""
@@ -190,7 +199,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         routes.append(route("failing-canary", live(made.bundle("answer"), 0.0), bad))
         shadow = Arm("shadow", "shadow", "2", made.bundle("no-usage"), 1.0)
         routes.append(route("shadowed", live(made.bundle("answer")), shadow))
-        made.publish(*routes, policy=ServingPolicy(log_text="full"))
+        big = ServingPolicy(log_text="full", body_limit=3 << 20)
+        routes.append(route("roomy", live(made.bundle("answer"))))
+        made.publish(*routes, policy=ServingPolicy(log_text="full"), others={"roomy": big})
         made.server.start()
         yield made
         made.server.stop()
@@ -251,9 +262,9 @@ def test_a_stream_has_the_text_of_the_whole_answer_and_its_usage_once(gateway: G
         ("refuse", 400, "upstream_refused"),
         ("too-long", 400, "context_length_exceeded"),
         ("busy", 503, "upstream_unavailable"),
-        ("busy-absurd", 503, "upstream_unavailable"),
-        ("busy-nonsense", 503, "upstream_unavailable"),
-        ("busy-past", 503, "upstream_unavailable"),
+        ("busy-absurd", 502, "upstream_broken"),
+        ("busy-nonsense", 502, "upstream_broken"),
+        ("busy-past", 502, "upstream_broken"),
         ("hang-up", 503, "upstream_unavailable"),
         ("hang", 503, "upstream_unavailable"),
     ],
@@ -321,9 +332,10 @@ def test_a_stream_that_breaks_ends_with_an_error_event(gateway: Gateway, fault: 
         (
             b'{"model":"answer","messages":[{"role":"user","content":"%b"}]}' % (b"x" * (1 << 20)),
             413,
-            None,
-            "shorter texts",
+            "messages",
+            "raise deployments.answer.serving.body_limit",
         ),
+        (b'{"model":"roomy","messages":[],"user":"%b"}' % (b"x" * (3 << 20)), 413, None, "larger than 3145728 bytes"),
         (b'{"model":"prompted","messages":[{"role":"user","content":"x"}]}', 400, "variables.company", "company"),
         (
             b'{"model":"answer","messages":[{"role":"user","content":"x"}],"variables":{"a":"b"}}',
@@ -363,6 +375,33 @@ def test_a_large_body_takes_the_long_way_and_comes_to_the_same(gateway: Gateway)
     assert (status, told["error"]["code"]) == (503, "upstream_unavailable")
     status, events = gateway.stream("cut", **padding)
     assert (status, "error" in events[-1]) == (200, True)
+
+
+def test_a_deployment_takes_as_large_a_body_as_it_says_beside_others_that_take_less(gateway: Gateway) -> None:
+    """Which one is asked stands in the body, which is read as far as any of them would take it."""
+    padding = {"metadata": {"note": "x" * (2 << 20)}}
+    assert gateway.ask("roomy", **padding)[0] == 200
+    status, told = gateway.ask("answer", **padding)
+    assert (status, told["error"]["param"], told["error"]["code"]) == (413, "messages", "too_large")
+    body = json.dumps({"messages": [], **padding}).encode()
+    status, said = raw(gateway.server.port, body, "/deployments/answer/v1/chat/completions")
+    assert (status, "larger than 1048576 bytes" in json.loads(said)["error"]["message"]) == (413, True)
+
+
+@pytest.mark.parametrize("size", [900, 90_000])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings"])
+def test_who_leaves_while_he_sends_is_counted_as_one_who_left(gateway: Gateway, path: str, size: int) -> None:
+    """By the short way of small bodies and by the long one: it is nobody's mistake."""
+
+    def left() -> float:
+        return gateway.server.metric("model_requests_total", model_name="assistant", code="499")
+
+    before, mistakes = left(), refused(gateway)
+    with socket.create_connection(("127.0.0.1", gateway.server.port)) as caller:
+        head = f"POST /deployments/answer{path} HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n"
+        caller.sendall(head.encode() + b"{" + b" " * (size // 2))
+    gateway.server.until(lambda: left() == before + 1)
+    assert refused(gateway) == mistakes + 1  # of the page's codes that begin with 4 it is one
 
 
 def test_another_upstream_answers_when_the_first_cannot(gateway: Gateway) -> None:

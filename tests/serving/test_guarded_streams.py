@@ -22,19 +22,21 @@ from modelyard.serving.chat.exchange import Exchange, Parts, Question
 from modelyard.serving.chat.kept import AnswerCaches
 from modelyard.serving.deployments import Deployment
 from modelyard.serving.guarding import Guards
+from modelyard.serving.tracing import Tracing
 
 SET = default_set()
 ARMED = SET.armed("output")
 ASKED = b'{"messages":[{"role":"user","content":"Who?"}],"stream":true}'
+WHOLE = b'{"messages":[{"role":"user","content":"Who?"}]}'
 
 
 class Plane:
     """What an exchange asks of the data plane."""
 
     pepper = None
-    tracing = None
 
     def __init__(self) -> None:
+        self.tracing: Tracing | None = None
         self.records: list[tuple[PredictionRecord, Generated]] = []
 
     def answered(self, *_: object) -> None:
@@ -147,13 +149,13 @@ async def streamed(loaded: LoadedApplication, parts: Sequence[bytes]) -> tuple[S
     return sent, plane
 
 
-def exchange(loaded: LoadedApplication, upstreams: Saying, plane: Plane, sent: Sent) -> Exchange:
+def exchange(loaded: LoadedApplication, upstreams: Saying, plane: Plane, sent: Sent, asked: bytes = ASKED) -> Exchange:
     """One question to an application, and who hears what comes of it."""
     route = Route("desk", "assistant", 1, (loaded.arm,), "salt")
     deployment = Deployment(route, {"live": loaded}, {})
     budgets = Budgets(None, durable=False, record=lambda _record: None)
     made = Parts(cast("Any", plane), cast("Upstreams", upstreams), budgets, AnswerCaches())
-    question = Question(read_asked(ASKED), deployment, loaded, "id", cast("Any", 0), None, forced=False)
+    question = Question(read_asked(asked), deployment, loaded, "id", cast("Any", 0), None, forced=False)
     return Exchange(made, question, sent)
 
 

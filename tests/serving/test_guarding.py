@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -199,7 +199,8 @@ def test_a_set_that_needs_more_than_a_text_is_not_registered(
         return code, *capsys.readouterr()
 
     digests = f"embedder: {'a' * 64}, classifier: {'b' * 64}"
-    for guard, needs in (("support", "retrieved"), (f"injection, {digests}", "a classifier")):
+    both = f"injection, {digests}, on: [input, output]"
+    for guard, needs in (("support", "retrieved"), (f"injection, {digests}", "a classifier"), (both, "on: [input]")):
         (tmp_path / "guards.yaml").write_text(f"guards: [{{guard: {guard}}}]\n")
         code, _, err = modelyard(*command, "guards.yaml")
         assert (code, "GUARD_NEEDS_MORE" in err, needs in err) == (2, True, True), err
@@ -208,12 +209,17 @@ def test_a_set_that_needs_more_than_a_text_is_not_registered(
     assert (code, "guards.yaml" in err) == (2, True), err
 
 
+def nothing(_: object) -> NoReturn:
+    """What loads the parts of an application that has none."""
+    pytest.fail("it has no parts")
+
+
 def test_a_server_refuses_guards_that_are_not_those_of_the_application(gateway: Gateway) -> None:
     """A bundle whose set was exchanged is damaged, and its arm is not loaded."""
     folder = gateway.server.folder / "wrong"
     made = Application((Target("one", "answer"),), guards=REFUSING.digest)
     digest = application_bundle(folder, "assistant", made, None, default_set().document)
     with pytest.raises(BundleDamaged, match="not those"):
-        load_application(folder, live(digest))
+        load_application(folder, live(digest), nothing, nothing)
     assert (folder / APPLICATION_FILE).exists()
     assert (folder / GUARDS_FILE).read_bytes() == canonical_json(json.loads(default_set().document))

@@ -1,6 +1,7 @@
 """What a deployment declares of its requests, kept by a real server."""
 
 import signal
+import socket
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -102,6 +103,23 @@ def test_limits_are_those_of_the_deployment(server: Server, built: BuiltBundle) 
     status, answer = server.post("/v2/models/fraud/infer", {"inputs": [], "x": "y" * 300})
     assert (status, "larger than 300 bytes" in str(answer)) == (413, True)
     assert "deployments.NAME.serving.body_limit" in str(answer)
+
+
+def test_who_leaves_while_he_sends_rows_is_counted_as_one_who_left(server: Server, built: BuiltBundle) -> None:
+    """By the short way, by the long one and by another protocol's: he made no mistake."""
+    server.publish(live(built))
+    server.start()
+
+    def left() -> float:
+        return server.metric("model_requests_total", code="499")
+
+    ways = [("/predict", 900), ("/predict", 90_000), ("/v2/models/fraud/infer", 900)]
+    for path, size in ways:
+        with socket.create_connection(("127.0.0.1", server.port)) as caller:
+            head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n"
+            caller.sendall(head.encode() + b"{" + b" " * (size // 2))
+    server.until(lambda: left() == len(ways))
+    assert server.metric("model_requests_total", code="400") == 0
 
 
 def test_without_a_log_answers_are_refused(server: Server, built: BuiltBundle) -> None:

@@ -1,5 +1,6 @@
 """Traces, as a collector receives them."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -13,12 +14,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from modelyard.bundling import BuiltBundle
+from modelyard.core import Digest
+from modelyard.inference import load_embedder
 from modelyard.serving.tracing import GEN_AI_CONVENTIONS, Tracing
 from modelyard.testing import faulty_upstream
 
+from ..tiny_embedder import build_tiny
 from .harness import Server, live
 from .test_chat import TEXT, Gateway, route
 from .test_chat import live as chatting
+from .test_guarded_streams import ASKED, WHOLE, Plane, Saying, Sent, application, exchange
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = "00-0af7651916cd43dd8448eb211c80319d-b7ad6b7169203331-00"
@@ -128,6 +133,53 @@ def test_a_chat_is_a_span_by_the_conventions_and_has_no_text(tmp_path: Path, col
     assert [each.kind for each in chats] == [Span.SPAN_KIND_CLIENT] * 3
     assert f"https://opentelemetry.io/schemas/{GEN_AI_CONVENTIONS}" in collector.schemas
     assert all(word not in str(collector.spans) for word in TEXT.split() if len(word) > 3)
+
+
+def test_what_the_upstream_says_it_is_is_told_of_whole_answers_and_of_streams(collector: Collector) -> None:
+    """It may be another model than was asked for; what is no name is not told."""
+    arm, plane = application(None), Plane()
+    plane.tracing = Tracing(collector.url, 1.0, "server-1")
+    for said in ('"tiny-2026-01"', "7", '""', f'"{"n" * 1_000}"'):
+        whole = f'{{"model":{said},"choices":[{{"message":{{"content":"x"}},"finish_reason":"stop"}}]}}'
+        event = f'data: {{"model":{said},"choices":[{{"delta":{{"content":"x"}},"finish_reason":"stop"}}]}}\n\n'
+        for body, asked in ((whole, WHOLE), (f"{event}data: [DONE]\n\n", ASKED)):
+            asyncio.run(exchange(arm, Saying((body.encode(),)), plane, Sent(), asked).run())
+    plane.tracing.close()
+    told = [{each.key: each.value.string_value for each in span.attributes} for span in collector.spans]
+    named = [each.get("gen_ai.response.model") for each in told]
+    assert named == ["tiny-2026-01"] * 2 + [None] * 4 + ["n" * 200] * 2
+    assert {each["gen_ai.request.model"] for each in told} == {"m"}
+
+
+def test_vectors_are_a_span_by_the_conventions_and_have_no_text(tmp_path: Path, collector: Collector) -> None:
+    """Made, and refused: of which model, how long, of how many tokens; inside their request."""
+    with faulty_upstream() as upstream:
+        made = Gateway(tmp_path, upstream, (f"--traces={collector.url}",))
+        folder = build_tiny(tmp_path / "tiny")
+        embedder = load_embedder(folder)
+        made.server.feed.put_bundle(folder, Digest(embedder.digest))
+        made.publish(route("mini", chatting(Digest(embedder.digest))))
+        made.server.start()
+        asked = {"model": "mini", "input": ["hunting"], "encoding_format": "base64"}
+        assert made.server.post("/v1/embeddings", asked, {})[0] == 200
+        assert made.server.post("/v1/embeddings", {**asked, "input": ["hunting " * 60]}, {})[0] == 400
+        assert made.server.stop() == 0
+    spans = [each for each in collector.spans if each.name == f"embeddings {embedder.info.model}"]
+    good, bad = ({each.key: each.value for each in span.attributes} for span in spans)
+    for told in (good, bad):
+        assert told["gen_ai.operation.name"].string_value == "embeddings"
+        assert told["gen_ai.request.model"].string_value == embedder.info.model
+        assert [each.string_value for each in told["gen_ai.request.encoding_formats"].array_value.values] == ["base64"]
+        assert told["modelyard.deployment"].string_value == "mini"
+    assert good["gen_ai.embeddings.dimension.count"].int_value == embedder.dimension
+    assert good["gen_ai.usage.input_tokens"].int_value == embedder.tokens(["hunting"])[0]
+    assert "error.type" not in good
+    assert bad["error.type"].string_value == "input"
+    assert "gen_ai.usage.input_tokens" not in bad
+    requests = [each.span_id for each in collector.spans if each.name == "POST /v1/embeddings"]
+    assert [each.parent_span_id for each in spans] == requests
+    assert [each.kind for each in spans] == [Span.SPAN_KIND_INTERNAL] * 2
+    assert "hunting" not in str(collector.spans)
 
 
 def test_the_page_says_which_version_of_the_conventions_it_is() -> None:

@@ -1,5 +1,7 @@
 """MLflow's registered models: numbers, aliases and stages, as any plain client sees them."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
@@ -70,6 +72,43 @@ def test_the_mark_changes_with_every_change_and_with_nothing_else(tracked: Regis
     mlflow.MlflowClient(uri, uri).set_registered_model_alias("delay", "mine", "1")
     assert tracked.mark() != before
     tracked.show("delay", {"mine": None}, {})
+
+
+def test_a_glance_at_the_file_sees_what_a_client_is_shown(tracked: RegisteredModels, uri: str) -> None:
+    """Of all models, and of one; deleted versions and aliases are gone from both."""
+    client = mlflow.MlflowClient(uri, uri)
+    for _ in range(4):
+        tracked.create("many", "modelyard:1", None)
+    tracked.create("bare", "modelyard:1", None)
+    stages = {1: "Production", 2: "Archived", 3: "Staging", 4: "Archived"}
+    tracked.show("many", {"production": 1, "old": 2, "mine": 3}, stages)
+    client.delete_registered_model_alias("many", "old")
+    client.delete_model_version("many", "4")
+    tracked.show("delay", {"production": 2}, {2: "Production"})
+    found = tracked.glance()
+    assert found is not None
+    assert set(found) == {"many", "delay"}
+    for model, glanced in found.items():
+        shown = tracked.shown(model)
+        assert shown is not None
+        assert glanced == Shown(shown.aliases, {each: at for each, at in shown.stages.items() if at != "None"})
+        assert tracked.glance(model) == {model: glanced}
+    assert found["many"] == Shown({"production": 1, "mine": 3}, {1: "Production", 2: "Archived", 3: "Staging"})
+    assert tracked.glance("bare") == tracked.glance("nobody") == {}
+
+
+def test_what_cannot_be_glanced_at_must_be_asked(tmp_path: Path) -> None:
+    """A server, a file that is not there or no database, and tables that are not those that we know."""
+    for name in ("none.db", "text.db", "other.db"):
+        file = tmp_path / name
+        if name == "text.db":
+            file.write_text("no database at all, but a text" * 100)
+        if name == "other.db":
+            with closing(sqlite3.connect(file)) as connection:
+                connection.execute("CREATE TABLE registered_model_aliases (name TEXT, alias TEXT, version INTEGER)")
+        assert RegisteredModels(Tracker(f"sqlite:///{file}", "", SystemClock())).glance() is None
+    assert not (tmp_path / "none.db").exists()
+    assert RegisteredModels(Tracker("http://127.0.0.1:9", "", SystemClock())).glance("delay") is None
 
 
 def test_a_server_that_does_not_listen_is_known_without_mlflow(tmp_path: Path) -> None:

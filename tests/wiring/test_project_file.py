@@ -111,6 +111,50 @@ def test_a_policy_may_wait_for_every_rule_in_force(alert: str, alerts: str, said
     assert said in caught.value.message
 
 
+APPLICATION = """
+project: desk
+upstreams: {{here: {{url: "http://127.0.0.1:9/v1"}}}}
+deployments:
+  desk: {{model: desk@production}}
+  other: {{model: other@production}}
+models: {{trained: {{features: [a], label: b, request: {{a: number}}}}}}
+datasets: {{rows: {{source: rows.csv, label: b}}}}
+retraining:
+  {name}: {{deployment: {deployment}, reindex: {{documents: [handbook], suite: {suite}, least: {{f1: 0.5}}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "deployment", "suite", "said"),
+    [
+        ("desk", "desk", "suite.yaml", None),
+        ("desk", "other", "suite.yaml", "'other' serves 'other', and not 'desk'"),
+        ("desk", "dask", "suite.yaml", "deployments has no 'dask'; did you mean 'desk'?"),
+        ("desk", "desk", "suites.yaml", "there is no file 'suites.yaml'"),
+        ("trained", "desk", "suite.yaml", "'trained' is a model that a pipeline trains"),
+    ],
+)
+def test_a_policy_of_an_application_needs_no_model(
+    name: str, deployment: str, suite: str, said: str | None, tmp_path: Path
+) -> None:
+    """Its deployment serves it, and its suite is there: else that is found with the file, and not in the night."""
+    (tmp_path / "suite.yaml").write_text("")
+    (tmp_path / "modelyard.yaml").write_text(APPLICATION.format(name=name, deployment=deployment, suite=suite))
+    if said is None:
+        assert load_project_file(tmp_path, {}).settings.retraining["desk"].reindex is not None
+        return
+    with pytest.raises(InvalidInput) as caught:
+        load_project_file(tmp_path, {})
+    assert said in caught.value.message
+
+
+def test_the_shipped_pipeline_keeps_its_name(tmp_path: Path) -> None:
+    """Else a policy of an application would run somebody's own."""
+    (tmp_path / "modelyard.yaml").write_text("project: p\npipelines: {modelyard.reindex: {module: p.py}}\n")
+    with pytest.raises(InvalidInput, match="is the name of the pipeline that is shipped"):
+        load_project_file(tmp_path, {})
+
+
 def test_every_setting_says_where_it_came_from(flights: Path) -> None:
     """Environment over file over default; secrets are never shown."""
     environment = {"MODELYARD_SERVER_PORT": "9090", "MODELYARD_STORES_RECORDS": "postgresql+psycopg://u:secret@h/d"}

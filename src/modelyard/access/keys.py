@@ -30,6 +30,8 @@ class KnownKey(Protocol):
     @property
     def deployments(self) -> tuple[str, ...]: ...
     @property
+    def groups(self) -> tuple[str, ...]: ...
+    @property
     def expires_us(self) -> Micros | None: ...
 
 
@@ -52,6 +54,7 @@ def mint_key(
     now: Micros,
     created_by: str,
     deployments: tuple[str, ...] = (),
+    groups: tuple[str, ...] = (),
     expires_us: Micros | None = None,
     replaces: str = "",
     once: bool = False,
@@ -67,6 +70,7 @@ def mint_key(
         created_us=now,
         created_by=created_by,
         deployments=deployments,
+        groups=groups,
         expires_us=expires_us,
         replaces=replaces,
         once=once,
@@ -106,4 +110,4 @@ class KeyRing:
             raise NotAuthenticated(
                 f"The API key {key.key_id} has expired.", remedy="Make another: modelyard key create --name NAME."
             )
-        return Principal(key.key_id, (Role(key.role),), "key", key.deployments)
+        return Principal(key.key_id, (Role(key.role),), "key", key.deployments, key.groups)

@@ -25,6 +25,8 @@ class Principal(msgspec.Struct, frozen=True):
     source: str
     deployments: tuple[str, ...] = ()
     """Empty means all."""
+    groups: tuple[str, ...] = ()
+    """Groups of readers that the caller is in: what is retrieved for it is what these may read."""
 
 
 class StoredKey(msgspec.Struct, frozen=True):
@@ -37,6 +39,7 @@ class StoredKey(msgspec.Struct, frozen=True):
     created_us: Micros
     created_by: str
     deployments: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     expires_us: Micros | None = None
     revoked_us: Micros | None = None
     replaces: str = ""

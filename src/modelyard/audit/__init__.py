@@ -4,7 +4,7 @@ Owns that a change is recorded before it is applied, and finished or undone afte
 record is found out. Does not own what changes mean: rooms above bring their handlers.
 """
 
-from .chain import AuditLog, AuditReport, Told
+from .chain import STREAM, AuditLog, AuditReport, Told
 from .checkpoints import Checkpoint, Checkpoints
 from .errors import AuditBroken, CheckpointsUnavailable, IntentUndone, NotAnExport
 from .export import ExportReport, verify_export, write_export
@@ -12,6 +12,7 @@ from .intents import Intent, IntentHandler, Intents, Note
 from .sinks import FileSink, ObjectSink, Sink, open_sink
 
 __all__ = [
+    "STREAM",
     "AuditBroken",
     "AuditLog",
     "AuditReport",

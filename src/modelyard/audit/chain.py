@@ -12,6 +12,8 @@ from modelyard.storage import Entry, RecordStore, Snapshot, Transaction
 from .errors import AuditBroken
 
 STREAM = "audit"
+"""The stream of entries in the record store."""
+
 GENESIS = "0" * 64
 """What the first entry has for the hash of the one before."""
 

@@ -4,10 +4,9 @@ from typing import Any
 
 import click
 
-from modelyard.core import ModelyardError
+from modelyard.core import ModelyardError, counted
 from modelyard.export import ExportOutdated
 from modelyard.operations import edge, export
-from modelyard.operations.building import counted
 
 from .derive import command as derive
 

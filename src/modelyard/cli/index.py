@@ -5,6 +5,9 @@ from typing import Any
 
 import click
 
+from modelyard.operations import retrieving
+
+from .derive import command as derive
 from .edge import emit
 from .permitting import takes
 from .show import fields, table
@@ -18,7 +21,9 @@ _ALLOW = click.option(
 )  # fmt: skip
 _SHOWN = 300
 
-command = click.Group("index", help="Indexes of documents: build, update, query, verify.")
+command = click.Group("index", help="Indexes of documents: build, update, query, verify, register, withdraw.")
+command.add_command(derive(retrieving.register_index, fields))
+command.add_command(derive(retrieving.withdraw_sources, fields))
 
 
 def _progress(sentence: str) -> None:
@@ -45,8 +50,8 @@ def build(
     as_json: bool,
 ) -> None:
     """Build an index in a new folder of the text, Markdown, HTML and PDF in these files and folders."""
-    from modelyard.llm import Cutting  # noqa: PLC0415 - `--help` must not pay for it
     from modelyard.operations import indexes  # noqa: PLC0415 - as above
+    from modelyard.retrieval import Cutting  # noqa: PLC0415 - `--help` must not pay for it
 
     made = indexes.build(index, sources, embedder, cutting=Cutting(tokens, overlap), rules=rules, progress=_progress)
     emit(made, as_json=as_json, show=_show_change)

@@ -47,6 +47,29 @@ def _progress(status: dict[str, Any]) -> None:
     fields(status["progress"])
 
 
+def _status(status: dict[str, Any]) -> None:
+    """Who answers, since when and why, how far the rollout is, and the way back; `--json` has all the rest."""
+    route, progress = status["route"], status["progress"] or {}
+    told: dict[str, Any] = {"serving": "nothing"}
+    if route is not None:
+        serving = ", ".join(map(_arm, route["arms"]))
+        told = {"serving": serving, "generation": route["generation"], "because": route["reason"]}
+    told["rollout"] = _led(progress) if progress else "none"
+    told |= {name: progress.get(name) for name in ("step", "share", "observed", "missing", "reason")}
+    fields({name: value for name, value in told.items() if value not in (None, "", [])})
+    if route is not None:
+        click.echo(f"Back to the version before: modelyard rollout rollback {route['deployment']}", err=True)
+
+
+def _arm(arm: dict[str, Any]) -> str:
+    share = f"{100 * arm['weight']:.4g}%"
+    return f"version {arm['version']} ({arm['name']}, {f'copies of {share}' if arm['role'] == 'shadow' else share})"
+
+
+def _led(progress: dict[str, Any]) -> str:
+    return f"version {progress['version']}, {progress['strategy']}: {progress['state']}"
+
+
 def _evidence(found: dict[str, Any]) -> None:
     fields(found["bounds"])
     table("at", "canary_requests", "canary_bad", "live_requests", "live_bad", "rollback", "promotion")(found["trail"])
@@ -58,7 +81,7 @@ command = click.Group(
     help="Rollouts: start, status, pause, advance, promote, abort, roll back, history, evidence, diff.",
 )
 command.add_command(derive(deployments.start_rollout, fields))
-command.add_command(_watching(derive(deployments.rollout_status, fields)))
+command.add_command(_watching(derive(deployments.rollout_status, _status)))
 command.add_command(derive(deployments.pause, fields))
 command.add_command(derive(deployments.resume, fields))
 command.add_command(derive(deployments.advance, fields))

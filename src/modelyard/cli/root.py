@@ -25,9 +25,10 @@ NOUNS: dict[str, str] = {
     "run": "Runs in MLflow: list, show, compare.",
     "model": "Model versions: register, list, names, compare, approve, promote, roll back.",
     "bundle": "Bundles: build, verify, show, fetch, keygen, sign.",
-    "index": "Indexes of documents: build, update, query, verify.",
+    "index": "Indexes of documents: build, update, query, verify, register, withdraw.",
     "prompt": "Prompts: register, list, diff, render, promote, rollback.",
-    "llm": "Applications of language models: register, eval.",
+    "llm": "Applications of language models, and what people say of them: register, eval, queue, unqueue, queues, "
+    "next, label, labels, agreement.",
     "serve": "Serve a project's deployments over HTTP.",
     "score": "Score files of any size with a model, resumable.",
     "stream": "Answer the messages of a stream with a model, at least once.",

@@ -65,6 +65,11 @@ def nearest(name: str, existing: Iterable[str]) -> str | None:
     return by_lower[close[0]] if close else None
 
 
+def counted(count: int, noun: str, several: str = "") -> str:
+    """A number with its noun, for a message: 1 column, 2 columns, 3 classes."""
+    return f"{count} {noun if count == 1 else several or noun + 's'}"
+
+
 def did_you_mean(name: str, existing: Iterable[str], *, shown: int = 12) -> str:
     """The tail of an error message about an unknown name: what exists, and the nearest of it."""
     names = sorted(existing)

@@ -1,10 +1,11 @@
-"""The demonstration: a year of real flights through the whole loop.
+"""The demonstrations: a year of real flights through the whole loop, and our own pages answering questions (`manual`).
 
-Owns the clients, the accelerated year, its summary and report. Does not own any part of the loop: it drives the same
-server, monitors, rollouts and retraining that every project has.
+Owns the clients, the accelerated year, the questions, summaries and reports. Does not own any part of the loop: it
+drives the same server, monitors, rollouts and retraining that every project has.
 """
 
 from .compare import compare_demo
+from .manual import ManualOptions, ManualSummary, read_questions, run_manual
 from .records import Compared, Event, Lived, Month, Summary
 from .run import DEFAULT_SHARE, DemoOptions, run_demo
 
@@ -14,8 +15,12 @@ __all__ = [
     "DemoOptions",
     "Event",
     "Lived",
+    "ManualOptions",
+    "ManualSummary",
     "Month",
     "Summary",
     "compare_demo",
+    "read_questions",
     "run_demo",
+    "run_manual",
 ]

@@ -13,3 +13,9 @@ class NoFlights(InvalidInput):
     """The flights data is not installed."""
 
     code = "NO_FLIGHTS"
+
+
+class NoGenerator(InvalidInput):
+    """The model that answers, or its server, is not there."""
+
+    code = "NO_GENERATOR"

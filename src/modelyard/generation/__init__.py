@@ -4,6 +4,7 @@ Owns rendering, the client, server-sent events, usage and what it costs. Does no
 (`llm`), who may ask (`serving`) or what an answer may say (`guards`).
 """
 
+from .alike import Alike, what_is_asked
 from .answers import Choice, Said, read_said
 from .breaker import Breaker
 from .calling import LARGEST_ANSWER, MakeBody, Reply, Tell, Upstreams
@@ -19,17 +20,20 @@ from .errors import (
 from .events import DONE, LARGEST_EVENT, Event, EventReader, write_event
 from .records import (
     APPLICATION_FILE,
+    CONTEXT,
     GUARDS_FILE,
     PROMPT_FILE,
     PROMPT_RUNTIME,
     ROLES,
     UPSTREAM_RUNTIME,
     Application,
+    Judges,
     Message,
     Pinned,
     Price,
     PriceList,
     Prompt,
+    Retrieval,
     Role,
     Sampling,
     Target,
@@ -43,6 +47,7 @@ from .waiting import ABSURD_SECONDS, retry_after
 __all__ = [
     "ABSURD_SECONDS",
     "APPLICATION_FILE",
+    "CONTEXT",
     "DONE",
     "GUARDS_FILE",
     "LARGEST_ANSWER",
@@ -53,6 +58,7 @@ __all__ = [
     "ROLES",
     "UPSTREAM_RUNTIME",
     "Address",
+    "Alike",
     "Application",
     "Breaker",
     "Choice",
@@ -60,6 +66,7 @@ __all__ = [
     "Event",
     "EventReader",
     "InvalidPrompt",
+    "Judges",
     "MakeBody",
     "Message",
     "Pinned",
@@ -67,6 +74,7 @@ __all__ = [
     "PriceList",
     "Prompt",
     "Reply",
+    "Retrieval",
     "Role",
     "Said",
     "Sampling",
@@ -88,5 +96,6 @@ __all__ = [
     "render",
     "retry_after",
     "variables_of",
+    "what_is_asked",
     "write_event",
 ]

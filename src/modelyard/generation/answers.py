@@ -29,11 +29,13 @@ class _Usage(msgspec.Struct):
 
 
 class Said(msgspec.Struct):
-    """A body, or the data of one event. `usage` is what the whole answer came to so far."""
+    """A body, or the data of one event. `usage` is what the whole answer came to so far; `model` what the upstream says
+    that it was made by, of whatever type that is."""
 
     choices: list[Choice] = []
     usage: _Usage | None = None
     error: Any = None
+    model: Any = None
 
     @property
     def tokens(self) -> Usage | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from modelyard.core import Clock, ModelyardError, NotFound, did_you_mean, log_event
+from modelyard.core import Clock, ModelyardError, NotFound, did_you_mean, log_event, shown
 
 from .answers import Said, read_said, words_of
 from .breaker import Breaker
@@ -190,7 +190,7 @@ class Upstreams:
                 asked = error.context.get("retry_after_s")
                 wait = pause * self._random.uniform(0.5, 1.5) if asked is None else float(str(asked))
                 left = deadline - asyncio.get_running_loop().time()
-                hopeless = "retry_after" in error.context and asked is None  # it asks for what nobody can do
+                hopeless = error.context.get("why") == "key"
                 if attempt > known.upstream.retries or hopeless or wait > min(known.upstream.longest_wait, left):
                     raise
                 pause *= 2
@@ -244,7 +244,7 @@ class Upstreams:
             return key
         raise UpstreamUnavailable(
             f"The server's environment has no key for the upstream in {variable}.",
-            context={"why": "key", "retry_after": ""},
+            context={"why": "key"},
             remedy=f"Start the server with {variable} set.",
         )
 
@@ -264,10 +264,21 @@ class Upstreams:
         if answer.status in _BUSY or answer.status >= 500:
             header = answer.headers.get("retry-after")
             if header is not None:
-                context |= {"retry_after": header[:64], "retry_after_s": retry_after(header, self._clock.now())}
+                seconds = retry_after(header, self._clock.now())
+                if seconds is None:
+                    return _absurd(told, header, context)
+                context["retry_after_s"] = seconds
             return UpstreamUnavailable(told, context=context, remedy=_REACH)
         log_event("generation", "upstream does not take our requests", upstream=name, status=answer.status)
         return UpstreamBroken(told, context=context, remedy=_REACH)
+
+
+def _absurd(told: str, header: str, context: dict[str, object]) -> UpstreamBroken:
+    return UpstreamBroken(
+        f"{told} It asks with Retry-After {shown(header)} for what nobody can mean.",
+        context={**context, "why": "retry_after"},
+        remedy=_REACH,
+    )
 
 
 def _explain(error: ModelyardError, upstream: str) -> None:

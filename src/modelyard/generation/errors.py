@@ -18,16 +18,17 @@ class UpstreamRefused(InvalidInput):
 class UpstreamUnavailable(Unavailable):
     """The upstream cannot be reached, is too busy, or was left alone after failing again and again.
 
-    `context["retry_after_s"]` is how long it asks to be left alone, where it said so in words that mean something.
+    `context["retry_after_s"]` is how long it asks to be left alone, where it said so.
     """
 
     code = "UPSTREAM_UNAVAILABLE"
 
 
 class UpstreamBroken(Failed):
-    """The upstream answered what is no answer: cut, half a JSON, of another shape, too large, or that it is not for us.
+    """The upstream answered what is no answer: cut, half a JSON, of another shape, too large, that it is not for us, or
+    that it is to be left alone for as long as nobody can mean.
 
-    `context["why"]` is `cut`, `json`, `shape`, `size`, `status`, `event` or `protocol`.
+    `context["why"]` is `cut`, `json`, `shape`, `size`, `status`, `event`, `protocol` or `retry_after`.
     """
 
     code = "UPSTREAM_BROKEN"

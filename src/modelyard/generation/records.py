@@ -6,6 +6,8 @@ import msgspec
 
 from modelyard.core import Digest, canonical_json, digest_of
 
+from .alike import Alike
+
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 """Who a message of a chat is by."""
 
@@ -112,21 +114,60 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     seed: int | None = None
 
 
+class Retrieval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an application's answers rest on: an index, and the embedder that it was built with.
+
+    Of `k` chunks at most, found by `mode` (see `retrieval.MODES`), with at most `budget` tokens together, the prompt's
+    variable `CONTEXT` is made. Where the question's cosine to the nearest of them is below `least`, no upstream is
+    asked: the answer is `otherwise`.
+    """
+
+    index: Pinned
+    embedder: Pinned
+    k: int = 5
+    mode: Literal["hybrid", "vectors", "words"] = "hybrid"
+    budget: int | None = None
+    least: float | None = None
+    otherwise: str = "I do not know: I found nothing that says so."
+
+
+class Judges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a guard of injections asks: an embedder, and a classifier of its vectors."""
+
+    embedder: Pinned
+    classifier: Pinned
+
+
 class Application(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An application of a language model: what its bundle's `APPLICATION_FILE` holds.
 
-    `targets` are asked in their order, the later ones when the earlier cannot answer. `deadline_seconds` bounds an
-    answer to its last token. `longest_input` bounds the characters of a request's messages. A prompt stands in the
-    bundle beside it, as `PROMPT_FILE`, and the guard set of digest `guards` as `GUARDS_FILE`.
+    `targets` are asked in their order, the later ones when the earlier cannot answer. With `retrieval` answers rest on
+    an index; `judges` are those of its guard of injections; with `alike` an answer that is kept is told to who asks the
+    same in other words. `deadline_seconds` bounds an answer to its last token, `longest_input` the characters of a
+    request's messages. A prompt stands in the bundle beside it, as `PROMPT_FILE`, and the guard set of digest `guards`
+    as `GUARDS_FILE`.
     """
 
     targets: tuple[Target, ...]
     prompt: Pinned | None = None
-    index: Pinned | None = None
     guards: Digest | None = None
     sampling: Sampling = Sampling()
     deadline_seconds: float = 120.0
     longest_input: int = 400_000
+    retrieval: Retrieval | None = None
+    alike: Alike | None = None
+    judges: Judges | None = None
+
+    @property
+    def parts(self) -> tuple[Pinned, ...]:
+        """The bundles that a server needs beside this one."""
+        retrieval, judges = self.retrieval, self.judges
+        rested_on = () if retrieval is None else (retrieval.index, retrieval.embedder)
+        return rested_on if judges is None else (*rested_on, judges.embedder, judges.classifier)
+
+
+CONTEXT = "context"
+"""The variable of a prompt that is given what was retrieved."""
 
 
 PROMPT_FILE, APPLICATION_FILE, GUARDS_FILE = "prompt.json", "application.json", "guards.json"

@@ -17,7 +17,7 @@ from .secrets import secrets
 from .sentences import Sentences
 from .settings import GuardSet, Side, default_set, read_set
 from .stream import Armed, GuardedBytes, GuardedStream, check
-from .support import Evidence, Support, SupportGuard
+from .support import Evidence, Rest, Support, SupportGuard, abstains
 
 __all__ = [
     "Action",
@@ -39,6 +39,7 @@ __all__ = [
     "Outcome",
     "Pattern",
     "PatternGuard",
+    "Rest",
     "Scan",
     "SchemaGuard",
     "Sentences",
@@ -46,6 +47,7 @@ __all__ = [
     "Support",
     "SupportGuard",
     "Suspects",
+    "abstains",
     "check",
     "default_set",
     "maybe",

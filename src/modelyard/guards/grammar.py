@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+_DIGITS = re.compile(r"(?:[0-9]-[0-9]|[0-9])+")
+"""The members of classes of digits, and of nothing else."""
+
 
 class Grammar(Protocol):
     """A finite set of short texts."""
@@ -33,6 +36,10 @@ class Grammar(Protocol):
 
     @property
     def shortest(self) -> int: ...
+
+    @property
+    def digits(self) -> int:
+        """So many of the digits 0 to 9 are in every text, if not more."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,10 @@ class Chars:
     @property
     def shortest(self) -> int:
         return 1
+
+    @property
+    def digits(self) -> int:
+        return 1 if _DIGITS.fullmatch(self.members) else 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,10 @@ class Sequence:
     def shortest(self) -> int:
         return sum(each.shortest for each in self.parts)
 
+    @property
+    def digits(self) -> int:
+        return sum(each.digits for each in self.parts)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -120,6 +135,10 @@ class Choice:
     @property
     def shortest(self) -> int:
         return min(each.shortest for each in self.parts)
+
+    @property
+    def digits(self) -> int:
+        return min(each.digits for each in self.parts)
 
 
 @dataclass(frozen=True)
@@ -153,6 +172,10 @@ class Repeat:
     @property
     def shortest(self) -> int:
         return self.part.shortest * self.low
+
+    @property
+    def digits(self) -> int:
+        return self.part.digits * self.low
 
 
 def text(word: str, *, any_case: bool = False) -> Grammar:

@@ -30,6 +30,7 @@ WORD_GOES_ON: Grammar = Chars(r"^\W_")
 PART_FOLLOWS: Grammar = one_of(WORD_GOES_ON, seq(Chars(r"."), Chars(r"0-9\[")))
 """Behind a value: a word that goes on; or, where values have points inside, one more part."""
 
+_DIGITS = "0123456789"
 _BESIDE = 2
 """Characters before a value that a pattern may look at."""
 
@@ -92,6 +93,11 @@ class Pattern:
         return self.grammar.shortest
 
     @cached_property
+    def digits(self) -> int:
+        """So many digits (0 to 9) are in every value, if not more."""
+        return self.grammar.digits
+
+    @cached_property
     def run(self) -> re.Pattern[str] | None:
         """Matches the tail."""
         return re.compile(f"(?:{self.tail})*+") if self.tail is not None else None
@@ -122,6 +128,18 @@ class PatternGuard:
 
     def _unfinished(self, before: str) -> str:
         return "|".join(dict.fromkeys(each.unfinished for each in self.patterns if each.before == before))
+
+    def among(self, digits: int) -> Sequence[tuple[int, Pattern]]:
+        """The patterns, with their places among all, of which a text with so many digits may hold a value."""
+        return self._by_digits[min(digits, len(self._by_digits) - 1)]
+
+    @cached_property
+    def _by_digits(self) -> Sequence[Sequence[tuple[int, Pattern]]]:
+        most = max(each.digits for each in self.patterns)
+        return [
+            [(index, each) for index, each in enumerate(self.patterns) if each.digits <= digits]
+            for digits in range(most + 1)
+        ]
 
     def open(self, context: Context) -> "PatternScan":  # noqa: ARG002 - patterns need no context
         """Begin a text."""
@@ -161,9 +179,11 @@ class PatternScan:
 
     def _search(self, until: int, *, final: bool) -> list[Claim]:
         offset, claims = self._offset, self._go_on(final=final)
-        for index, pattern in enumerate(self._guard.patterns if until > self._from else ()):
-            if self._may_hold(pattern):
-                self._search_one(index, pattern, until, claims, final=final)
+        if until > self._from:
+            digits = sum(map(self._known.count, _DIGITS))
+            for index, pattern in self._guard.among(digits):
+                if self._may_hold(pattern):
+                    self._search_one(index, pattern, until, claims, final=final)
         self._from = min([until, *self._tails.values()])
         self._forget()
         return [Claim(start + offset, end + offset, kind) for start, end, kind in claims]

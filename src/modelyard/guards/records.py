@@ -9,11 +9,22 @@ from modelyard.core import Verdict
 
 
 class Action(StrEnum):
-    """What is done about what a guard finds."""
+    """What is done about what a guard finds.
+
+    `abstain` and `quote` end an answer before what was found: where nothing of it has left yet, it says instead that
+    there is no answer, or quotes what was retrieved.
+    """
 
     REDACT = "redact"
     REFUSE = "refuse"
     FLAG = "flag"
+    ABSTAIN = "abstain"
+    QUOTE = "quote"
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing leaves from what was found on."""
+        return self in (Action.REFUSE, Action.ABSTAIN, Action.QUOTE)
 
 
 class Claim(NamedTuple):

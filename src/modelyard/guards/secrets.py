@@ -80,12 +80,13 @@ def _assignments() -> list[Pattern]:
     quote = maybe(Chars("\"'`"))
     sign = one_of(":=", "=>", "==", "=", ":")
     scheme = seq(Chars("bB"), one_of(text("earer", any_case=True), text("asic", any_case=True)))
-    assigned = [(seq(name, times(Chars("A-Za-z0-9_"), 0, 20), quote, _GAP, sign, _GAP, quote), ()) for name in _names()]
-    authorized = (seq(scheme, times(Chars(r"\s"), 1, 4)), NOT_INSIDE_A_WORD)
+    part = Chars("A-Za-z0-9_")
+    assigned = [(seq(name, times(part, 0, 20), quote, _GAP, sign, _GAP, quote), (), (":", "=")) for name in _names()]
+    authorized = (seq(scheme, times(Chars(r"\s"), 1, 4)), NOT_INSIDE_A_WORD, ())
     value = seq(Chars(_VALUE + "=:>"), times(Chars(_VALUE), 9, 63))
     return [
-        Pattern("secret", seq(each, value), _behind(each), before, never_behind=None, tail=f"[{_VALUE}]")
-        for each, before in (*assigned, authorized)
+        Pattern("secret", seq(each, value), _behind(each), before, never_behind=None, tail=f"[{_VALUE}]", needs=needs)
+        for each, before, needs in (*assigned, authorized)
     ]
 
 

@@ -27,7 +27,7 @@ _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class _Declared(Section):
-    action: Action = Action.REDACT
+    action: Literal[Action.REDACT, Action.REFUSE, Action.FLAG] = Action.REDACT
 
 
 class PersonalDataSettings(_Declared):
@@ -58,7 +58,7 @@ class SchemaSettings(_Declared):
     """JSON of a schema."""
 
     guard: Literal["schema"]
-    action: Action = Action.REFUSE
+    action: Literal[Action.REDACT, Action.REFUSE, Action.FLAG] = Action.REFUSE
     on: _Sides = ("output",)
     json_schema: dict[str, Any] = Field(alias="schema")
 
@@ -69,11 +69,12 @@ class SchemaSettings(_Declared):
         return guard
 
 
-class SupportSettings(_Declared):
+class SupportSettings(Section):
     """Sentences that rest on what was retrieved."""
 
     guard: Literal["support"]
-    on: _Sides = ("output",)
+    action: Action = Action.REDACT
+    on: tuple[Literal["output"]] = ("output",)
     overlap: float = Field(default=0.6, gt=0, le=1)
     near: float = Field(default=0.75, ge=-1, le=1)
 

@@ -34,8 +34,8 @@ class GuardedStream:
 
     What `feed` and `end` return, put together, is the text with a placeholder for each stretch of characters that are
     claimed by guards that redact (claims that overlap or touch are one stretch), however the text was split. With a
-    finding of a guard that refuses, only what stands before it leaves; `refused` is true from then on. Guards that flag
-    hold nothing back.
+    finding whose action ends the text, only what stands before it leaves; `refused` is true from then on. Guards that
+    flag hold nothing back.
 
     A guard that raises fails. When `fail_closed`, nothing leaves from there on that this guard had not cleared, and
     `refused` is true; otherwise the text goes on without it, and the outcome names it.
@@ -127,7 +127,7 @@ class GuardedStream:
 
     def _heed(self, index: int, action: Action, claim: Claim) -> None:
         _unite(self._findings.setdefault((index, claim.kind), []), claim)
-        if action is Action.REFUSE:
+        if action.ends:
             self._stop(claim.start)
         elif action is Action.REDACT and not self.refused:
             insort(self._covers, _Cover(claim.start, index, claim.kind, claim.end))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import hypot
+from typing import NamedTuple
 
 from .contract import Context, Embeds
 from .records import Claim
@@ -47,12 +48,22 @@ class Support:
     """How far a sentence rests on what was retrieved.
 
     `overlap` in [0, 1] is the share of its words that the best passage has, `nearness` in [-1, 1] the cosine to the
-    nearest passage (None without an embedder), `kind` what is wrong: `unsupported`, `number`, `negation`, or nothing.
+    nearest passage (None without an embedder), `kind` what is wrong: `unsupported`, `number`, `negation`, or nothing;
+    then it rests on the chunk of this place.
     """
 
     overlap: float
     nearness: float | None
     kind: str
+    chunk: int | None = None
+
+
+class Rest(NamedTuple):
+    """Characters [start, end) of an answer, a sentence that says something, and the chunk that it rests on, if any."""
+
+    start: int
+    end: int
+    chunk: int | None
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,8 @@ class _Passage:
     words: frozenset[str]
     negated: bool
     numbers: frozenset[str]  # of the whole chunk
+    chunk: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -100,11 +113,11 @@ class Evidence:
         """The passages of the chunks, with vectors when there is an embedder."""
         texts: list[str] = []
         passages: list[_Passage] = []
-        for chunk in context.chunks:
+        for at, chunk in enumerate(context.chunks):
             numbers = _numbers(chunk)
             for count, passage in _passages(chunk):
                 texts.append(passage)
-                passages.append(_Passage(count, _words(passage), _negated(passage), numbers))
+                passages.append(_Passage(count, _words(passage), _negated(passage), numbers, at, passage))
         vectors = context.embed(texts) if context.embed is not None and texts else ()
         return cls(tuple(passages), vectors, context.embed)
 
@@ -115,19 +128,38 @@ class Evidence:
         cosines = self._cosines(sentence)
         best, nearness = max(shares, default=0.0), max(cosines, default=None)
         bearing = [
-            passage
+            (shares[index], passage)
             for index, passage in enumerate(self.passages)
             if shares[index] >= overlap or (cosines and cosines[index] >= near and shares[index] >= overlap / 2)
         ]
         if not bearing:
             return Support(best, nearness, "unsupported")
         # What two sentences say together, one of them may deny: they are asked when no single one bears it.
-        bearing = [each for each in bearing if each.sentences == 1] or bearing
-        if not any(numbers <= each.numbers for each in bearing):
+        bearing = [each for each in bearing if each[1].sentences == 1] or bearing
+        bearing = [each for each in bearing if numbers <= each[1].numbers]
+        if not bearing:
             return Support(best, nearness, "number")
-        if not any(each.negated == negated and numbers <= each.numbers for each in bearing):
+        bearing = [each for each in bearing if each[1].negated == negated]
+        if not bearing:
             return Support(best, nearness, "negation")
-        return Support(best, nearness, "")
+        return Support(best, nearness, "", max(bearing, key=lambda each: each[0])[1].chunk)
+
+    def rests(self, text: str, *, overlap: float, near: float) -> list[Rest]:
+        """Each sentence of a whole text that says something, and the chunk that it rests on."""
+        sentences, found = Sentences(), []
+        for place, sentence in (*sentences.feed(text), *sentences.end()):
+            bare = sentence.rstrip(_CLOSING)
+            if _says_something(sentence):
+                support = self.support(bare, overlap=overlap, near=near)
+                found.append(Rest(place, place + len(bare), support.chunk))
+        return found
+
+    def quote(self, question: str) -> tuple[int, str] | None:
+        """The sentence that has most words of a question, and its chunk; of equal ones the first. None without any."""
+        words = _words(question)
+        alone = [each for each in self.passages if each.sentences == 1 and len(each.words) >= 3]
+        best = max(alone, key=lambda each: len(words & each.words), default=None)
+        return None if best is None else (best.chunk, best.text.strip())
 
     def _cosines(self, sentence: str) -> list[float]:
         if self.embed is None or not self.passages:
@@ -165,6 +197,13 @@ class SupportScan:
             found = self._evidence.support(bare, overlap=self._guard.overlap, near=self._guard.near)
             if found.kind:
                 yield Claim(place, place + len(bare), found.kind)
+
+
+def abstains(text: str) -> bool:
+    """Whether a text says that there is no answer, and nothing else."""
+    sentences = Sentences()
+    cut = [sentence for _, sentence in (*sentences.feed(text), *sentences.end())]
+    return not any(map(_says_something, cut)) and any(_ABSTAINS.search(_plain(each)) for each in cut)
 
 
 def _says_something(sentence: str) -> bool:

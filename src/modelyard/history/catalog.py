@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from modelyard.core import atomic_write
+from modelyard.core import atomic_write, sync_folder
 from modelyard.core.locks import is_still, unlock
 from modelyard.journal import Family
 
@@ -118,21 +118,31 @@ class Catalogs:
         atomic_write(self._folder / f"catalog-{catalog.number:012d}.json", b"%08x\n%s" % (zlib.crc32(body), body))
         if before is not None:
             old = {each.name for each in self._parsed(before).entries}
-            self.sweep(old - {each.name for each in catalog.entries})
+            self._delete(old - {each.name for each in catalog.entries})
         self._known = catalog
         return catalog
 
-    def sweep(self, names: set[str] | None = None) -> int:
-        """Delete catalogs that hold no longer and that nobody reads by, then such of the files that none in use names.
+    def settle(self) -> None:
+        """Make sure that the catalog that holds is found after a power cut; OSError when the disk does not say so.
 
-        Without names every file in the folder is looked at: those of crashes too. Returns how many files were deleted.
+        To be done before anything is deleted because of a catalog that somebody else may have written, or a `commit`
+        that the disk failed behind the rename.
         """
+        sync_folder(self._folder)
+
+    def sweep(self) -> int:
+        """Delete catalogs that hold no longer and that nobody reads by, then all files that none in use names, those of
+        crashes too. Returns how many files were deleted.
+        """
+        self.settle()
+        found = (path for kind in ("*.parquet", "*.tmp") for path in self._folder.glob(f"*/*/*/{kind}"))
+        return self._delete({str(path.relative_to(self._folder)) for path in found})
+
+    def _delete(self, names: set[str]) -> int:
+        """Delete old catalogs that nobody reads by, then such of the files that none in use names."""
         every = sorted(self._all())
         kept = [path for path in every[:-1] if not _deleted(path)] + every[-1:]
         used = {each.name for path in kept for each in self._parsed(path).entries}
-        if names is None:
-            found = (path for kind in ("*.parquet", "*.tmp") for path in self._folder.glob(f"*/*/*/{kind}"))
-            names = {str(path.relative_to(self._folder)) for path in found}
         for name in names - used:
             (self._folder / name).unlink(missing_ok=True)
         return len(names - used)

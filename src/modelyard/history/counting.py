@@ -44,6 +44,8 @@ def by_deployment(snapshot: Snapshot) -> dict[str, dict[str, Counted]]:
 def joined_truths(predictions: Snapshot, truths: Snapshot, deployment: str) -> tuple[int, int]:
     """How many predictions have a truth, and how many of those ids are of an answer, a day of truths at a time."""
     days = {each.day for each in truths.entries if each.deployment == deployment}
+    if not days and not len(truths.loose):
+        return 0, 0
     loose = truths.loose.filter(pc.field("deployment") == deployment).column("prediction_id")
     seen, told, joined = pc.unique(loose), 0, 0
     for day in sorted(days):
@@ -74,6 +76,8 @@ def _answered(predictions: Snapshot, ids: pa.Array, deployment: str) -> int:
 
 def _loose(snapshot: Snapshot) -> list[tuple[str, str, Counted]]:
     """What is not sealed, by deployment and version."""
+    if not len(snapshot.loose):
+        return []
     time = TIMES[snapshot.family]
     keys = ["deployment", "model_version"] if snapshot.family == "predictions" else ["deployment"]
     asked = [(time, "count"), (time, "min"), (time, "max")]

@@ -277,7 +277,8 @@ class LogFiles:
             tables = [self._unsealed[family].table(each) for each in listed]
         if any(each is None for each in tables):
             return None
-        return pa.concat_tables([SCHEMAS[family].empty_table(), *tables])
+        nothing = pa.Table.from_batches([], SCHEMAS[family])  # `empty_table` imports pandas
+        return pa.concat_tables([nothing, *tables])
 
     def note(self, entry: Entry, error: Exception) -> None:
         """Remember that a file is not what was written, and say so once."""

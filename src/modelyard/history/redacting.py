@@ -1,12 +1,14 @@
 """Redaction of records that are written already: who it was and what was known of them goes, the answer stays.
 
-Of a prediction the entity becomes REDACTED and its features are as if they had not been logged; of an outcome the
-entity becomes REDACTED. Prediction, scores, version and label stay: counts and metrics do not change.
+Of a prediction the entity becomes REDACTED and its features are as if they had not been logged, as are the texts that a
+language model was asked and said; of an outcome the entity becomes REDACTED. Prediction, scores, version, label, tokens
+and cost stay: counts and metrics do not change.
 """
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -51,6 +53,9 @@ class _Wanted:
             mask = pc.and_(mask, pc.or_(known, table.column("has_features")))
         return mask if self.deployment is None else pc.and_(mask, pc.equal(table.column("deployment"), self.deployment))
 
+
+_TEXTS = ("asked", "said", "question")
+"""What a record of a language model's answer says of its texts: see `journal.Generated`."""
 
 _LOOKED_AT: dict[Family, tuple[str, ...]] = {
     "predictions": ("entity", "prediction_id", "deployment", "has_features"),
@@ -124,7 +129,7 @@ def _rewrite(files: LogFiles, catalogs: Catalogs, entry: Entry, wanted: _Wanted)
     mask = wanted.rows(table, entry.family)
     table = _with(table, "entity", pc.if_else(mask, REDACTED, table.column("entity")))
     if entry.family == "predictions":
-        table = _without_features(table, entry, mask)
+        table = _without_texts(_without_features(table, entry, mask), mask)
     number = catalogs.current().number + 1
     replaced(catalogs, [entry], [rewritten(files.folder, number, 0, [entry], table)])
 
@@ -135,6 +140,19 @@ def _without_features(table: pa.Table, entry: Entry, mask: pa.ChunkedArray) -> p
     for name, kept_as in kept.items():
         table = _with(table, name, pc.if_else(mask, pa.scalar(None, kept_as), table.column(name)))
     return table
+
+
+def _without_texts(table: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
+    """Without what was asked and said, and without the question's vector."""
+    made = zip(table.column("generated").to_pylist(), mask.to_pylist(), strict=True)
+    return _with(table, "generated", pa.array([_silent(each) if hit else each for each, hit in made], pa.string()))
+
+
+def _silent(generated: str) -> str:
+    if not generated:
+        return generated
+    told = msgspec.json.decode(generated)
+    return msgspec.json.encode({name: each for name, each in told.items() if name not in _TEXTS}).decode()
 
 
 def _with(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:

@@ -116,8 +116,6 @@ def _seal(group: Sequence[Segment], family: Family, catalogs: Catalogs, folder: 
                 segment.path.rename(segment.path.with_suffix(DAMAGED))
             elif readable:
                 segment.path.unlink()
-        if ours:
-            sync_folder(ours[0].path.parent)  # before the catalog forgets them: a power cut must not bring one back
         return read
 
 
@@ -125,6 +123,8 @@ def _put(read: Sequence[_Read], family: Family, catalogs: Catalogs, folder: Path
     """Write the records of segments that no file of the log holds yet, and the catalog with them."""
     before = catalogs.current()
     again = {segment.path.name for segment, _, _ in read} & before.consumed
+    if again:
+        catalogs.settle()
     lost = (
         [each for each in before.entries if again & set(each.sources) and not is_sound(folder, each)] if again else []
     )
@@ -146,17 +146,28 @@ def _put(read: Sequence[_Read], family: Family, catalogs: Catalogs, folder: Path
         )
         for index, part in enumerate(parts)
     ]
-    journal = read[0][0].path.parent
-    waiting = {name for name in before.consumed if any((journal.parent / each / name).exists() for each in FAMILIES)}
+    waiting = _not_deleted(before.consumed, read[0][0].path.parents[1])
     catalogs.commit(
         msgspec.structs.replace(
             before,
             number=before.number + 1,
             entries=(*(each for each in before.entries if each not in lost), *entries),
-            consumed=frozenset(waiting | {segment.path.name for segment, _, readable in read if readable}),
+            consumed=waiting | {segment.path.name for segment, _, readable in read if readable},
         )
     )
     log_event("history", "sealed", family=family, segments=len(read), files=len(entries))
+
+
+def _not_deleted(consumed: frozenset[str], journal: Path) -> frozenset[str]:
+    """Those of sealed segments that are still there. The others are to be forgotten, and no power cut may then bring
+    one back: that they are gone is on the disk, or OSError.
+    """
+    folders = [journal / each for each in FAMILIES if (journal / each).is_dir()]
+    there = frozenset(name for name in consumed if any((each / name).exists() for each in folders))
+    if there != consumed:
+        for each in folders:
+            sync_folder(each)
+    return there
 
 
 def _parts(read: Sequence[_Read], family: Family) -> list[Part]:

@@ -102,7 +102,7 @@ from .tensors import TensorEncoder, described, encoder_of, pack_golden, tensor_o
 from .texts import TextClassifier, load_text_classifier
 from .transforms import Transform, Transformed, Transforms
 from .verify import verify_bundle
-from .write import INFO_FILE, write_bundle
+from .write import INFO_FILE, pin_files, write_bundle
 
 __all__ = [
     "ARCHIVE_FILE",
@@ -213,6 +213,7 @@ __all__ = [
     "pack_golden",
     "pack_rows",
     "pack_trees",
+    "pin_files",
     "probe_bundle",
     "ready_walker",
     "runs_python",

@@ -24,9 +24,10 @@ and `generation`; bundles of the last two hold no model.
 LARGEST_SINGLE = 3.4028234663852886e38
 """The largest float32: what models that round their input first can take."""
 
-Task = Literal["binary", "multiclass", "regression", "embedding", "prompt", "generation"]
+Task = Literal["binary", "multiclass", "regression", "embedding", "index", "prompt", "generation"]
 """What a bundle answers: predictions (see `Predictions` for their scores), or a vector for a text (see `Embedder`).
-A `prompt`, and an application that has text made by an upstream (`generation`), hold no model and give no scores."""
+An `index` of documents, a `prompt`, and an application that has text made by an upstream (`generation`) hold no model
+and give no scores."""
 
 PREDICTIONS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 """The tasks of models that predict."""

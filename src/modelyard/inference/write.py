@@ -21,7 +21,14 @@ def write_bundle(folder: Path, info: BundleInfo, files: Mapping[str, bytes]) -> 
     folder.mkdir(parents=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    info = msgspec.structs.replace(info, files={name: digest_of(data) for name, data in sorted(files.items())})
+    return pin_files(folder, info)
+
+
+def pin_files(folder: Path, info: BundleInfo) -> Digest:
+    """Make a bundle of the files (flat names) that stand in a folder; its digest."""
+    info = msgspec.structs.replace(
+        info, files={each.name: digest_of(each.read_bytes()) for each in sorted(folder.iterdir())}
+    )
     document = canonical_json(msgspec.to_builtins(info))
     (folder / INFO_FILE).write_bytes(document)
     return digest_of(document)

@@ -67,8 +67,15 @@ class Generated(msgspec.Struct, frozen=True, omit_defaults=True):
     digest `prices`; both are absent where the model has no price there. `told` False: the upstream did not say how many
     tokens there were, and these are the most there can have been. `first_us` is the time to the first text. `asked` and
     `said` are texts as the deployment lets them be kept, behind the guards. `guards` is the digest of the application's
-    guard set, with what it said of what went up and of what came back. `cache` is `hit`, `miss`, or empty where answers
-    are not kept; a hit has read and written nothing, and cost nothing.
+    guard set, with what it said of what went up and of what came back. `cache` is `hit`, `alike` (it was made for a
+    question that says the same), `miss`, or empty where answers are not kept; a hit has read and written nothing, and
+    cost nothing.
+
+    Of an application that retrieves: `index` is its digest, `chunks` are the ids of what was found, best first,
+    `nearest` is the cosine of the question to the nearest of them, `question` its vector in a few fixed directions (see
+    `retrieval.directions`), `asked_characters` its length. `sentences` of the answer say something, of which
+    `unsupported` rest on none of the chunks, those that did not leave included. `abstained`: it says that there is no
+    answer, and no more.
     """
 
     upstream: str = ""
@@ -88,6 +95,14 @@ class Generated(msgspec.Struct, frozen=True, omit_defaults=True):
     guarded_input: Guarded | None = None
     guarded_output: Guarded | None = None
     cache: str = ""
+    index: str = ""
+    chunks: tuple[int, ...] = ()
+    nearest: float | None = None
+    question: tuple[float, ...] = ()
+    asked_characters: int = 0
+    sentences: int = 0
+    unsupported: int = 0
+    abstained: bool = False
 
 
 class TruthRecord(msgspec.Struct, frozen=True, array_like=True):

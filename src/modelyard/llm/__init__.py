@@ -1,22 +1,21 @@
 """Language models in the loop: prompts and applications as versions; documents as an index, and how well it answers.
 
-Owns prompts and applications as bundles, reading and cutting documents, indexes as immutable folders, searching them by
-vectors and words, retrieval metrics and suites. Does not own vectors (`vectors`), embedders (`inference`, built by
-`bundling`), asking upstreams (`generation`), or answering requests (`serving`).
+Owns prompts and applications as bundles, reading and cutting documents, building indexes, retrieval metrics and suites,
+queues of answers that people judge; in `llm.answers` suites of answers. Does not own searching an index (`retrieval`),
+vectors (`vectors`), embedders (`inference`, built by `bundling`), asking upstreams (`generation`), or answering
+requests (`serving`).
 """
 
-from .build import Change, build_index, require_embedder, update_index
+from .build import Change, build_index, update_index
+from .changes import Changes, changes_of, digests_at, digests_of
 from .errors import (
-    IndexDamaged,
     IndexExists,
     InvalidSuite,
     NoIndex,
     NoTextLibrary,
-    OtherEmbedder,
     UnreadableDocument,
 )
-from .home import open_index
-from .index import Index, load_folder, verify_folder
+from .home import adopt, open_index, version_folder
 from .metrics import METRICS, ndcg, recall, reciprocal_rank
 from .prompts import (
     LONGEST_PROMPT,
@@ -28,68 +27,75 @@ from .prompts import (
     read_prompt,
     read_prompt_file,
 )
+from .queues import (
+    LABELS,
+    MOST_ITEMS,
+    Agreement,
+    Item,
+    Judged,
+    JudgeLabelled,
+    Queues,
+    Shown,
+    read_items,
+    sample_log,
+)
 from .read import KINDS, Source, read_source
-from .records import EVERYBODY, Chunk, Citation, Cutting, Document, Found, IndexInfo
-from .search import MODES, Ask, Mode, Reranker, Searcher, fuse
 from .settings import PriceSettings, UpstreamSettings
 from .suite import Case, Measured, Outcome, Suite, compare, judge, read_suite, require_metrics, run_suite
 from .verify import Verified, verify_index
 
 __all__ = [
-    "EVERYBODY",
     "KINDS",
+    "LABELS",
     "LONGEST_PROMPT",
     "METRICS",
-    "MODES",
-    "Ask",
+    "MOST_ITEMS",
+    "Agreement",
     "Case",
     "Change",
-    "Chunk",
-    "Citation",
-    "Cutting",
-    "Document",
-    "Found",
-    "Index",
-    "IndexDamaged",
+    "Changes",
     "IndexExists",
-    "IndexInfo",
     "InvalidSuite",
+    "Item",
+    "JudgeLabelled",
+    "Judged",
     "Measured",
-    "Mode",
     "NoIndex",
     "NoTextLibrary",
-    "OtherEmbedder",
     "Outcome",
     "PriceSettings",
     "PromptReference",
-    "Reranker",
-    "Searcher",
+    "Queues",
+    "Shown",
     "Source",
     "Suite",
     "UnreadableDocument",
     "UpstreamSettings",
     "Verified",
+    "adopt",
     "application_bundle",
     "build_index",
+    "changes_of",
     "compare",
     "diff_prompts",
-    "fuse",
+    "digests_at",
+    "digests_of",
     "judge",
-    "load_folder",
     "mlflow_tags",
     "ndcg",
     "open_index",
     "prompt_bundle",
+    "read_items",
     "read_prompt",
     "read_prompt_file",
     "read_source",
     "read_suite",
     "recall",
     "reciprocal_rank",
-    "require_embedder",
     "require_metrics",
     "run_suite",
+    "sample_log",
     "update_index",
-    "verify_folder",
     "verify_index",
+    "version_folder",
 ]

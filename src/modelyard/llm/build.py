@@ -2,22 +2,36 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from modelyard.core import Digest, InvalidInput, NotFound, did_you_mean
-from modelyard.inference import Embedder
+from modelyard.core import Digest, InvalidInput, NotFound, canonical_json, did_you_mean
+from modelyard.inference import FORMAT_VERSION, BundleInfo, Embedder, Signature, pin_files
+from modelyard.retrieval import (
+    CHUNKS_FILE,
+    DOCUMENTS_FILE,
+    EVERYBODY,
+    INDEX_FILE,
+    INDEX_FORMAT,
+    INDEX_RUNTIME,
+    WORDS_FILE,
+    Chunk,
+    Cutting,
+    Document,
+    Index,
+    IndexInfo,
+    require_embedder,
+)
 from modelyard.vectors import VectorIndex, new_index
 
 from .cut import cut
-from .errors import IndexExists, OtherEmbedder
+from .errors import IndexExists
 from .home import changing, current, open_index, prune, publish
-from .index import CHUNKS_FILE, DOCUMENTS_FILE, Index, groups_of, write_info
 from .read import Source, plain, read_source, sources_in
-from .records import EVERYBODY, INDEX_FORMAT, Chunk, Cutting, Document, IndexInfo
-from .words import WORDS_FILE, build_words
+from .words import build_words
 
 Rules = Sequence[tuple[str, tuple[str, ...]]]
 Progress = Callable[[str], None]
@@ -71,7 +85,7 @@ def build_index(
                 code="NO_SOURCE",
                 remedy="Give files or folders with text, Markdown, HTML or PDF.",
             )
-        info = IndexInfo(INDEX_FORMAT, embedder.digest, embedder.dimension, "exact", cutting, _tidy(rules), 0, 0, 0, {})
+        info = IndexInfo(INDEX_FORMAT, embedder.digest, embedder.dimension, "exact", cutting, _tidy(rules), 0, 0, 0)
         draft = _Draft(info, embedder, progress)
         for name, path in found.items():
             draft.take(read_source(name, path))
@@ -97,10 +111,11 @@ def update_index(
     """
     with changing(home):
         old = open_index(home)
-        require_embedder(old, embedder)
+        require_embedder(old.info, embedder.digest)
         if rules is not None:
             _require_sound(old.info.cutting, rules)
-        if unknown := sorted(set(remove) - set(old.documents)):
+        found = sources_in(list(places)) if places else {}
+        if unknown := sorted(set(remove) - set(old.documents) - set(found)):
             raise NotFound(
                 f"The index has no source '{unknown[0]}'.",
                 code="NO_SOURCE",
@@ -108,7 +123,6 @@ def update_index(
             )
         info = old.info if rules is None else msgspec.structs.replace(old.info, rules=_tidy(rules))
         draft = _Draft(info, embedder, progress)
-        found = sources_in(list(places)) if places else {}
         for name in sorted({*found, *(() if places else old.documents)} - set(remove)):
             source = read_source(name, found[name]) if name in found else None
             before = old.documents.get(name)
@@ -119,17 +133,6 @@ def update_index(
         draft.removed = sorted(set(old.documents) - set(draft.documents))
         change = draft.publish(home)
         return replace(change, pruned=prune(home)) if pruning else change
-
-
-def require_embedder(index: Index, embedder: Embedder) -> None:
-    """OtherEmbedder for another embedder than the index was built with."""
-    if index.info.embedder != embedder.digest:
-        raise OtherEmbedder(
-            f"The index was built with embedder {index.info.embedder[:12]}…, and this one is {embedder.digest[:12]}…: "
-            "their vectors cannot be compared.",
-            context={"index": index.info.embedder, "embedder": embedder.digest},
-            remedy="Give the embedder it was built with, or build another index with this one.",
-        )
 
 
 class _Draft:
@@ -193,7 +196,7 @@ class _Draft:
         made = []
         for name, (digest, title) in sorted(self.documents.items()):
             own = [places[chunk.id] for chunk in self._chunks[name]]
-            groups = groups_of(name, self._info.rules)
+            groups = _groups_of(name, self._info.rules)
             first = own[0] if own else 0
             made.append(Document(name, digest, title, groups, first, first + len(own)))
         return made
@@ -211,13 +214,20 @@ class _Draft:
             chunks=len(chunks),
             next_id=self._next,
         )
-        return write_info(folder, info)
+        (folder / INDEX_FILE).write_bytes(canonical_json(msgspec.to_builtins(info)))
+        return pin_files(folder, BundleInfo(FORMAT_VERSION, "-", "-", "index", INDEX_RUNTIME, Signature(()), {}, {}))
 
     def _vectors(self, ids: Sequence[int]) -> VectorIndex:
         vectors = new_index("hnsw" if len(ids) >= MANY else "exact", self._info.dimension)
         if ids:
             vectors.add(ids, np.stack([self._known[each] for each in ids]))
         return vectors
+
+
+def _groups_of(source: str, rules: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
+    """Who may read a source: by the last rule whose pattern fits its name; everybody where none does."""
+    fitting = [groups for pattern, groups in rules if fnmatchcase(source, pattern)]
+    return fitting[-1] if fitting else (EVERYBODY,)
 
 
 def _require_sound(cutting: Cutting, rules: Rules) -> None:

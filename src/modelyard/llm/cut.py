@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
-from .records import Cutting
+from modelyard.retrieval import Cutting
 
 _BREAKS = re.compile(r"\n\s*\n|\f|(?<=[.!?])\s+|\n")
 _LONGEST = 20_000

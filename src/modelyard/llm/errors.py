@@ -1,6 +1,6 @@
 """What can be wrong with documents, indexes and suites."""
 
-from modelyard.core import Conflict, Damaged, InvalidInput, NotFound, Unavailable
+from modelyard.core import Conflict, InvalidInput, NotFound, Unavailable
 
 
 class UnreadableDocument(InvalidInput):
@@ -19,18 +19,6 @@ class IndexExists(Conflict):
     """The folder holds an index already."""
 
     code = "INDEX_EXISTS"
-
-
-class IndexDamaged(Damaged):
-    """An index is not what was built."""
-
-    code = "INDEX_DAMAGED"
-
-
-class OtherEmbedder(Conflict):
-    """The index was made with another embedder: its vectors and these cannot be compared."""
-
-    code = "OTHER_EMBEDDER"
 
 
 class InvalidSuite(InvalidInput):

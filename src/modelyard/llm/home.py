@@ -12,9 +12,9 @@ from tempfile import mkdtemp
 
 from modelyard.core import Digest, atomic_write, make_folder, sync_folder, sync_tree
 from modelyard.core.locks import alone
+from modelyard.retrieval import Index, load_folder
 
 from .errors import NoIndex
-from .index import Index, load_folder
 
 _VERSIONS, _CURRENT, _LOCK, _MAKING = "versions", "current", ".lock", ".making-"
 
@@ -56,6 +56,16 @@ def changing(home: Path) -> Iterator[None]:
         for left in home.glob(f"{_MAKING}*"):
             shutil.rmtree(left)
         yield
+
+
+def adopt(home: Path, digest: Digest, fetch: Callable[[Path], object]) -> None:
+    """Let `fetch` bring a version that is kept elsewhere to its place, a folder that is not there yet, and make it the
+    current one.
+    """
+    with changing(home):
+        make_folder(home / _VERSIONS)
+        fetch(home / _VERSIONS / digest)
+        atomic_write(home / _CURRENT, digest.encode() + b"\n")
 
 
 def publish(home: Path, write: Callable[[Path], Digest]) -> Digest:

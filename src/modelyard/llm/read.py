@@ -19,6 +19,7 @@ KINDS = {
 _LARGEST = 64 << 20
 _UNSEEN = {"script", "style", "template", "noscript", "head"}
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.+?)\s*#*\s*$", re.MULTILINE)
+_BETWEEN = re.compile(r"\n\s*\n")
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ def read_source(name: str, path: Path) -> Source:
 
 
 def plain(text: str) -> str:
-    """A stretch of a source as it is read: runs of blanks made one."""
-    return " ".join(text.split())
+    """A stretch of a source as it is read: runs of blanks made one, and the end of a line between paragraphs."""
+    return "\n".join(words for paragraph in _BETWEEN.split(text) if (words := " ".join(paragraph.split())))
 
 
 def _of_html(written: str) -> tuple[str, str]:

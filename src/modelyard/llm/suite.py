@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
 
 from modelyard.core import Digest, Judgement, Verdict, digest_of
+from modelyard.retrieval import Ask, Mode, Searcher
 from modelyard.stats import mean_interval
 
 from .errors import InvalidSuite
 from .metrics import METRICS
-from .search import Ask, Mode, Searcher
 
 FEW = 30
 """Below so many questions an interval of a mean is not to be relied on, and no limit is decided."""
@@ -41,6 +41,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     cases: tuple[Case, ...]
     k: int = 10
+    kind: Literal["retrieval"] = "retrieval"
 
 
 class Measured(msgspec.Struct, frozen=True):

@@ -8,10 +8,9 @@ import numpy as np
 
 from modelyard.core import Digest
 from modelyard.inference import Embedder, worst_angle
+from modelyard.retrieval import Index, require_embedder
 
-from .build import require_embedder
 from .home import open_index
-from .index import Index
 from .read import plain, read_source, sources_in
 
 _SAMPLE = 64
@@ -47,7 +46,7 @@ def verify_index(
     spans, stale, wrong = _spans(index, places) if places else (0, [], [])
     asked, worst = 0, None
     if embedder is not None and index.chunks:
-        require_embedder(index, embedder)
+        require_embedder(index.info, embedder.digest)
         chosen = np.random.default_rng(0).permutation(len(index.chunks))[:sample]
         chunks = [index.chunks[at] for at in sorted(chosen.tolist())]
         held = index.vectors.vectors([chunk.id for chunk in chunks])

@@ -55,6 +55,7 @@ from .comparing import (
 )
 from .counts import ColumnCounts
 from .drift import feature_drift
+from .generated import THUMBS
 from .measured import measured
 from .records import (
     ConceptDrift,
@@ -62,7 +63,10 @@ from .records import (
     FeatureDrift,
     FeatureOutliers,
     FeatureQuality,
+    GeneratedArm,
+    GeneratedSeen,
     GroupRate,
+    Rate,
     SecondOpinion,
     SegmentSeen,
     Window,
@@ -79,6 +83,7 @@ from .windows import Monitors
 __all__ = [
     "METHODS",
     "METRICS",
+    "THUMBS",
     "Alert",
     "AlertBook",
     "AlertGauges",
@@ -95,6 +100,8 @@ __all__ = [
     "FeatureDrift",
     "FeatureOutliers",
     "FeatureQuality",
+    "GeneratedArm",
+    "GeneratedSeen",
     "GroupRate",
     "Instance",
     "Joint",
@@ -109,6 +116,7 @@ __all__ = [
     "Outgoing",
     "Period",
     "Planted",
+    "Rate",
     "ReceiverOf",
     "ReceiverSettings",
     "Reference",

@@ -2,13 +2,13 @@
 
 from .alerts import Series, series
 from .performance import decline
-from .records import SegmentSeen, Window
+from .records import GeneratedSeen, SegmentSeen, Window
 from .settings import MonitorSettings
 
 SPEAKS_FOR = (
     "error_rate", "latency_p99", "accuracy_drop", "performance", "performance_estimated", "drift_score",
     "prediction_drift_score", "feature_drift", "label_coverage", "multivariate_drift_score", "concept_drift",
-    "feature_outliers", "group_difference",
+    "feature_outliers", "group_difference", "llm_cost", "unsupported_rate", "abstention_rate",
 )  # fmt: skip
 """The metrics that windows tell of, when they can."""
 
@@ -27,6 +27,8 @@ def measured(window: Window, monitor: MonitorSettings) -> dict[Series, float]:
         values[series("prediction_drift_score")] = window.predictions.effect
     values |= {series("performance_estimated", metric=name): each.value for name, each in window.estimated.items()}
     values |= _beside(window)
+    if window.generated is not None:
+        values |= _of_chats(window.generated, monitor)
     for segment in window.segments:
         values |= _of_segment(segment, monitor)
     if window.labels >= monitor.min_labels:
@@ -53,6 +55,16 @@ def _beside(window: Window) -> dict[Series, float]:
         if rate.verdict != "inconclusive":
             name = f"{rate.metric} {rate.of}".rstrip()
             values[series("group_difference", group=f"{rate.column}={rate.level}", rate=name)] = abs(rate.difference)
+    return values
+
+
+def _of_chats(generated: GeneratedSeen, monitor: MonitorSettings) -> dict[Series, float]:
+    """What answers cost; and of enough sentences, or answers, what share is surely unsupported, or abstains."""
+    values = {series("llm_cost"): generated.cost_micros / 1_000_000}
+    whole = generated.whole
+    for name, each in (("unsupported_rate", whole.unsupported), ("abstention_rate", whole.abstained)):
+        if each.lower is not None and each.of >= monitor.min_rows:
+            values[series(name)] = each.lower
     return values
 
 

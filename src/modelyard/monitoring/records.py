@@ -152,6 +152,58 @@ class GroupRate(msgspec.Struct, frozen=True):
     of: str = ""
 
 
+class Rate(msgspec.Struct, frozen=True):
+    """`count` of so many, `of`: the share, and its 95% interval (Wilson); None where there were none.
+
+    Of sentences the interval knows that those of one answer are alike.
+    """
+
+    count: int
+    of: int
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class GeneratedArm(msgspec.Struct, frozen=True):
+    """What one arm of a language model's deployment made of its requests.
+
+    `tries` are its records; `answers` those whose text the caller got. `errors` and `refused` (by guards) are of tries,
+    `abstained` of answers that rest on an index, `unsupported` of sentences that say something, `cache_hits` of
+    requests for which a kept answer was looked for, `thumbs` the share of `up` among labels `up` and `down`.
+    `cost_micros` is of those that had a price; `unpriced` had none. `first_ms`: quantiles of the time to the first
+    text.
+    """
+
+    arm: str
+    version: str
+    tries: int
+    answers: int
+    errors: Rate
+    refused: Rate
+    abstained: Rate
+    unsupported: Rate
+    cache_hits: Rate
+    thumbs: Rate
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost_micros: int
+    unpriced: int
+    first_ms: dict[str, float] = {}
+
+
+class GeneratedSeen(msgspec.Struct, frozen=True):
+    """What language models made of a window: all arms that callers hear together, and each arm by itself.
+
+    `cost_micros` is of every arm, shadows included: they are paid for as well.
+    """
+
+    whole: GeneratedArm
+    arms: tuple[GeneratedArm, ...]
+    cost_micros: int
+
+
 class Window(msgspec.Struct, frozen=True):
     """What was seen of one deployment in [start, end) of event time, judged when it closed, and perhaps again.
 
@@ -163,6 +215,8 @@ class Window(msgspec.Struct, frozen=True):
 
     `together`: all features at once, on a sample. `concept`: what detectors say of the losses of labelled answers.
     `outliers` are a report of their own, which does not decide on the verdict.
+
+    `generated`: of a language model's deployment, which has no scores; `performance` then has `thumbs` alone.
 
     `revision` 0 is the first judgement; a later one counts `late` records that came after that. `told_by`: whether
     labels tell the performance, only an estimate does, or nothing.
@@ -202,6 +256,7 @@ class Window(msgspec.Struct, frozen=True):
     second_opinion: SecondOpinion | None = None
     concept: tuple[ConceptDrift, ...] = ()
     outliers: tuple[FeatureOutliers, ...] = ()
+    generated: GeneratedSeen | None = None
 
     @property
     def drifted(self) -> tuple[str, ...]:

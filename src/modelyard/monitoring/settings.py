@@ -32,6 +32,12 @@ class Period(Section):
         return self
 
 
+class First(Section):
+    """The first answers of a version, to compare its later ones with."""
+
+    answers: int = Field(alias="first", ge=30, le=1_000_000, description="How many; they may take long to come.")
+
+
 class MonitorSettings(Section):
     """How one deployment is watched."""
 
@@ -41,9 +47,10 @@ class MonitorSettings(Section):
         timedelta(0), description="How long after its end a window waits for records and labels before it is judged."
     )
     revisions: int = Field(1, ge=0, le=60, description="How many later windows look at a window again.")
-    reference: Literal["bundle", "previous"] | Period = Field(
+    reference: Literal["bundle", "previous"] | Period | First = Field(
         "bundle",
-        description="What a window is compared with: `bundle`, `previous` (window), or `{from, to}`.",
+        description="What a window is compared with: `bundle`, `previous` (window), or `{from, to}`; of a language "
+        "model `{from, to}` or `{first: ANSWERS}`.",
     )
     segments: tuple[str, ...] = Field((), max_length=10, description="Features whose every level is judged by itself.")
     most_segments: int = Field(20, ge=1, le=200, description="So many levels of each are judged, the commonest.")

@@ -17,6 +17,7 @@ from .concept import concept_drift
 from .direct import estimated_directly, labelled, second_opinion
 from .estimated import Calibration, calibration_of, contradicted, estimated
 from .fairness import group_rates
+from .generated import THUMBS, chat_window, judge_chats, read_chats, with_drift
 from .judging import drift_score, drifts, is_binary, verdict_of
 from .measured import SPEAKS_FOR, measured
 from .outliers import outliers_of
@@ -28,15 +29,16 @@ from .report import Watched
 from .sample import told_losses
 from .seen import Answers, Seen, gather, live_version
 from .segments import segments_of
-from .settings import MonitorSettings
+from .settings import First, MonitorSettings
 from .spans import Span, aligned, closed_spans, first_start
 from .together import drift_together
+from .topics import TopicReferences, weights
 
 KIND = "window"
 CURSOR = "window-cursor"
 
-BundleOf = Callable[[str, str], Bundle]
-"""The bundle of a deployment's version."""
+BundleOf = Callable[[str, str], Bundle | None]
+"""The bundle of a deployment's version; None for one that predicts nothing: an application of a language model."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Monitors:
         self._clock = clock
         self._bundle_of = bundle_of
         self._references = References(records, log)
+        self._topics = TopicReferences(records, log)
         self.watched = monitors
         self.alerts = alerts
 
@@ -126,6 +129,8 @@ class Monitors:
             return Watched(deployment, model, settings.metric, ())
         newest = windows[-1]
         bundle = self._bundle_of(deployment, newest.version)
+        if bundle is None:
+            return Watched(deployment, model, THUMBS, windows)
         before = datetime.fromisoformat(newest.start)
         reference, _ = self._references.of(deployment, bundle, settings, before)
         kept = self.kept(deployment, newest.start)
@@ -144,7 +149,8 @@ class Monitors:
 
     def told_importance(self, window: Window) -> Mapping[str, float]:
         """How much each feature weighs in the version of a window."""
-        return self._bundle_of(window.deployment, window.version).profile.importance
+        bundle = self._bundle_of(window.deployment, window.version)
+        return {} if bundle is None else bundle.profile.importance
 
     def _newest(self, deployment: str, limit: int, before: str = "") -> list[Window]:
         prefix = f"{deployment}/"
@@ -190,6 +196,14 @@ class Monitors:
         if version is None:
             return None
         bundle = self._bundle_of(deployment, version)
+        if bundle is None:
+            return self._judged_chats(deployment, version, span, settings)
+        if isinstance(settings.reference, First):
+            raise InvalidInput(
+                f"Windows of '{deployment}' cannot be compared with the first answers of a version: it predicts.",
+                code="NO_SUCH_REFERENCE",
+                remedy=f"monitoring.{deployment}.reference: bundle, previous, or {{from, to}}",
+            )
         seen = self._gather(deployment, span, bundle, settings, features=True)
         reference, earlier = self._references.of(deployment, bundle, settings, span.start)
         features = drifts(seen.columns, reference.columns, settings)
@@ -222,6 +236,26 @@ class Monitors:
         window = _with_labels(window, seen, bundle, reference, settings, span.closes, earlier)
         return _Judged(window, kept_of(seen, version, bundle.digest, _calibration(bundle, seen.answers)))
 
+    def _judged_chats(self, deployment: str, version: str, span: Span, settings: MonitorSettings) -> _Judged:
+        """The window of a language model's deployment. Its counts are not kept: a revision reads it anew."""
+        chats = read_chats(self._log, deployment, span.start, span.end, span.closes)
+        window = chat_window(chats, deployment, version, span.start, span.end, span.closes)
+        topics = self._topics.compare(deployment, version, span.start, span.end, settings)
+        features = drifts(topics.now, topics.before, settings)
+        window = with_drift(window, features, drift_score(features, weights(topics.now)), topics.reference)
+        return _Judged(judge_chats(window, settings, topics.unknown), Kept(version, ""))
+
+    def _chats_again(self, older: Window, as_of: datetime, settings: MonitorSettings) -> _Judged | None:
+        if older.as_of >= as_of.isoformat():
+            return None
+        span = Span(datetime.fromisoformat(older.start), datetime.fromisoformat(older.end), as_of)
+        found = self._judged_chats(older.deployment, older.version, span, settings)
+        late = found.window.requests + found.window.errors - older.requests - older.errors
+        window = msgspec.structs.replace(found.window, revision=older.revision, late=older.late + max(0, late))
+        if msgspec.structs.replace(window, as_of=older.as_of) == older:
+            return None
+        return _Judged(msgspec.structs.replace(window, revision=older.revision + 1), found.kept)
+
     def _gather(
         self, deployment: str, span: Span, bundle: Bundle, settings: MonitorSettings, *, features: bool
     ) -> Seen:
@@ -246,7 +280,8 @@ class Monitors:
         for older in self._newest(deployment, settings.revisions, before=closing.start.isoformat()):
             if settings.count is None and datetime.fromisoformat(older.start) < oldest:
                 return
-            if (found := self._again(older, closing.closes, settings)) is not None:
+            again = self._again if older.generated is None else self._chats_again
+            if (found := again(older, closing.closes, settings)) is not None:
                 yield found
 
     def _again(self, older: Window, as_of: datetime, settings: MonitorSettings) -> _Judged | None:
@@ -256,9 +291,9 @@ class Monitors:
         span = Span(datetime.fromisoformat(older.start), datetime.fromisoformat(older.end), as_of)
         try:
             bundle = self._bundle_of(older.deployment, older.version)
-        except (
-            ModelyardError
-        ):  # a version whose bundle is gone keeps no newer window waiting: it stays as it was judged
+        except ModelyardError:  # a version whose bundle is gone keeps no newer window waiting: it stays as judged
+            bundle = None
+        if bundle is None:
             return None
         grouped = bool(settings.segments or settings.groups)
         seen = self._gather(older.deployment, span, bundle, settings, features=grouped)

@@ -9,24 +9,23 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import Conflict, InvalidInput, Judgement, NotFound, Verdict, check_name, did_you_mean, shown
-from modelyard.generation import Application, Pinned, Prompt, Sampling, Target
-from modelyard.guards import GuardSet
-from modelyard.inference import INFO_FILE, BundleInfo, sign_bundle
+from modelyard.core import InvalidInput, Judgement, NotFound, Verdict, check_name, check_text, did_you_mean, shown
+from modelyard.generation import Application, Judges, Pinned, Prompt, Sampling, Target
+from modelyard.guards import GuardSet, OtherClassifier
+from modelyard.inference import sign_bundle
 from modelyard.llm import PromptReference, application_bundle
 from modelyard.registry import check_description, check_tags
 from modelyard.wiring import Project
 
+from .alike import measured
 from .contract import Call, Option, operation
+from .fetching import version_at
 from .guarding import load_set
+from .indexes import mode_of
+from .kinds import newest_of
 from .models import tags_of
 from .prompts import find_prompt
-
-_BESIDES = {
-    "support": ("the chunks that were retrieved", "--chunk FILE"),
-    "injection": ("an embedder and a classifier", "--embedder FOLDER --classifier FOLDER"),
-}
-"""Guards that look at more than a text: what they need, and the flags that bring it."""
+from .retrieving import Resting, pinned, retrieval_of
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,25 @@ class RegisterApplication:
     guards: Annotated[
         str | None, Option("YAML file of its guard set, or `default`: personal data and secrets, redacted both ways.")
     ] = None
+    index: Annotated[str | None, Option("NAME@production or NAME/3: the index that its answers rest on.")] = None
+    embedder: Annotated[
+        str | None, Option("NAME@production or NAME/3: the embedder of that index, or of the guard of injections.")
+    ] = None
+    classifier: Annotated[
+        str | None, Option("NAME@production or NAME/3: what the guard of injections asks of that embedder's vectors.")
+    ] = None
+    chunks: Annotated[int, Option("Chunks at most that an answer rests on.")] = 5
+    mode: Annotated[str, Option("How they are found: hybrid, vectors or words.")] = "hybrid"
+    budget: Annotated[int | None, Option("Tokens that they may have together.")] = None
+    least: Annotated[
+        float | None, Option("The least cosine of a question to the nearest chunk; below it no upstream is asked.")
+    ] = None
+    otherwise: Annotated[str | None, Option("What is said where nothing is found, or nothing bears an answer.")] = None
+    alike: Annotated[
+        Path | None,
+        Option("JSON lines of pairs, to prove that kept answers may be told to who asks in other words."),
+    ] = None
+    false_hits: Annotated[float, Option("The most of different questions that --alike may take for the same.")] = 0.01
     max_tokens: Annotated[int, Option("Tokens of an answer, and the most that a caller may ask for.")] = 1024
     temperature: Annotated[float | None, Option("0 to 2; by default the upstream's.")] = None
     top_p: Annotated[float | None, Option("0 to 1; by default the upstream's.")] = None
@@ -58,16 +76,20 @@ def register_application(call: Call[RegisterApplication]) -> Any:
     """Register an application: a prompt's version, upstreams and sampling as one bundle, promoted like a model."""
     given, project = call.input, call.project
     tags, description = check_tags(tags_of(given.tag)), check_description(given.description)
-    guards = _guards(given.guards)
-    _refuse_other(project, check_name("model", given.name))
-    pinned, prompt = _pinned(project, given.prompt)
+    newest_of(project, check_name("model", given.name), "generation")
+    of_prompt, prompt = _prompt(project, given.prompt)
+    retrieval = retrieval_of(project, _resting(given), prompt)
+    guards = _guards(given.guards, retrieves=retrieval is not None)
     application = Application(
-        tuple(_target(project, each) for each in _some(given.target)),
-        prompt=pinned,
+        tuple(target_of(project, each) for each in _some(given.target)),
+        prompt=of_prompt,
         guards=None if guards is None else guards.digest,
         sampling=_sampling(given),
         deadline_seconds=_between("deadline", given.deadline, 0.1, 3600),
         longest_input=int(_between("longest-input", given.longest_input, 1, 100_000_000)),
+        retrieval=retrieval,
+        alike=None if given.alike is None else measured(given.alike, _between("false-hits", given.false_hits, 0, 1)),
+        judges=None if guards is None else _judges(project, guards, given),
     )
     told = msgspec.to_builtins(application)
     project.workspace.mkdir(parents=True, exist_ok=True)
@@ -97,7 +119,7 @@ def _some(targets: Sequence[str]) -> Sequence[str]:
     raise InvalidInput("No upstream is named.", code="NO_UPSTREAM", remedy="Name one: --target UPSTREAM/MODEL")
 
 
-def _target(project: Project, written: str) -> Target:
+def target_of(project: Project, written: str) -> Target:
     """`UPSTREAM/MODEL`, where the upstream is declared; a model's own name may have further slashes."""
     upstream, slash, model = written.partition("/")
     if not slash or not model or len(model) > 200:
@@ -114,29 +136,69 @@ def _target(project: Project, written: str) -> Target:
     return Target(upstream, model)
 
 
-def _pinned(project: Project, reference: str | None) -> tuple[Pinned | None, Prompt | None]:
+def _prompt(project: Project, reference: str | None) -> tuple[Pinned | None, Prompt | None]:
     if reference is None:
         return None, None
     version, prompt = find_prompt(project, PromptReference.parse(reference))
-    assert version.bundle is not None  # noqa: S101 - prompts are found by their bundle
-    return Pinned(version.name, version.number, version.bundle), prompt
+    return pinned(version), prompt
 
 
-def _guards(given: str | None) -> GuardSet | None:
+def _resting(given: RegisterApplication) -> Resting:
+    return Resting(
+        given.index,
+        given.embedder,
+        int(_between("chunks", given.chunks, 1, 100)),
+        mode_of(given.mode),
+        None if given.budget is None else int(_between("budget", given.budget, 1, 1_000_000)),
+        None if given.least is None else _between("least", given.least, -1, 1),
+        None if given.otherwise is None else check_text("otherwise", given.otherwise),
+    )
+
+
+def _guards(given: str | None, *, retrieves: bool) -> GuardSet | None:
     """The guard set that is named; InvalidInput for one that an application cannot keep."""
     if given is None:
         return None
     guards = load_set(None if given == "default" else Path(given))
     for each in guards.guards:
-        if each.guard in _BESIDES:
-            needs, flags = _BESIDES[each.guard]
-            raise InvalidInput(
-                f"The guard '{each.guard}' needs {needs}, and applications have none.",
-                code="GUARD_NEEDS_MORE",
-                context={"path": "guards"},
-                remedy=f"Leave it out here; check texts with it by: modelyard guard check {flags}",
+        if each.guard == "support" and not retrieves:
+            raise _needs_more(
+                "The guard 'support' needs the chunks that were retrieved, and this application has none.",
+                "Register it with --index; check texts by: modelyard guard check --chunk FILE",
+            )
+        if each.guard == "injection" and "output" in each.on:
+            raise _needs_more(
+                "An application's guard 'injection' looks at what is asked: answers would wait for it.",
+                "Write on: [input].",
             )
     return guards
+
+
+def _needs_more(message: str, remedy: str) -> InvalidInput:
+    return InvalidInput(message, code="GUARD_NEEDS_MORE", context={"path": "guards"}, remedy=remedy)
+
+
+def _judges(project: Project, guards: GuardSet, given: RegisterApplication) -> Judges | None:
+    """What the guard of injections asks; OtherClassifier where the set names other bundles than those given."""
+    asking = [each for each in guards.guards if each.guard == "injection"]
+    if not asking:
+        return None
+    if given.embedder is None or given.classifier is None:
+        raise _needs_more(
+            "The guard 'injection' needs an embedder and a classifier, and this application has none.",
+            "Register their bundles, and name both: --embedder NAME@production --classifier NAME@production",
+        )
+    embedder, classifier = version_at(project, given.embedder), version_at(project, given.classifier)
+    for each in asking:
+        for version, digest in ((embedder, each.embedder), (classifier, each.classifier)):
+            if version.bundle != digest:
+                raise OtherClassifier(
+                    f"The guard 'injection' asks {digest[:12]}…, and {version.name} {version.number} is "
+                    f"{str(version.bundle)[:12]}….",
+                    context={"path": "guards", "version": f"{version.name}/{version.number}"},
+                    remedy="Name the version that the set was made for, or write its bundle's digest into the set.",
+                )
+    return Judges(pinned(embedder), pinned(classifier))
 
 
 def _sampling(given: RegisterApplication) -> Sampling:
@@ -154,18 +216,3 @@ def _between(flag: str, value: float, least: float, most: float) -> float:
     if least <= value <= most:  # not true of NaN
         return value
     raise InvalidInput(f"--{flag} is {value}.", code="INVALID_VALUE", remedy=f"Give {least:g} to {most:g}.")
-
-
-def _refuse_other(project: Project, name: str) -> None:
-    """Conflict when the name is that of a model or of a prompt."""
-    found = project.models.versions(name)
-    if not found:
-        return
-    document = project.models.bundle_file(found[-1], INFO_FILE)
-    if document is None or msgspec.json.decode(document, type=BundleInfo).task != "generation":
-        raise Conflict(
-            f"'{name}' is no application of a language model, but something else.",
-            code="NO_APPLICATION",
-            context={"name": name},
-            remedy="Choose another name.",
-        )

@@ -23,7 +23,7 @@ from modelyard.bundling import (
     task_of,
     tightened,
 )
-from modelyard.core import Digest, InvalidInput, Scalar, did_you_mean, shown
+from modelyard.core import Digest, InvalidInput, Scalar, counted, did_you_mean, shown
 from modelyard.inference import PREDICTIONS, Encoder, Field, Signature, Task
 from modelyard.stats import (
     answer_losses,
@@ -154,11 +154,6 @@ def listed(names: Sequence[object], most: int = 8) -> str:
     """Names for a message, which stays short however many there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(shown(str(each)) for each in names[:most]) + more
-
-
-def counted(count: int, noun: str, several: str = "") -> str:
-    """A number with its noun."""
-    return f"{count} {noun if count == 1 else several or noun + 's'}"
 
 
 def signature_of(inputs: pa.Table, levels: Mapping[str, Sequence[str]], unknown: str) -> Signature:

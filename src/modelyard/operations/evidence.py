@@ -1,12 +1,14 @@
 """What a workspace has record of, for the governance report: counted where it was done, not where it is configured."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from modelyard.governance import Evidence, InProduction, folder_evidence
 from modelyard.inference import SIGNATURES_FILE
 from modelyard.pipelines import PipelineRun, find_run, list_runs
-from modelyard.registry import ModelVersion, all_holders, moves_of, read_version
+from modelyard.registry import ModelVersion, moves_of
+from modelyard.rollout import RolloutEvent
+from modelyard.storage import Tally
 from modelyard.wiring import Project
 
 _LOOKED_AT = 200
@@ -15,19 +17,20 @@ _LOOKED_AT = 200
 
 def in_production(project: Project) -> list[InProduction]:
     """Every version that holds the alias production, and the care that is taken of it."""
-    return [_care(project, each) for each in _live(project)]
+    return [_care(project, each) for each in project.models.holding("production")]
 
 
 def collect(project: Project, live: Sequence[InProduction]) -> list[Evidence]:
     """All evidence of a workspace; `live` as `in_production` gives it. Only reads, and asks nothing of MLflow."""
-    versions = _live(project)
+    versions, runs = project.models.holding("production"), list_runs(project.records)
+    events = {name: project.rollouts.history(name) for name in project.settings.deployments}
     return [
-        *_data(project),
-        *_pipelines(project),
+        *_data(project, runs),
+        *_pipelines(project, runs),
         *_versions(project, versions),
         *_production(project, versions, live),
-        *_promotions(project),
-        *_deployments(project),
+        *_promotions(project, events),
+        *_deployments(project, events),
         *_monitoring(project),
         *_retraining(project),
         *_features(project),
@@ -36,17 +39,10 @@ def collect(project: Project, live: Sequence[InProduction]) -> list[Evidence]:
     ]
 
 
-def _live(project: Project) -> list[ModelVersion]:
-    with project.records.snapshot() as view:
-        held = ((name, each.get("production")) for name, each in sorted(all_holders(view).items()))
-        found = [read_version(view, name, number) for name, number in held if number is not None]
-    return [each for each in found if each is not None]
-
-
 def _care(project: Project, version: ModelVersion) -> InProduction:
     section = project.settings.models.get(version.name)
     following = project.rollouts.following(version.name, "production")
-    windows = [window for each in following for window in project.monitors.windows(each)]
+    windows = [window for each in following if (window := project.monitors.latest(each)) is not None]
     with project.records.snapshot() as view:
         reviewers = project.approvals.reviewed_by(view, version, "production")
     return InProduction(
@@ -63,8 +59,7 @@ def _care(project: Project, version: ModelVersion) -> InProduction:
     )
 
 
-def _data(project: Project) -> Iterator[Evidence]:
-    runs = list_runs(project.records)
+def _data(project: Project, runs: Sequence[PipelineRun]) -> Iterator[Evidence]:
     reading = [each for each in runs if each.datasets]
     yield _observed("data.known", "runs that noted which data they read", _begun(reading))
     kept = project.datasets.versions()
@@ -80,8 +75,8 @@ def _was_checked(run: PipelineRun) -> bool:
     return any(each.kind == "validate" and each.state == "done" for each in run.steps)
 
 
-def _pipelines(project: Project) -> Iterator[Evidence]:
-    passed = [each for each in list_runs(project.records) if each.state == "done" and each.verdict == "pass"]
+def _pipelines(project: Project, runs: Sequence[PipelineRun]) -> Iterator[Evidence]:
+    passed = [each for each in runs if each.state == "done" and each.verdict == "pass"]
     yield _observed("pipelines.passed", "runs that passed", _begun(passed))
     yield Evidence("pipelines.passed", "declared", "pipelines in the project file", len(project.settings.pipelines))
     by_name = [_begun(each for each in passed if each.pipeline == name) for name in {each.pipeline for each in passed}]
@@ -89,10 +84,9 @@ def _pipelines(project: Project) -> Iterator[Evidence]:
 
 
 def _versions(project: Project, live: Sequence[ModelVersion]) -> Iterator[Evidence]:
-    known = project.models.versions()
-    tracked, servable = [each for each in known if each.run], [each for each in known if each.bundle]
-    yield _observed("tracking.runs", "versions that came from a tracked run", _made(tracked), len(known))
-    yield _observed("registry.versions", "versions that could be served", _made(servable), len(known))
+    found = project.models.counted()  # by the store: there may be any number of them
+    yield _tallied("tracking.runs", "versions that came from a tracked run", found.tracked, found.known.count)
+    yield _tallied("registry.versions", "versions that could be served", found.servable, found.known.count)
     behind = [each for each in live if each.run]
     yield _observed("tracking.production", "versions in production with a tracked run", _made(behind), len(live))
     gated = [each for each in live if each.gate_passed]
@@ -118,7 +112,7 @@ def _is_signed(project: Project, version: ModelVersion) -> bool:
     return project.models.bundle_file(version, SIGNATURES_FILE) is not None
 
 
-def _promotions(project: Project) -> Iterator[Evidence]:
+def _promotions(project: Project, events: Mapping[str, Sequence[RolloutEvent]]) -> Iterator[Evidence]:
     names = project.models.names()
     served = {each.model_name for each in project.settings.deployments.values()}
     with project.records.snapshot() as view:
@@ -127,16 +121,15 @@ def _promotions(project: Project) -> Iterator[Evidence]:
     promoted = [each.at for _, each in moved if each.kind == "move"]
     yield _observed("deployment.promotions", "promotions to production", promoted)
     back = [each.at for name, each in moved if each.kind == "rollback" and name not in served]
-    taken = [event.at for name in project.settings.deployments for event in project.rollouts.history(name)
-             if event.kind == "rolled_back"]  # fmt: skip
+    taken = [each.at for of_one in events.values() for each in of_one if each.kind == "rolled_back"]
     yield _observed("deployment.rollbacks", "rollbacks", [*back, *taken])
 
 
-def _deployments(project: Project) -> Iterator[Evidence]:
+def _deployments(project: Project, events: Mapping[str, Sequence[RolloutEvent]]) -> Iterator[Evidence]:
     declared = project.settings.deployments
     routed = [each for each in declared if project.rollouts.route(each) is not None]
     yield Evidence("deployment.routes", "observed", "deployments that serve a version", len(routed), len(declared))
-    ended = [event for name in declared for event in project.rollouts.history(name)]
+    ended = [each for of_one in events.values() for each in of_one]
     judged = [each.at for each in ended if each.kind in ("promoted", "rolled_back") and each.evidence]
     yield _observed("deployment.canaries", "canaries that were judged by their answers", judged)
     gradual = [each for each in declared.values() if each.strategy == "canary"]
@@ -195,6 +188,10 @@ def _audit(project: Project) -> Iterator[Evidence]:
 def _observed(fact: str, what: str, times: Sequence[str], of: int | None = None) -> Evidence:
     """As many as there are times, the newest of them the last."""
     return Evidence(fact, "observed", what, len(times), of, _last(times))
+
+
+def _tallied(fact: str, what: str, found: Tally, of: int) -> Evidence:
+    return Evidence(fact, "observed", what, found.count, of, found.last)
 
 
 def _begun(runs: Iterable[PipelineRun]) -> list[str]:

@@ -10,12 +10,7 @@ import msgspec
 from modelyard.core import Failed, InvalidInput, NotFound, did_you_mean
 from modelyard.inference import Embedder, load_embedder
 from modelyard.llm import (
-    MODES,
-    Ask,
-    Cutting,
-    Mode,
     Outcome,
-    Searcher,
     build_index,
     compare,
     judge,
@@ -26,6 +21,9 @@ from modelyard.llm import (
     update_index,
     verify_index,
 )
+from modelyard.retrieval import MODES, Ask, Cutting, Mode, Searcher
+
+from .limits import limit_of
 
 Progress = Callable[[str], None]
 
@@ -96,7 +94,7 @@ def update(
 def query(given: Query) -> dict[str, Any]:
     """What answers a question, best first."""
     index = open_index(given.home)
-    asked = Ask(given.text, given.k, given.groups, _mode(given.mode), given.budget)
+    asked = Ask(given.text, given.k, given.groups, mode_of(given.mode), given.budget)
     found = Searcher(index, _embedder(given.embedder))(asked)
     return {
         "index": str(given.home),
@@ -123,9 +121,9 @@ def verify(home: Path, places: Sequence[Path], embedder: Path | None, *, sample:
 def evaluate(given: Evaluation, progress: Progress = lambda _: None) -> dict[str, Any]:
     """Ask an index every question of a suite; the metrics, what they are compared with, and the verdict on limits."""
     suite, digest = read_suite(given.suite)
-    least = dict(_limit(each) for each in given.least)
+    least = dict(limit_of(each) for each in given.least)
     require_metrics(suite, least)
-    embedder, mode = _embedder(given.embedder), _mode(given.mode)
+    embedder, mode = _embedder(given.embedder), mode_of(given.mode)
     outcome = run_suite(suite, digest, Searcher(open_index(given.home), embedder), mode, progress)
     result: dict[str, Any] = msgspec.to_builtins(outcome)
     if given.baseline is not None:
@@ -156,7 +154,8 @@ def _embedder(folder: Path) -> Embedder:
     return load_embedder(folder)
 
 
-def _mode(given: str) -> Mode:
+def mode_of(given: str) -> Mode:
+    """The search of a name; InvalidInput gives the nearest."""
     if given not in MODES:
         raise InvalidInput(
             f"There is no search by '{given[:60]}'.", code="NO_MODE", remedy=did_you_mean(given[:60], MODES)
@@ -166,7 +165,7 @@ def _mode(given: str) -> Mode:
 
 def _baseline(home: Path, given: str, mode: Mode) -> tuple[Path, Mode]:
     """Another mode on the same index, or another index in the same mode."""
-    return (home, _mode(given)) if given in MODES else (Path(given), mode)
+    return (home, mode_of(given)) if given in MODES else (Path(given), mode)
 
 
 def _rules(given: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -181,13 +180,3 @@ def _rules(given: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
             )
         rules.append((pattern, tuple(group.strip() for group in groups.split(","))))
     return rules
-
-
-def _limit(given: str) -> tuple[str, float]:
-    name, _, value = given.partition("=")
-    try:
-        return name, float(value)
-    except ValueError as error:
-        raise InvalidInput(
-            f"The limit '{given[:120]}' has no number.", code="WRONG_LIMIT", remedy="Write --least recall@10=0.8."
-        ) from error

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission, Principal, Role, StoredKey, load_pepper, mint_key
-from modelyard.core import Conflict, InvalidInput, Micros, NotFound, did_you_mean, from_micros, to_micros
+from modelyard.core import Conflict, InvalidInput, Micros, NotFound, check_name, did_you_mean, from_micros, to_micros
 from modelyard.core.durations import parse_duration
 from modelyard.storage import Snapshot, Transaction
 from modelyard.wiring import KEYS, Project
@@ -28,6 +28,7 @@ class CreateKey:
     role: Annotated[str, Option("viewer, developer, approver, operator or service.")] = "service"
     deployment: Annotated[tuple[str, ...], Option("Only for this deployment; repeat for more.")] = ()
     expires: Annotated[str | None, Option("How long it counts, such as 90d; for ever by default.")] = None
+    group: Annotated[tuple[str, ...], Option("Group whose documents are retrieved for it; repeat for more.")] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def create_key(call: Call[CreateKey]) -> Any:
         now=to_micros(now),
         created_by=call.principal.name,
         deployments=call.input.deployment,
+        groups=tuple(check_name("group", each) for each in call.input.group),
         expires_us=None if lasts is None else to_micros(now + lasts),
     )
     with call.project.records.transaction() as tx:
@@ -121,6 +123,7 @@ def _rotated(
         now=now,
         created_by=principal.name,
         deployments=old.deployments,
+        groups=old.groups,
         expires_us=None if old.expires_us is None else Micros(now + old.expires_us - old.created_us),
         replaces=old.key_id,
     )

@@ -124,7 +124,7 @@ def policy(call: Call[Model]) -> Any:
     }
 
 
-_POLICY = {"pipeline", "deployment", "cooldown", "budget", "quiet", "timezone", "retry", "window"}
+_POLICY = {"pipeline", "reindex", "deployment", "cooldown", "budget", "quiet", "timezone", "retry", "window"}
 
 
 def _coming(project: Project, settings: RetrainingSettings, trigger: Condition | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from modelyard.access import Permission, Principal, load_pepper
 from modelyard.core import InvalidInput, Scalar, atomic_write
 from modelyard.history import Erased, ExportExists
+from modelyard.llm import Item
 from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
@@ -34,7 +35,7 @@ class Person:
 
 @operation("log", "erase", Permission.OPERATE, local=True)
 def erase_person(call: Call[Person]) -> Any:
-    """Erase an entity: its predictions, their labels, its outcomes and online features; says what it cannot reach.
+    """Erase an entity: predictions, labels, outcomes, online features, answers in queues; says what it cannot reach.
 
     Both its beginning and its end are audited, by a digest that proves whose records went to whoever knows the name.
     When it is cut off, the same command does the rest.
@@ -43,16 +44,17 @@ def erase_person(call: Call[Person]) -> Any:
     digest = _digest(project, entity)
     with project.records.transaction() as tx:
         project.audit.record(tx, call.principal, "log.erase", digest, {})
-    erased = _erased(project, project.names_in_log(entity))
+    names = project.names_in_log(entity)
+    erased, queued = _erased(project, names), project.queues.forget(names)
     online = {name: project.online.forget(name, keys) for name, keys in _online(project, call.input).items()}
-    told = {**asdict(erased), "online": {name: count for name, count in online.items() if count}}
+    told = {**asdict(erased), "online": {name: count for name, count in online.items() if count}, "queued": queued}
     with project.records.transaction() as tx:
         project.audit.record(tx, call.principal, "log.erased", digest, told)
     return {**told, "digest": digest, "unreached": _unreached(project, call.input)}
 
 
 def export_person(project: Project, principal: Principal, given: Person, output: Path) -> dict[str, Any]:
-    """Write all that the log and the online store have of an entity to a JSON file that is new; audited."""
+    """Write all that the log, the online store and queues have of an entity to a JSON file that is new; audited."""
     entity = _checked(given.entity)
     if output.suffix.lower() != ".json":
         raise InvalidInput(
@@ -68,9 +70,10 @@ def export_person(project: Project, principal: Principal, given: Person, output:
         "predictions": _rows(project, "predictions", entity),
         "outcomes": _rows(project, "outcomes", entity),
         "online": _features(project, given),
+        "queued": [_queued(each) for each in project.queues.made_for(project.names_in_log(entity))],
         "elsewhere": _unreached(project, given),
     }
-    counts = {name: len(found[name]) for name in ("predictions", "outcomes", "online")}
+    counts = {name: len(found[name]) for name in ("predictions", "outcomes", "online", "queued")}
     with project.records.transaction() as tx:
         project.audit.record(tx, principal, "log.export", _digest(project, entity), counts)
     atomic_write(output, json.dumps(found, indent=1, default=str).encode(), mode=0o600)
@@ -128,6 +131,11 @@ def _features(project: Project, given: Person) -> dict[str, Any]:
         if rows:
             found[table] = [{"event_us": each.event_us, "values": list(each.values)} for each in rows]
     return found
+
+
+def _queued(item: Item) -> dict[str, str]:
+    """An answer that people judge."""
+    return {"prediction_id": item.item, "question": item.question, "answer": item.answer}
 
 
 def _rows(project: Project, view: str, entity: str) -> list[dict[str, Any]]:

@@ -117,7 +117,8 @@ def list_prompts(call: Call[ListPrompts]) -> Any:
     if name is not None:
         _require_prompt(project, name)
     notice(project, name)
-    found = [(each, _prompt_in(project, each)) for each in project.models.versions(name)]
+    names = _prompts(project) if name is None else [name]
+    found = [(each, _prompt_in(project, each)) for name in names for each in project.models.versions(name)]
     return [_told(project, version, prompt) for version, prompt in found if prompt is not None]
 
 
@@ -180,10 +181,16 @@ def find_prompt(project: Project, wanted: PromptReference) -> tuple[ModelVersion
 
 def _newest(project: Project, name: str) -> ModelVersion | None:
     """The newest version of a prompt; Conflict when the name is that of something else."""
-    found = project.models.versions(name)
-    if found and _prompt_in(project, found[-1]) is None:
+    found = project.models.listed(name, limit=1)
+    if found and _prompt_in(project, found[0]) is None:
         raise _no_prompt(name)
-    return found[-1] if found else None
+    return found[0] if found else None
+
+
+def _prompts(project: Project) -> list[str]:
+    """The names that are prompts': of whatever else there may be any number of versions, and none of them is opened."""
+    summaries, _ = project.models.summaries()
+    return [each.name for each in summaries if _is_prompt(project, each.newest)]
 
 
 def _require_prompt(project: Project, name: str) -> None:
@@ -195,10 +202,14 @@ def _require_prompt(project: Project, name: str) -> None:
 
 def _prompt_in(project: Project, version: ModelVersion) -> Prompt | None:
     """What a version says, when it is a prompt's."""
-    document = project.models.bundle_file(version, INFO_FILE)
-    if document is None or msgspec.json.decode(document, type=BundleInfo).task != "prompt":
+    if not _is_prompt(project, version):
         return None
     return read_prompt(project.models.bundle_file(version, PROMPT_FILE) or b"")
+
+
+def _is_prompt(project: Project, version: ModelVersion) -> bool:
+    document = project.models.bundle_file(version, INFO_FILE)
+    return document is not None and msgspec.json.decode(document, type=BundleInfo).task == "prompt"
 
 
 def _no_prompt(name: str) -> Conflict:

@@ -1,6 +1,7 @@
 """Registering versions by hand, and judging them by their metrics."""
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -218,7 +219,7 @@ def _origin(
         run = with_run[1] if with_run is not None else None
         return _Origin(given.path, run, Path(given.path), metrics=_plain(ran), params=told)
     where = None if given.path is None else Path(given.path)
-    if where is not None and not where.exists():
+    if where is not None and not os.path.exists(where):  # noqa: PTH110 - also where no file can have such a name
         raise NotFound(f"There is no model at {shown(str(where), 200)}.", code="NO_MODEL", remedy="Correct --path.")
     if where is not None and not (where.is_file() or where.is_dir()):  # a device may be read for ever
         raise InvalidInput(f"{shown(str(where), 200)} is neither a file nor a folder.", remedy="Correct --path.")

@@ -160,15 +160,14 @@ def named_by(project: Project, uri: str) -> ModelVersion:
     if scheme == "models":
         return _version(project, rest)
     run = rest.partition("/")[0]
-    found = [each for each in project.models.versions() if each.run == run]
-    if not found:
-        runs = [each.run for each in project.models.versions() if each.run]
+    found = project.models.from_run(run)
+    if found is None:
         raise NotFound(
             f"No version of this project was registered from run {run[:80]}.",
             code="NO_MODEL",
-            remedy=f"{did_you_mean(run[:80], runs)} Register it: modelyard model register --run {run[:80]}",
+            remedy=f"Register it: modelyard model register --run {run[:80]}",
         )
-    return found[-1]
+    return found
 
 
 def _version(project: Project, reference: str) -> ModelVersion:

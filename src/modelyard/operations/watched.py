@@ -9,7 +9,7 @@ import msgspec
 from modelyard.access import Permission
 from modelyard.core import NotFound, SystemClock, did_you_mean, from_micros, to_micros
 from modelyard.inference import ColumnProfile, ReferenceProfile
-from modelyard.monitoring import ColumnCounts, MonitorSettings, Reference, Window, bins_of, ranked
+from modelyard.monitoring import THUMBS, ColumnCounts, MonitorSettings, Reference, Window, bins_of, ranked
 from modelyard.routing import Route, ServerStatus
 from modelyard.wiring import Project
 
@@ -102,7 +102,7 @@ def _told(
             "latency_p99": settings.latency_objective_ms,
         },
         "monitored": monitor is not None,
-        "metric": (monitor or MonitorSettings()).metric,
+        "metric": _metric(monitor, windows),
         "drift_threshold": _drift_threshold(project),
         "window": _newest(project, windows, brief=given.brief),
         "history": [_point(each) for each in windows],
@@ -140,6 +140,13 @@ def _live(project: Project, name: str, route: Route | None, *, brief: bool) -> d
 def _server(status: ServerStatus) -> dict[str, Any]:
     since = from_micros(status.started_us).isoformat()
     return {"server": status.server, "address": status.address, "since": since}
+
+
+def _metric(monitor: MonitorSettings | None, windows: Sequence[Window]) -> str:
+    """The metric on labels that is shown; of a language model it is what people thought of its answers."""
+    if windows and windows[-1].generated is not None:
+        return THUMBS
+    return (monitor or MonitorSettings()).metric
 
 
 def _drift_threshold(project: Project) -> float | None:

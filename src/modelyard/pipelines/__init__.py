@@ -8,7 +8,7 @@ from .artifacts import Artifact, as_file, file_name, leaves_of, media_of
 from .authoring import Pipeline, Step, each, pipeline, step, when
 from .calendar import Calendar, Turn
 from .code import ProjectNames, fingerprint, forget_changed, generation_of
-from .context import Candidate, RunContext, Samples, Services, Surroundings, context, in_run
+from .context import Candidate, Reindexing, RunContext, Samples, Services, Surroundings, context, in_run
 from .datasets import DATA_CHANGED, DatasetState, LastRead, data_findings
 from .describe import describe
 from .description import Clash, Description, Flaw, Stage, Wire
@@ -47,6 +47,7 @@ from .openlineage import (
     run_events,
 )
 from .origin import in_a_file, must_move
+from .reindex import REINDEX, reindex
 from .rules import RULES, Finding, Rule, check_pipeline
 from .running import (
     Cleaned,
@@ -80,6 +81,7 @@ from .tracked import RUN_TAG, TrackedRuns
 __all__ = [
     "DATA_CHANGED",
     "FORMAT",
+    "REINDEX",
     "RULES",
     "RUN_TAG",
     "Artifact",
@@ -121,6 +123,7 @@ __all__ = [
     "Place",
     "ProjectNames",
     "Registered",
+    "Reindexing",
     "RollbackSettings",
     "Rounds",
     "Rule",
@@ -185,6 +188,7 @@ __all__ = [
     "pipeline",
     "read_graph",
     "receiver_of",
+    "reindex",
     "run_events",
     "run_pipeline",
     "run_step",

@@ -42,8 +42,39 @@ class Candidate:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Reindexing(Protocol):
+    """The steps of `REINDEX`, for an application whose policy says which documents its answers rest on.
+
+    `candidate` is what `index` gave: plain values, for the record has them. Each may be called again after a crash, and
+    gives the same.
+    """
+
+    def index(self, model: str) -> dict[str, Any]:
+        """Bring the live version's index up to date, and register it; only what changed is embedded.
+
+        `of`: the live version; `index`, `version`, `digest`: the new index; `documents`: how many are other; `told`: in
+        words.
+        """
+
+    def evaluate(self, model: str, candidate: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask the policy's suite of the candidate and of the version it was made of.
+
+        Metrics of both, by how much the candidate's are better, and what the limits say: `verdict`, and a line for
+        each of its `reasons`.
+        """
+
+    def register(
+        self, model: str, candidate: Mapping[str, Any], evaluation: Mapping[str, Any], gates: Sequence[Judgement]
+    ) -> int:
+        """Register the live version on the new index; returns its number. Conflict when another is live by now."""
+
+
 class Services(Protocol):
     """What the project gives to its steps."""
+
+    @property
+    def reindexing(self) -> Reindexing:
+        """What brings an application onto a new index of its documents."""
 
     def dataset(self, name: str, as_of: datetime, window: Mapping[str, str] | None = None) -> pa.Table:
         """The rows of a dataset whose label is known at `as_of`, by event time; see `training_window`."""

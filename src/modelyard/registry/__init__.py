@@ -33,7 +33,7 @@ from .errors import (
 )
 from .limits import DEFAULT_LIMITS, judge_limits
 from .lineage import Arrow, Fact, Lineage, Thing, ThingKind, lineage_lines, lineage_picture
-from .listing import ModelSummary
+from .listing import ModelSummary, VersionCounts
 from .projection import OutsideChange
 from .projector import Projector
 from .records import FeatureList, ModelVersion, VersionState
@@ -76,6 +76,7 @@ __all__ = [
     "Thing",
     "ThingKind",
     "Training",
+    "VersionCounts",
     "VersionState",
     "alias_of",
     "aliases_of",

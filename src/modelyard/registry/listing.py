@@ -6,7 +6,7 @@ from itertools import islice
 
 import msgspec
 
-from modelyard.storage import Document, Group, Snapshot
+from modelyard.storage import Document, Group, Snapshot, Tally
 
 from .aliases import alias_of, aliases_of, all_holders
 from .records import ModelVersion, VersionState
@@ -24,6 +24,15 @@ class ModelSummary:
     versions: int
     newest: ModelVersion
     holders: dict[str, ModelVersion]
+
+
+@dataclass(frozen=True)
+class VersionCounts:
+    """The versions of all models: all of them, those that came from a tracked run, those with a bundle."""
+
+    known: Tally
+    tracked: Tally
+    servable: Tally
 
 
 def listed(
@@ -64,6 +73,11 @@ def summaries(view: Snapshot, groups: list[Group]) -> list[ModelSummary]:
         )
         for each in groups
     ]
+
+
+def holding(view: Snapshot, alias: str) -> list[ModelVersion]:
+    """The versions that hold an alias, by model, read at once."""
+    return _now(view, view.many(VERSIONS, _holding(view, None, alias)))
 
 
 def _walk(view: Snapshot, name: str | None, before: Document | None, limit: int) -> Iterator[ModelVersion]:

@@ -1,6 +1,6 @@
 """What MLflow shows of the registry: aliases, stages, what we say of versions; and what others changed there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,8 +9,9 @@ import msgspec
 from modelyard.storage import Snapshot
 from modelyard.tracking import Shown
 
-from .aliases import ARCHIVING, aliases_of
-from .versions import all_versions, said_since
+from .aliases import ARCHIVING, aliases_of, all_holders
+from .records import VersionState
+from .versions import states_of
 
 KIND = "projection"
 
@@ -55,19 +56,34 @@ class OutsideChange:
 
 def wanted(view: Snapshot, name: str) -> Projection:
     """What MLflow should show of a model."""
-    aliases = aliases_of(view, name)
-    stages = {str(each.number): "Archived" for each in all_versions(view, name) if each.archived}
-    for alias in sorted(ARCHIVING, reverse=True):  # production last: a version has one stage
-        if alias in aliases:
-            stages[str(aliases[alias])] = alias.capitalize()
-    said = {str(each): Said(state.tags, state.description) for each, state in said_since(view, name).items()}
-    return Projection(aliases, stages, said)
+    return _projection(aliases_of(view, name), states_of(view, name).get(name, {}))
 
 
 def last_projected(view: Snapshot, name: str) -> Projection:
     """What we showed last."""
     document = view.get(KIND, name)
     return msgspec.convert(document.body, Projection) if document is not None else Projection()
+
+
+def as_shown(view: Snapshot, names: Sequence[str]) -> dict[str, Projection]:
+    """Of those of these models of which we want to show what we showed last, what that is."""
+    if len(names) == 1:
+        last, ours = {names[0]: last_projected(view, names[0])}, {names[0]: wanted(view, names[0])}
+    else:
+        last = {each.key: msgspec.convert(each.body, Projection) for each in view.scan(KIND)}
+        holders, states = all_holders(view), states_of(view)
+        ours = {each: _projection(holders.get(each, {}), states.get(each, {})) for each in names}
+    return {each: ours[each] for each in names if ours[each] == last.get(each, Projection())}
+
+
+def _projection(aliases: dict[str, int], states: Mapping[int, VersionState]) -> Projection:
+    stages = {str(number): "Archived" for number, state in states.items() if state.archived}
+    for alias in sorted(ARCHIVING, reverse=True):  # production last: a version has one stage
+        if alias in aliases:
+            stages[str(aliases[alias])] = alias.capitalize()
+    changed = {each: state for each, state in states.items() if state.tags is not None or state.description is not None}
+    said = {str(each): Said(state.tags, state.description) for each, state in changed.items()}
+    return Projection(aliases, stages, said)
 
 
 def outside_changes(

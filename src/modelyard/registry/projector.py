@@ -1,14 +1,14 @@
 """Showing the registry in MLflow, and noticing what others changed there."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
 from modelyard.storage import RecordStore, Snapshot, Transaction
-from modelyard.tracking import RegisteredModels
+from modelyard.tracking import RegisteredModels, Shown
 
-from .projection import KIND, OutsideChange, Projection, Said, last_projected, outside_changes, wanted
-from .versions import all_versions, registered_tags
+from .projection import KIND, OutsideChange, Projection, Said, as_shown, last_projected, outside_changes, wanted
+from .versions import numbers_of, registered_tags
 
 _LOOKS = "outside-look"
 
@@ -28,7 +28,7 @@ class Projector:
         """
         with self._records.snapshot() as view:
             ours, last = wanted(view, name), last_projected(view, name)
-            numbers = [each.number for each in all_versions(view, name)]
+            numbers = numbers_of(view, name)
             said = _to_say(view, name, ours, last)
         gone: dict[str, int | None] = dict.fromkeys({*last.aliases, *claimed})
         self._tracked.show(name, {**gone, **ours.aliases}, {each: ours.stage(each) for each in numbers})
@@ -61,7 +61,7 @@ class Projector:
         now = self._tracked.shown(name)
         with self._records.snapshot() as view:
             last, ours = last_projected(view, name), wanted(view, name)
-            known = frozenset(each.number for each in all_versions(view, name))
+            known = frozenset(numbers_of(view, name))
         if now is None or last != before:
             return []
         return outside_changes(now, last, ours, known, frozenset(claimed))
@@ -71,10 +71,22 @@ class Projector:
         with self._records.snapshot() as view:
             return last_projected(view, name) != wanted(view, name)
 
+    def suspects(self, names: Sequence[str]) -> list[str]:
+        """Those of some models of which MLflow may show something else than it should; all, where only it can say.
+
+        Everybody else is passed over without a question: with a thousand models asking takes minutes.
+        """
+        told = self._tracked.glance(names[0] if len(names) == 1 else None)
+        if told is None:
+            return list(names)
+        with self._records.snapshot() as view:
+            fine = as_shown(view, names)
+        return [each for each in names if each not in fine or not _shows(told.get(each, Shown()), fine[each])]
+
     def unseen(self, name: str | None = None) -> str | None:
         """A mark of MLflow's present state when somebody may have changed it since `seen`; None when nobody has.
 
-        `name`: the model that was looked at, or None for all.
+        `name`: the model that was looked at, or None for all: who looked at all has looked at each.
 
         Also None when MLflow does not answer: what cannot be looked at waits for the next look.
         """
@@ -82,14 +94,19 @@ class Projector:
         if mark is None:
             return "" if self._tracked.answers() else None
         with self._records.snapshot() as view:
-            document = view.get(_LOOKS, name or "*")
-        return None if document is not None and document.body["mark"] == mark else mark
+            looks = view.many(_LOOKS, {name or "*", "*"})
+        return None if any(each.body["mark"] == mark for each in looks) else mark
 
     def seen(self, name: str | None, mark: str) -> None:
         """Note that what MLflow shows was looked at in this state."""
         if mark:
             with self._records.transaction(durable=False) as tx:
                 tx.put(_LOOKS, name or "*", {"mark": mark})
+
+
+def _shows(shown: Shown, ours: Projection) -> bool:
+    """Whether MLflow shows these aliases, and these stages."""
+    return shown.aliases == ours.aliases and {str(each): stage for each, stage in shown.stages.items()} == ours.stages
 
 
 Tags = Mapping[str, str | None]

@@ -34,7 +34,7 @@ from .aliases import (
 from .approvals import Approvals
 from .checks import MODELS, check_description, check_label, check_tags, labelled, refuse_taken, refuse_twin
 from .errors import AlreadyRegistered, ModelVersionNotFound, NotServable
-from .listing import ModelSummary, listed, summaries
+from .listing import ModelSummary, VersionCounts, holding, listed, summaries
 from .records import FeatureList, ModelVersion, VersionState
 from .standing import obstacles, require_standing
 from .versions import STATES, VERSIONS, all_versions, as_now, change_state, key_of, read_version
@@ -137,6 +137,15 @@ class Registry:
             found = view.find(VERSIONS, "once", f"{run}/{step}", limit=1)
             return as_now(view, found[0]) if found else None
 
+    def from_run(self, run: str) -> ModelVersion | None:
+        """The last version, by model and number, that came from a run of MLflow's."""
+        with self.records.snapshot() as view:
+            found = view.find(VERSIONS, "run", run)
+            if found:
+                return as_now(view, found[-1])
+            # Versions that were registered before they had this label are found by reading all of them.
+            return next((each for each in reversed(all_versions(view)) if each.run == run), None)
+
     def logged(self, name: str, number: int) -> LoggedVersion | None:
         """A version as MLflow has it, ours or not."""
         return self._tracked.version(check_name("model", name), number)
@@ -215,6 +224,17 @@ class Registry:
         with self.records.snapshot() as view:
             groups = view.groups(VERSIONS)
             return summaries(view, groups[skip:][:limit]), len(groups)
+
+    def counted(self) -> VersionCounts:
+        """How many versions there are of all models, counted by the store: none of them is read here."""
+        with self.records.snapshot() as view:
+            found = view.tally(VERSIONS, "run", "bundle")
+        return VersionCounts(found[""], found["run"], found["bundle"])
+
+    def holding(self, alias: str) -> list[ModelVersion]:
+        """The versions that hold an alias, by model."""
+        with self.records.snapshot() as view:
+            return holding(view, alias)
 
     def has(self, name: str) -> bool:
         """Whether a model has a version."""
@@ -395,7 +415,8 @@ class Registry:
                 version = msgspec.structs.replace(version, label=f"number-{number}")
             refuse_taken(tx, name, version.label, number)
             tx.put(MODELS, name.lower(), {"name": name})
-            labels = {"model": name, "label": f"{name}/{version.label.lower()}"} | ({"once": once} if once else {})
+            labels = {"model": name, "label": f"{name}/{version.label.lower()}"}
+            labels |= {label: said for label, said in (("once", once), ("run", version.run)) if said}
             tx.put(VERSIONS, key_of(name, number), _facts(version), expect=0, labels=labels)
             detail = {"bundle": version.bundle, "run": version.run}
             self._audit.record(tx, principal, "model.register", f"{name}/{number}", detail)

@@ -47,11 +47,18 @@ def change_state(tx: Transaction, name: str, number: int, change: Callable[[Vers
     return after != before
 
 
-def said_since(view: Snapshot, name: str) -> dict[int, VersionState]:
-    """The states of those versions whose tags or description were changed after they were registered, by number."""
-    found = {each.key: msgspec.convert(each.body, VersionState) for each in view.scan(STATES, prefix=f"{name}/")}
-    said = {key: state for key, state in found.items() if state.tags is not None or state.description is not None}
-    return {int(key.rpartition("/")[2]): state for key, state in said.items()}
+def states_of(view: Snapshot, name: str | None = None) -> dict[str, dict[int, VersionState]]:
+    """The states of versions that are not as they were registered, by model and number; of one model or of all."""
+    found: dict[str, dict[int, VersionState]] = {}
+    for each in view.scan(STATES, prefix="" if name is None else f"{name}/"):
+        model, _, number = each.key.rpartition("/")
+        found.setdefault(model, {})[int(number)] = msgspec.convert(each.body, VersionState)
+    return found
+
+
+def numbers_of(view: Snapshot, name: str) -> list[int]:
+    """The numbers of a model's versions."""
+    return [int(each.key.rpartition("/")[2]) for each in view.scan(VERSIONS, prefix=f"{name}/")]
 
 
 def registered_tags(view: Snapshot, name: str, number: int) -> dict[str, str]:

@@ -9,14 +9,16 @@ from .loop import Retraining
 from .machine import AFTER, ENDS
 from .policy import Budget, QuietHours, Retry, TrainingWindow
 from .records import Explanation, Hold, Loop, LoopEvent, Said, State
-from .settings import RetrainingSettings
-from .triggers import Condition, RowsSince, Seen, judge
+from .settings import ReindexSettings, RetrainingSettings
+from .triggers import ChangedSources, Condition, Documents, RowsSince, Seen, judge
 
 __all__ = [
     "AFTER",
     "ENDS",
     "Budget",
+    "ChangedSources",
     "Condition",
+    "Documents",
     "Explanation",
     "Hold",
     "Loop",
@@ -26,6 +28,7 @@ __all__ = [
     "NoPolicy",
     "NoTrigger",
     "QuietHours",
+    "ReindexSettings",
     "Retraining",
     "RetrainingSettings",
     "Retry",

@@ -24,12 +24,17 @@ from .policy import holds
 from .records import Explanation, Hold, Kind, Loop, LoopEvent, Said
 from .settings import RetrainingSettings
 from .training import evidence_of, gates_of, seconds_of, shown_metric
-from .triggers import RowsSince, Seen, judge
+from .triggers import ChangedSources, RowsSince, Seen, judge
 
 KIND = "loop"
 _DECLARE = "No model has one yet. Declare it in modelyard.yaml, in the section `retraining`."
 RunPipeline = Callable[[str, Mapping[str, Any], str], PipelineRun]
 """Runs a pipeline by name, with parameters and a run id; a run that is done under this id is not run again."""
+
+
+def _documents_unknown(_loop: Loop) -> str:
+    """Nobody compares documents."""
+    return "nobody compares documents"
 
 
 def _rows_unknown(_model: str, _since: datetime, _until: datetime) -> int | None:
@@ -56,6 +61,7 @@ class Retraining:
         clock: Clock,
         policies: Mapping[str, RetrainingSettings],
         rows_since: RowsSince = _rows_unknown,
+        changed_sources: ChangedSources = _documents_unknown,
     ) -> None:
         self._records = records
         self._audit = audit
@@ -66,6 +72,7 @@ class Retraining:
         self._clock = clock
         self._policies = policies
         self._rows_since = rows_since
+        self._changed_sources = changed_sources
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -167,7 +174,7 @@ class Retraining:
             case "idle":
                 return self._consider(self._noticed(loop), policy)
             case "triggered":
-                told = f"pipeline {policy.pipeline}, run {loop.run_id}"
+                told = f"pipeline {policy.learns_by}, run {loop.run_id}"
                 return self._advance(loop, replace(loop, state="training"), "training", told)
             case "training":
                 return self._train(loop, policy)
@@ -218,9 +225,9 @@ class Retraining:
     def _train(self, loop: Loop, policy: RetrainingSettings) -> LoopEvent | None:
         if self._clock.now().isoformat() < loop.retry_at:
             return None
-        as_of = {"as_of": datetime.fromisoformat(loop.started_at)}
+        params = policy.params(loop.model, datetime.fromisoformat(loop.started_at))
         try:
-            run = self._run(policy.pipeline, {**as_of, **policy.window.params, **loop.params}, loop.run_id)
+            run = self._run(policy.learns_by, {**params, **loop.params}, loop.run_id)
         except RunActive:
             return None  # another process is at it
         except Failed as error:
@@ -339,6 +346,7 @@ class Retraining:
             if "new_rows" in kinds
             else None,
             rows_since=self._rows_since,
+            changed_sources=self._changed_sources,
         )
         return judge(trigger, seen)
 

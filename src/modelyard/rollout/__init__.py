@@ -7,11 +7,12 @@ or when to retrain (`retraining`).
 from .errors import NoNextStep, NoRollout, NotEnoughEvidence, RolloutActive, RolloutMovedOn
 from .looking import Alarm
 from .outside import EXTERNAL, Outside, OutsideChanges
+from .parts import with_parts
 from .plans import ALL_STRATEGIES, Asked, check_strategy, parse_steps, plan_of
 from .promotion import ALIAS_CHANGE, AliasProjection, Promotions
 from .records import AliasEvent, Plan, Rollout, RolloutEvent, Strategy
 from .rollouts import Rollouts
-from .routes import INTENT, RoutePublisher, generations, trusting
+from .routes import INTENT, WITHDRAWN, RoutePublisher, generations, trusting, withdrawn_in
 from .settings import DeploymentSettings
 from .smoke import Smoke, SmokeTests, last_smoke
 from .strategies import PROMOTE_AT, STRATEGIES, Decision, Facts, Way
@@ -27,6 +28,7 @@ __all__ = [
     "INTENT",
     "PROMOTE_AT",
     "STRATEGIES",
+    "WITHDRAWN",
     "Alarm",
     "AliasEvent",
     "AliasProjection",
@@ -62,4 +64,6 @@ __all__ = [
     "plan_of",
     "trial_of",
     "trusting",
+    "with_parts",
+    "withdrawn_in",
 ]

@@ -6,6 +6,7 @@ from modelyard.storage import RevisionConflict, Snapshot, Transaction
 
 from .entities import Entities, packed, unpacked
 from .errors import RolloutMovedOn
+from .generated import THUMBS
 from .reading import Cursor
 from .records import Rollout
 from .spread import Spread
@@ -40,8 +41,10 @@ def read_counted(view: Snapshot, rollout: Rollout) -> Counted:
     revision = document.revision if document is not None else 0
     if document is None or document.body["since"] != since:
         plan = rollout.plan
-        quality, timed = plan.label_window_s is not None, plan.latency_objective_ms is not None
-        return Counted(since, Tally.begin(plan.acceptable, quality=quality, timed=timed), revision=revision)
+        quality = plan.label_window_s is not None and THUMBS not in plan.guardrails
+        timed = plan.latency_objective_ms is not None
+        tally = Tally.begin(plan.acceptable, quality=quality, timed=timed, also=plan.guardrails)
+        return Counted(since, tally, revision=revision)
     return msgspec.structs.replace(msgspec.convert(document.body, Counted), revision=revision)
 
 

@@ -13,6 +13,8 @@ MOST = 1 << 15
 """So many entities are remembered at most; beyond, every second one is left out from then on, and again."""
 
 _SPAN = 1 << 64
+_WIDE = "2:"
+"""Begins what has marks of two bytes."""
 
 
 class Entities:
@@ -58,14 +60,16 @@ class Entities:
 
 
 def packed(marks: Mapping[int, int]) -> str:
-    """Entities as text: 9 bytes each, in base64."""
+    """Entities as text: 10 bytes each, in base64, behind what says so."""
     hashes = np.fromiter(marks.keys(), np.uint64, len(marks))
-    return base64.b64encode(hashes.tobytes() + np.fromiter(marks.values(), np.uint8, len(marks)).tobytes()).decode()
+    raw = hashes.tobytes() + np.fromiter(marks.values(), np.uint16, len(marks)).tobytes()
+    return _WIDE + base64.b64encode(raw).decode()
 
 
 def unpacked(text: str) -> dict[int, int]:
-    """The inverse of `packed`."""
-    raw = base64.b64decode(text)
-    many = len(raw) // 9
-    hashes, marks = np.frombuffer(raw, np.uint64, many), np.frombuffer(raw, np.uint8, many, offset=8 * many)
+    """The inverse of `packed`; also of what releases wrote that knew fewer marks, in 9 bytes each."""
+    kind: type[np.uint16 | np.uint8] = np.uint16 if text.startswith(_WIDE) else np.uint8
+    raw = base64.b64decode(text.removeprefix(_WIDE))
+    many = len(raw) // (8 + np.dtype(kind).itemsize)
+    hashes, marks = np.frombuffer(raw, np.uint64, many), np.frombuffer(raw, kind, many, offset=8 * many)
     return dict(zip(hashes.tolist(), marks.tolist(), strict=True))

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from modelyard.core import Micros, from_micros, to_micros
 from modelyard.history import PredictionLog
 
+from .generated import DOWN, THUMBS
 from .reading import BEFORE_START, FORCED
 from .records import Rollout
 
@@ -16,6 +17,8 @@ def wrong_answers(
     log: PredictionLog, rollout: Rollout, arm: str, *, after: int, now: datetime
 ) -> tuple[pa.Table, Micros]:
     """Wrong answers to requests from `after` (microseconds; 0: the beginning) until a label window ago, and until when.
+
+    Of a language model with the guardrail `thumbs` those are the ones that a person labelled `down`.
 
     A label counts when it came within the window after its request, in both arms alike: counted as they come, labels
     that are quicker in one arm look like its failures (ADR 24). Answers of the live arm in the candidate's place are
@@ -33,6 +36,8 @@ def wrong_answers(
     told = told.filter(pc.invert(pc.is_in(told.column("prediction_id"), value_set=failed)))
     if FORCED:
         told = told.filter(pc.invert(told.column(FORCED[0])))
+    if THUMBS in rollout.plan.guardrails:
+        return told.filter(pc.equal(told.column("label"), DOWN)), to_micros(end)
     return told.filter(_wrong(told, rollout.plan.label_tolerance)), to_micros(end)
 
 

@@ -14,6 +14,7 @@ from modelyard.storage import RecordStore
 
 from .counting import Counted, read_counted, read_entities
 from .entities import Entities
+from .generated import COLUMN, GENERATED, THUMBS, bad_answers
 from .labels import wrong_answers
 from .reading import read_fresh
 from .records import Rollout
@@ -21,7 +22,7 @@ from .routes import generations
 from .servers import Servers, look_at_servers
 from .state import share_of
 from .strategies import STRATEGIES, Facts, Way
-from .tally import count, with_wrong
+from .tally import count, with_bad
 
 Alarm = Callable[[Rollout], str]
 """Says why a rollout under way must go back (an alert that asks for it, say), or nothing."""
@@ -119,6 +120,7 @@ class Looks:
             counted, entities = read_counted(view, rollout), read_entities(view, rollout)
             routes = generations(view, rollout.deployment, since=rollout.first_generation)
         shares = {route.generation: _UNKNOWN if way.by_server else share_of(route, way.arm) for route in routes}
+        made = [each for each in GENERATED if each in rollout.plan.guardrails]
         drift = ("prediction", "scores") if rollout.plan.prediction_drift is not None else ()
         fresh, cursor = read_fresh(
             self._log,
@@ -127,10 +129,13 @@ class Looks:
             since=rollout.first_generation,
             started=datetime.fromisoformat(rollout.started_at),
             now=now,
-            columns=(*way.columns, *drift),
+            columns=(*way.columns, *drift, *([COLUMN] if made else [])),
         )
         objective = rollout.plan.latency_objective_ms
         tally = count(counted.tally, fresh, shares, entities, arm=way.arm, objective_ms=objective)
+        for guardrail in made:
+            bad = bad_answers(fresh, guardrail, way.arm, rollout.plan.answer_cost_micros)
+            tally = with_bad(tally, bad, shares, entities, arm=way.arm, guardrail=guardrail)
         counted = msgspec.structs.replace(counted, tally=tally, cursor=cursor)
         return self._labelled(counted, rollout, way, shares, entities, now), entities, fresh
 
@@ -146,7 +151,8 @@ class Looks:
         if rollout.plan.label_window_s is None:
             return counted
         wrong, until = wrong_answers(self._log, rollout, way.arm, after=counted.labelled_us, now=now)
-        tally = with_wrong(counted.tally, wrong, shares, entities, arm=way.arm)
+        guardrail = THUMBS if THUMBS in rollout.plan.guardrails else "quality"
+        tally = with_bad(counted.tally, wrong, shares, entities, arm=way.arm, guardrail=guardrail)
         return msgspec.structs.replace(counted, tally=tally, labelled_us=until)
 
     def _spread(self, counted: Counted, facts: Facts, way: Way) -> tuple[Counted, str]:

@@ -48,8 +48,8 @@ class OutsideChanges:
     def notice(self, name: str | None = None) -> list[Outside]:
         """Look at one model, or at all, and act on what others changed.
 
-        Nothing is asked of MLflow when its file is as it was at the last look. MLflow that does not answer is no
-        error here: the next look will see.
+        Nothing is asked of MLflow when its file is as it was at the last look, and nothing about models of which the
+        file says what it should. MLflow that does not answer is no error here: the next look will see.
         """
         try:
             return self._notice(name)
@@ -64,7 +64,8 @@ class OutsideChanges:
         mark = self._projector.unseen(name)
         models = [name] if name is not None else self._registry.names()
         busy = {str(each.payload.get("model")) for each in self._intents.pending()}
-        found = [each for model in models if model not in busy for each in self._look(model)]
+        free = [model for model in models if model not in busy]
+        found = [each for model in self._projector.suspects(free) for each in self._look(model)]
         if mark is not None and not found and not busy:
             self._projector.seen(name, mark)
         return found

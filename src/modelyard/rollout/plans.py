@@ -50,6 +50,8 @@ def plan_of(settings: DeploymentSettings, asked: Asked) -> Plan:
         label_window_s=window.total_seconds() if window is not None else None,
         label_tolerance=settings.label_tolerance,
         prediction_drift=settings.prediction_drift,
+        guardrails=settings.guardrails,
+        answer_cost_micros=None if settings.answer_cost is None else round(settings.answer_cost * 1_000_000),
         treatment_percentage=settings.treatment_percentage,
         salt=settings.salt,
         response_diff=settings.response_diff.model_dump(mode="json") if strategy == "shadow" else {},

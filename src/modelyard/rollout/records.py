@@ -39,6 +39,9 @@ class Plan(msgspec.Struct, frozen=True):
     label_window_s: float | None = None
     label_tolerance: float = 0.0
     prediction_drift: float | None = None
+    guardrails: tuple[str, ...] = ()
+    """Further ones, of what language models answer."""
+    answer_cost_micros: int | None = None
     treatment_percentage: int = 20
     salt: str = ""
     response_diff: dict[str, Any] = {}

@@ -17,6 +17,7 @@ from .changes import Changes
 from .errors import NoNextStep, NoRollout
 from .looking import Alarm, Looks
 from .machine import Machine
+from .parts import with_parts
 from .plans import Asked, plan_of
 from .records import EventKind, Plan, Rollout, RolloutEvent, Strategy
 from .returning import Returns
@@ -353,14 +354,15 @@ class Rollouts:
         return chosen
 
     def _provide(self, version: ModelVersion) -> None:
-        """Let the version's bundle stand beside the feed."""
-        if version.bundle is None or (target := self._feed.bundle_path(version.bundle)).exists():
-            return
-        try:
-            self._registry.fetch_bundle(version, target)
-        except OSError:
-            if not target.exists():  # otherwise another process put the same bundle there meanwhile, whole
-                raise
+        """Let the version's bundle stand beside the feed, and those of its parts."""
+        for each in with_parts(self._registry, version):
+            if each.bundle is None or (target := self._feed.bundle_path(each.bundle)).exists():
+                continue
+            try:
+                self._registry.fetch_bundle(each, target)
+            except OSError:
+                if not target.exists():  # otherwise another process put the same bundle there meanwhile, whole
+                    raise
 
 
 def _require_next(rollout: Rollout, step: int | None) -> None:

@@ -17,6 +17,9 @@ from .settings import DeploymentSettings
 
 KIND = "route"
 ROLLOUT = "rollout"
+WITHDRAWN = "withdrawn"
+"""The documents that say from which sources nothing is retrieved, by the name of the index."""
+
 INTENT = "route.change"
 """The kind of intent that `RoutePublisher` carries out."""
 
@@ -56,6 +59,11 @@ def trusting(feed: Feed, trust: Trust) -> Feed:
         trusted_keys=tuple(each.text for each in trust.keys),
         python_keys=tuple(each.text for each in trust.python_keys),
     )
+
+
+def withdrawn_in(view: Snapshot) -> dict[str, tuple[str, ...]]:
+    """The sources in which nothing is to be found any more, by the names of the indexes that they are in."""
+    return {each.key: tuple(each.body["sources"]) for each in view.scan(WITHDRAWN) if each.body["sources"]}
 
 
 _PYTHON = ("permission", "python")
@@ -109,6 +117,7 @@ class RoutePublisher:
                 authentication=self._authentication,
                 policies=self._policies,
                 upstreams=self._upstreams,
+                withdrawn=withdrawn_in(tx),
             )
             feed = trusting(routed, trust)
             self._note_python(tx, feed)

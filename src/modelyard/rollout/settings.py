@@ -11,6 +11,7 @@ from modelyard.core.settings import Section
 from modelyard.routing import ServingPolicy
 
 from .experiments.settings import ExperimentSettings
+from .generated import GeneratedGuardrail
 from .records import Strategy
 from .responses.settings import ResponseBounds
 
@@ -96,6 +97,16 @@ class DeploymentSettings(Section):
     prediction_drift: float | None = Field(
         None, gt=0, lt=1, description="A canary whose answers are spread differently by so much goes back; 0 to 1."
     )
+    guardrails: tuple[GeneratedGuardrail, ...] = Field(
+        (),
+        description="What also takes a language model's candidate back: unsupported_rate, abstention_rate, llm_cost, "
+        "thumbs.",
+    )
+    answer_cost: float | None = Field(
+        None,
+        gt=0,
+        description="With `llm_cost` there: an answer that costs more is a bad event; in the prices' currency.",
+    )
     treatment_percentage: int = Field(20, ge=1, le=99, description="Share of an A/B test's new version, in percent.")
     salt: str = Field("", description="Spreads entities anew while a rollout lasts; none: as ever.")
     latency_objective_ms: float = Field(200.0, gt=0, description="A slower answer is a bad event.")
@@ -123,6 +134,16 @@ class DeploymentSettings(Section):
                 f"{named}: clock: request is for replays, whose requests come faster or slower than they did; what "
                 "their answers take tells nothing, and is not judged"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _guardrails_know_what_they_need(self) -> Self:
+        if "llm_cost" in self.guardrails and self.answer_cost is None:
+            raise ValueError("the guardrail llm_cost needs `answer_cost`: what one answer may cost")
+        if "thumbs" in self.guardrails and self.label_window is None:
+            raise ValueError("the guardrail thumbs needs `label_window`: how long people have to say what they think")
+        if len(set(self.guardrails)) < len(self.guardrails):
+            raise ValueError("a guardrail is named twice")
         return self
 
     @property

@@ -24,11 +24,12 @@ from modelyard.stats import PromotionEvidence, RollbackEvidence, share_sequence
 from modelyard.stats.experiments import ShareEvidence
 
 from .entities import BAD, ON_CANDIDATE, SEEN, Entities
+from .generated import GeneratedGuardrail
 
-Guardrail = Literal["errors", "timeouts", "invalid_outputs", "latency", "quality"]
+Guardrail = Literal["errors", "timeouts", "invalid_outputs", "latency", "quality"] | GeneratedGuardrail
 GUARDRAILS: tuple[Guardrail, ...] = ("errors", "timeouts", "invalid_outputs", "latency")
-"""Watched in every rollout, `latency` unless requests are replayed; `quality` beside them where labels come. Each gets
-its part of alpha.
+"""Watched in every rollout, `latency` unless requests are replayed; `quality` beside them where labels come, and those
+of language models where they are declared. Each gets its part of alpha.
 """
 
 _KINDS: Mapping[str, Guardrail] = {
@@ -64,10 +65,12 @@ class Tally(msgspec.Struct, frozen=True):
     open: dict[str, Failure] = {}
 
     @classmethod
-    def begin(cls, acceptable: float, *, quality: bool, timed: bool = True) -> "Tally":
-        """Before the first record. `quality`: whether labels count; `timed`: whether the time of answers does."""
+    def begin(cls, acceptable: float, *, quality: bool, timed: bool = True, also: Sequence[str] = ()) -> "Tally":
+        """Before the first record. `quality`: whether labels count; `timed`: whether the time of answers does; `also`:
+        further guardrails, which `with_bad` tells of their events.
+        """
         watched = [each for each in GUARDRAILS if timed or each != "latency"]
-        guardrails: list[Guardrail] = [*watched, "quality"] if quality else watched
+        guardrails = [*watched, *(["quality"] if quality else []), *also]
         return cls(PromotionEvidence(acceptable=acceptable), {each: RollbackEvidence() for each in guardrails})
 
     @property
@@ -158,18 +161,24 @@ def count(
     return msgspec.structs.replace(charged(tally, units, entities), open=still_open)
 
 
-def with_wrong(
-    tally: Tally, wrong: pa.Table, shares: Mapping[int, float], entities: Entities | None, *, arm: str
+def with_bad(
+    tally: Tally,
+    wrong: pa.Table,
+    shares: Mapping[int, float],
+    entities: Entities | None,
+    *,
+    arm: str,
+    guardrail: Guardrail = "quality",
 ) -> Tally:
-    """The tally with wrong answers, which only the guardrail `quality` hears of: at the share of their request."""
+    """The tally with bad events that only this guardrail hears of: at the share of their request."""
     rows = _relevant(wrong, shares, arm)
     units = [
-        Unit(shares[generation], name == arm, entity, "quality")
+        Unit(shares[generation], name == arm, entity, guardrail)
         for generation, name, entity in zip(*(rows.column(each).to_pylist() for each in _WRONG), strict=True)
     ]
-    mark = BAD << list(tally.guardrails).index("quality")
-    state = _with_events(tally.guardrails["quality"], _first_events(units, "quality", mark, entities))
-    return msgspec.structs.replace(tally, guardrails={**tally.guardrails, "quality": state})
+    mark = BAD << list(tally.guardrails).index(guardrail)
+    state = _with_events(tally.guardrails[guardrail], _first_events(units, guardrail, mark, entities))
+    return msgspec.structs.replace(tally, guardrails={**tally.guardrails, guardrail: state})
 
 
 def charged(tally: Tally, units: Sequence[Unit], entities: Entities | None) -> Tally:

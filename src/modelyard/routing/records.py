@@ -111,14 +111,18 @@ class ServingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
         return frozenset((*self.redact, *self.hash, *self.truncate))
 
 
-class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An API key as servers know it: no secret, only the HMAC-SHA-256 of it (hexadecimal)."""
+class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An API key as servers know it: no secret, only the HMAC-SHA-256 of it (hexadecimal).
+
+    `groups` are the holder's: what is retrieved for it is what these may read.
+    """
 
     key_id: str
     digest: str
     role: str
     deployments: tuple[str, ...] = ()
     expires_us: Micros | None = None
+    groups: tuple[str, ...] = ()
 
 
 class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -127,7 +131,8 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     `python_bundles` are the bundles whose pickles or code servers may run, `python_keys` the keys whose signature
     permits the same. With `require_signed` servers load only bundles that one of `trusted_keys` has signed. Keys are
     public ones, 32 bytes in base64. What is as by default is not written, so that older servers read a feed that asks
-    nothing new of them. `upstreams` of language models are what the room `generation` says (`Upstream`).
+    nothing new of them. `upstreams` of language models are what the room `generation` says (`Upstream`). `withdrawn`
+    are sources by the names of indexes: nothing is retrieved from them, whichever version holds them.
     """
 
     revision: int
@@ -140,6 +145,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     trusted_keys: tuple[str, ...] = ()
     python_keys: tuple[str, ...] = ()
     upstreams: dict[str, dict[str, Any]] = {}
+    withdrawn: dict[str, tuple[str, ...]] = {}
 
     def policy(self, deployment: str) -> ServingPolicy:
         """How servers treat the requests of a deployment."""

@@ -1,5 +1,6 @@
 """An application of a language model that is loaded: what its bundle says, and its prompt."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +14,20 @@ from modelyard.generation import (
     PROMPT_FILE,
     UPSTREAM_RUNTIME,
     Application,
+    Judges,
     Message,
     Prompt,
+    Retrieval,
     variables_of,
 )
 from modelyard.inference import BundleDamaged, verify_bundle
 from modelyard.routing import Arm
 
 if TYPE_CHECKING:
+    from modelyard.guards import Suspects
+
     from .guarding import Guards
+    from .retrieving import Retriever
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class LoadedApplication:
     application: Application
     prompt: Prompt
     guards: "Guards | None" = None
+    retriever: "Retriever | None" = None
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
@@ -44,8 +51,16 @@ class LoadedApplication:
         return "" if self.application.prompt is None else self.application.prompt.digest
 
 
-def load_application(folder: Path, arm: Arm) -> LoadedApplication | None:
-    """The application of a verified bundle; None for a bundle that holds a model. BundleDamaged as `verify_bundle`."""
+def load_application(
+    folder: Path,
+    arm: Arm,
+    retriever: "Callable[[Retrieval], Retriever]",
+    suspects: "Callable[[Judges], Suspects]",
+) -> LoadedApplication | None:
+    """The application of a verified bundle; None for a bundle that holds a model. BundleDamaged as `verify_bundle`.
+
+    `retriever` loads what its answers rest on, `suspects` what its guard of injections asks.
+    """
     info, _ = verify_bundle(folder, expect=arm.bundle)
     if info.runtime != UPSTREAM_RUNTIME:
         return None
@@ -59,17 +74,19 @@ def load_application(folder: Path, arm: Arm) -> LoadedApplication | None:
             context={"folder": str(folder)},
             remedy="Register it again: modelyard llm register",
         ) from error
-    return LoadedApplication(arm, application, prompt, _guards(folder, application))
+    resting = None if application.retrieval is None else retriever(application.retrieval)
+    asked = None if application.judges is None else suspects(application.judges)
+    return LoadedApplication(arm, application, prompt, _guards(folder, application, asked), resting)
 
 
-def _guards(folder: Path, application: Application) -> "Guards | None":
+def _guards(folder: Path, application: Application, suspects: "Suspects | None") -> "Guards | None":
     """The guards of an application that has some: it alone pays for what they import."""
     if application.guards is None:
         return None
     from .guarding import UNREADABLE, Guards  # noqa: PLC0415 - see above
 
     try:
-        guards = Guards.read((folder / GUARDS_FILE).read_bytes())
+        guards = Guards.read((folder / GUARDS_FILE).read_bytes(), suspects)
     except (OSError, *UNREADABLE) as error:
         raise BundleDamaged(
             f"The guards in {folder} cannot be read: {error}.",

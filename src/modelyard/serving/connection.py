@@ -93,6 +93,8 @@ class _Exchange:
         if self.disconnected and self._leave is not None:
             leave, self._leave = self._leave, None
             leave()
+        elif self.disconnected and self.more_body:
+            self.connection.served.left(self.found)
 
     def on_leave(self, act: Callable[[], object]) -> None:
         """Have something done when the caller hangs up before the end."""
@@ -181,8 +183,7 @@ class Connection(HttpToolsProtocol):
             scope: Any = self.scope
             request = Request(scope, exchange.found.deployment)
             request.body = bytes(exchange.body)
-            app: HttpServer = self.config.app  # type: ignore[assignment]  # uvicorn is given nothing else
-            app.begin(exchange.found, request, exchange)
+            self.served.begin(exchange.found, request, exchange)
 
     def on_response_complete(self) -> None:
         """As uvicorn has it, but idle connections are ended by the sweep: a timer for each answer costs more."""
@@ -193,6 +194,12 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         self.idle_since = time.monotonic()
 
+    @property
+    def served(self) -> HttpServer:
+        """What answers."""
+        app: HttpServer = self.config.app  # type: ignore[assignment]  # uvicorn is given nothing else
+        return app
+
     def time_out(self) -> None:
         """Say that it took too long, and hang up."""
         self.transport.write(_TIMEOUT)
@@ -200,8 +207,7 @@ class Connection(HttpToolsProtocol):
 
     def _exchange(self) -> _Exchange | None:
         """The short way for the request whose headers are there; None for those that must take the long one."""
-        app: HttpServer = self.config.app  # type: ignore[assignment]  # see above
-        parser = self.parser
+        app, parser = self.served, self.parser
         if (
             (self.cycle is not None and not self.cycle.response_complete)
             or self.pipeline

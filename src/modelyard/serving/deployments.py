@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from logging import WARNING
+from typing import TYPE_CHECKING
 
 from modelyard.core import Digest, Forbidden, ModelyardError, did_you_mean, log_event
+from modelyard.generation import Judges, Retrieval
 from modelyard.inference import (
     NO_TRUST_ASKED,
     Bundle,
     Embedder,
     IsolationLimits,
     SignaturesDamaged,
+    TextClassifier,
     Trust,
     admit,
     load_bundle,
@@ -30,6 +33,11 @@ from .cache import ScoreCache
 from .embedders import LoadedEmbedder, holds_embedder
 from .errors import BadRequest, NotReady, NotServed
 from .trust import trust_of
+
+if TYPE_CHECKING:
+    from modelyard.retrieval import Index
+
+    from .retrieving import Retriever
 
 DRAIN_SECONDS = 30.0
 """How long a model that makes room for another may take to answer what it has begun."""
@@ -169,6 +177,7 @@ class Deployments:
         self._probe = probe or ProbeLimits()
         self._bundles: dict[Digest, Bundle] = {}
         self._embedders: dict[Digest, Embedder] = {}
+        self._indexes: dict[Digest, Index] = {}
         self._trust: Trust = NO_TRUST_ASKED
         self._not_admitted: set[Digest] = set()
         self._newly_admitted: set[Digest] = set()
@@ -257,6 +266,11 @@ class Deployments:
         meant = self._meant(name)
         return DEFAULT_POLICY if meant is None else meant.policy
 
+    @property
+    def largest_body(self) -> int:
+        """The bytes that the most generous of the deployments takes in one request."""
+        return max((each.policy.body_limit for each in self.current.values()), default=DEFAULT_POLICY.body_limit)
+
     def model(self, name: str | None) -> str:
         """The model behind a deployment's name, or behind the only one; empty when there is none."""
         meant = self._meant(name)
@@ -322,9 +336,13 @@ class Deployments:
     def _forget_unused(self) -> None:
         """Release bundles that no arm has, and what was remembered of their answers."""
         used = {(name, arm.arm.bundle) for name, each in self.current.items() for arm in each.loaded.values()}
-        digests = {digest for _, digest in used}
+        applications = [each for deployment in self.current.values() for each in deployment.applications.values()]
+        digests = {digest for _, digest in used} | {
+            part.digest for each in applications for part in each.application.parts
+        }
         self._bundles = {digest: bundle for digest, bundle in self._bundles.items() if digest in digests}
         self._embedders = {digest: each for digest, each in self._embedders.items() if digest in digests}
+        self._indexes = {digest: each for digest, each in self._indexes.items() if digest in digests}
         self._caches = {place: cache for place, cache in self._caches.items() if place in used}
 
     def _deployment(self, route: Route, policy: ServingPolicy) -> Deployment:
@@ -403,12 +421,10 @@ class Deployments:
         folder = self._feed.bundle_path(arm.bundle)
         self._trust.check(folder, arm.bundle)
         known = arm.bundle in self._bundles or arm.bundle in self._embedders
-        if not known and (application := load_application(folder, arm)) is not None:
+        if not known and (application := load_application(folder, arm, self._retriever, self._suspects)) is not None:
             return application
-        if not known and arm.bundle not in self._tried:  # a rollback waits for no trial that it has passed before
-            memory_mb, seconds = self._probe.memory_mb, self._probe.seconds
-            probe_bundle(folder, expect=arm.bundle, memory_mb=memory_mb, seconds=seconds, trust=self._trust)
-            self._tried.add(arm.bundle)
+        if not known:
+            self._try(arm.bundle)
         if not known and holds_embedder(folder):
             self._embedders[arm.bundle] = load_embedder(folder, expect=arm.bundle, trust=self._trust)
         if (embedder := self._embedders.get(arm.bundle)) is not None:
@@ -419,6 +435,45 @@ class Deployments:
             )
         cache = self._cache(route.deployment, arm.bundle, policy)
         return LoadedArm(arm, self._bundles[arm.bundle], self._online, cache=cache, redact=policy.private)
+
+    def _try(self, digest: Digest) -> None:
+        """Try a bundle in a process of its own; a rollback waits for no trial that it has passed before."""
+        if digest not in self._tried:
+            memory_mb, seconds = self._probe.memory_mb, self._probe.seconds
+            folder = self._feed.bundle_path(digest)
+            probe_bundle(folder, expect=digest, memory_mb=memory_mb, seconds=seconds, trust=self._trust)
+            self._tried.add(digest)
+
+    def _retriever(self, retrieval: Retrieval) -> "Retriever":
+        """What an application's answers rest on, loaded once for all that have it."""
+        from modelyard.retrieval import Searcher, load_folder  # noqa: PLC0415 - who retrieves nothing has no need of it
+
+        from .retrieving import Retriever  # noqa: PLC0415 - as above
+
+        embedder, index = retrieval.embedder.digest, retrieval.index.digest
+        self._trust.check(self._feed.bundle_path(index), index)
+        if index not in self._indexes:
+            self._indexes[index] = load_folder(self._feed.bundle_path(index), expect=index)
+        return Retriever(retrieval, Searcher(self._indexes[index], self._embedder(embedder)))
+
+    def _suspects(self, judges: Judges) -> TextClassifier:
+        """What a guard of injections asks, its parts loaded once for all that have them."""
+        digest = judges.classifier.digest
+        folder = self._feed.bundle_path(digest)
+        self._trust.check(folder, digest)
+        if digest not in self._bundles:
+            self._try(digest)
+            self._bundles[digest] = load_bundle(folder, expect=digest, limits=self._probe.isolation, trust=self._trust)
+        return TextClassifier(self._embedder(judges.embedder.digest), self._bundles[digest])
+
+    def _embedder(self, digest: Digest) -> Embedder:
+        """An embedder that is a part of something."""
+        folder = self._feed.bundle_path(digest)
+        self._trust.check(folder, digest)
+        if digest not in self._embedders:
+            self._try(digest)
+            self._embedders[digest] = load_embedder(folder, expect=digest, trust=self._trust)
+        return self._embedders[digest]
 
     def _may_load_more(self, before: Deployment) -> bool:
         """Whether an arm that was refused has been given the signature or permission that its bundle needs."""

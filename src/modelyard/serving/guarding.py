@@ -5,8 +5,9 @@ Imported for applications that have guards, and for deployments that redact what
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -16,11 +17,15 @@ from modelyard.core import ModelyardError, Verdict
 from modelyard.guards import (
     Action,
     Armed,
+    Context,
     GuardedStream,
     GuardSet,
+    InjectionGuard,
     InvalidGuardSet,
+    OtherClassifier,
     PatternGuard,
     Side,
+    Suspects,
     default_set,
     read_set,
 )
@@ -34,6 +39,9 @@ CONTENT = "content"
 _TEXTS = (("function", "arguments"), ("custom", "input"))
 """Where the texts of tool calls stand."""
 
+_SAY_INSTEAD = (Action.ABSTAIN, Action.QUOTE)
+_NOTHING: Mapping[Action, str] = MappingProxyType({})
+
 _Place = tuple[int, str]
 """A text of an answer: its choice, and what it is in there."""
 
@@ -45,26 +53,42 @@ class Guards:
     fail_closed: bool
     digest: str
     sides: Mapping[Side, tuple[Armed, ...]]
+    suspects: Suspects | None = None
 
     @classmethod
-    def of(cls, document: GuardSet) -> "Guards":
-        """Those of a set; InvalidGuardSet names what cannot be made."""
+    def of(cls, document: GuardSet, suspects: Suspects | None = None) -> "Guards":
+        """Those of a set; InvalidGuardSet names what cannot be made, OtherClassifier what `suspects` are not."""
         sides: tuple[Side, ...] = ("input", "output")
         made = {side: armed for side in sides if (armed := document.armed(side))}
-        return cls(document.fail_closed, document.digest, made)
+        for each in (each for armed in made.values() for each in armed):
+            if isinstance(each.guard, InjectionGuard):
+                each.guard.open(Context(suspects=suspects))
+        return cls(document.fail_closed, document.digest, made, suspects)
 
     @classmethod
-    def read(cls, document: bytes) -> "Guards":
-        """Those of a bundle's `GUARDS_FILE`; InvalidGuardSet, or ValueError where it is none at all."""
-        return cls.of(read_set(msgspec.json.decode(document)))
+    def read(cls, document: bytes, suspects: Suspects | None = None) -> "Guards":
+        """Those of a bundle's `GUARDS_FILE`; ValueError where it is none at all, else as `of`."""
+        return cls.of(read_set(msgspec.json.decode(document)), suspects)
 
-    def on(self, side: Side) -> "Passage | None":
-        """What the texts of one side of an answer go through; None where no guard looks at it."""
+    @property
+    def slow(self) -> bool:
+        """Whether they take milliseconds, of any text."""
+        return self.suspects is not None
+
+    def on(
+        self, side: Side, context: Context | None = None, instead: Mapping[Action, str] = _NOTHING
+    ) -> "Passage | None":
+        """What the texts of one side of an answer go through; None where no guard looks at it.
+
+        `instead` is what answers say that a guard ended before they had begun, by its action.
+        """
         armed = self.sides.get(side)
-        return None if armed is None else Passage(side, armed, fail_closed=self.fail_closed)
+        if self.suspects is not None:
+            context = replace(context or Context(), suspects=self.suspects)
+        return None if armed is None else Passage(side, armed, context, instead, fail_closed=self.fail_closed)
 
 
-UNREADABLE = (InvalidGuardSet, ValidationError, msgspec.DecodeError)
+UNREADABLE = (InvalidGuardSet, OtherClassifier, ValidationError, msgspec.DecodeError)
 """What reading a set raises."""
 
 
@@ -84,12 +108,23 @@ class Passage:
     Each text is a stream of its own: the words of an answer, each argument of a tool. Only `judge` raises.
     """
 
-    def __init__(self, side: Side, armed: Sequence[Armed], *, fail_closed: bool) -> None:
+    def __init__(
+        self,
+        side: Side,
+        armed: Sequence[Armed],
+        context: Context | None,
+        instead: Mapping[Action, str],
+        *,
+        fail_closed: bool,
+    ) -> None:
         self._side = side
+        self._context = context
+        self._instead = instead
         self._fail_closed = fail_closed
         self._all = tuple(armed)
         self._shapes = tuple(each for each in armed if isinstance(each.guard, PatternGuard))
         self._open: dict[_Place, GuardedStream] = {}
+        self._begun: set[_Place] = set()
         self._over: set[int] = set()
         self._seen = _Seen()
 
@@ -162,7 +197,8 @@ class Passage:
         return passed
 
     def _stream(self, name: str) -> GuardedStream:
-        return GuardedStream(self._all if name == CONTENT else self._shapes, fail_closed=self._fail_closed)
+        armed = self._all if name == CONTENT else self._shapes
+        return GuardedStream(armed, self._context, fail_closed=self._fail_closed)
 
     def _part(self, part: dict[str, Any], path: str) -> dict[str, Any]:
         made = dict(part)
@@ -180,28 +216,55 @@ class Passage:
         return made
 
     def _fed(self, place: _Place, text: str, *, ended: bool) -> str:
+        if ended:
+            return self._ended(place, text)
         stream = self._open.get(place)
         if stream is None:
             stream = self._open[place] = self._stream(place[1])
         left = stream.feed(text)
-        if ended:
-            left += self._ended(place)
-        elif stream.refused:
-            self._blame(stream, place[1])
+        if left.strip():
+            self._begun.add(place)
+        if stream.refused:
+            left += self._cut_off(place, stream)
         return left
 
-    def _ended(self, place: _Place) -> str:
-        stream = self._open.pop(place)
-        left = stream.end()
+    def _ended(self, place: _Place, text: str = "") -> str:
+        """What may leave of a text that ends with these characters: one that comes whole is searched once."""
+        stream = self._open.pop(place, None) or self._stream(place[1])
+        left = stream.end(text)
+        if left.strip():
+            self._begun.add(place)
+        said = self._said_instead(place, stream)
         self._finish(stream, place[1])
-        return left
+        return left + said
+
+    def _cut_off(self, place: _Place, stream: GuardedStream) -> str:
+        """What is said where a text is not to go on; an answer that ends here is over, one that is refused an error."""
+        if self._ending(stream) in _SAY_INSTEAD:
+            del self._open[place]
+            self._over.add(place[0])
+            self._finish(stream, place[1])
+            return self._said_instead(place, stream)
+        self._blame(stream, place[1])
+        return ""
+
+    def _ending(self, stream: GuardedStream) -> Action | None:
+        """The action of the finding before which a text ends; None where none does, or a guard failed."""
+        if not stream.refused or (self._fail_closed and stream.outcome("").failed):
+            return None
+        return next((each.action for each in stream.findings() if each.action.ends), None)
+
+    def _said_instead(self, place: _Place, stream: GuardedStream) -> str:
+        """What an answer says that a guard ended before anything of it had left."""
+        ending = self._ending(stream)
+        return self._instead.get(ending, "") if ending is not None and place not in self._begun else ""
 
     def _finish(self, stream: GuardedStream, path: str) -> None:
         outcome = stream.outcome("")
         self._seen.verdicts.add(outcome.verdict)
         self._seen.failed.update(outcome.failed)
         self._seen.found.update((each.kind, each.action) for each in outcome.findings)
-        if outcome.refused:
+        if outcome.refused and self._ending(stream) not in _SAY_INSTEAD:
             self._blame(stream, path)
 
     def _blame(self, stream: GuardedStream, path: str) -> None:

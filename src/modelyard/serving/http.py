@@ -38,11 +38,18 @@ ChatEndpoint = Callable[[Request, Caller, Outlet], None]
 UNLIMITED = Limits(None, None)
 """Everybody as often as he likes."""
 
+LEFT = "499"
+"""What a request is counted under whose caller hung up before it was there."""
+
 _MOST_LINES = 1_000
 _JSON = (b"content-type", b"application/json")
 _RETRY = (b"retry-after", b"1")
 _BEARER = (b"www-authenticate", b"Bearer")
 _ENCODE = msgspec.json.Encoder().encode
+
+
+class _Left(Exception):
+    """Whoever sends a body has hung up."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,16 @@ class _Caller:
 
     @property
     def scope(self) -> str:
-        """His roles, and the deployments that his key is for."""
+        """His roles, the deployments that his key is for, and his groups."""
         who = self._principal
-        return "" if who is None else " ".join([*(role.value for role in who.roles), *sorted(who.deployments)])
+        if who is None:
+            return ""
+        return " ".join([*(role.value for role in who.roles), *sorted(who.deployments), "as", *sorted(who.groups)])
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of readers that he is in; none where everybody may ask."""
+        return () if self._principal is None else self._principal.groups
 
     def permit(self, deployment: str) -> None:
         """PermissionDenied when he may not ask this deployment."""
@@ -228,7 +242,7 @@ class HttpServer:
         reply = _Reply(self._plane, found, request.path, outlet.write)
         try:
             self._admit(request, found.permission)
-            self._check_size(request, len(request.body))
+            self._check_size(found, request, len(request.body))
             self._answer_by(found, request, reply)
         except Exception as error:  # the process edge: the caller gets no traceback, the log does
             reply.fail(error)
@@ -241,7 +255,7 @@ class HttpServer:
         """The same of a chat, whose errors are as OpenAI's clients read them."""
         try:
             caller = self._known(request)
-            self._check_size(request, len(request.body))
+            self._check_size(found, request, len(request.body))
             assert found.chat is not None  # noqa: S101 - see `begin`
             found.chat(request, caller, outlet)
         except Exception as error:  # the process edge, as above
@@ -356,8 +370,11 @@ class HttpServer:
         reply = _Reply(self._plane, found, request.path, lambda *answer: _settle(answered, answer))
         try:
             self._admit(request, found.permission)
-            request.body = await self._read(request, receive)
+            request.body = await self._read(found, request, receive)
             self._answer_by(found, request, reply)
+        except _Left:
+            self.left(found)
+            return
         except Exception as error:  # the process edge: the caller gets no traceback, the log does
             reply.fail(error)
         await _respond(send, *await answered, _JSON)
@@ -367,7 +384,10 @@ class HttpServer:
         outlet = AsgiOutlet(send)
         try:
             self._known(request)  # whoever may not is sent away before his body is read
-            request.body = await self._read(request, receive)
+            request.body = await self._read(found, request, receive)
+        except _Left:
+            self.left(found)
+            return
         except Exception as error:  # the process edge, as above
             self._refuse_chat(found, request, outlet, error)
         else:
@@ -381,6 +401,9 @@ class HttpServer:
         try:
             self._admit(request, route.permission)
             reply = await route.handler(self._plane, await self._call(request, parts, receive))
+        except _Left:
+            self._plane.answered(request.deployment, LEFT)
+            return
         except ModelyardError as error:
             reply = route.error_reply(error)
         except Exception as error:  # the process edge, as above
@@ -397,7 +420,7 @@ class HttpServer:
             parts=parts,
             query=request.query,
             headers={str(name, "latin-1"): str(value, "latin-1") for name, value in request.headers.items()},
-            body=await self._read(request, receive),
+            body=await self._read(None, request, receive),
             loopback=request.loopback,
             draining=self.draining,
             rows_limit=self._plane.deployments.policy(request.deployment).rows_limit,
@@ -423,26 +446,38 @@ class HttpServer:
         feed = self._plane.deployments.feed
         return feed if feed is not None and feed.authentication else None
 
-    async def _read(self, request: Request, receive: Receive) -> bytes:
+    async def _read(self, found: Found | None, request: Request, receive: Receive) -> bytes:
+        """The body; _Left when its sender hangs up before its end."""
         if (told := request.headers.get(b"content-length", b"")).isdigit():
-            self._check_size(request, int(told))
-        message = await receive()
-        parts, size = [message.get("body", b"")], len(message.get("body", b""))
-        while message.get("more_body"):
-            self._check_size(request, size)
+            self._check_size(found, request, int(told))
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Left
             parts.append(message.get("body", b""))
-            size += len(parts[-1])
-        self._check_size(request, size)
+            size, more = size + len(parts[-1]), message.get("more_body", False)
+            self._check_size(found, request, size)
         return b"".join(parts) if len(parts) > 1 else bytes(parts[0])
 
-    def _check_size(self, request: Request, size: int) -> None:
-        limit = self._plane.deployments.policy(request.deployment).body_limit
+    def _check_size(self, found: Found | None, request: Request, size: int) -> None:
+        """TooLarge where a body is more than its deployment takes; where the body names that, more than any does."""
+        deployments = self._plane.deployments
+        if found is not None and found.chat is not None and request.deployment is None:
+            limit = deployments.largest_body
+        else:
+            limit = deployments.policy(request.deployment).body_limit
         if size > limit:
             raise TooLarge(
                 f"The body is larger than {limit} bytes.",
                 remedy=f"Send fewer rows or shorter texts in each request. {BODY_LIMIT}",
             )
+
+    def left(self, found: Found) -> None:
+        """Count a caller who hung up before all of his request was there."""
+        if found.permission is not None:
+            self._plane.answered(found.deployment, LEFT)
 
 
 def _settle(future: "asyncio.Future[tuple[int, bytes]]", answer: tuple[int, bytes]) -> None:

@@ -72,6 +72,7 @@ class ServerProcess:
         self._started = to_micros(clock.now())
         self._stopping = asyncio.Event()
         self._ailing: dict[str, str] = {}
+        self._port = options.port
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or, when asked to, the end of standard input; then drain and close."""
@@ -83,6 +84,7 @@ class ServerProcess:
         server = self._uvicorn()
         address = (self._options.host, self._options.port)
         listening = socket.create_server(address, backlog=2048, reuse_port=self._options.worker is not None)
+        self._port = listening.getsockname()[1]
         if self._options.worker is None:
             answer_scrapes(
                 self._options.host, self._options.metrics_port, self._metrics.registry, tls=self._options.tls
@@ -231,7 +233,7 @@ class ServerProcess:
             ServerStatus(
                 server=self._options.name,
                 pid=os.getpid(),
-                address=f"{'http' if self._options.tls is None else 'https'}://{self._options.host}:{self._options.port}",
+                address=f"{'http' if self._options.tls is None else 'https'}://{self._options.host}:{self._port}",
                 started_us=self._started,
                 heartbeat_us=now,
                 feed_revision=feed.revision if feed is not None else 0,

@@ -8,8 +8,8 @@ from typing import Any
 from modelyard.core import InvalidInput
 
 GEN_AI_CONVENTIONS = "1.37.0"
-"""The version of OpenTelemetry's semantic conventions that spans of chats keep to. Another one renames attributes:
-change it together with `chat/traced.py`, and with what docs/how-to/serve-a-language-model.md says."""
+"""The version of OpenTelemetry's semantic conventions that spans of chats and vectors keep to. Another one renames
+attributes: change it together with `chat/traced.py`, and with what docs/how-to/serve-a-language-model.md says."""
 
 _INSTALL = "pip install 'modelyard[telemetry]'"
 _MOST_IDS = 16
@@ -77,14 +77,17 @@ class Tracing:
         )
         span.end(end)
 
-    def generated(self, model: str, seconds: float, facts: Mapping[str, Any], error: str | None) -> None:
-        """A span for what an arm made of a chat until now, in `seconds`: inside the request's, and with no text of it.
+    def generated(
+        self, operation: str, model: str, seconds: float, facts: Mapping[str, Any], error: str | None
+    ) -> None:
+        """A span for what an arm made of a chat, or of texts, until now, in `seconds`: inside the request's.
 
-        `facts` are its attributes, `error` is the kind of its failure.
+        `operation` is `chat`, or `embeddings`, which this process makes itself; `facts` are its attributes, and no text
+        is among them; `error` is the kind of its failure.
         """
         end = time.time_ns()
-        kind = self._trace.SpanKind.CLIENT
-        span = self._chats.start_span(f"chat {model}".strip(), kind=kind, start_time=end - int(seconds * 1e9))
+        kind = self._trace.SpanKind.CLIENT if operation == "chat" else self._trace.SpanKind.INTERNAL
+        span = self._chats.start_span(f"{operation} {model}".strip(), kind=kind, start_time=end - int(seconds * 1e9))
         span.set_attributes(facts)
         if error is not None:
             span.set_attribute("error.type", error)

@@ -3,6 +3,7 @@
 Owns arithmetic with its sources. Does not own thresholds or verdicts: those are `monitoring`'s and `rollout`'s.
 """
 
+from .agreement import Kappa, cohen_kappa
 from .association import correlation_ratio, cramers_v, pearson, spearman
 from .classification import auc, auc_deviation, binary_metrics
 from .concept import Adwin, Ddm, Detector, Eddm, Hddm, PageHinkley, Signal
@@ -11,6 +12,7 @@ from .curves import Calibration, PrecisionRecallCurve, RocCurve, calibration, pr
 from .distances import jensen_shannon, ks_binned, ks_two_sample, psi, total_variation
 from .estimation import Calibrator, Estimate, Reweighted, estimate_binary, estimate_loss, reweighted_mean
 from .intervals import (
+    at_most,
     auc_interval,
     average_precision_interval,
     binary_intervals,
@@ -53,6 +55,7 @@ __all__ = [
     "Estimate",
     "GatheredLevels",
     "Hddm",
+    "Kappa",
     "Moments",
     "NewLevels",
     "PageHinkley",
@@ -68,6 +71,7 @@ __all__ = [
     "Statistic",
     "VectorDistance",
     "answer_losses",
+    "at_most",
     "auc",
     "auc_deviation",
     "auc_interval",
@@ -77,6 +81,7 @@ __all__ = [
     "calibration",
     "centroid_shift",
     "chi_square_tail",
+    "cohen_kappa",
     "confusion_counts",
     "confusion_intervals",
     "correlation_ratio",

@@ -36,6 +36,16 @@ def wilson(hits: float, total: float, *, level: float = LEVEL) -> Ends | None:
     return (0.0 if hits == 0 else max(0.0, middle - half)), (1.0 if hits == total else min(1.0, middle + half))
 
 
+def at_most(hits: int, total: int, *, level: float = LEVEL) -> float:
+    """The largest share with which no more than `hits` of `total` are to be expected: a bound with this confidence.
+
+    Clopper and Pearson, Biometrika 26 (1934), one-sided: exact, and 1 where there was nothing to count.
+    """
+    from scipy.special import betaincinv  # noqa: PLC0415 - scipy takes half a second, and few of the room need it
+
+    return 1.0 if hits >= total else float(betaincinv(hits + 1, total - hits, level))
+
+
 def share_difference(hits: float, total: float, others: float, rest: float, *, level: float = LEVEL) -> Ends:
     """Of the difference of two shares, `hits / total - others / rest`, of independent rows; both totals above 0.
 

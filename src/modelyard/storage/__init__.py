@@ -14,6 +14,7 @@ from .contract import (
     Labelled,
     RecordStore,
     Snapshot,
+    Tally,
     Transaction,
 )
 from .errors import (
@@ -53,6 +54,7 @@ __all__ = [
     "Snapshot",
     "StoreNotEmpty",
     "StoreUnavailable",
+    "Tally",
     "Transaction",
     "UnknownStore",
     "UnsafeTree",

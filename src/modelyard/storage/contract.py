@@ -41,6 +41,14 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """So many documents, of which the newest says in `created_at` that it was made at `last`; empty where none does."""
+
+    count: int
+    last: str
+
+
+@dataclass(frozen=True)
 class Labelled:
     """A document with the labels it is found by."""
 
@@ -77,6 +85,12 @@ class Snapshot(Protocol):
 
     def groups(self, kind: str) -> list[Group]:
         """What the keys of a kind begin with before their first slash, in this order; keys without one are left out."""
+
+    def tally(self, kind: str, *fields: str) -> dict[str, Tally]:
+        """Of each of these fields the documents of a kind whose bodies say something there: not null, not empty text.
+
+        Under the empty text all documents of the kind. They are counted where they are: none of them is handed over.
+        """
 
     def entries(
         self, stream: str, *, after: int = 0, limit: int | None = None, descending: bool = False

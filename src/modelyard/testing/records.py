@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from modelyard.storage import RecordStore, RevisionConflict, StoreNotEmpty
+from modelyard.storage import RecordStore, RevisionConflict, StoreNotEmpty, Tally
 
 
 class RecordStoreSuite(ABC):
@@ -194,6 +194,25 @@ class RecordStoreSuite(ABC):
         with store.snapshot() as view:
             found = [(each.name, each.count, each.last) for each in view.groups("thing")]
         assert found == [("B", 1, "B/1"), ("b", 3, "b/2/3"), ("b-c", 1, "b-c/1"), ("é", 1, "é/1")]
+
+    def test_documents_are_counted_by_what_they_say(self, store: RecordStore) -> None:
+        """All of a kind, and those with something under a name; null, empty text and deeper down is nothing."""
+        said: dict[str, dict[str, object]] = {
+            "a": {"run": "r1"},
+            "b": {"run": None},
+            "c": {"run": ""},
+            "d": {},
+            "e": {"run": 0},
+            "f": {"x": {"run": 1}},
+        }
+        with store.transaction() as tx:
+            for key, body in said.items():
+                tx.put("thing", key, {**body, "created_at": f"T{key}"})
+            tx.put("thing", "silent", {"run": "r2"})
+            tx.put("other", "z", {"run": "r3", "created_at": "Tz"})
+        with store.snapshot() as view:
+            assert view.tally("thing", "run", "x") == {"": Tally(7, "Tf"), "run": Tally(3, "Te"), "x": Tally(1, "Tf")}
+            assert view.tally("nothing", "run") == {"": Tally(0, ""), "run": Tally(0, "")}
 
     def test_migrating_again_changes_nothing(self, open_store: Callable[[], RecordStore]) -> None:
         """Two processes may start at once, and a started one may start again."""

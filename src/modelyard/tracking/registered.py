@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from .errors import TrackingUnavailable
+from .glance import glance
 from .tracker import Tracker, sqlite_file
 
 Result = TypeVar("Result")
@@ -99,6 +100,16 @@ class RegisteredModels:
         versions = self._tracker.ask(lambda client: _every_version(client, model))
         stages = {int(each.version): str(each.current_stage or "None") for each in versions}
         return Shown({alias: int(version) for alias, version in found.aliases.items()}, stages)
+
+    def glance(self, model: str | None = None) -> Mapping[str, Shown] | None:
+        """The same of a model, or of all, read from MLflow's SQLite file without asking it; see `glance`.
+
+        Models of which it shows nothing, and versions in no stage, are left out. None where it cannot be read like
+        this: MLflow is elsewhere, say.
+        """
+        file = sqlite_file(self._tracker.uri)
+        found = None if file is None else glance(file, model)
+        return None if found is None else {name: Shown(*each) for name, each in found.items()}
 
     def show(self, model: str, aliases: Mapping[str, int | None], stages: Mapping[int, str]) -> None:
         """Make MLflow show these aliases of a model (None: no such alias) and these stages; the others stay.

@@ -1,6 +1,7 @@
 """What a project has live: versions, aliases, routes, and the log of what they answered."""
 
 from functools import cached_property
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,7 @@ from modelyard.core import (
 )
 from modelyard.history import PredictionLog
 from modelyard.inference import Bundle, load_bundle
+from modelyard.llm import Queues
 from modelyard.registry import Approvals, NotServable, Projector, Registry
 from modelyard.rollout import (
     ALIAS_CHANGE,
@@ -44,6 +46,11 @@ class DeployedProject(ProjectStores):
         """The feed that servers follow."""
         return FeedFolder(self.workspace / "feed")
 
+    @property
+    def upstreams(self) -> dict[str, dict[str, Any]]:
+        """What has text made for applications, as servers read it."""
+        return {name: each.declared for name, each in self.settings.upstreams.items()}
+
     @cached_property
     def publisher(self) -> RoutePublisher:
         """Publishes the feed."""
@@ -56,7 +63,7 @@ class DeployedProject(ProjectStores):
             authentication=self.settings.security.authentication,
             trust=lambda: self.trust,
             audit=self.audit,
-            upstreams={name: each.declared for name, each in self.settings.upstreams.items()},
+            upstreams=self.upstreams,
         )
 
     def _project(self, model: str) -> Note:
@@ -147,6 +154,11 @@ class DeployedProject(ProjectStores):
         return {}
 
     @cached_property
+    def queues(self) -> Queues:
+        """Answers of language models for people to judge."""
+        return Queues(self.records, self.audit, self.clock, self.ids)
+
+    @cached_property
     def log(self) -> PredictionLog:
         """The prediction log."""
         return PredictionLog(self.journal_folder, self.log_folder, names=self._feature_names, clock=self.clock)
@@ -171,8 +183,9 @@ class DeployedProject(ProjectStores):
 def _key_entries(view: Snapshot) -> tuple[KeyEntry, ...]:
     """The keys that servers accept."""
     keys = [msgspec.convert(each.body, StoredKey) for each in view.scan(KEYS)]
-    return tuple(
-        KeyEntry(each.key_id, each.digest, each.role.value, each.deployments, each.expires_us)
-        for each in keys
-        if each.revoked_us is None and not each.once
-    )
+    return tuple(key_entry(each) for each in keys if each.revoked_us is None and not each.once)
+
+
+def key_entry(key: StoredKey) -> KeyEntry:
+    """A key as servers know it."""
+    return KeyEntry(key.key_id, key.digest, key.role.value, key.deployments, key.expires_us, key.groups)

@@ -11,6 +11,7 @@ import msgspec
 from modelyard.core import Digest, SystemClock, did_you_mean, to_micros
 from modelyard.execution import EngineName, Executor, check_engine
 from modelyard.pipelines import (
+    REINDEX,
     Calendar,
     Cleaned,
     Cleaning,
@@ -33,11 +34,15 @@ from modelyard.pipelines import (
     last_read,
     list_runs,
     load_pipeline,
+    reindex,
 )
 
 from .featured import FeaturedProject
 from .lineage import ToldLineage
 from .steps import DatasetVersions, ProjectSurroundings
+
+_SHIPPED = PipelineSettings(module="-")
+"""Of the pipeline that every project has: its parameters come from the policy that it runs for."""
 
 
 class ProjectPipelines:
@@ -67,7 +72,9 @@ class ProjectPipelines:
         return list(self._project.settings.pipelines)
 
     def settings(self, name: str) -> PipelineSettings:
-        """What the project file says of a pipeline."""
+        """What the project file says of a pipeline; of the one that is shipped, nothing."""
+        if name == REINDEX:
+            return _SHIPPED
         declared = self._project.settings.pipelines
         if name not in declared:
             raise PipelineNotFound(f"There is no pipeline '{name}'.", remedy=did_you_mean(name, declared))
@@ -135,7 +142,9 @@ class ProjectPipelines:
         return (InBackground(tracked), InBackground(kept), *self._lineage().observers(secrets))
 
     def _pipeline(self, name: str) -> Pipeline:
-        """A pipeline under the name that the project gives it, with the code as it is now."""
+        """A pipeline under the name that the project gives it, with the code as it is now; `REINDEX` is shipped."""
+        if name == REINDEX:
+            return reindex
         forget_changed(self._project.file.folder)
         return replace(load_pipeline(name, self.settings(name), self._project.file.folder), name=name)
 

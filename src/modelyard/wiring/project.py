@@ -10,6 +10,7 @@ from modelyard.retraining import Retraining
 
 from .featured import FeaturedProject
 from .lineage import ToldLineage
+from .live_application import ChangedDocuments
 from .new_rows import NewRows
 from .pipelines import ProjectPipelines
 from .project_file import FILE_NAME
@@ -23,6 +24,8 @@ class Project(FeaturedProject):
     @cached_property
     def services(self) -> ProjectServices:
         """What pipeline steps reach."""
+        from .reindexing import ProjectReindexing  # noqa: PLC0415 - what asks suites is for steps, not for all commands
+
         scratch = self.workspace / "scratch"
         scratch.mkdir(parents=True, exist_ok=True)
         return ProjectServices(
@@ -36,6 +39,7 @@ class Project(FeaturedProject):
             self.datasets,
             self.keys,
             self.evaluations,
+            ProjectReindexing(self),
         )
 
     @cached_property
@@ -51,6 +55,7 @@ class Project(FeaturedProject):
             self.clock,
             self.settings.retraining,
             NewRows(self.file, self.datasets),
+            ChangedDocuments(self.file, self.records, self.models, self.rollouts),
         )
 
     @cached_property

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -30,7 +31,7 @@ from modelyard.governance import GovernanceSettings
 from modelyard.history import LabelSettings, LogSettings
 from modelyard.llm import UpstreamSettings
 from modelyard.monitoring import AlertSettings, MonitorSettings, rules_of
-from modelyard.pipelines import LineageSettings, PipelineSettings
+from modelyard.pipelines import REINDEX, LineageSettings, PipelineSettings
 from modelyard.retraining import RetrainingSettings
 from modelyard.rollout import DeploymentSettings
 
@@ -76,11 +77,18 @@ class ProjectFile(Section):
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """A project file that was found right, and where each of its settings came from."""
+    """A project file that was found right."""
 
     folder: Path
     settings: ProjectFile
-    origins: tuple[Origin, ...]
+    _written: ProjectFile = field(repr=False)
+    _document: LocatedYaml = field(repr=False)
+    _used: Mapping[str, str] = field(repr=False)
+
+    @cached_property
+    def origins(self) -> tuple[Origin, ...]:
+        """Where each of its settings came from; of a thousand models only who asks pays for it."""
+        return tuple(_origins(self._written, self._document, self._used))
 
 
 def load_project_file(path: Path, environment: Mapping[str, str] | None = None) -> LoadedFile:
@@ -107,8 +115,7 @@ def load_project_file(path: Path, environment: Mapping[str, str] | None = None) 
     findings += _key_findings(document, settings)
     if findings:
         raise report(file, findings)
-    origins = tuple(_origins(settings, document, used))
-    return LoadedFile(file.parent.resolve(), with_privacy(settings), origins)
+    return LoadedFile(file.parent.resolve(), with_privacy(settings), settings, document, used)
 
 
 def with_privacy(settings: ProjectFile) -> ProjectFile:
@@ -137,10 +144,7 @@ def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
         # Applications and embedders are registered, and declared nowhere; what is nearly a model is misspelt.
         if trained or nearest(model, models):
             yield from _pointer(document, ("deployments", name, "model"), model, data, "models")
-    for name, each in _items(data, "retraining"):
-        yield from _pointer(document, ("retraining", name), name, data, "models")
-        for key, section in (("pipeline", "pipelines"), ("deployment", "deployments")):
-            yield from _pointer(document, ("retraining", name, key), each.get(key), data, section)
+    yield from _loop_findings(document, folder)
     yield from _alert_findings(document)
     yield from _trigger_findings(document)
     for name, _ in _items(data, "monitoring"):
@@ -148,6 +152,37 @@ def _cross_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
     for name, each in _items(data, "labels"):
         yield from _pointer(document, ("labels", name), name, data, "deployments")
         yield from _pointer(document, ("labels", name, "dataset"), each.get("dataset"), data, "datasets")
+
+
+def _loop_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
+    """Policies that point at nothing, and a pipeline that has the name of the one that is shipped."""
+    data = document.data
+    if REINDEX in dict(_items(data, "pipelines")):
+        yield document.finding(("pipelines", REINDEX), f"{REINDEX!r} is the name of the pipeline that is shipped")
+    for name, each in _items(data, "retraining"):
+        if "reindex" in each:
+            yield from _application_findings(document, folder, name, each)
+        else:
+            yield from _pointer(document, ("retraining", name), name, data, "models")
+        for key, section in (("pipeline", "pipelines"), ("deployment", "deployments")):
+            yield from _pointer(document, ("retraining", name, key), each.get(key), data, section)
+
+
+def _application_findings(
+    document: LocatedYaml, folder: Path, name: str, policy: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """A policy of an application, which is declared nowhere: its deployment is another's, or its suite not there."""
+    if name in dict(_items(document.data, "models")):
+        yield document.finding(("retraining", name, "reindex"), f"{name!r} is a model that a pipeline trains")
+    deployments = dict(_items(document.data, "deployments"))
+    follows = str(deployments.get(str(policy.get("deployment")), {}).get("model", name)).partition("@")[0]
+    if follows != name:
+        told = f"{policy.get('deployment')!r} serves {follows!r}, and not {name!r}"
+        yield document.finding(("retraining", name, "deployment"), told)
+    section = policy["reindex"]
+    suite = section.get("suite") if isinstance(section, Mapping) else None
+    if isinstance(suite, str) and not (folder / suite).is_file():
+        yield document.finding(("retraining", name, "reindex", "suite"), f"there is no file {suite!r}")
 
 
 def _alert_findings(document: LocatedYaml) -> Iterator[Finding]:
@@ -238,9 +273,10 @@ def _schema_findings(document: LocatedYaml, folder: Path) -> Iterator[Finding]:
 def _pointer(
     document: LocatedYaml, keys: Keys, name: object, data: Mapping[str, Any], section: str
 ) -> Iterator[Finding]:
-    known = [each for each, _ in _items(data, section)]
-    if not isinstance(name, str) or name in known:
+    there = data.get(section)
+    if not isinstance(name, str) or (isinstance(there, Mapping) and isinstance(there.get(name), Mapping)):
         return
+    known = [each for each, _ in _items(data, section)]
     close = nearest(name, known)
     hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(known) or 'none'}"
     yield document.finding(keys, f"{section} has no {name!r}; {hint}")
@@ -274,8 +310,8 @@ def _paths_below(kind: Any, keys: Keys) -> Iterator[Keys]:
     if section is None or get_origin(kind) not in (None, Union, UnionType):
         yield keys
         return
-    for name, field in section.model_fields.items():
-        yield from _paths_below(field.annotation, (*keys, name))
+    for name, each in section.model_fields.items():
+        yield from _paths_below(each.annotation, (*keys, name))
 
 
 def _is_section(kind: Any) -> bool:

@@ -33,7 +33,7 @@ from modelyard.data import WEIGHT, DatasetSettings, Versions, check_leaks, train
 from modelyard.features import FeatureStore
 from modelyard.inference import Encoder, Signature, load_bundle, sign_bundle
 from modelyard.online import RequestField
-from modelyard.pipelines import Candidate, Samples, in_run
+from modelyard.pipelines import Candidate, Reindexing, Samples, in_run
 from modelyard.registry import FeatureList, ModelVersionNotFound, Registry, judge_limits
 from modelyard.stats import PAIRED, binary_metrics, paired_difference
 from modelyard.tracking import Declared, Evaluations, Tracker, evaluate, evaluation_page
@@ -69,6 +69,7 @@ class ProjectServices:
         versions: Versions,
         keys: ProjectKeys,
         evaluations: Evaluations,
+        reindexing: Reindexing,
     ) -> None:
         self._file = file
         self._features = features
@@ -80,6 +81,7 @@ class ProjectServices:
         self._versions = versions
         self._keys = keys
         self.evaluations = evaluations
+        self.reindexing = reindexing
 
     def dataset(self, name: str, as_of: datetime, window: Mapping[str, str] | None = None) -> pa.Table:
         rows = dataset_rows(self._file, name, as_of, self._versions.table)

@@ -8,7 +8,7 @@ import msgspec
 
 from modelyard.core import Digest
 from modelyard.history import Ingester, ObjectShipper, Redacted, Retired, Shipper
-from modelyard.inference import PROFILE_FILE, ReferenceProfile
+from modelyard.inference import INFO_FILE, PREDICTIONS, PROFILE_FILE, Bundle, BundleInfo, ReferenceProfile
 from modelyard.monitoring import (
     AlertBook,
     AlertGauges,
@@ -80,7 +80,15 @@ class WatchedProject(DeployedProject):
     @cached_property
     def monitors(self) -> Monitors:
         """Windows, and the alerts they raise."""
-        return Monitors(self.records, self.log, self.clock, self.bundle, self.settings.monitoring, self.alerts)
+        return Monitors(self.records, self.log, self.clock, self.predictor, self.settings.monitoring, self.alerts)
+
+    def predictor(self, deployment: str, version: str) -> Bundle | None:
+        """The bundle of a deployment's version; None for one that predicts nothing, such as an application."""
+        known = self.models.get(self.settings.deployments[deployment].model_name, version)
+        document = self.models.bundle_file(known, INFO_FILE)
+        if document is not None and msgspec.json.decode(document, type=BundleInfo).task not in PREDICTIONS:
+            return None
+        return self.bundle(deployment, version)
 
     @cached_property
     def stretches(self) -> Stretches:

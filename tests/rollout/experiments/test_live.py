@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from modelyard.core import InvalidInput, Micros
+from modelyard.journal import Generated, PredictionRecord, TruthRecord
 from modelyard.rollout.experiments import Found
 
 from .trials import ROUTE, START, analysed, labels, log_of, outcomes, requests, trial
@@ -179,3 +180,54 @@ def test_nothing_logged_yet_is_inconclusive(tmp_path: Path) -> None:
     """No request, no verdict; not even the metric's name can be judged by what was told."""
     report = analysed(log_of(tmp_path), metrics=("score",))
     assert (report.verdict, report.units) == ("inconclusive", 0)
+
+
+def chats(arms: dict[str, tuple[int, int, int]]) -> list[PredictionRecord]:
+    """Answers of a language model: by arm every how many of them a sentence is unsupported, every how many of them
+    abstains, and micros.
+    """
+    found = []
+    for at, each in enumerate(requests(UNITS)):
+        bad, abstains, cost = arms[each.arm]
+        made = Generated(
+            index="i",
+            sentences=4,
+            unsupported=int(at % bad == 0),
+            abstained=at % abstains == 0,
+            cost_micros=cost + at % 7,
+        )
+        written = msgspec.json.encode(made).decode()
+        found.append(msgspec.structs.replace(each, prediction="stop", scores=(), generated=written))
+    return found
+
+
+def test_the_better_of_two_prompts_is_found(tmp_path: Path) -> None:
+    """By unsupported answers, abstaining and thumbs; cost is told in the prices' currency, and needs more answers."""
+    asked = chats({"live": (2, 2, 3_000), "treatment": (5, 7, 2_000)})
+    told = [
+        TruthRecord(each.prediction_id, "d", thumb, each.event_us, each.event_us, each.event_us)
+        for at, each in enumerate(asked)
+        if (thumb := ("up" if at % 10 < (8 if each.arm == "treatment" else 5) else "down"))
+    ]
+    log, lower = log_of(tmp_path, asked, told), ("unsupported_rate", "abstention_rate", "llm_cost")
+    rates = ("unsupported_rate:binary", "abstention_rate:binary", "thumbs:binary")
+    report = analysed(log, metrics=(*rates, "llm_cost"), lower_is_better=lower)
+    unsupported, abstention, thumbs, cost = report.found
+    assert [each.state for each in report.found] == ["better", "better", "better", "too few"]
+    assert unsupported.control_value == pytest.approx(0.5, abs=0.03)
+    assert unsupported.treatment_value == pytest.approx(0.2, abs=0.04)
+    assert abstention.control_value == pytest.approx(0.5, abs=0.03)
+    assert abstention.treatment_value == pytest.approx(1 / 7, abs=0.04)
+    assert thumbs.control_value == pytest.approx(0.5, abs=0.06)
+    assert cost.control_value == pytest.approx(0.003, 0.01)
+    assert cost.treatment_value == pytest.approx(0.002, 0.01)
+    assert analysed(log, metrics=rates, lower_is_better=lower[:2]).verdict == "pass"
+
+
+def test_prompts_that_are_alike_stay_open(tmp_path: Path) -> None:
+    """No difference is told where there is none; nor of a model, which has no answers of that kind."""
+    asked = chats({"live": (2, 4, 3_000), "treatment": (2, 4, 3_000)})
+    report = analysed(log_of(tmp_path / "one", asked), metrics=("unsupported_rate", "abstention_rate"))
+    assert report.verdict == "inconclusive"
+    plain = analysed(log_of(tmp_path / "two", requests(300)), metrics=("llm_cost",))
+    assert plain.verdict == "inconclusive"

@@ -22,6 +22,7 @@ NAV = (
     ("features", "/features", "Features"),
     ("alerts", "/alerts", "Alerts"),
     ("loop", "/loop", "Loop"),
+    ("judging", "/judging", "Judging"),
     ("audit", "/audit", "Audit"),
     ("settings", "/settings", "Settings"),
     ("api", "/api/docs", "Control API"),

@@ -18,7 +18,7 @@ from modelyard.core import InvalidInput, ModelyardError
 
 from ..api import status_of
 from ..desk import Desk
-from . import alerts, audit, drift, features, loop, models, overview, reference, rollouts, runs, settings
+from . import alerts, audit, drift, features, judging, loop, models, overview, reference, rollouts, runs, settings
 from .frame import Action, Ask, Document, Download, Page, Params
 from .rendering import shown_page
 from .security import HEADERS, KEPT_APART, Said, Seals, own_path
@@ -27,7 +27,7 @@ from .static import static_file
 SAID = "modelyard_said"
 """The cookie that holds what became of the form before."""
 
-_ROOMS = (overview, models, rollouts, alerts, drift, loop, runs, features, audit, settings, reference)
+_ROOMS = (overview, models, rollouts, alerts, drift, loop, runs, features, judging, audit, settings, reference)
 _LOOK_S, _SHARE, _LIFE_S, _FORM = 1.0, 0.05, 300.0, 64 * 1024
 
 

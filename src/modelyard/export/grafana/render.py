@@ -164,6 +164,15 @@ def _monitoring(subject: Subject) -> list[Panel]:
             about="AUC of a classifier that tells the windows apart; 0.5 is chance.",
         ),
         Panel("Outliers", [by_model("model_feature_outliers", "feature_name")], "percentunit"),
+        Panel("Cost of language models", [by_model("model_llm_cost")], threshold=_threshold(subject, "llm_cost")),
+        Panel(
+            "Unsupported sentences",
+            [by_model("model_unsupported_rate")],
+            "percentunit",
+            threshold=_threshold(subject, "unsupported_rate"),
+            about="Lower end of the interval: surely so many rest on nothing.",
+        ),
+        Panel("Abstention", [by_model("model_abstention_rate")], "percentunit"),
         Panel(
             "Groups", [by_model("model_group_difference", "group", "rate")], about="A group's rate from that of others."
         ),

@@ -11,6 +11,8 @@ MEANING = {
     "accuracy": "On labelled answers, accuracy is below its floor.",
     "precision": "On labelled answers, precision is below its floor.",
     "recall": "On labelled answers, recall is below its floor.",
+    "llm_cost": "A language model's answers of a window cost more than was declared.",
+    "unsupported_rate": "Surely more of a language model's sentences rest on nothing than is allowed.",
 }
 _SLOW = (
     "`modelyard doctor`, and the dashboard `serving`: do rows wait (queue), is a processor full, did traffic grow?",
@@ -41,6 +43,16 @@ STEPS = {
         "All of them at once? Then it is the threshold, or the reference: see troubleshooting.",
         "One of them? Ask its source first: a column that changed its unit is no reason to retrain.",
         "Real, and performance falls: `modelyard retrain run {model}`.",
+    ),
+    "llm_cost": (
+        "`modelyard monitor status --deployment {deployment}`: which arm, more answers or longer ones, how many kept.",
+        "Someone asks too much? Keys have limits; `serving.budget` is a bound that is never exceeded.",
+        "Longer answers since a new prompt: `modelyard rollout rollback {deployment} --reason TEXT`.",
+    ),
+    "unsupported_rate": (
+        "`modelyard monitor status --deployment {deployment}`: which arm, and did the questions drift?",
+        "Live since a new prompt or index? `modelyard rollout rollback {deployment} --reason TEXT`.",
+        "New questions: add documents (`modelyard index update`), or let the guard `support` abstain.",
     ),
     "rollout_held": (
         "`modelyard rollout status {deployment}`: what it lacks, and since when.",

@@ -17,6 +17,7 @@ class Unit(Enum):
     SCORE = ("a number between 0 and 1",)
     NUMBER = ("a number",)
     PER_SECOND = ("rows per second",)
+    MONEY = ("the price list's currency",)
     BYTES = ("bytes", {"k": 1024.0, "m": 1024.0**2, "g": 1024.0**3})
 
     def __init__(self, what: str, suffixes: Mapping[str, float] = MappingProxyType({})) -> None:
@@ -111,6 +112,19 @@ _ALL = (
     _gauge("feature_outliers", Unit.SHARE, "share of outliers of a feature", "model_feature_outliers", "feature_name"),
     _gauge(
         "group_difference", Unit.SCORE, "a group's rate from that of others", "model_group_difference", "group", "rate"
+    ),
+    _gauge("llm_cost", Unit.MONEY, "cost of a language model's answers in a window", "model_llm_cost"),
+    _gauge(
+        "unsupported_rate",
+        Unit.SHARE,
+        "share of a language model's sentences that rest on nothing, the lower end of its interval",
+        "model_unsupported_rate",
+    ),
+    _gauge(
+        "abstention_rate",
+        Unit.SHARE,
+        "share of a language model's answers that say that there is none, the lower end of its interval",
+        "model_abstention_rate",
     ),
     _gauge(
         "rollout_held",

@@ -26,6 +26,11 @@ _TEXTS: Mapping[str, tuple[AlertSeverity, str]] = {
     ),
     "latency_p50": (AlertSeverity.WARNING, _SLOW.replace("{share}", "half")),
     "latency_p95": (AlertSeverity.WARNING, _SLOW.replace("{share}", "95%")),
+    "llm_cost": (AlertSeverity.WARNING, "answers of a window cost {value:.2f}; {threshold:g} is the bound"),
+    "unsupported_rate": (
+        AlertSeverity.CRITICAL,
+        "at least {value:.1%} of the sentences rest on nothing; {threshold:.1%} is the bound",
+    ),
     **{
         each: (AlertSeverity.CRITICAL, _FLOOR.replace("{metric}", each)) for each in ("accuracy", "precision", "recall")
     },

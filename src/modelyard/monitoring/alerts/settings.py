@@ -16,7 +16,9 @@ from .language import Condition, parse_condition, parse_number
 from .metrics import SEGMENT
 from .records import AlertSeverity
 
-Optional = Literal["latency_p50", "latency_p95", "accuracy", "precision", "recall"]
+Optional = Literal[
+    "latency_p50", "latency_p95", "accuracy", "precision", "recall", "llm_cost", "unsupported_rate"
+]  # fmt: skip
 """Rules that are there to be switched on."""
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -119,6 +121,12 @@ class AlertSettings(Section):
     accuracy: float = Field(0.8, gt=0, le=1, description="Floor; critical, where `also` has it.")
     precision: float = Field(0.7, gt=0, le=1, description="Floor; critical, where `also` has it.")
     recall: float = Field(0.7, gt=0, le=1, description="Floor; critical, where `also` has it.")
+    llm_cost: float = Field(
+        10.0, gt=0, description="The price list's currency, of a window; warning, where `also` has it."
+    )
+    unsupported_rate: float = Field(
+        0.2, ge=0, lt=1, description="Share of sentences that surely rest on nothing; critical, where `also` has it."
+    )
     every: Duration = Field(timedelta(minutes=1), description="How often latency and errors are looked at.")
     min_requests: int = Field(20, ge=1, description="Fewer rows in 5 minutes tell nothing of latency and errors.")
     stale_after: int = Field(3, ge=1, le=100, description="Intervals of a source after which its values are no more.")

@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 
 from modelyard.access import Permission, authorize
 from modelyard.bundling import BuiltBundle
-from modelyard.core import Conflict, check_name
+from modelyard.core import Conflict, check_name, counted
 from modelyard.data import content_digest
 from modelyard.inference import BundleInfo, sign_bundle, verify_bundle
 from modelyard.tracking import undisturbed
 from modelyard.wiring import FILE_NAME, Project
 
-from ..building import Building, build_from_rows, class_names, counted, parted, rows_of
+from ..building import Building, build_from_rows, class_names, parted, rows_of
 from ..checks import infer
 from ..contract import Call
 from ..registering import Register, register_built

@@ -19,10 +19,10 @@ from modelyard.bundling import (
     read_sample,
     require_model,
 )
-from modelyard.core import InvalidInput, NotFound, did_you_mean, is_name, shown
+from modelyard.core import InvalidInput, NotFound, counted, did_you_mean, is_name, shown
 from modelyard.wiring import table_of
 
-from ..building import counted, listed
+from ..building import listed
 from ..sources import model_at, name_of
 
 _TARGET = "target"

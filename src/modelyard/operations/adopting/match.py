@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from modelyard.bundling import Original, PythonFolder, ReadModel, levels_of, task_of, tensor_model, width_of
-from modelyard.core import InvalidInput, did_you_mean, shown
+from modelyard.core import InvalidInput, counted, did_you_mean, shown
 from modelyard.inference import Encoder, Task
 
-from ..building import counted, listed, parted, require_task, rows_of, signature_of
+from ..building import listed, parted, require_task, rows_of, signature_of
 
 _ASKED = 20
 """So many rows are asked of a model that does not show its task."""

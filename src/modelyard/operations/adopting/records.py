@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelyard.core import counted
 from modelyard.inference import ISOLATED
 
-from ..building import counted, listed
+from ..building import listed
 
 Progress = Callable[[str], None]
 """Told what is being done, a sentence each time."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 import modelyard
+from modelyard.audit import STREAM
 from modelyard.core import atomic_write
 from modelyard.history import alone
 from modelyard.online import copy_local
@@ -29,14 +30,18 @@ _ALWAYS = ("run/pepper",)
 """Of the folder `run`, which otherwise tells what runs at the moment: without it no API key is known."""
 
 
+class _Numbered(msgspec.Struct):
+    seq: int
+
+
 def take(project: Project, into: Path) -> Listing:
     """Write a backup of a project's stores to a file. Nothing waits for it but compaction of the log."""
     workspace = project.workspace
     into.parent.mkdir(parents=True, exist_ok=True)
     with taking(into) as backup, _beside(into) as scratch:
-        backup.add(CHECKPOINTS, workspace / CHECKPOINTS)  # first: a checkpoint of what is not there would be a lie
-        count = _write_records(project.records, scratch / RECORDS)
+        count, head = _write_records(project.records, scratch / RECORDS)
         backup.add(RECORDS, scratch / RECORDS)
+        _take_checkpoints(workspace / CHECKPOINTS, head, scratch / CHECKPOINTS, backup)
         _take_tracking(workspace / TRACKING, scratch, backup)
         for path in _files(workspace):
             backup.add(str(path.relative_to(workspace)), path)
@@ -70,13 +75,32 @@ def _beside(into: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_records(records: RecordStore, file: Path) -> int:
-    encoder, count = msgspec.json.Encoder(), 0
+def _write_records(records: RecordStore, file: Path) -> tuple[int, int]:
+    """How many there are, and the number of the last entry of the audit record."""
+    encoder, count, head = msgspec.json.Encoder(), 0, 0
     with records.snapshot() as view, file.open("wb") as stream:
         for each in view.everything():
             stream.write(encoder.encode(_plain(each)) + b"\n")
             count += 1
-    return count
+            if isinstance(each, Entry) and each.stream == STREAM:
+                head = max(head, each.seq)
+    return count, head
+
+
+def _take_checkpoints(file: Path, head: int, scratch: Path, backup: Taking) -> None:
+    """The checkpoints up to an entry, after the records: all that these tell of, and none of what is not there."""
+    if file.is_file():
+        lines = file.read_bytes().split(b"\n")
+        scratch.write_bytes(b"\n".join(each for each in lines if _number_of(each) <= head))
+        backup.add(CHECKPOINTS, scratch)
+
+
+def _number_of(line: bytes) -> int:
+    """The entry that a checkpoint is of; 0 for a line that a power cut has torn."""
+    try:
+        return msgspec.json.decode(line, type=_Numbered).seq
+    except msgspec.MsgspecError:
+        return 0
 
 
 def _plain(each: Labelled | Entry) -> dict[str, object]:

@@ -4,7 +4,7 @@ Owns what a trigger says of what was seen. Does not own whether the loop may act
 """
 
 from .judge import judge
-from .seen import RowsSince, Seen
+from .seen import ChangedSources, Documents, RowsSince, Seen
 from .settings import Condition
 
-__all__ = ["Condition", "RowsSince", "Seen", "judge"]
+__all__ = ["ChangedSources", "Condition", "Documents", "RowsSince", "Seen", "judge"]

@@ -16,6 +16,7 @@ _TRIGGERS: Mapping[str, Callable[[Seen, Any], Said]] = MappingProxyType(
         "drop_above": performance.realised,
         "estimated_drop_above": performance.estimated,
         "new_rows": volume.new_rows,
+        "changed_documents": volume.changed_documents,
         "schedule": schedule.schedule,
         "every": schedule.every,
         "alert": told.alert,

@@ -5,12 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from modelyard.llm import Changes
 from modelyard.monitoring import AlertState, MonitorSettings, Window
 
 from ..records import Loop
 
 RowsSince = Callable[[str, datetime, datetime], int | None]
 """How many rows of a model's dataset became known in (since, until]; None when its rows do not say when."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What became of the documents that a live version rests on; `tried`: the last cycle came to a verdict on them."""
+
+    changes: Changes
+    tried: bool = False
+
+
+ChangedSources = Callable[[Loop], Documents | str]
+"""The documents of a model now, or why nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -30,3 +43,4 @@ class Seen:
     firing: Sequence[AlertState]
     trained_at: datetime | None
     rows_since: RowsSince
+    changed_sources: ChangedSources

@@ -20,6 +20,9 @@ class Condition(Section):
         None, ge=0, description="The same of estimated performance, as long as labels tell nothing."
     )
     new_rows: int | None = Field(None, ge=1, description="So many rows became known since the champion was trained.")
+    changed_documents: int | None = Field(
+        None, ge=1, description="So many documents are other than those that the live version's index was made of."
+    )
     schedule: CronText | None = Field(None, description="An instant of this cron schedule came since the last cycle.")
     every: Duration | None = Field(None, description="So long ago the last cycle began, or there was none.")
     alert: str | None = Field(None, description="The alert of this name fires for the deployment.")

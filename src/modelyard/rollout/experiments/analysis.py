@@ -59,7 +59,8 @@ def question_of(settings: ExperimentSettings, share: float) -> Question:
             "There is no metric to compare the arms by.",
             code="BAD_METRIC",
             remedy="Name one: --metric NAME, or in modelyard.yaml deployments: NAME: experiment: metrics: [NAME]. "
-            "Outcomes have names of your own; label, correct, score, error and latency_ms are there always.",
+            "Outcomes have names of your own; label, correct, score, error and latency_ms are there always; of "
+            "language models also unsupported_rate, abstention_rate, llm_cost and thumbs.",
         )
     refuse_names(lower, [*metrics, *guards])
     return Question(

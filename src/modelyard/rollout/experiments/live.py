@@ -29,8 +29,24 @@ BUILT_IN: Mapping[str, str] = {
     "score": "score",
     "error": "CAST(failed AS DOUBLE)",
     "latency_ms": "ms",
+    "unsupported_rate": "CASE WHEN sentences > 0 THEN CAST(unsupported > 0 AS DOUBLE) END",
+    "abstention_rate": "abstained",
+    "llm_cost": "cost",
+    "thumbs": "CASE label WHEN 'up' THEN 1.0 WHEN 'down' THEN 0.0 END",
 }
 """Metrics that need no outcome: of each request, and of a unit their mean over its requests."""
+
+GENERATED: Mapping[str, str] = {
+    "unsupported": "max(coalesce(CAST((nullif(generated, '')->>'$.unsupported') AS DOUBLE), 0)) FILTER (answered)",
+    "sentences": "max(coalesce(CAST((nullif(generated, '')->>'$.sentences') AS DOUBLE), 0)) FILTER (answered)",
+    "abstained": "max(CAST(coalesce(CAST((nullif(generated, '')->>'$.abstained') AS BOOLEAN), false) AS DOUBLE))"
+    " FILTER (answered AND (nullif(generated, '')->>'$.index') IS NOT NULL)",
+    "cost": "sum(CAST((nullif(generated, '')->>'$.cost_micros') AS DOUBLE)) / 1000000.0",
+}
+"""What is kept of the answers of language models, for the metrics of `BUILT_IN` that ask for it."""
+
+_OF_GENERATED = frozenset({"unsupported_rate", "abstention_rate", "llm_cost"})
+_LABELLED = frozenset({"label", "correct", "thumbs"})
 
 _BEFORE = ".before"
 _RECORDS = (
@@ -123,9 +139,17 @@ def _read_requests(session: "DuckDBPyConnection", log: PredictionLog, trial: Tri
     wanted = [each for each in (*asked.segments, *asked.covariates) if not each.endswith(_BEFORE)]
     columns = list(dict.fromkeys(wanted))
     forced = [each for each in FIXED["predictions"] if each == "forced"]
-    fixed = dict.fromkeys((*_RECORDS, *forced, *(each for each in columns if each in FIXED["predictions"])))
+    made = any(each.name in _OF_GENERATED for each in asked.metrics)
+    fixed = dict.fromkeys(
+        (
+            *_RECORDS,
+            *forced,
+            *(["generated"] if made else []),
+            *(each for each in columns if each in FIXED["predictions"]),
+        )
+    )
     features = [each for each in columns if each not in fixed]
-    labels = any(each.name in ("label", "correct") for each in asked.metrics)
+    labels = any(each.name in _LABELLED for each in asked.metrics)
     with log.batches(
         trial.deployment, start=trial.start, columns=list(fixed), features=features, labels=labels
     ) as records:
@@ -134,6 +158,7 @@ def _read_requests(session: "DuckDBPyConnection", log: PredictionLog, trial: Tri
                 raise _no_column(name, records.schema.names)
         session.register("records", records)
         kept = "".join(f", any_value({quoted(each)}) AS kept{at}" for at, each in enumerate(columns))
+        said = "".join(f", {how if made else 'NULL'} AS {name}" for name, how in GENERATED.items())
         label = "max(label)" if labels else "CAST(NULL AS VARCHAR)"
         unit = "any_value(entity)" if trial.sticky else "CAST(NULL AS VARCHAR)"
         spared = " AND NOT forced" if forced else ""
@@ -143,7 +168,7 @@ def _read_requests(session: "DuckDBPyConnection", log: PredictionLog, trial: Tri
                 min(epoch_us(event_us)) AS instant,
                 bool_or(arm = $arm) AS treated, bool_or(arm = $arm AND error IS NOT NULL OR NOT answered) AS failed,
                 max(prediction) FILTER (answered) AS answer, any_value(scores[1]) FILTER (answered) AS score,
-                sum(latency_us) / 1000.0 AS ms, {label} AS label{kept}
+                sum(latency_us) / 1000.0 AS ms, {label} AS label{said}{kept}
             FROM records
             WHERE role <> 'shadow' AND generation >= $first AND generation <= coalesce($last, generation){spared}
             GROUP BY prediction_id HAVING bool_or(answered) OR bool_or(error <> 'input')""",

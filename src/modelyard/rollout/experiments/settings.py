@@ -14,7 +14,9 @@ class ExperimentSettings(Section):
     """What the arms of an A/B test are compared by."""
 
     metrics: tuple[str, ...] = Field(
-        (), description="NAME[:KIND]: business outcomes by name, or label, correct, score, error, latency_ms."
+        (),
+        description="NAME[:KIND]: business outcomes by name, or label, correct, score, error, latency_ms; of "
+        "language models unsupported_rate, abstention_rate, llm_cost, thumbs.",
     )
     guardrails: tuple[str, ...] = Field((), description="The same, which may not get worse by more than the margin.")
     lower_is_better: tuple[str, ...] = Field((), description="Metrics and guardrails of which less is better.")

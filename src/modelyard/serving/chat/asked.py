@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from modelyard.core import did_you_mean, shown
-from modelyard.generation import ROLES, defused
+from modelyard.generation import CONTEXT, ROLES, defused, what_is_asked
 
 from ..applications import LoadedApplication
 from ..deployments import Deployment, Deployments
-from ..errors import BadRequest, NotServed
+from ..errors import BadRequest, NotServed, TooLarge
 from ..requests import Request
 from ..strict import refuse_deep_nesting, refuse_repeated_names
 from ..where import path_of
@@ -126,6 +126,17 @@ def deployment_of(request: Request, model: str | None, deployments: Deployments)
         raise NotServed(error.message, context={"path": "model"}, remedy=remedy) from error
 
 
+def check_size(body: bytes, deployment: Deployment, path: str) -> None:
+    """TooLarge when a body is more than its deployment takes: it was read before it said which that is."""
+    limit, name = deployment.policy.body_limit, deployment.route.deployment
+    if len(body) > limit:
+        raise TooLarge(
+            f"The body has {len(body)} bytes; '{name}' takes {limit}.",
+            context={"path": path},
+            remedy=f"Send shorter texts, or raise deployments.{name}.serving.body_limit.",
+        )
+
+
 def check_against(asked: Asked, arm: LoadedApplication) -> None:
     """BadRequest when a request is more than its application takes."""
     application = arm.application
@@ -148,6 +159,12 @@ def check_against(asked: Asked, arm: LoadedApplication) -> None:
             f"The messages have {size} characters, of at most {application.longest_input}.",
             context={"path": "messages", "code": "context_length_exceeded"},
             remedy="Leave older messages out, or shorten them.",
+        )
+    if application.retrieval is not None and CONTEXT in asked.variables:
+        raise BadRequest(
+            f"'{CONTEXT}' is what this application retrieves itself.",
+            context={"path": f"variables.{CONTEXT}"},
+            remedy="Leave it out.",
         )
     if not asked.messages and not arm.prompt.messages:
         raise BadRequest("'messages' is empty.", context={"path": "messages"}, remedy=_REMEDY)
@@ -188,6 +205,33 @@ def _without_markers(message: ChatMessage) -> ChatMessage:
 def _defused(part: dict[str, Any]) -> dict[str, Any]:
     text = part.get("text")
     return {**part, "text": defused(text)} if isinstance(text, str) else part
+
+
+def alike(messages: Sequence[Any]) -> list[Any]:
+    """Messages with the last one by the user, where it is a text, as what it asks: see `what_is_asked`."""
+    told = list(messages)
+    for at in range(len(told) - 1, -1, -1):
+        each = told[at]
+        if isinstance(each, ChatMessage) and each.role == "user":
+            if isinstance(each.content, str):
+                told[at] = msgspec.structs.replace(each, content=what_is_asked(each.content))
+            break
+    return told
+
+
+def question_of(messages: Sequence[ChatMessage]) -> str:
+    """What is asked: the text of the last message by the user. BadRequest where there is none."""
+    asked = next((each for each in reversed(messages) if each.role == "user"), None)
+    content = "" if asked is None else asked.content
+    if isinstance(content, list):
+        content = "\n".join(text for part in content if isinstance(text := part.get("text"), str))
+    if content is None or not content.strip():
+        raise BadRequest(
+            "There is no question: this application retrieves what the last message by the user asks for.",
+            context={"path": "messages"},
+            remedy=_REMEDY,
+        )
+    return content
 
 
 def size_of(message: ChatMessage) -> int:

@@ -36,6 +36,10 @@ class Caller(Protocol):
     def scope(self) -> str:
         """What tells his permissions from those of others; empty where everybody may ask."""
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of readers that he is in."""
+
     def may(self, deployment: str) -> bool:
         """Whether he may ask this deployment."""
 

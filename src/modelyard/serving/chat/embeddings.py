@@ -19,10 +19,11 @@ from ..deployments import Deployment
 from ..embedders import LoadedEmbedder
 from ..errors import BadRequest, Overloaded
 from ..requests import Request
-from .asked import deployment_of, read_body
+from .asked import check_size, deployment_of, read_body
 from .contract import Caller, Outlet
 from .errors import chat_error
 from .recorded import Facts, record_of
+from .traced import attributes_of_vectors
 
 MOST_WAITING = 4_000
 """Texts that one process embeds or is about to; who comes then is sent away."""
@@ -61,6 +62,7 @@ class Embeddings:
         asked: AskedVectors = read_body(_DECODER, request.body, AskedVectors, _REMEDY)
         deployment = deployment_of(request, asked.model, self._plane.deployments)
         caller.permit(deployment.route.deployment)
+        check_size(request.body, deployment, "input")
         live = deployment.embedder
         texts = _texts(asked, deployment.policy.rows_limit)
         _check_dimensions(asked, live.embedder)
@@ -114,12 +116,12 @@ class Embeddings:
                 log_event("serving", "embedding failed", arm=each.arm.name, error=repr(crash))
                 error = Failed("The server failed.", code="INTERNAL", remedy="See the server's log.")
             else:
-                error = self._record(facts, each, texts, tokens, began, None)
+                error = self._record(facts, each, asked, texts, tokens, began, None)
                 if error is None:
                     self._send(facts, outlet, 200, body)
                     return
                 break
-            self._record(facts, each, texts, 0, began, error)
+            self._record(facts, each, asked, texts, 0, began, error)
             if isinstance(error, InvalidInput):
                 break
         if error is not None:
@@ -136,7 +138,14 @@ class Embeddings:
         outlet.write(status, body)
 
     def _record(
-        self, facts: Facts, arm: LoadedEmbedder, texts: list[str], tokens: int, began: float, error: Exception | None
+        self,
+        facts: Facts,
+        arm: LoadedEmbedder,
+        asked: AskedVectors,
+        texts: list[str],
+        tokens: int,
+        began: float,
+        error: Exception | None,
     ) -> ModelyardError | None:
         """Put it on record, and count it; what the deployment refuses to answer without."""
         kind = None if error is None else "input" if isinstance(error, InvalidInput) else "model"
@@ -152,6 +161,9 @@ class Embeddings:
             latency_us=int((time.perf_counter() - began) * 1e6),
             logged=self._plane.now(),
         )
+        if (tracing := self._plane.tracing) is not None:
+            told = attributes_of_vectors(arm, asked.encoding_format, record, generated)
+            tracing.generated("embeddings", generated.model, time.perf_counter() - began, told, kind)
         try:
             self._plane.generated(facts.deployment, record, generated)
         except JournalUnavailable as unrecorded:

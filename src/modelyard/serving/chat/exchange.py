@@ -2,52 +2,55 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from modelyard.core import Failed, InvalidInput, Micros, ModelyardError, log_event
 from modelyard.generation import (
+    CONTEXT,
     DONE,
     Choice,
     Reply,
-    Said,
     Target,
     UpstreamBroken,
     UpstreamLate,
     Upstreams,
-    Usage,
     cost_micros,
     most_tokens,
     render,
     write_event,
 )
-from modelyard.journal import ErrorClass, Generated, Guarded, JournalUnavailable, PredictionRecord
+from modelyard.journal import ErrorClass, Generated, JournalUnavailable, PredictionRecord
 
 from ..applications import LoadedApplication
 from ..concealing import hashed
 from ..dataplane import DataPlane
 from ..deployments import Deployment
-from ..errors import BudgetSpent, GuardRefused
-from .asked import Asked, ChatMessage, check_against, defused_messages, handed_on, longest_answer, size_of
+from ..errors import BudgetSpent, GuardRefused, Overloaded
+from .asked import (
+    Asked,
+    ChatMessage,
+    alike,
+    check_against,
+    defused_messages,
+    handed_on,
+    longest_answer,
+    question_of,
+    size_of,
+)
+from .attempt import IN_A_THREAD, NOTHING, Attempt
 from .budgets import Budgets
 from .contract import Outlet
 from .errors import chat_error, described
-from .kept import AnswerCache, AnswerCaches, Kept, key_of
+from .kept import AnswerCaches, Kept, key_of
 from .recorded import Facts, record_of
 from .told import Shape
 from .traced import attributes_of
 
-if TYPE_CHECKING:
-    from ..guarding import Passage
-
-IN_A_THREAD = 20_000
-"""Characters of what is asked from which on guards look at it beside the event loop: they take a microsecond each."""
-
 _ENCODE = msgspec.json.Encoder().encode
-_NOTHING = Usage(0, 0)
 _LEFT = "left"
 _LEFT_CODE = "499"
 
@@ -64,7 +67,10 @@ class Parts:
 
 @dataclass(frozen=True)
 class Question:
-    """A request that was read: what is asked, of which deployment, by whom. `scope` is what the caller may do."""
+    """A request that was read: what is asked, of which deployment, by whom.
+
+    `scope` is what the caller may do, `groups` whose documents he may read.
+    """
 
     asked: Asked
     deployment: Deployment
@@ -74,38 +80,7 @@ class Question:
     entity: str | None
     forced: bool
     scope: str = ""
-
-
-@dataclass
-class _Attempt:
-    """What one arm has made of a question by now. `messages` are the caller's as they go up, behind the guards; None
-    until these have seen them.
-    """
-
-    arm: LoadedApplication
-    began: float = field(default_factory=time.perf_counter)
-    target: Target | None = None
-    first: float | None = None
-    usage: Usage | None = None
-    most: Usage = _NOTHING
-    finish: str = "stop"
-    held: bool = False
-    parts: list[str] = field(default_factory=list)
-    messages: Sequence[ChatMessage] | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
-    before: "Passage | None" = None
-    after: "Passage | None" = None
-    logged: str = ""
-    cache: AnswerCache | None = None
-    key: bytes = b""
-    hit: Kept | None = None
-    pieces: list[tuple[Choice, ...]] = field(default_factory=list)
-
-    def text(self, text: str) -> None:
-        """More of the answer."""
-        if text:
-            self.first = self.first or time.perf_counter()
-            self.parts.append(text)
+    groups: tuple[str, ...] = ()
 
 
 class Exchange:
@@ -123,7 +98,7 @@ class Exchange:
         """Answer, or say why not; whether it was answered. Raises nothing but CancelledError, when the caller left."""
         error: ModelyardError | None = None
         for arm in self._arms():
-            attempt = _Attempt(arm)
+            attempt = Attempt(arm)
             try:
                 await self._attempt(attempt)
             except asyncio.CancelledError:
@@ -161,12 +136,15 @@ class Exchange:
         if self._outlet is not None and question.arm is not question.deployment.application:
             yield question.deployment.application
 
-    async def _attempt(self, attempt: _Attempt) -> None:
+    async def _attempt(self, attempt: Attempt) -> None:
         arm, asked, loop = attempt.arm, self._question.asked, asyncio.get_running_loop()
         check_against(asked, arm)
         self._deadline = self._deadline or loop.time() + arm.application.deadline_seconds
         streamed = asked.stream and self._outlet is not None
         await self._look(attempt)
+        if not await self._rest(attempt):
+            self._abstain(attempt, streamed=streamed)
+            return
         make_body = self._bodies(attempt, streamed=streamed)
         if attempt.hit is not None:
             self._answer_again(attempt, attempt.hit, streamed=streamed)
@@ -189,24 +167,68 @@ class Exchange:
         finally:
             reply.close()
 
-    async def _look(self, attempt: _Attempt) -> None:
+    async def _look(self, attempt: Attempt) -> None:
         """Have the guards look at what is asked; GuardRefused, GuardFailed."""
         asked, guards = self._question.asked, attempt.arm.guards
         if guards is not None:
-            attempt.before, attempt.after = guards.on("input"), guards.on("output")
+            attempt.before = guards.on("input")
         if attempt.before is None:
             attempt.messages, attempt.variables = asked.messages, asked.variables
         redacts = self._question.deployment.policy.log_text == "redacted"
         if attempt.before is None and not redacts:
             return
-        if sum(map(size_of, asked.messages)) > IN_A_THREAD:
+        slow = attempt.before is not None and guards is not None and guards.slow
+        if slow or sum(map(size_of, asked.messages)) > IN_A_THREAD:
             await asyncio.to_thread(self._look_at, attempt, redacts=redacts)
         else:
             self._look_at(attempt, redacts=redacts)
         if attempt.before is not None:
             attempt.before.judge()
 
-    def _look_at(self, attempt: _Attempt, *, redacts: bool) -> None:
+    async def _rest(self, attempt: Attempt) -> bool:
+        """Retrieve what the answer is to rest on, where it is to; whether an upstream is to be asked."""
+        arm = attempt.arm
+        if arm.retriever is None:
+            attempt.after = None if arm.guards is None else arm.guards.on("output")
+            return True
+        question = question_of(attempt.messages or ())
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                who = self._question.groups
+                grounds = await asyncio.to_thread(arm.retriever, question, who, arm.guards, self._withdrawn(arm))
+        except TimeoutError:
+            raise Overloaded(
+                f"Nothing was retrieved within {arm.application.deadline_seconds:g} s.",
+                context={"why": "deadline"},
+                remedy="Try again later: the server has more to do than it can.",
+            ) from None
+        attempt.grounds, attempt.variables = grounds, {**attempt.variables, CONTEXT: grounds.context}
+        if arm.guards is not None:
+            attempt.after = arm.guards.on("output", grounds.for_guards, grounds.instead)
+        return grounds.near_enough
+
+    def _withdrawn(self, arm: LoadedApplication) -> Sequence[str]:
+        """The sources of an arm's index in which nothing is found any more."""
+        feed, retrieval = self._parts.plane.deployments.feed, arm.application.retrieval
+        return () if feed is None or retrieval is None else feed.withdrawn.get(retrieval.index.name, ())
+
+    def _abstain(self, attempt: Attempt, *, streamed: bool) -> None:
+        """Say that there is no answer, without asking for one."""
+        assert attempt.grounds is not None  # noqa: S101 - only who retrieves finds nothing
+        said = attempt.grounds.retrieval.otherwise
+        attempt.usage, shape = NOTHING, self._shape(attempt)
+        attempt.text(said)
+        self._record(attempt)
+        if not streamed:
+            whole = Choice(message={"content": said}, finish_reason="stop")
+            self._send(200, _ENCODE(shape.whole((whole,), attempt.usage, attempt.beside)))
+        elif (outlet := self._outlet) is not None:
+            self._open(outlet)
+            piece = Choice(delta={"role": "assistant", "content": said}), Choice(delta={}, finish_reason="stop")
+            outlet.push(b"".join(_piece(shape, attempt, (each,)) for each in piece))
+            self._end(attempt, outlet)
+
+    def _look_at(self, attempt: Attempt, *, redacts: bool) -> None:
         asked, guards = self._question.asked, attempt.before
         if guards is not None:
             told = (
@@ -222,7 +244,7 @@ class Exchange:
             told_log = [redacted_message(msgspec.to_builtins(each)) for each in attempt.messages]
             attempt.logged = _ENCODE(told_log).decode()
 
-    def _bodies(self, attempt: _Attempt, *, streamed: bool) -> Callable[[Target], bytes]:
+    def _bodies(self, attempt: Attempt, *, streamed: bool) -> Callable[[Target], bytes]:
         """Makes the request for each target; finds the answer, where the same request has one that is kept."""
         asked, arm = self._question.asked, attempt.arm
         messages: list[Any] = [*render(arm.prompt, attempt.variables), *defused_messages(attempt.messages or ())]
@@ -234,14 +256,17 @@ class Exchange:
         deployment = self._question.deployment
         if self._outlet is not None and deployment.policy.cache_answers:
             attempt.cache = self._parts.answers.of(self._name, deployment.policy)
-            attempt.key = key_of(arm.arm.bundle, self._question.scope, written)
+            attempt.key = attempt.exact = key_of(arm.arm.bundle, self._question.scope, written)
+            if arm.application.alike is not None:
+                same = _ENCODE({**told, "messages": alike(messages)})
+                attempt.key = key_of(arm.arm.bundle, self._question.scope, same)
             attempt.hit = None if attempt.cache is None else attempt.cache.get(attempt.key)
         tail = written[1:]
         return lambda target: b'{"model":%b,%b' % (_ENCODE(target.model), tail)
 
-    async def _whole(self, attempt: _Attempt, reply: Reply) -> None:
+    async def _whole(self, attempt: Attempt, reply: Reply) -> None:
         said = await reply.whole()
-        attempt.usage = said.tokens
+        attempt.note(said)
         for choice in said.choices:
             if choice.message is None:
                 raise UpstreamBroken(
@@ -249,28 +274,28 @@ class Exchange:
                     context={"why": "shape", "upstream": reply.target.upstream},
                     remedy="See that it speaks OpenAI's API: its log, and upstreams in modelyard.yaml.",
                 )
-            if attempt.after is not None:
-                await _guard_whole(attempt.after, choice)
+            await attempt.guard(choice)
             if isinstance(content := choice.message.get("content"), str):
                 attempt.text(content)
+            attempt.cite(choice.message)
             attempt.finish = choice.finish_reason or "stop"
         if attempt.after is not None:
             attempt.after.judge()
         attempt.pieces.append(tuple(said.choices))
         self._record(attempt)
         self._keep(attempt)
-        self._send(200, _ENCODE(self._shape(attempt).whole(said.choices, attempt.usage)))
+        self._send(200, _ENCODE(self._shape(attempt).whole(said.choices, attempt.usage, attempt.beside)))
 
-    async def _stream(self, attempt: _Attempt, reply: Reply) -> None:
+    async def _stream(self, attempt: Attempt, reply: Reply) -> None:
         outlet, shape = self._outlet, self._shape(attempt)
         assert outlet is not None  # noqa: S101 - only a caller has anything streamed
         async for pieces in reply.pieces():
-            passed = [tuple(choices) for said in pieces if (choices := _passed(attempt, said))]
+            passed = [tuple(choices) for said in pieces if (choices := attempt.passed(said))]
             if passed:
                 if attempt.cache is not None:
                     attempt.pieces += passed
                 self._open(outlet)
-                outlet.push(b"".join(map(shape.piece, passed)))
+                outlet.push(b"".join(_piece(shape, attempt, each) for each in passed))
                 await outlet.drained()
             if attempt.after is not None:
                 attempt.after.judge()
@@ -278,32 +303,32 @@ class Exchange:
         self._keep(attempt)
         self._end(attempt, outlet)
 
-    def _answer_again(self, attempt: _Attempt, kept: Kept, *, streamed: bool) -> None:
+    def _answer_again(self, attempt: Attempt, kept: Kept, *, streamed: bool) -> None:
         """Tell an answer that was kept: nothing is read, written or paid for."""
         outlet, shape = self._outlet, self._shape(attempt)
         assert outlet is not None  # noqa: S101 - shadows are answered nothing that is kept
-        attempt.target, attempt.usage, attempt.finish = kept.target, _NOTHING, kept.finish
+        attempt.target, attempt.usage, attempt.finish = kept.target, NOTHING, kept.finish
         attempt.text(kept.text)
         self._record(attempt)
         if streamed:
             self._open(outlet)
-            outlet.push(b"".join(map(shape.piece, kept.pieces)))
+            outlet.push(b"".join(_piece(shape, attempt, each) for each in kept.pieces))
             self._end(attempt, outlet)
         else:
-            self._send(200, _ENCODE(shape.whole(kept.pieces[0], attempt.usage)))
+            self._send(200, _ENCODE(shape.whole(kept.pieces[0], attempt.usage, attempt.beside)))
 
-    def _keep(self, attempt: _Attempt) -> None:
+    def _keep(self, attempt: Attempt) -> None:
         """Keep an answer that came to its end, for those who ask the same; one that a guard failed at is not."""
         if attempt.cache is None or attempt.target is None:
             return
         guarded = None if attempt.after is None else attempt.after.verdict()
         if guarded is not None and guarded.failed:
             return
-        text, pieces = "".join(attempt.parts), tuple(attempt.pieces)
+        text, pieces = attempt.said, tuple(attempt.pieces)
         size = len(text) + len(_ENCODE(pieces))
-        attempt.cache.put(attempt.key, Kept(pieces, text, attempt.finish, attempt.target, guarded, size))
+        attempt.cache.put(attempt.key, Kept(pieces, text, attempt.finish, attempt.target, guarded, size, attempt.exact))
 
-    def _end(self, attempt: _Attempt, outlet: Outlet) -> None:
+    def _end(self, attempt: Attempt, outlet: Outlet) -> None:
         shape = self._shape(attempt)
         self._open(outlet)
         options = self._question.asked.stream_options
@@ -317,7 +342,7 @@ class Exchange:
             self._count("200")
             outlet.open()
 
-    def _shape(self, attempt: _Attempt) -> Shape:
+    def _shape(self, attempt: Attempt) -> Shape:
         question = self._question
         return Shape(question.identity, question.at, self._name, attempt.arm.arm.bundle)
 
@@ -339,7 +364,7 @@ class Exchange:
             self._outlet.push(write_event(_ENCODE({"error": described(error, status)})))
             self._outlet.finish()
 
-    async def _left(self, attempt: _Attempt) -> None:
+    async def _left(self, attempt: Attempt) -> None:
         """The caller hung up: what was made by then is on record, and nobody is to blame.
 
         Of many who leave together, every upstream is hung up on before the first is put on record.
@@ -363,27 +388,27 @@ class Exchange:
         else:
             plane.refused(deployment)
 
-    def _failed(self, attempt: _Attempt, error: ModelyardError) -> None:
+    def _failed(self, attempt: Attempt, error: ModelyardError) -> None:
         try:
             self._record(attempt, error)
         except JournalUnavailable as unrecorded:
             log_event("serving", "a failure is not on record", deployment=self._name, error=unrecorded.message)
 
-    def _record(self, attempt: _Attempt, error: ModelyardError | None = None) -> None:
+    def _record(self, attempt: Attempt, error: ModelyardError | None = None) -> None:
         """Put an attempt on record, and count it; JournalUnavailable where the deployment then refuses to answer."""
         generated = self._generated(attempt)
         kind = None if error is None else _class_of(error)
         record = self._as_record(attempt, kind, _ENCODE(generated).decode())
         if (tracing := self._parts.plane.tracing) is not None:
-            facts = attributes_of(self._question.asked, attempt.arm, record, generated)
-            tracing.generated(generated.model, time.perf_counter() - attempt.began, facts, kind)
+            facts = attributes_of(self._question.asked, attempt, record, generated)
+            tracing.generated("chat", generated.model, time.perf_counter() - attempt.began, facts, kind)
         try:
             self._parts.plane.generated(self._question.deployment, record, generated)
         finally:
             if attempt.held:
                 self._parts.budgets.settle(record, generated.cost_micros)
 
-    def _as_record(self, attempt: _Attempt, kind: ErrorClass | None, generated: str) -> PredictionRecord:
+    def _as_record(self, attempt: Attempt, kind: ErrorClass | None, generated: str) -> PredictionRecord:
         asked = self._question
         return record_of(
             Facts(asked.deployment, asked.identity, asked.at, asked.entity, asked.forced),
@@ -395,15 +420,14 @@ class Exchange:
             logged=self._parts.plane.now(),
         )
 
-    def _generated(self, attempt: _Attempt) -> Generated:
+    def _generated(self, attempt: Attempt) -> Generated:
         question, target = self._question, attempt.target
         asked = target is not None  # an upstream that never began has read and written nothing that counts
-        usage = attempt.usage or (attempt.most if asked else _NOTHING)
+        usage = attempt.usage or (attempt.most if asked else NOTHING)
         prices = None if target is None else self._parts.upstreams.get(target.upstream).prices
         price = None if prices is None or target is None else prices.models.get(target.model)
         cost = None if price is None else cost_micros(usage, price)
         first, guards, hit = attempt.first, attempt.arm.guards, attempt.hit
-        state = "" if attempt.cache is None else "miss" if hit is None else "hit"
         return Generated(
             upstream="" if target is None else target.upstream,
             model="" if target is None else target.model,
@@ -417,11 +441,12 @@ class Exchange:
             first_us=None if first is None else int((first - attempt.began) * 1e6),
             streamed=question.asked.stream and self._outlet is not None,
             asked=self._kept(lambda: _messages(attempt), lambda _: attempt.logged),
-            said=self._kept(lambda: "".join(attempt.parts), _redacted),
+            said=self._kept(lambda: attempt.said, _redacted),
             guards="" if guards is None else guards.digest,
             guarded_input=None if attempt.before is None else attempt.before.verdict(),
-            guarded_output=_guarded(attempt),
-            cache=state,
+            guarded_output=attempt.guarded,
+            cache=attempt.cached,
+            **attempt.rested,
         )
 
     def _kept(self, text: Callable[[], str], redact: Callable[[str], str]) -> str:
@@ -434,46 +459,14 @@ class Exchange:
         return text() if how == "full" else str(hashed(text(), self._parts.plane.pepper))
 
 
-def _passed(attempt: _Attempt, said: Said) -> list[Choice]:
-    """What of a piece goes on to the caller, behind the guards; usage and ends are noted."""
-    attempt.usage = said.tokens or attempt.usage
-    passed, guards = [], attempt.after
-    for choice in said.choices:
-        delta = choice.delta = choice.delta or {}
-        if guards is not None:
-            delta = choice.delta = guards.piece(choice.index, delta, ended=choice.finish_reason is not None)
-            choice.logprobs = None
-            if guards.refused:
-                choice.finish_reason = None  # what follows is an error
-        content, ended = delta.get("content"), choice.finish_reason is not None
-        if isinstance(content, str):
-            attempt.text(content)
-        if choice.finish_reason is not None:
-            attempt.finish = choice.finish_reason
-        if ended or content or len(delta) > ("content" in delta):
-            passed.append(choice)
-    return passed
+def _piece(shape: Shape, attempt: Attempt, choices: Sequence[Choice]) -> bytes:
+    """An event of a stream; the last one of the answer tells what stands beside it."""
+    ended = any(each.finish_reason is not None for each in choices)
+    return shape.piece(choices, more=attempt.beside if ended else {})
 
 
-async def _guard_whole(guards: "Passage", choice: Choice) -> None:
-    """Put a whole answer through the guards: a long one beside the event loop."""
-    message, choice.logprobs = choice.message or {}, None
-    content = message.get("content")
-    if isinstance(content, str) and len(content) > IN_A_THREAD:
-        choice.message = await asyncio.to_thread(guards.piece, choice.index, message, ended=True)
-    else:
-        choice.message = guards.piece(choice.index, message, ended=True)
-
-
-def _messages(attempt: _Attempt) -> str:
+def _messages(attempt: Attempt) -> str:
     return "" if attempt.messages is None else _ENCODE(attempt.messages).decode()
-
-
-def _guarded(attempt: _Attempt) -> Guarded | None:
-    """What was said of the answer; of one that was kept, what was said when it was made."""
-    if attempt.hit is not None:
-        return attempt.hit.guarded
-    return None if attempt.after is None else attempt.after.verdict()
 
 
 def _redacted(text: str) -> str:

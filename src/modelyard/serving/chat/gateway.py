@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from ..dataplane import DataPlane
 from ..deployments import Deployment
 from ..errors import Overloaded
 from ..requests import Request
-from .asked import Asked, check_against, deployment_of, read_asked
+from .asked import Asked, check_against, check_size, deployment_of, read_asked
 from .budgets import Budgets
 from .contract import Caller, Outlet
 from .exchange import Exchange, Parts, Question
@@ -69,11 +70,12 @@ class Gateway:
         asked = read_asked(request.body)
         deployment = deployment_of(request, asked.model, self._plane.deployments)
         caller.permit(deployment.route.deployment)
+        check_size(request.body, deployment, "messages")
         live = deployment.application
         if len(self._tasks) >= MOST_AT_ONCE:
             raise Overloaded(f"{len(self._tasks)} chats are under way.", remedy="Try again in a second.")
         self._declare()
-        question = self._question(request, asked, deployment, live, caller.scope)
+        question = self._question(request, asked, deployment, live, caller)
         check_against(asked, live)
         task = asyncio.get_running_loop().create_task(self._answer(question, outlet))
         self._tasks.add(task)
@@ -117,7 +119,7 @@ class Gateway:
         self._declared = feed
 
     def _question(
-        self, request: Request, asked: Asked, deployment: Deployment, live: LoadedApplication, scope: str
+        self, request: Request, asked: Asked, deployment: Deployment, live: LoadedApplication, caller: Caller
     ) -> Question:
         plane, route = self._plane, deployment.route
         at = plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
@@ -129,7 +131,9 @@ class Gateway:
         if named is None and deployment.split:
             assigned = assign(route, assignment_key(route, entity, identity))
             arm = deployment.applications.get(assigned.name, live)
-        return Question(asked, deployment, arm, identity, instant, entity, named is not None, scope)
+        return Question(
+            asked, deployment, arm, identity, instant, entity, named is not None, caller.scope, caller.groups
+        )
 
     async def _answer(self, question: Question, outlet: Outlet) -> None:
         answered = await Exchange(self._parts, question, outlet).run()
@@ -149,9 +153,7 @@ class Gateway:
                 continue
             self._copies[arm.bundle] += 1
             copy = msgspec.structs.replace(question.asked, stream=False)
-            asked = Question(
-                copy, deployment, loaded, question.identity, question.at, question.entity, forced=question.forced
-            )
+            asked = replace(question, asked=copy, arm=loaded)
             task = asyncio.get_running_loop().create_task(self._answer_copy(asked))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -17,7 +17,10 @@ MOST_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Kept:
-    """An answer as it left: its pieces (one of a whole answer), its text, why it ended, and who made it."""
+    """An answer as it left: its pieces (one of a whole answer), its text, why it ended, and who made it.
+
+    `exact` tells the request that it was made for, where others that say the same find it too.
+    """
 
     pieces: tuple[tuple[Choice, ...], ...]
     text: str
@@ -25,6 +28,7 @@ class Kept:
     target: Target
     guarded: Guarded | None
     size: int
+    exact: bytes = b""
 
 
 class AnswerCache:

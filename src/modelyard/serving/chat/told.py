@@ -1,6 +1,7 @@
 """Answers in OpenAI's shapes, whole and in pieces."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from modelyard.generation import Choice, Usage, write_event
 
 _ENCODE = msgspec.json.Encoder().encode
+_NO_MORE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Shape:
@@ -23,8 +25,10 @@ class Shape:
             "system_fingerprint": f"fp_{bundle[:10]}",
         }
 
-    def whole(self, choices: Sequence[Choice], usage: Usage | None) -> dict[str, Any]:
-        """An answer in one piece."""
+    def whole(
+        self, choices: Sequence[Choice], usage: Usage | None, more: Mapping[str, Any] = _NO_MORE
+    ) -> dict[str, Any]:
+        """An answer in one piece; `more` is told beside it."""
         told = [
             {
                 "index": each.index,
@@ -34,9 +38,16 @@ class Shape:
             }
             for each in choices
         ]
-        return {"object": "chat.completion", **self._facts, "choices": told, "usage": usage_told(usage)}
+        return {"object": "chat.completion", **self._facts, "choices": told, "usage": usage_told(usage), **more}
 
-    def piece(self, choices: Sequence[Choice], usage: Usage | None = None, *, with_usage: bool = False) -> bytes:
+    def piece(
+        self,
+        choices: Sequence[Choice],
+        usage: Usage | None = None,
+        *,
+        with_usage: bool = False,
+        more: Mapping[str, Any] = _NO_MORE,
+    ) -> bytes:
         """One event of a stream; `with_usage` where the caller asked to be told it, in the last of them."""
         told = [
             {
@@ -47,7 +58,7 @@ class Shape:
             }
             for each in choices
         ]
-        chunk: dict[str, Any] = {"object": "chat.completion.chunk", **self._facts, "choices": told}
+        chunk: dict[str, Any] = {"object": "chat.completion.chunk", **self._facts, "choices": told, **more}
         if with_usage:
             chunk["usage"] = usage_told(usage)
         return write_event(_ENCODE(chunk))

@@ -5,12 +5,13 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, ColumnElement, Connection, Engine, case, create_engine, event, func, text
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from modelyard.core import make_folder
 
 from ..errors import StoreUnavailable
+from ..tables import documents
 
 CONNECT_SECONDS = 30
 BUSY_SECONDS = 30
@@ -32,6 +33,9 @@ class Dialect(Protocol):
     def group(self) -> str:
         """The SQL of what a document's key begins with before its first slash; empty text where there is none."""
 
+    def said(self, field: str) -> ColumnElement[Any]:
+        """What a document's body says at the top under a name; NULL where it says nothing."""
+
     def open(self, url: URL) -> Engine: ...
     def relax(self, connection: Connection) -> None:
         """Let the next transaction return before it is on the disk, as far as that can damage nothing."""
@@ -46,6 +50,10 @@ class Sqlite:
     # A body that somebody has spoilt is found by nothing, rather than in the way of every query.
     created = "(CASE WHEN json_valid(body) THEN json_extract(body, '$.created_at') END)"
     group = "substr(key, 1, max(instr(key, '/') - 1, 0))"
+
+    def said(self, field: str) -> ColumnElement[Any]:
+        body = documents.c.body
+        return case((func.json_valid(body) == 1, func.json_extract(body, f'$."{field}"')))
 
     def open(self, url: URL) -> Engine:
         if url.database:
@@ -73,6 +81,9 @@ class PostgreSql:
 
     created = """((body ->> 'created_at') COLLATE "C")"""
     group = "substr(key, 1, greatest(strpos(key, '/') - 1, 0))"
+
+    def said(self, field: str) -> ColumnElement[Any]:
+        return func.json_extract_path_text(documents.c.body, field)
 
     def open(self, url: URL) -> Engine:
         waiting = f"{url.query.get('options', '')} -c lock_timeout={BUSY_SECONDS}s"

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Row,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -25,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from ..contract import Body, Document, Entry, Group, Labelled, Snapshot, Transaction
+from ..contract import Body, Document, Entry, Group, Labelled, Snapshot, Tally, Transaction
 from ..errors import RevisionConflict, StoreNotEmpty, StoreUnavailable
 from ..migrate import migrate
 from ..tables import documents, entries, labels
@@ -127,13 +129,10 @@ class SqlSnapshot:
         return self._documents(query)
 
     def find(self, kind: str, label: str, value: str, *, limit: int | None = None) -> list[Document]:
-        query = (
-            select(documents)
-            .join(labels, (labels.c.kind == documents.c.kind) & (labels.c.key == documents.c.key))
-            .where(labels.c.kind == kind, labels.c.label == label, labels.c.value == value)
-            .order_by(documents.c.key)
-            .limit(limit)
-        )
+        # Not a join: to have the order for nothing, SQLite would look for the label of every document of the kind.
+        named = select(labels.c.key).where(labels.c.kind == kind, labels.c.label == label, labels.c.value == value)
+        among = documents.c.key.in_(named)
+        query = select(documents).where(documents.c.kind == kind, among).order_by(documents.c.key).limit(limit)
         return self._documents(query)
 
     def many(self, kind: str, keys: Collection[str]) -> list[Document]:
@@ -155,6 +154,17 @@ class SqlSnapshot:
         query = select(name, func.count(), func.max(key)).where(documents.c.kind == kind, name != "")
         found = self._connection.execute(query.group_by(name).order_by(name))
         return [Group(*row) for row in found]
+
+    def tally(self, kind: str, *fields: str) -> dict[str, Tally]:
+        created = literal_column(self._dialect.created, String())
+        asked: list[ColumnElement[Any]] = [func.count(), func.max(created)]
+        for each in fields:
+            said = func.coalesce(self._dialect.said(each), "") != ""
+            asked += [func.count(case((said, 1))), func.max(case((said, created)))]
+        row = self._connection.execute(select(*asked).select_from(documents).where(documents.c.kind == kind)).one()
+        return {
+            name: Tally(count, last or "") for name, count, last in zip(("", *fields), row[::2], row[1::2], strict=True)
+        }
 
     def entries(
         self, stream: str, *, after: int = 0, limit: int | None = None, descending: bool = False

@@ -147,6 +147,11 @@
       action.open = open;
       if (open) action.querySelector("input:not([type=hidden]), select, button")?.focus();
     });
+    // A number presses the button that shows it: once however long it is held, and not where somebody writes.
+    document.addEventListener("keydown", (event) => {
+      if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || event.target.closest?.("input, select, textarea")) return;
+      document.querySelector(`button[data-key="${CSS.escape(event.key)}"]`)?.click();
+    });
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       for (const each of document.querySelectorAll("details.action[open]")) {

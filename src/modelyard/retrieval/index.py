@@ -1,8 +1,7 @@
-"""An index: an immutable, content-addressed folder, and how it is loaded."""
+"""An index that is loaded from its bundle."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
@@ -10,14 +9,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.core import Digest, canonical_json, digest_of
+from modelyard.core import Digest
+from modelyard.inference import BundleDamaged, BundleMissing, BundleTooNew, verify_bundle
 from modelyard.vectors import VectorIndex, load_index
 
-from .errors import IndexDamaged
-from .records import EVERYBODY, INDEX_FORMAT, Chunk, Document, IndexInfo
+from .errors import IndexDamaged, OtherEmbedder
+from .records import EVERYBODY, INDEX_FORMAT, INDEX_RUNTIME, Chunk, Document, IndexInfo
 from .words import WORDS_FILE, WordIndex, load_words
 
-INFO_FILE, DOCUMENTS_FILE, CHUNKS_FILE = "index.json", "documents.json", "chunks.json"
+INDEX_FILE, DOCUMENTS_FILE, CHUNKS_FILE = "index.json", "documents.json", "chunks.json"
 """What an index says of itself; its documents; its chunks, in the order of their ids."""
 
 
@@ -45,48 +45,35 @@ class Index:
         """Where each chunk stands in `chunks`, by its id."""
         return {chunk.id: at for at, chunk in enumerate(self.chunks)}
 
-    def readable(self, groups: Collection[str]) -> NDArray[np.int64] | None:
-        """The ids of the chunks that one of these groups may read, ascending; None where those are all."""
+    def readable(self, groups: Collection[str], without: Collection[str] = ()) -> NDArray[np.int64] | None:
+        """The ids of the chunks that one of these groups may read, ascending; None where those are all.
+
+        None of the sources in `without` is among them.
+        """
         own = {EVERYBODY, *groups}
-        allowed = {name for name, each in self.documents.items() if own.intersection(each.groups)}
+        allowed = {
+            name for name, each in self.documents.items() if name not in without and own.intersection(each.groups)
+        }
         if len(allowed) == len(self.documents):
             return None
         return np.array([chunk.id for chunk in self.chunks if chunk.source in allowed], dtype=np.int64)
 
 
-def groups_of(source: str, rules: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
-    """Who may read a source: by the last rule whose pattern fits its name; everybody where none does."""
-    fitting = [groups for pattern, groups in rules if fnmatchcase(source, pattern)]
-    return fitting[-1] if fitting else (EVERYBODY,)
-
-
-def write_info(folder: Path, info: IndexInfo) -> Digest:
-    """Pin every file in the folder and write `index.json`; the digest of the index."""
-    files = {each.name: digest_of(each.read_bytes()) for each in sorted(folder.iterdir())}
-    document = canonical_json(msgspec.to_builtins(msgspec.structs.replace(info, files=files)))
-    (folder / INFO_FILE).write_bytes(document)
-    return digest_of(document)
-
-
 def verify_folder(folder: Path, *, expect: Digest | None = None) -> tuple[IndexInfo, Digest]:
     """What an index says, and its digest, when every file is what was written; IndexDamaged otherwise."""
     try:
-        document = (folder / INFO_FILE).read_bytes()
-        written = json.loads(document)
-        if written["format"] > INDEX_FORMAT:
-            raise damaged(folder, f"its format is {written['format']}; this Modelyard reads {INDEX_FORMAT}")
+        bundle, digest = verify_bundle(folder, expect=expect)
+        if bundle.runtime != INDEX_RUNTIME:
+            raise damaged(folder, f"it is a bundle that answers {bundle.task}")
+        document = (folder / INDEX_FILE).read_bytes()
+        written = json.loads(document)["format"]
+        if written > INDEX_FORMAT:
+            raise damaged(folder, f"its format is {written}; this Modelyard reads {INDEX_FORMAT}")
         info = msgspec.json.decode(document, type=IndexInfo)
-        held = {each.name for each in folder.iterdir()} - {INFO_FILE}
-        if held != set(info.files):
-            raise damaged(folder, f"it holds {', '.join(sorted(held ^ set(info.files))[:5])} otherwise than built")
-        changed = [name for name, pinned in info.files.items() if digest_of((folder / name).read_bytes()) != pinned]
+    except (BundleDamaged, BundleMissing, BundleTooNew) as error:
+        raise damaged(folder, error.message.rstrip(".")) from error
     except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
         raise damaged(folder, f"{type(error).__name__}: {error}") from error
-    digest = digest_of(document)
-    if changed:
-        raise damaged(folder, f"{', '.join(changed[:5])} changed")
-    if expect is not None and digest != expect:
-        raise damaged(folder, f"its digest is {digest[:12]}…, not {expect[:12]}…")
     return info, digest
 
 
@@ -102,6 +89,17 @@ def load_folder(folder: Path, *, expect: Digest | None = None) -> Index:
     if [chunk.id for chunk in chunks] != vectors.ids.tolist():
         raise damaged(folder, "its chunks and its vectors have different ids")
     return Index(info, digest, documents, chunks, vectors, words)
+
+
+def require_embedder(info: IndexInfo, embedder: Digest) -> None:
+    """OtherEmbedder for another embedder than the index was built with."""
+    if info.embedder != embedder:
+        raise OtherEmbedder(
+            f"The index was built with embedder {info.embedder[:12]}…, and this one is {embedder[:12]}…: "
+            "their vectors cannot be compared.",
+            context={"index": info.embedder, "embedder": embedder},
+            remedy="Give the embedder it was built with, or build another index with this one.",
+        )
 
 
 def damaged(folder: Path, what: str) -> IndexDamaged:

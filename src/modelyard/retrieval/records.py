@@ -7,6 +7,9 @@ from modelyard.core import Digest
 INDEX_FORMAT = 1
 """The index format this code writes. It reads this version and refuses newer ones."""
 
+INDEX_RUNTIME = "index"
+"""What the bundle of an index says of how it runs."""
+
 EVERYBODY = "*"
 """The group that everybody is in, also who names none."""
 
@@ -33,7 +36,7 @@ class Chunk(msgspec.Struct, frozen=True):
     """A part of a source: its characters from `start` to `end`, `text` as they read, and how many tokens that has.
 
     Characters are those of the source as text (see `read`); of HTML markup is blanked, so that offsets are the file's
-    own. `text` is that stretch with runs of blanks made one.
+    own. `text` is that stretch with runs of blanks made one, and an end of line between paragraphs.
     """
 
     id: int
@@ -45,7 +48,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 class IndexInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The contents of `index.json`. Its SHA-256 is the index's digest; `files` pins every other file.
+    """The contents of `index.json`, one of the files of an index's bundle, whose digest is the index's.
 
     `search` is the kind of its vectors (see `vectors.KINDS`); `next_id` the id of the next new chunk: none is used
     twice. `rules` say who may read what: a pattern of sources and the groups; the last that fits decides.
@@ -60,7 +63,6 @@ class IndexInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     documents: int
     chunks: int
     next_id: int
-    files: dict[str, Digest]
 
 
 class Citation(msgspec.Struct, frozen=True):

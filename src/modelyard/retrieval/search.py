@@ -1,6 +1,6 @@
 """Searching an index: by vectors and by words, put together by ranks, within what the caller may read."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from modelyard.core import Failed, InvalidInput, did_you_mean
 from modelyard.inference import Embedder
 
-from .build import require_embedder
-from .index import Index
+from .index import Index, require_embedder
 from .records import Chunk, Citation, Found
 
 Mode = Literal["hybrid", "vectors", "words"]
@@ -24,7 +23,8 @@ FUSION = 60
 """The constant of reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009."""
 
 _DEPTH = 100
-_LONGEST_QUESTION = 8_000
+LONGEST_QUESTION = 8_000
+"""Characters of a question."""
 
 
 class Reranker(Protocol):
@@ -42,6 +42,8 @@ class Reranker(Protocol):
 class Ask:
     """A question. `groups` are the asker's; `k` the most that is found, `budget` the most tokens that those may have.
 
+    Nothing is found in the sources `without`.
+
     With a `budget`, chunks are taken from the first on as long as they fit: the first that does not fit ends it.
     """
 
@@ -50,6 +52,7 @@ class Ask:
     groups: tuple[str, ...] = ()
     mode: Mode = "hybrid"
     budget: int | None = None
+    without: Collection[str] = ()
 
 
 class Searcher:
@@ -59,13 +62,20 @@ class Searcher:
     """
 
     def __init__(self, index: Index, embedder: Embedder, reranker: Reranker | None = None) -> None:
-        require_embedder(index, embedder)
+        require_embedder(index.info, embedder.digest)
         self.index = index
         self._embedder = embedder
         self._reranker = reranker
 
-    def __call__(self, ask: Ask) -> list[Found]:
+    def vector(self, text: str) -> NDArray[np.float32]:
+        """The vector (dimension,) of a question."""
+        (vector,) = self._embedder.embed([text])
+        return np.asarray(vector)
+
+    def __call__(self, ask: Ask, vector: NDArray[np.float32] | None = None) -> list[Found]:
         """The chunks that answer best, best first, each with where it stands.
+
+        `vector` is the question's, where it is known.
 
         What the asker may not read is left out before either search, so that it takes nobody's place. How rare a word
         is, though, is counted over all chunks, read or not, and may move what shares words with the question.
@@ -74,12 +84,13 @@ class Searcher:
         ones by id. A reranker orders the first of these anew. InvalidInput for questions that are none.
         """
         _require_sound(ask)
-        allowed = self.index.readable(ask.groups)
+        allowed = self.index.readable(ask.groups, ask.without)
         depth = max(_DEPTH, ask.k)
         lists: list[NDArray[np.int64]] = []
         by_vector, by_words, cosines = self._none, self._none, dict[int, float]()
         if ask.mode != "words":
-            hits = self.index.vectors.search(self._embedder.embed([ask.text])[0], depth, allowed=allowed)
+            asked = self.vector(ask.text) if vector is None else vector
+            hits = self.index.vectors.search(asked, depth, allowed=allowed)
             cosines = dict(zip(hits.ids.tolist(), map(float, hits.scores), strict=True))
             by_vector = _ranks(hits.ids)
             lists.append(hits.ids)
@@ -161,11 +172,11 @@ def _require_sound(ask: Ask) -> None:
         raise InvalidInput(
             f"There is no search by '{ask.mode[:60]}'.", code="NO_MODE", remedy=did_you_mean(ask.mode, MODES)
         )
-    if not ask.text.strip() or len(ask.text) > _LONGEST_QUESTION:
+    if not ask.text.strip() or len(ask.text) > LONGEST_QUESTION:
         raise InvalidInput(
             f"A question of {len(ask.text)} characters.",
             code="WRONG_QUESTION",
-            remedy=f"Ask in 1 to {_LONGEST_QUESTION} characters.",
+            remedy=f"Ask in 1 to {LONGEST_QUESTION} characters.",
         )
     if not 1 <= ask.k <= 1000 or (ask.budget is not None and ask.budget < 1):
         raise InvalidInput(
