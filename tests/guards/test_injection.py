@@ -6,7 +6,18 @@ import pytest
 from pydantic import ValidationError
 
 from modelyard.core import Digest, Verdict
-from modelyard.guards import Action, Armed, Context, InjectionGuard, OtherClassifier, check, read_set
+from modelyard.guards import (
+    Action,
+    Armed,
+    Context,
+    GuardSet,
+    InjectionGuard,
+    InvalidGuardSet,
+    OtherClassifier,
+    check,
+    read_set,
+    stretches,
+)
 
 EMBEDDER, CLASSIFIER = Digest("a" * 64), Digest("b" * 64)
 GUARD = InjectionGuard(EMBEDDER, CLASSIFIER, threshold=0.5)
@@ -51,7 +62,7 @@ def test_every_character_is_judged_and_blanks_are_not(length: int) -> None:
     suspects = Words()
     text = "".join(chr(0x4E00 + at) for at in range(length))
     assert check([Armed(GUARD, Action.REFUSE)], text, Context(suspects=suspects)).text == text
-    assert set("".join(suspects.asked)) == set(text)
+    assert suspects.asked == list(stretches(text))
     assert max(map(len, suspects.asked)) <= 1000
     blank = Words()
     check([Armed(GUARD, Action.REFUSE)], " \n" * length, Context(suspects=blank))
@@ -84,7 +95,21 @@ def test_a_set_names_both_bundles_by_digest() -> None:
     assert armed == Armed(InjectionGuard(EMBEDDER, CLASSIFIER, 0.8), Action.REFUSE)
     assert found.armed("output") == ()
     assert found.digest != read_set({"guards": [{**declared, "threshold": 0.9}]}).digest
-    wrong = ({"action": "redact"}, {"embedder": "minilm"}, {"classifier": None}, {"threshold": 0})
+    wrong = ({"action": "redact"}, {"embedder": "minilm"}, {"threshold": 0})
     for each in wrong:
         with pytest.raises(ValidationError):
             read_set({"guards": [{**declared, **each}]})
+
+
+def test_who_has_both_bundles_need_not_write_their_digests() -> None:
+    """The set that asks them is then the one that names them; what stands there stays."""
+    both = {"embedder": EMBEDDER, "classifier": CLASSIFIER}
+    whole = GuardSet.model_validate({"guards": [{"guard": "injection", **both}]})
+    lacking = GuardSet.model_validate({"guards": [{"guard": "injection"}, {"guard": "secrets"}]})
+    named = lacking.asking(EMBEDDER, CLASSIFIER)
+    assert named.guards[:1] == whole.guards
+    assert named.guards[1:] == lacking.guards[1:]
+    assert whole.asking(Digest("d" * 64), Digest("d" * 64)) == whole
+    for part in ({}, *({name: digest} for name, digest in both.items())):
+        with pytest.raises(InvalidGuardSet, match="names no"):
+            read_set({"guards": [{"guard": "injection", **part}]})

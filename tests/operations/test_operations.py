@@ -124,7 +124,7 @@ class TestTemplates:
         with pytest.raises(InvalidInput, match="Cannot write to"):
             write_template("minimal", tmp_path / "file")
         for name in ("minimla", "../minimal", ""):
-            with pytest.raises(NotFound, match="There are: flights, minimal"):
+            with pytest.raises(NotFound, match="There are: flights, injections, minimal"):
                 write_template(name, tmp_path / "new")
         with pytest.raises(Conflict, match="exists already"):
             write_template("minimal", tmp_path / "new") and write_template("minimal", tmp_path / "new")

@@ -161,3 +161,18 @@ def test_the_gate_wants_enough_and_better_than_the_champion(
 ) -> None:
     """A tie does not beat the champion, and a metric nobody measured is never a pass."""
     assert judge(metrics, {"auc": 0.65}, champion, "auc").verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict", "reason"),
+    [
+        (0.3, Verdict.PASS, "loss 0.3000 (at most 0.3)"),
+        (0.31, Verdict.FAIL, "loss 0.3100 (at most 0.3)"),
+        (float("nan"), Verdict.FAIL, "loss nan (at most 0.3)"),
+    ],
+)
+def test_the_gate_wants_no_more_than_the_most(loss: float, verdict: Verdict, reason: str) -> None:
+    """Of metrics that are better when they are small; what is no number is no pass."""
+    told = judge({"loss": loss}, {}, maximum={"loss": 0.3})
+    assert (told.verdict, told.reasons) == (verdict, (reason,))
+    assert judge({"los": loss}, {}, maximum={"loss": 0.3}).verdict is Verdict.INCONCLUSIVE

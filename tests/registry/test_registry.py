@@ -81,6 +81,11 @@ def test_a_version_is_found_by_number_label_and_alias(registry: Registry) -> Non
         registry.move_alias(tx, "fraud", "production", 2, local_principal(), "test")
     assert {registry.get("fraud", each).number for each in ("2", "v2.0", "production", "Production", 2)} == {2}
     assert [each.number for each in registry.versions("fraud", stage="Production")] == [2]
+    for reference in ("fraud/2", "fraud@production", "models:/fraud/2", "models:/fraud@production"):
+        assert registry.at(reference).number == 2
+    for nothing in ("fraud", "models:/fraud", "@production", "", "x" * 10_000):
+        with pytest.raises(InvalidInput, match="names no version"):
+            registry.at(nothing)
     with pytest.raises(ModelVersionNotFound, match="Did you mean 'production'"):
         registry.get("fraud", "producton")
     with pytest.raises(ModelVersionNotFound, match="Did you mean 'fraud'"):

@@ -174,7 +174,20 @@ def test_a_folder_without_a_project_says_how_to_start_one(tmp_path: Path) -> Non
         load_project_file(tmp_path)
 
 
-@pytest.mark.parametrize("template", ["minimal", "flights"])
+def test_a_range_stands_for_many_columns(tmp_path: Path) -> None:
+    """In the request and among the features, in order; what stands for none, or for millions, is refused."""
+    model = '{label: y, request: {"v[2:5]": number, x: category}, features: [x, "v[2:5]"]}'
+    text = f"project: wide\nmodels: {{wide: {model}}}\n"
+    (tmp_path / "modelyard.yaml").write_text(text)
+    read = load_project_file(tmp_path, {}).settings.models["wide"]
+    assert (list(read.request), read.features) == (["v2", "v3", "v4", "x"], ("x", "v2", "v3", "v4"))
+    for wrong in ("v[5:5]", "v[9:2]", "v[0:99999]"):
+        (tmp_path / "modelyard.yaml").write_text(text.replace("v[2:5]", wrong))
+        with pytest.raises(InvalidInput, match="stands for no columns, or for more than 10,000"):
+            load_project_file(tmp_path, {})
+
+
+@pytest.mark.parametrize("template", ["minimal", "flights", "injections"])
 def test_templates_are_right_as_written(template: str, tmp_path: Path) -> None:
     """What `init` writes is a project without findings, and is never written over."""
     write_template(template, tmp_path)

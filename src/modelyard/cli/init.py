@@ -11,7 +11,7 @@ from .permitting import takes
 @takes(None)
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
-@click.option("--template", default="minimal", show_default=True, help="minimal or flights.")
+@click.option("--template", default="minimal", show_default=True, help="minimal, flights or injections.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(folder: Path, template: str, *, as_json: bool) -> None:
     """Write a new project to start from."""

@@ -8,14 +8,14 @@ data, and streams through them. Does not own retrieving what an answer rests on 
 from .contract import Context, Embeds, Guard, Scan, Suspects
 from .errors import InvalidGuardSet, OtherClassifier
 from .grammar import Chars, Grammar, maybe, one_of, seq, text, times
-from .injection import InjectionGuard
+from .injection import InjectionGuard, stretches
 from .patterns import Pattern, PatternGuard
 from .personal import personal_data
 from .records import Action, Claim, Finding, Outcome, placeholder
 from .schema import SchemaGuard
 from .secrets import secrets
 from .sentences import Sentences
-from .settings import GuardSet, Side, default_set, read_set
+from .settings import GuardSet, InjectionSettings, Side, default_set, read_set
 from .stream import Armed, GuardedBytes, GuardedStream, check
 from .support import Evidence, Rest, Support, SupportGuard, abstains
 
@@ -34,6 +34,7 @@ __all__ = [
     "GuardedBytes",
     "GuardedStream",
     "InjectionGuard",
+    "InjectionSettings",
     "InvalidGuardSet",
     "OtherClassifier",
     "Outcome",
@@ -57,6 +58,7 @@ __all__ = [
     "read_set",
     "secrets",
     "seq",
+    "stretches",
     "text",
     "times",
 ]

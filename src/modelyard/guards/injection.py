@@ -4,6 +4,7 @@ A classifier of vectors, as good as the attacks that it was trained on: it is on
 one. What it is worth on families of attacks that it has not seen is on the page of guards.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from modelyard.core import Digest
@@ -16,11 +17,17 @@ WINDOW, STEP = 1_000, 500
 """Characters that are judged together, about what an embedder reads, and how far apart such stretches begin."""
 
 
+def stretches(text: str) -> Iterator[str]:
+    """What of a text is judged together: 1,000 characters that overlap by half, to its end; a short text as it is."""
+    for start in range(0, max(1, len(text) - WINDOW + STEP), STEP):
+        yield text[start : start + WINDOW]
+
+
 @dataclass(frozen=True)
 class InjectionGuard:
     """Claims stretches of a text (`injection`) that the classifier takes for attacks: at `threshold` or above.
 
-    A text is judged in stretches of 1,000 characters that overlap by half, each by itself, so that neither what stands
+    A text is judged by its `stretches`, each by itself, so that neither what stands
     around an attack nor how the text was split changes the verdict. OtherClassifier, which is a guard that fails, where
     the context has no classifier, or one of other digests.
     """

@@ -85,17 +85,24 @@ class SupportSettings(Section):
 
 class InjectionSettings(_Declared):
     """Attempts to make a model follow other instructions. They are refused or flagged: a text without them is another
-    text, of which nothing is known."""
+    text, of which nothing is known. Who has both bundles may leave their digests out; see `GuardSet.asking`."""
 
     guard: Literal["injection"]
     action: Literal[Action.REFUSE, Action.FLAG] = Action.REFUSE
     on: _Sides = ("input",)
-    embedder: _Digest
-    classifier: _Digest
+    embedder: _Digest | None = None
+    classifier: _Digest | None = None
     threshold: float = Field(default=0.5, gt=0, le=1)
 
     def made(self) -> Guard:
-        """The guard."""
+        """The guard; InvalidGuardSet for one that does not say what it asks."""
+        if self.embedder is None or self.classifier is None:
+            lacking = "classifier" if self.embedder is not None else "embedder"
+            raise InvalidGuardSet(
+                f"The guard 'injection' names no {lacking}.",
+                context={"guard": "injection", "lacking": lacking},
+                remedy="Give both, --embedder and --classifier, or write their bundles' digests into the set.",
+            )
         return InjectionGuard(Digest(self.embedder), Digest(self.classifier), self.threshold)
 
 
@@ -125,6 +132,17 @@ class GuardSet(Section):
     def armed(self, side: Side) -> tuple[Armed, ...]:
         """The guards that look at one side, in the order they are declared; InvalidGuardSet names what cannot be."""
         return tuple(Armed(each.made(), each.action) for each in self.guards if side in each.on)
+
+    def asking(self, embedder: Digest, classifier: Digest) -> "GuardSet":
+        """The same set, whose guards of injections ask these where they name none."""
+        given = {"embedder": embedder, "classifier": classifier}
+        named = [
+            each.model_copy(update={part: digest for part, digest in given.items() if getattr(each, part) is None})
+            if isinstance(each, InjectionSettings)
+            else each
+            for each in self.guards
+        ]
+        return self.model_copy(update={"guards": tuple(named)})
 
     def check(self) -> None:
         """InvalidGuardSet when a guard cannot be made."""

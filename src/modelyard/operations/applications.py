@@ -11,7 +11,7 @@ import msgspec
 from modelyard.access import Permission
 from modelyard.core import InvalidInput, Judgement, NotFound, Verdict, check_name, check_text, did_you_mean, shown
 from modelyard.generation import Application, Judges, Pinned, Prompt, Sampling, Target
-from modelyard.guards import GuardSet, OtherClassifier
+from modelyard.guards import GuardSet, InjectionSettings, OtherClassifier
 from modelyard.inference import sign_bundle
 from modelyard.llm import PromptReference, application_bundle
 from modelyard.registry import check_description, check_tags
@@ -19,7 +19,6 @@ from modelyard.wiring import Project
 
 from .alike import measured
 from .contract import Call, Option, operation
-from .fetching import version_at
 from .guarding import load_set
 from .indexes import mode_of
 from .kinds import newest_of
@@ -79,7 +78,8 @@ def register_application(call: Call[RegisterApplication]) -> Any:
     newest_of(project, check_name("model", given.name), "generation")
     of_prompt, prompt = _prompt(project, given.prompt)
     retrieval = retrieval_of(project, _resting(given), prompt)
-    guards = _guards(given.guards, retrieves=retrieval is not None)
+    judges = _judges(project, given)
+    guards = _guards(given.guards, judges, retrieves=retrieval is not None)
     application = Application(
         tuple(target_of(project, each) for each in _some(given.target)),
         prompt=of_prompt,
@@ -89,7 +89,7 @@ def register_application(call: Call[RegisterApplication]) -> Any:
         longest_input=int(_between("longest-input", given.longest_input, 1, 100_000_000)),
         retrieval=retrieval,
         alike=None if given.alike is None else measured(given.alike, _between("false-hits", given.false_hits, 0, 1)),
-        judges=None if guards is None else _judges(project, guards, given),
+        judges=judges if guards is not None and _asking(guards) else None,
     )
     told = msgspec.to_builtins(application)
     project.workspace.mkdir(parents=True, exist_ok=True)
@@ -155,11 +155,19 @@ def _resting(given: RegisterApplication) -> Resting:
     )
 
 
-def _guards(given: str | None, *, retrieves: bool) -> GuardSet | None:
+def _judges(project: Project, given: RegisterApplication) -> Judges | None:
+    """What a guard of injections would ask; None where not both are named."""
+    if given.embedder is None or given.classifier is None:
+        return None
+    return Judges(pinned(project.models.at(given.embedder)), pinned(project.models.at(given.classifier)))
+
+
+def _guards(given: str | None, judges: Judges | None, *, retrieves: bool) -> GuardSet | None:
     """The guard set that is named; InvalidInput for one that an application cannot keep."""
     if given is None:
         return None
-    guards = load_set(None if given == "default" else Path(given))
+    digests = None if judges is None else (judges.embedder.digest, judges.classifier.digest)
+    guards = load_set(None if given == "default" else Path(given), digests)
     for each in guards.guards:
         if each.guard == "support" and not retrieves:
             raise _needs_more(
@@ -171,34 +179,35 @@ def _guards(given: str | None, *, retrieves: bool) -> GuardSet | None:
                 "An application's guard 'injection' looks at what is asked: answers would wait for it.",
                 "Write on: [input].",
             )
+    _require_judges(guards, judges)
     return guards
+
+
+def _asking(guards: GuardSet) -> list[InjectionSettings]:
+    """The guards of injections in a set."""
+    return [each for each in guards.guards if each.guard == "injection"]
+
+
+def _require_judges(guards: GuardSet, judges: Judges | None) -> None:
+    """Return when the guards of injections ask what the application has; OtherClassifier where they name others."""
+    for each in _asking(guards):
+        if judges is None:
+            raise _needs_more(
+                "The guard 'injection' needs an embedder and a classifier, and this application has none.",
+                "Register their bundles, and name both: --embedder NAME@production --classifier NAME@production",
+            )
+        for part, digest in ((judges.embedder, each.embedder), (judges.classifier, each.classifier)):
+            if part.digest != digest:
+                raise OtherClassifier(
+                    f"The guard 'injection' asks {str(digest)[:12]}…, and {part.name} {part.version} is "
+                    f"{part.digest[:12]}….",
+                    context={"path": "guards", "version": f"{part.name}/{part.version}"},
+                    remedy="Name the version that the set was made for, or leave the digests out of the set.",
+                )
 
 
 def _needs_more(message: str, remedy: str) -> InvalidInput:
     return InvalidInput(message, code="GUARD_NEEDS_MORE", context={"path": "guards"}, remedy=remedy)
-
-
-def _judges(project: Project, guards: GuardSet, given: RegisterApplication) -> Judges | None:
-    """What the guard of injections asks; OtherClassifier where the set names other bundles than those given."""
-    asking = [each for each in guards.guards if each.guard == "injection"]
-    if not asking:
-        return None
-    if given.embedder is None or given.classifier is None:
-        raise _needs_more(
-            "The guard 'injection' needs an embedder and a classifier, and this application has none.",
-            "Register their bundles, and name both: --embedder NAME@production --classifier NAME@production",
-        )
-    embedder, classifier = version_at(project, given.embedder), version_at(project, given.classifier)
-    for each in asking:
-        for version, digest in ((embedder, each.embedder), (classifier, each.classifier)):
-            if version.bundle != digest:
-                raise OtherClassifier(
-                    f"The guard 'injection' asks {digest[:12]}…, and {version.name} {version.number} is "
-                    f"{str(version.bundle)[:12]}….",
-                    context={"path": "guards", "version": f"{version.name}/{version.number}"},
-                    remedy="Name the version that the set was made for, or write its bundle's digest into the set.",
-                )
-    return Judges(pinned(embedder), pinned(classifier))
 
 
 def _sampling(given: RegisterApplication) -> Sampling:

@@ -23,7 +23,6 @@ from modelyard.inference import NO_TRUST_ASKED
 from modelyard.wiring import FILE_NAME, Project
 
 from .contract import Call, Option, operation
-from .fetching import version_at
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,6 @@ def _bundle(given: ExportEdge, project: Project | None) -> Iterator[tuple[Path, 
         yield given.bundle, None
         return
     assert project is not None  # noqa: S101 - a model is named only with one
-    version = version_at(project, given.model or "")
+    version = project.models.at(given.model or "")
     with TemporaryDirectory() as folder:
         yield project.models.fetch_bundle(version, Path(folder) / "bundle"), version.bundle

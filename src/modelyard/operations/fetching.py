@@ -8,10 +8,9 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import Conflict, InvalidInput, atomic_write
+from modelyard.core import Conflict, atomic_write
 from modelyard.inference import Fetched, verify_bundle
-from modelyard.registry import ModelVersion, NotServable
-from modelyard.wiring import Project
+from modelyard.registry import NotServable
 
 from .contract import Call, Option, operation
 
@@ -30,7 +29,7 @@ class FetchBundle:
 def fetch_bundle(call: Call[FetchBundle]) -> Any:
     """Fetch the bundle of a version from the artifact store, proved against its digest: what MODEL_URI can name."""
     folder = call.input.output
-    version = version_at(call.project, call.input.model)
+    version = call.project.models.at(call.input.model)
     if version.bundle is None:
         raise NotServable(f"Version {version.number} of '{version.name}' has no bundle.")
     if folder.exists() and (strangers := [each.name for each in folder.iterdir() if each.name not in _LEFT]):
@@ -41,14 +40,3 @@ def fetch_bundle(call: Call[FetchBundle]) -> Any:
     fetched = Fetched(version.name, str(version.number), version.bundle)
     atomic_write(folder / Fetched.FILE, msgspec.json.encode(fetched))
     return {"model": fetched.model, "version": fetched.version, "digest": fetched.digest, "folder": str(folder)}
-
-
-def version_at(project: Project, reference: str) -> ModelVersion:
-    """The version that `models:/name@alias`, `models:/name/3` or the same without `models:/` names."""
-    name, _, which = reference.removeprefix("models:/").replace("/", "@", 1).partition("@")
-    if not name or not which:
-        raise InvalidInput(
-            f"'{reference[:200]}' names no version.",
-            remedy="Write NAME@ALIAS or NAME/VERSION, such as fraud@production.",
-        )
-    return project.models.get(name, which)

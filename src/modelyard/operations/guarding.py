@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from modelyard.core import InvalidInput
+from modelyard.core import Digest, InvalidInput
 from modelyard.core.settings import findings_of, read_yaml, report
 from modelyard.guards import (
     Armed,
@@ -36,10 +36,10 @@ def check_text(
     With `side` only those that look at it. `chunks` are files with what an answer is to rest on; `bundles` the
     embedder and the classifier that a guard of injections names.
     """
-    guards = load_set(set_file)
+    suspects = None if bundles is None else load_text_classifier(*bundles)
+    guards = load_set(set_file, None if suspects is None else suspects.digests)
     sides: tuple[Side, ...] = ("input", "output") if side is None else (side,)
     armed = [Armed(each.made(), each.action) for each in guards.guards if set(sides) & set(each.on)]
-    suspects = None if bundles is None else load_text_classifier(*bundles)
     _require_named(armed, suspects)
     context = Context(chunks=tuple(_read(each) for each in chunks), suspects=suspects)
     found: Outcome = check(armed, text, context, fail_closed=guards.fail_closed)
@@ -55,8 +55,11 @@ def describe_set(set_file: Path | None = None) -> dict[str, Any]:
     return {"set": guards.digest, "fail_closed": guards.fail_closed, "guards": shown}
 
 
-def load_set(file: Path | None) -> GuardSet:
-    """The guard set of a YAML file, with every error and its line; without a file the default one."""
+def load_set(file: Path | None, asked: tuple[Digest, Digest] | None = None) -> GuardSet:
+    """The guard set of a YAML file, with every error and its line; without a file the default one.
+
+    `asked`: the embedder and the classifier that a guard of injections asks which names none.
+    """
     if file is None:
         return default_set()
     document = read_yaml(file)
@@ -64,6 +67,7 @@ def load_set(file: Path | None) -> GuardSet:
         guards = GuardSet.model_validate(document.data)
     except ValidationError as error:
         raise report(file, findings_of(error, document, GuardSet), code="GUARD_SET_FILE") from error
+    guards = guards if asked is None else guards.asking(*asked)
     guards.check()
     return guards
 

@@ -28,7 +28,6 @@ from modelyard.rollout import WITHDRAWN
 from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
-from .fetching import version_at
 from .kinds import newest_of, require_task
 from .models import tags_of
 
@@ -149,7 +148,7 @@ def retrieval_of(project: Project, given: Resting, prompt: Prompt | None) -> Ret
             code="NO_CONTEXT",
             remedy=f"Register a prompt with {{{{{CONTEXT}}}}} where the documents are to stand, and name it: --prompt",
         )
-    index, embedder = version_at(project, given.index), version_at(project, given.embedder)
+    index, embedder = project.models.at(given.index), project.models.at(given.embedder)
     require_task(project, index, "index")
     require_task(project, embedder, "embedding")
     of_index, of_embedder = pinned(index), pinned(embedder)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from modelyard.core import Clock, Judgement
-from modelyard.inference import Signature
+from modelyard.inference import Embedder, Signature
 from modelyard.storage import ArtifactStore
 
 from .errors import InvalidPipeline
@@ -76,11 +76,14 @@ class Services(Protocol):
     def reindexing(self) -> Reindexing:
         """What brings an application onto a new index of its documents."""
 
+    def embedder(self, version: str) -> Embedder:
+        """A registered embedder, `NAME/3`, to embed texts with. A step that is cached names a number, not an alias."""
+
     def dataset(self, name: str, as_of: datetime, window: Mapping[str, str] | None = None) -> pa.Table:
         """The rows of a dataset whose label is known at `as_of`, by event time; see `training_window`."""
 
     def check(self, name: str, rows: pa.Table) -> Judgement:
-        """The dataset's declared checks, and the leak check over the model's features."""
+        """The dataset's declared checks, and the leak check over those of the model's features that the rows have."""
 
     def join(self, model: str, rows: pa.Table) -> pa.Table:
         """`rows` with the model's features as they were known at each row's event time."""

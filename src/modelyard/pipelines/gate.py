@@ -14,14 +14,17 @@ def judge(
     beat_champion_in: str | None = None,
     margin: float = 0.0,
     challenge: Mapping[str, float] | None = None,
+    maximum: Mapping[str, float] | None = None,
 ) -> Judgement:
-    """Pass when every metric of `minimum` is reached and the champion is beaten by more than `margin` (may be < 0).
+    """Pass when every metric of `minimum` is reached, none of `maximum` exceeded, and the champion is beaten by more
+    than `margin` (may be < 0).
 
     `challenge`: candidate and champion compared on the same rows, with an interval (see `Services.challenge`). It then
     takes the whole interval of the difference above `margin` to pass, and all of it below to fail: between the two
     the rows cannot tell, which is `inconclusive`, and registers nothing either. Without a champion it asks nothing.
     """
-    parts = [_reached(metrics, name, floor) for name, floor in minimum.items()]
+    parts = [_within(metrics, name, "least", floor) for name, floor in minimum.items()]
+    parts += [_within(metrics, name, "most", ceiling) for name, ceiling in (maximum or {}).items()]
     if challenge:
         parts.append(_surely_beaten(challenge, beat_champion_in or "the metric", margin))
     elif beat_champion_in is not None and champion:
@@ -29,12 +32,13 @@ def judge(
     return Judgement.all_of(parts)
 
 
-def _reached(metrics: Mapping[str, float], name: str, floor: float) -> Judgement:
+def _within(metrics: Mapping[str, float], name: str, side: str, limit: float) -> Judgement:
     if name not in metrics:
         reason = f"'{name}' was not measured. {did_you_mean(name, metrics)}"
         return Judgement(Verdict.INCONCLUSIVE, (reason,))
-    verdict = Verdict.PASS if metrics[name] >= floor else Verdict.FAIL
-    return Judgement(verdict, (f"{name} {metrics[name]:.4f} (at least {floor:g})",), {name: metrics[name]})
+    kept = metrics[name] >= limit if side == "least" else metrics[name] <= limit
+    reason = f"{name} {metrics[name]:.4f} (at {side} {limit:g})"
+    return Judgement(Verdict.PASS if kept else Verdict.FAIL, (reason,), {name: metrics[name]})
 
 
 def _beaten(metrics: Mapping[str, float], champion: Mapping[str, float], name: str, margin: float) -> Judgement:

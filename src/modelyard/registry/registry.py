@@ -12,6 +12,7 @@ from modelyard.core import (
     Clock,
     Conflict,
     Digest,
+    InvalidInput,
     Judgement,
     check_name,
     did_you_mean,
@@ -158,6 +159,16 @@ class Registry:
         """A version by number, label (`v2.3`), alias or stage; ModelVersionNotFound says what there is."""
         with self.records.snapshot() as view:
             return self.read(view, name, version)
+
+    def at(self, reference: str) -> ModelVersion:
+        """The version that `models:/name@alias`, `models:/name/3` or the same without `models:/` names; see `get`."""
+        name, _, which = reference.removeprefix("models:/").replace("/", "@", 1).partition("@")
+        if not name or not which:
+            raise InvalidInput(
+                f"{shown(reference, 200)} names no version.",
+                remedy="Write NAME@ALIAS or NAME/VERSION, such as fraud@production.",
+            )
+        return self.get(name, which)
 
     def read(self, view: Snapshot, name: str, version: int | str) -> ModelVersion:
         """See `get`, within the caller's snapshot or transaction."""

@@ -31,7 +31,7 @@ from modelyard.core import (
 )
 from modelyard.data import WEIGHT, DatasetSettings, Versions, check_leaks, training_window, version_of
 from modelyard.features import FeatureStore
-from modelyard.inference import Encoder, Signature, load_bundle, sign_bundle
+from modelyard.inference import Embedder, Encoder, Signature, load_bundle, load_embedder, sign_bundle
 from modelyard.online import RequestField
 from modelyard.pipelines import Candidate, Reindexing, Samples, in_run
 from modelyard.registry import FeatureList, ModelVersionNotFound, Registry, judge_limits
@@ -83,6 +83,12 @@ class ProjectServices:
         self.evaluations = evaluations
         self.reindexing = reindexing
 
+    def embedder(self, version: str) -> Embedder:
+        found = self._registry.at(version)
+        with TemporaryDirectory(dir=self._scratch) as folder:
+            fetched = self._registry.fetch_bundle(found, Path(folder) / "bundle")
+            return load_embedder(fetched, expect=found.bundle, trust=self._keys.trust())
+
     def dataset(self, name: str, as_of: datetime, window: Mapping[str, str] | None = None) -> pa.Table:
         rows = dataset_rows(self._file, name, as_of, self._versions.table)
         if window:
@@ -99,8 +105,8 @@ class ProjectServices:
         newest = rows.slice(max(0, len(rows) - _CHECKED_ROWS))
         used = [feature for model in self._models_of(settings) for feature in _bare(self._features_of(model))]
         columns = {each: newest.column(each).to_pylist() for each in used if each in newest.column_names}
-        leaks = check_leaks(columns, newest.column(settings.label).to_pylist())
-        return Judgement.all_of([declared.judgement, told, leaks])
+        leaks = [check_leaks(columns, newest.column(settings.label).to_pylist())] if columns else []
+        return Judgement.all_of([declared.judgement, told, *leaks])
 
     def join(self, model: str, rows: pa.Table) -> pa.Table:
         settings = self._file.settings.models[model]

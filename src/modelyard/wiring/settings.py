@@ -1,8 +1,9 @@
 """The sections of `modelyard.yaml` that belong to no single room."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -299,13 +300,15 @@ class ModelSettings(Section):
     )
     label: str = Field(description="Column with the truth.")
     request: dict[str, RequestFieldSettings | Literal["number", "category"]] = Field(
-        description="Fields the client sends, by name, with their kind."
+        description="Fields the client sends, by name, with their kind; `v[0:384]` stands for `v0` to `v383`."
     )
     gate: dict[Annotated[str, Field(pattern=r"^(min|max)_[A-Za-z]")], float] = Field(
         {}, description="Limits of metrics that a version must keep to be registered, as min_auc or max_log_loss."
     )
     features: tuple[str, ...] = Field(
-        (), description="Inputs in order: a request field, or view:feature from the feature definitions."
+        (),
+        description="Inputs in order: a request field, or view:feature from the feature definitions; `v[0:384]` stands "
+        "for `v0` to `v383`.",
     )
     feature_service: str | None = Field(
         None, description="Feature service whose list the inputs are, instead of features."
@@ -322,9 +325,38 @@ class ModelSettings(Section):
         (), description="Columns that tell groups of people or things apart, to be treated alike: the fairness table."
     )
 
+    @field_validator("request", mode="before")
+    @classmethod
+    def _each_field(cls, request: Any) -> Any:
+        if not isinstance(request, dict):
+            return request
+        return {each: kind for name, kind in request.items() for each in _columns(name)}
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _each_feature(cls, features: Any) -> Any:
+        return (
+            [each for name in features for each in _columns(name)] if isinstance(features, list | tuple) else features
+        )
+
     @model_validator(mode="after")
     def _listed_once(self) -> Self:
         """The inputs stand in one place."""
         if bool(self.features) == (self.feature_service is not None):
             raise ValueError("a model has either features, the list of its inputs, or feature_service, which names one")
         return self
+
+
+_SEVERAL = re.compile(r"(.+)\[(\d{1,5}):(\d{1,5})\]")
+_MOST_COLUMNS = 10_000
+
+
+def _columns(name: Any) -> list[Any]:
+    """The columns that a name stands for: `v[0:3]` for `v0`, `v1` and `v2`, any other for itself."""
+    several = _SEVERAL.fullmatch(name) if isinstance(name, str) else None
+    if several is None:
+        return [name]
+    first, end = int(several[2]), int(several[3])
+    if not 0 < end - first <= _MOST_COLUMNS:
+        raise ValueError(f"'{name[:100]}' stands for no columns, or for more than {_MOST_COLUMNS:,}: write v[0:384]")
+    return [f"{several[1]}{at}" for at in range(first, end)]
