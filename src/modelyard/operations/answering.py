@@ -1,9 +1,7 @@
 """Suites of answers: applications asked, measured, compared and judged."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,7 @@ import msgspec
 
 from modelyard.core import (
     InvalidInput,
-    SystemClock,
-    shown,
 )
-from modelyard.generation import Upstream
-from modelyard.llm import PromptReference
 from modelyard.llm.answers import (
     ERRORS,
     JUDGE,
@@ -25,37 +19,26 @@ from modelyard.llm.answers import (
     AnswerCase,
     AnswerSuite,
     Asked,
-    Calibration,
-    HumanLabel,
-    Judge,
-    Judgment,
     Limit,
     Scored,
     Scorer,
     better_by,
     by_case,
     by_tag,
-    calibrate,
-    judge_answers,
     judge_limits,
     means,
     measures,
     read_answer_suite,
-    read_labels,
     require_limits,
     require_scorers,
     score,
 )
-from modelyard.pipelines import CodeChanged, ProjectNames
-from modelyard.wiring import Project
+from modelyard.wiring import Judged, Judging, Project, judging_by, scorers_at
 
-from .applications import target_of
 from .asking import Asking, Progress, asked_of, baseline_of, needed
 from .limits import limit_of
-from .prompts import find_prompt
 
 _MOST_TURNS = 100
-_QUEUE = "queue:"
 
 
 @dataclass(frozen=True)
@@ -76,29 +59,6 @@ class AnswerEvaluation(Asking):
     items: Path | None = None
 
 
-@dataclass(frozen=True)
-class _Judging:
-    """A judge, with the upstream that it is asked of, and what people said."""
-
-    judge: Judge
-    upstream: Upstream
-    labels: list[HumanLabel]
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """What a judge said of the answers of all sides, and how far that is to be trusted."""
-
-    by: Judge
-    judgments: Mapping[str, Judgment]
-    calibration: Calibration
-
-    @property
-    def verdicts(self) -> dict[str, bool | str]:
-        """By item: whether it passed, or the error."""
-        return {item: each.error if each.passed is None else each.passed for item, each in self.judgments.items()}
-
-
 def evaluate_answers(
     given: AnswerEvaluation, project: Project | None, progress: Progress = lambda _: None
 ) -> dict[str, Any]:
@@ -107,7 +67,7 @@ def evaluate_answers(
     What is wrong with suite, scorers, limits, judge and labels is said before anybody is asked.
     """
     suite, digest = read_answer_suite(given.suite)
-    scorers = _scorers(given.scorer, Path() if project is None else project.file.folder)
+    scorers = scorers_at(Path() if project is None else project.file.folder, given.scorer)
     require_scorers(suite, scorers)
     limits = _limits(given, suite, scorers)
     judging = _judging(given, project)
@@ -115,7 +75,8 @@ def evaluate_answers(
     asked = asked_of(given, suite, digest, project, progress)
     other = None if given.baseline is None else baseline_of(given, suite, digest, project, progress)
     sides = [asked] if other is None else [asked, other]
-    judged = None if judging is None else _judged(judging, suite, sides, progress)
+    answers = [each for side in sides for each in side.answers]
+    judged = None if judging is None else judging(suite.cases, answers, progress)
     verdicts = None if judged is None else judged.verdicts
     scored = score(suite, digest, asked, scorers, verdicts)
     against = None if other is None else score(suite, digest, other, scorers, verdicts)
@@ -139,7 +100,7 @@ def evaluate_answers(
     return result
 
 
-def _judging(given: AnswerEvaluation, project: Project | None) -> _Judging | None:
+def _judging(given: AnswerEvaluation, project: Project | None) -> Judging | None:
     """The judge that is asked for; InvalidInput for half of one."""
     if given.judge is None and given.judge_target is None:
         if given.labels is not None:
@@ -151,33 +112,12 @@ def _judging(given: AnswerEvaluation, project: Project | None) -> _Judging | Non
             code="NO_JUDGE",
             remedy="Give both: --judge prompts:/NAME/3 --judge-target UPSTREAM/MODEL",
         )
-    project = needed(project, "--judge")
-    version, prompt = find_prompt(project, PromptReference.parse(given.judge))
-    target = target_of(project, given.judge_target)
-    assert version.bundle is not None  # noqa: S101 - prompts are found by their bundle
-    reference = f"prompts:/{version.name}/{version.number}"
-    judge = Judge(reference, version.bundle, prompt, target, given.deadline, given.at_once)
-    judge.require()
-    upstream = msgspec.convert(project.upstreams[target.upstream], Upstream)
-    return _Judging(judge, upstream, [] if given.labels is None else _labels(str(given.labels), project))
+    labels = None if given.labels is None else str(given.labels)
+    asked = needed(project, "--judge")
+    return judging_by(asked, given.judge, given.judge_target, labels, given.deadline, given.at_once)
 
 
-def _labels(written: str, project: Project) -> list[HumanLabel]:
-    """What people said, in a file or in a queue of the project as it is now."""
-    if not written.startswith(_QUEUE):
-        return read_labels(Path(written))
-    said = project.queues.labels(written.removeprefix(_QUEUE))
-    return [HumanLabel(item, each.label, each.by) for item, each in said]
-
-
-def _judged(judging: _Judging, suite: AnswerSuite, sides: Sequence[Asked], progress: Progress) -> _Judged:
-    answers = [each for side in sides for each in side.answers]
-    found = judge_answers(judging.judge, suite.cases, answers, judging.upstream, SystemClock(), os.environ, progress)
-    said = {item: each.passed for item, each in found.items() if each.passed is not None}
-    return _Judged(judging.judge, found, calibrate(judging.labels, said))
-
-
-def _told(scored: Scored, repeat: int, judged: _Judged | None) -> dict[str, Any]:
+def _told(scored: Scored, repeat: int, judged: Judged | None) -> dict[str, Any]:
     """Everything, as JSON."""
     found: dict[str, Any] = {
         "kind": "answers",
@@ -257,23 +197,3 @@ def _require_numbers(given: AnswerEvaluation) -> None:
             raise InvalidInput(f"--{flag} is {value}.", code="INVALID_VALUE", remedy=f"Give 1 to {most}.")
     if not 0 < given.deadline <= 3600:  # not true of NaN
         raise InvalidInput(f"--deadline is {given.deadline}.", code="INVALID_VALUE", remedy="Give up to 3600 seconds.")
-
-
-def _scorers(written: Sequence[str], folder: Path) -> dict[str, Scorer]:
-    """The project's own metrics, by the names of their functions."""
-    names, found = ProjectNames(folder.absolute()), dict[str, Scorer]()
-    for each in written:
-        place, colon, name = each.rpartition(":")
-        function = None
-        if colon and place and name.isidentifier():
-            with suppress(CodeChanged):
-                function = names.find(each)
-        if not callable(function) or name in found:
-            what = "names the same as another" if name in found else "leads to no function"
-            raise InvalidInput(
-                f"The scorer {shown(each)} {what}.",
-                code="WRONG_SCORER",
-                remedy="Write --scorer package.module:function, or scorers.py:function below the project.",
-            )
-        found[name] = function
-    return found

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput, Judgement, NotFound, Verdict, check_name, check_text, did_you_mean, shown
-from modelyard.generation import Application, Judges, Pinned, Prompt, Sampling, Target
+from modelyard.core import InvalidInput, Judgement, Verdict, check_name, check_text
+from modelyard.generation import Application, Judges, Pinned, Prompt, Sampling
 from modelyard.guards import GuardSet, InjectionSettings, OtherClassifier
 from modelyard.inference import sign_bundle
 from modelyard.llm import PromptReference, application_bundle
 from modelyard.registry import check_description, check_tags
-from modelyard.wiring import Project
+from modelyard.wiring import Project, find_prompt, target_of
 
 from .alike import measured
 from .contract import Call, Option, operation
@@ -23,7 +23,6 @@ from .guarding import load_set
 from .indexes import mode_of
 from .kinds import newest_of
 from .models import tags_of
-from .prompts import find_prompt
 from .retrieving import Resting, pinned, retrieval_of
 
 
@@ -81,7 +80,7 @@ def register_application(call: Call[RegisterApplication]) -> Any:
     judges = _judges(project, given)
     guards = _guards(given.guards, judges, retrieves=retrieval is not None)
     application = Application(
-        tuple(target_of(project, each) for each in _some(given.target)),
+        tuple(target_of(project.upstreams, each) for each in _some(given.target)),
         prompt=of_prompt,
         guards=None if guards is None else guards.digest,
         sampling=_sampling(given),
@@ -119,27 +118,10 @@ def _some(targets: Sequence[str]) -> Sequence[str]:
     raise InvalidInput("No upstream is named.", code="NO_UPSTREAM", remedy="Name one: --target UPSTREAM/MODEL")
 
 
-def target_of(project: Project, written: str) -> Target:
-    """`UPSTREAM/MODEL`, where the upstream is declared; a model's own name may have further slashes."""
-    upstream, slash, model = written.partition("/")
-    if not slash or not model or len(model) > 200:
-        raise InvalidInput(
-            f"{shown(written)} names no model of an upstream.", code="NO_UPSTREAM", remedy="Write UPSTREAM/MODEL."
-        )
-    if upstream not in project.settings.upstreams:
-        raise NotFound(
-            f"There is no upstream {shown(upstream)}.",
-            code="NO_UPSTREAM",
-            remedy=f"{did_you_mean(upstream[:128], project.settings.upstreams)} "
-            "Declare it in modelyard.yaml: upstreams: {NAME: {url: http://127.0.0.1:8000/v1}}",
-        )
-    return Target(upstream, model)
-
-
 def _prompt(project: Project, reference: str | None) -> tuple[Pinned | None, Prompt | None]:
     if reference is None:
         return None, None
-    version, prompt = find_prompt(project, PromptReference.parse(reference))
+    version, prompt = find_prompt(project.models, PromptReference.parse(reference))
     return pinned(version), prompt
 
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import Conflict, InvalidInput, Judgement, NotFound, Verdict, check_name, check_text, shown
-from modelyard.generation import PROMPT_FILE, Prompt, render, variables_of
-from modelyard.inference import INFO_FILE, BundleInfo, sign_bundle
-from modelyard.llm import PromptReference, diff_prompts, mlflow_tags, prompt_bundle, read_prompt, read_prompt_file
+from modelyard.core import InvalidInput, Judgement, NotFound, Verdict, check_name, check_text, shown
+from modelyard.generation import Prompt, render, variables_of
+from modelyard.inference import sign_bundle
+from modelyard.llm import PromptReference, diff_prompts, mlflow_tags, prompt_bundle, read_prompt_file
 from modelyard.registry import ModelVersion, check_description, check_tags
-from modelyard.wiring import Project
+from modelyard.wiring import Project, find_prompt, is_prompt, no_prompt, prompt_in
 
 from .contract import Call, Option, operation
 from .models import notice, tags_of
@@ -118,7 +118,7 @@ def list_prompts(call: Call[ListPrompts]) -> Any:
         _require_prompt(project, name)
     notice(project, name)
     names = _prompts(project) if name is None else [name]
-    found = [(each, _prompt_in(project, each)) for name in names for each in project.models.versions(name)]
+    found = [(each, prompt_in(project.models, each)) for name in names for each in project.models.versions(name)]
     return [_told(project, version, prompt) for version, prompt in found if prompt is not None]
 
 
@@ -126,8 +126,8 @@ def list_prompts(call: Call[ListPrompts]) -> Any:
 def diff_prompt(call: Call[DiffPrompts]) -> Any:
     """What is other in one version of a prompt than in another."""
     given = call.input
-    one, before = find_prompt(call.project, PromptReference(given.name, given.before))
-    other, after = find_prompt(call.project, PromptReference(given.name, given.after))
+    one, before = find_prompt(call.project.models, PromptReference(given.name, given.before))
+    other, after = find_prompt(call.project.models, PromptReference(given.name, given.after))
     names = (f"prompts:/{one.name}/{one.number}", f"prompts:/{other.name}/{other.number}")
     return {
         "before": names[0],
@@ -141,7 +141,7 @@ def diff_prompt(call: Call[DiffPrompts]) -> Any:
 @operation("prompt", "render", Permission.READ)
 def render_prompt(call: Call[RenderPrompt]) -> Any:
     """The messages of a prompt with values in their places."""
-    version, prompt = find_prompt(call.project, PromptReference.parse(call.input.prompt))
+    version, prompt = find_prompt(call.project.models, PromptReference.parse(call.input.prompt))
     messages = render(prompt, _values(call.input.var))
     return {
         "prompt": f"prompts:/{version.name}/{version.number}",
@@ -156,7 +156,7 @@ def promote_prompt(call: Call[PromotePrompt]) -> Any:
     """Bring a version of a prompt to a stage or alias, with the approvals that it takes."""
     given, reason = call.input, check_text("reason", call.input.reason)
     notice(call.project, given.name)
-    version, prompt = find_prompt(call.project, PromptReference(given.name, given.version))
+    version, prompt = find_prompt(call.project.models, PromptReference(given.name, given.version))
     events = call.project.promotions.promote(given.name, version.number, given.stage, call.principal, reason)
     call.project.models.tell_prompt(version, mlflow_tags(prompt))
     return _events(events)
@@ -170,27 +170,18 @@ def roll_back_prompt(call: Call[RollBackPrompt]) -> Any:
     return _events(call.project.promotions.roll_back(given.name, call.principal, reason, to=given.to))
 
 
-def find_prompt(project: Project, wanted: PromptReference) -> tuple[ModelVersion, Prompt]:
-    """A version of a prompt and what it says; NotFound says which there are, Conflict that the name is a model's."""
-    version = project.models.get(wanted.name, wanted.version)
-    prompt = _prompt_in(project, version)
-    if prompt is None:
-        raise _no_prompt(wanted.name)
-    return version, prompt
-
-
 def _newest(project: Project, name: str) -> ModelVersion | None:
     """The newest version of a prompt; Conflict when the name is that of something else."""
     found = project.models.listed(name, limit=1)
-    if found and _prompt_in(project, found[0]) is None:
-        raise _no_prompt(name)
+    if found and prompt_in(project.models, found[0]) is None:
+        raise no_prompt(name)
     return found[0] if found else None
 
 
 def _prompts(project: Project) -> list[str]:
     """The names that are prompts': of whatever else there may be any number of versions, and none of them is opened."""
     summaries, _ = project.models.summaries()
-    return [each.name for each in summaries if _is_prompt(project, each.newest)]
+    return [each.name for each in summaries if is_prompt(project.models, each.newest)]
 
 
 def _require_prompt(project: Project, name: str) -> None:
@@ -198,27 +189,6 @@ def _require_prompt(project: Project, name: str) -> None:
         raise NotFound(
             f"There is no prompt {shown(name)}.", code="NO_PROMPT", remedy="See what there is: modelyard prompt list"
         )
-
-
-def _prompt_in(project: Project, version: ModelVersion) -> Prompt | None:
-    """What a version says, when it is a prompt's."""
-    if not _is_prompt(project, version):
-        return None
-    return read_prompt(project.models.bundle_file(version, PROMPT_FILE) or b"")
-
-
-def _is_prompt(project: Project, version: ModelVersion) -> bool:
-    document = project.models.bundle_file(version, INFO_FILE)
-    return document is not None and msgspec.json.decode(document, type=BundleInfo).task == "prompt"
-
-
-def _no_prompt(name: str) -> Conflict:
-    return Conflict(
-        f"'{name}' is a model, and no prompt.",
-        code="NO_PROMPT",
-        context={"name": name},
-        remedy="Choose another name for the prompt; models: modelyard model list",
-    )
 
 
 def _told(project: Project, version: ModelVersion, prompt: Prompt) -> dict[str, Any]:

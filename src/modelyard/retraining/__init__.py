@@ -9,7 +9,7 @@ from .loop import Retraining
 from .machine import AFTER, ENDS
 from .policy import Budget, QuietHours, Retry, TrainingWindow
 from .records import Explanation, Hold, Loop, LoopEvent, Said, State
-from .settings import ReindexSettings, RetrainingSettings
+from .settings import JudgeSettings, ReindexSettings, RetrainingSettings
 from .triggers import ChangedSources, Condition, Documents, RowsSince, Seen, judge
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Documents",
     "Explanation",
     "Hold",
+    "JudgeSettings",
     "Loop",
     "LoopBusy",
     "LoopEvent",

@@ -21,6 +21,16 @@ _SHORT = ("drift_above", "drop_above", "changed_documents", "schedule", "every")
 _DOCUMENTS = "changed_documents"
 
 
+class JudgeSettings(Section):
+    """Who judges the answers of a suite, as the metric `judge`; without 50 labels that agree he decides nothing."""
+
+    prompt: str = Field(description="Prompt that he is: prompts:/NAME/3.")
+    target: str = Field(description="Model that it is put to: UPSTREAM/MODEL.")
+    labels: str | None = Field(
+        None, description="What people said of the same answers: queue:NAME, or a file, from the project file's folder."
+    )
+
+
 class ReindexSettings(Section):
     """What is learnt where answers rest on documents, and the gate: answers to a suite, beside the live version's."""
 
@@ -28,6 +38,10 @@ class ReindexSettings(Section):
         min_length=1, description="Files and folders, from the project file's; together they are the whole index."
     )
     suite: Path = Field(description="Suite of answers that the live version and the candidate are asked.")
+    scorers: tuple[str, ...] = Field(
+        (), description="Metrics of your own: scorers.py:function, or package.module:function."
+    )
+    judge: JudgeSettings | None = Field(None, description="A judge of the answers, whose metric is `judge`.")
     least: dict[str, float] = Field(default_factory=dict, description="METRIC: the least that its mean surely is.")
     most: dict[str, float] = Field(default_factory=dict, description="METRIC: the most that its mean surely is.")
     better_by: dict[str, float] = Field(

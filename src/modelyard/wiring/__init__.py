@@ -18,11 +18,15 @@ from .settings import ModelSettings, OidcSettings, SecuritySettings, ServerSetti
 from .tables import table_of
 
 if TYPE_CHECKING:
+    from .judging import Judged, Judging, judging_by, scorers_at, target_of
     from .privately import Manner, served_privately, with_costs
+    from .prompts import find_prompt, is_prompt, no_prompt, prompt_in
 
 __all__ = [
     "FILE_NAME",
     "KEYS",
+    "Judged",
+    "Judging",
     "LoadedFile",
     "Manner",
     "ModelSettings",
@@ -36,22 +40,34 @@ __all__ = [
     "bundle_command",
     "dataset_rows",
     "environment_variables",
+    "find_prompt",
+    "is_prompt",
+    "judging_by",
     "load_project_file",
     "model_command",
+    "no_prompt",
+    "prompt_in",
     "read_trusted_key",
     "run",
+    "scorers_at",
     "served_privately",
     "server_command",
     "table_of",
+    "target_of",
     "validate_dataset",
     "with_costs",
 ]
 
-_PRIVATELY = ("Manner", "served_privately", "with_costs")
+_LATER = {
+    "judging": ("Judged", "Judging", "judging_by", "scorers_at", "target_of"),
+    "privately": ("Manner", "served_privately", "with_costs"),
+    "prompts": ("find_prompt", "is_prompt", "no_prompt", "prompt_in"),
+}
 
 
 def __getattr__(name: str) -> object:
-    """What asks suites comes when it is asked for: every other command would start later by what it imports."""
-    if name not in _PRIVATELY:
+    """What language models need comes when it is asked for: other commands would start later by what it imports."""
+    module = next((each for each, names in _LATER.items() if name in names), None)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.privately"), name)
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -14,9 +14,12 @@ from modelyard.inference import load_embedder, sign_bundle
 from modelyard.llm import adopt, application_bundle, changes_of, digests_at, read_prompt, update_index, version_folder
 from modelyard.llm.answers import (
     ERRORS,
+    JUDGE,
     AnswerSuite,
+    Asked,
     Limit,
     Scored,
+    Scorer,
     better_by,
     judge_differences,
     judge_limits,
@@ -25,13 +28,15 @@ from modelyard.llm.answers import (
     metric_named,
     read_answer_suite,
     require_limits,
+    require_scorers,
     score,
 )
 from modelyard.pipelines import in_run
 from modelyard.registry import ModelVersion, Registry
-from modelyard.retraining import NoPolicy, ReindexSettings, RetrainingSettings
+from modelyard.retraining import JudgeSettings, NoPolicy, ReindexSettings, RetrainingSettings
 
 from .featured import FeaturedProject
+from .judging import QUEUE, Judging, judging_by, scorers_at
 from .live_application import LiveApplication, application_at, indexed, live_application, places_of, withdrawn_of
 from .privately import Manner, bundle_served_privately, served_privately
 
@@ -95,18 +100,40 @@ class ProjectReindexing:
         """See `Reindexing`. Both are asked as clients ask, of the real server; no route or log is touched."""
         _, settings = self._policy(model)
         suite, digest = read_answer_suite(self._project.file.folder / settings.suite)
-        limits = _limits(settings, suite)
+        scorers = scorers_at(self._project.file.folder, settings.scorers)
+        require_scorers(suite, scorers)
+        judging = None if settings.judge is None else self._judging(settings, settings.judge)
+        limits = _limits(settings, suite, scorers)
+        asked = self._asked(model, candidate, suite, settings)
+        answers = [each for side in asked for each in side.answers]
+        judged = None if judging is None else judging(suite.cases, answers, _told)
+        verdicts, untrusted = (None, "") if judged is None else (judged.verdicts, judged.calibration.untrusted)
+        ours, theirs = (score(suite, digest, each, scorers, verdicts) for each in asked)
+        found = [judge_limits(ours, limits, untrusted), judge_differences(ours, theirs, settings.better_by, untrusted)]
+        judgement = Judgement.all_of(found)
+        told = {"verdict": str(judgement.verdict), "reasons": "\n".join(judgement.reasons), "suite": digest}
+        return {**_metrics(ours, theirs), **told, "cases": len(suite.cases)}
+
+    def _asked(
+        self, model: str, candidate: Mapping[str, Any], suite: AnswerSuite, settings: ReindexSettings
+    ) -> tuple[Asked, Asked]:
+        """The answers of the candidate, and of the version it was made of."""
         manner = Manner(settings.repeat, settings.at_once, settings.deadline.total_seconds())
         live = application_at(self._models, model, str(candidate["of"]))
         with self._candidate(live, candidate) as (folder, _, application):
             parts = [self._models.get(each.name, each.version) for each in application.parts]
             with bundle_served_privately(self._project, folder, model, "candidate", parts, suite.askers) as private:
-                ours = score(suite, digest, private.ask(suite, "the candidate", manner, _told), {})
+                ours = private.ask(suite, "the candidate", manner, _told)
         with served_privately(self._project, live.version, suite.askers) as private:
-            theirs = score(suite, digest, private.ask(suite, f"version {live.version.number}", manner, _told), {})
-        judged = Judgement.all_of([judge_limits(ours, limits), judge_differences(ours, theirs, settings.better_by)])
-        told = {"verdict": str(judged.verdict), "reasons": "\n".join(judged.reasons), "suite": digest}
-        return {**_metrics(ours, theirs), **told, "cases": len(suite.cases)}
+            theirs = private.ask(suite, f"version {live.version.number}", manner, _told)
+        return ours, theirs
+
+    def _judging(self, settings: ReindexSettings, judge: JudgeSettings) -> Judging:
+        labels = judge.labels
+        if labels is not None and not labels.startswith(QUEUE):
+            labels = str(self._project.file.folder / labels)
+        deadline = settings.deadline.total_seconds()
+        return judging_by(self._project, judge.prompt, judge.target, labels, deadline, settings.at_once)
 
     def register(
         self, model: str, candidate: Mapping[str, Any], evaluation: Mapping[str, Any], gates: Sequence[Judgement]
@@ -173,11 +200,11 @@ class ProjectReindexing:
         return policy, policy.reindex
 
 
-def _limits(settings: ReindexSettings, suite: AnswerSuite) -> list[Limit]:
+def _limits(settings: ReindexSettings, suite: AnswerSuite, scorers: Mapping[str, Scorer]) -> list[Limit]:
     """The policy's limits; InvalidInput before anybody is asked for one on what the suite does not measure."""
     limits = [Limit(metric, value) for metric, value in settings.least.items()]
     limits += [Limit(metric, value, least=False) for metric, value in settings.most.items()]
-    known = [*measures(suite), ERRORS]
+    known = [*measures(suite), ERRORS, *scorers, *([] if settings.judge is None else [JUDGE])]
     require_limits(known, measures(suite), limits)
     for each in settings.better_by:
         metric_named(each, known)

@@ -171,6 +171,15 @@ def test_a_difference_decides_by_its_whole_interval(
     assert judge_differences(scored(ours), scored(theirs), {}).verdict != Verdict.FAIL
 
 
+def test_a_judge_that_is_not_trusted_makes_a_difference_of_his_inconclusive() -> None:
+    """And no other."""
+    both = scored(["yes"] * 40), scored(["no"] * 40)
+    judged = judge_differences(*both, {"judge": 0.0, "exact_match": 0.0}, "want of labels")
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert "the judge decides nothing, for want of labels" in judged.reasons
+    assert judge_differences(*both, {"exact_match": 0.0}, "want of labels").verdict is Verdict.PASS
+
+
 def test_cases_that_only_one_of_the_two_has_are_no_cases() -> None:
     """Of a metric that few cases have, those few are counted, however many the suite has."""
     rare = [{"id": str(at), "question": "?", **({"expected": "yes"} if at < 29 else {})} for at in range(60)]

@@ -125,16 +125,18 @@ def judge_limits(scored: Scored, limits: Iterable[Limit], untrusted: str = "") -
     return Judgement.all_of([_judgement(scored, each, untrusted) for each in limits])
 
 
-def judge_differences(scored: Scored, other: Scored, bounds: Mapping[str, float]) -> Judgement:
+def judge_differences(scored: Scored, other: Scored, bounds: Mapping[str, float], untrusted: str = "") -> Judgement:
     """Whether the answers are surely better than another's by more than each metric's bound; below 0: no worse by more.
 
     By the whole interval of the paired difference (see `better_by`): `pass` with it above the bound, `fail` with it at
-    the bound or below, else `inconclusive`, as below 30 cases and where one of the two was not measured.
+    the bound or below, else `inconclusive`, as below 30 cases and where one of the two was not measured. `untrusted`:
+    see `judge_limits`.
     """
     found = better_by(scored, other)
-    return Judgement.all_of(
-        [_difference(name, found.get(name), bound, scored, other) for name, bound in bounds.items()]
-    )
+    parts = [_difference(name, found.get(name), bound, scored, other) for name, bound in bounds.items()]
+    if untrusted and JUDGE in bounds:
+        parts.append(Judgement(Verdict.INCONCLUSIVE, (f"the judge decides nothing, for {untrusted}",)))
+    return Judgement.all_of(parts)
 
 
 def _difference(name: str, found: Measured | None, bound: float, scored: Scored, other: Scored) -> Judgement:
