@@ -71,7 +71,7 @@ def test_no_label_is_lost_or_doubled_by_a_kill(tmp_path: Path, clock: ManualCloc
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(900)
-def test_no_label_is_lost_or_doubled_by_fifty_kills(tmp_path: Path, clock: ManualClock) -> None:
-    """The same fifty times."""
-    killed(tmp_path, clock, kills=50)
+@pytest.mark.timeout(3600)
+def test_no_label_is_lost_or_doubled_by_two_hundred_kills(tmp_path: Path, clock: ManualClock) -> None:
+    """The same two hundred times."""
+    killed(tmp_path, clock, kills=200)

@@ -266,9 +266,9 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_was_not(tmp_path: Pa
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_a_hundred_kills_change_nothing(tmp_path: Path, built: BuiltBundle) -> None:
-    """The same at a hundred moments."""
-    killed_runs(tmp_path, built, kills=100)
+def test_two_hundred_kills_change_nothing(tmp_path: Path, built: BuiltBundle) -> None:
+    """The same at two hundred moments."""
+    killed_runs(tmp_path, built, kills=200)
 
 
 def test_a_window_costs_its_own_files(

@@ -12,6 +12,9 @@ _CONSOLE = Console()
 _LONG = 1000
 """Tables of more rows are not fitted to the terminal, which takes a third of a millisecond a row."""
 
+_MANY = 20
+"""Of lists of twice as many elements so many are shown; `--json` has all."""
+
 
 def table(*columns: str) -> Any:
     """A printer of a list of objects as a table with these keys."""
@@ -95,5 +98,6 @@ def _text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}={_text(each)}" for name, each in value.items()) or "-"
     if isinstance(value, list | tuple):
-        return ", ".join(_text(each) for each in value) or "-"
+        more = f", … and {len(value) - _MANY} more" if len(value) > 2 * _MANY else ""
+        return ", ".join(_text(each) for each in (value[:_MANY] if more else value)) + more or "-"
     return str(value)
