@@ -11,7 +11,7 @@ from modelyard.access import Permission
 from modelyard.core import Conflict, InvalidInput, NotFound, Unavailable, check_text, did_you_mean
 from modelyard.pipelines import find_run
 from modelyard.registry import ModelVersion
-from modelyard.rollout import NoRollout, RolloutActive, Smoke, last_smoke
+from modelyard.rollout import NoGoldenRows, NoRollout, RolloutActive, Smoke, last_smoke
 from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
@@ -106,7 +106,7 @@ def _tested(call: Call[Any], deployments: Sequence[str]) -> tuple[list[Smoke], s
     """The smoke tests of deployments, or why there are none: staging stands without them, production will not."""
     try:
         return [_smoke(call, each) for each in deployments], ""
-    except Unavailable as error:
+    except (Unavailable, NoGoldenRows) as error:
         return [], error.message
 
 

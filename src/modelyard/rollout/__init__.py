@@ -4,7 +4,7 @@ Owns who serves what, with which evidence. Does not own answering (`serving`), t
 or when to retrain (`retraining`).
 """
 
-from .errors import NoNextStep, NoRollout, NotEnoughEvidence, RolloutActive, RolloutMovedOn
+from .errors import NoGoldenRows, NoNextStep, NoRollout, NotEnoughEvidence, RolloutActive, RolloutMovedOn
 from .looking import Alarm
 from .outside import EXTERNAL, Outside, OutsideChanges
 from .parts import with_parts
@@ -36,6 +36,7 @@ __all__ = [
     "Decision",
     "DeploymentSettings",
     "Facts",
+    "NoGoldenRows",
     "NoNextStep",
     "NoRollout",
     "NotEnoughEvidence",
