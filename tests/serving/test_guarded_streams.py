@@ -22,6 +22,7 @@ from modelyard.serving.chat.exchange import Exchange, Parts, Question
 from modelyard.serving.chat.kept import AnswerCaches
 from modelyard.serving.deployments import Deployment
 from modelyard.serving.guarding import Guards
+from modelyard.serving.requests import Request
 from modelyard.serving.tracing import Tracing
 
 SET = default_set()
@@ -41,6 +42,9 @@ class Plane:
 
     def answered(self, *_: object) -> None:
         """Not counted here."""
+
+    def unanswered(self, *_: object) -> None:
+        """Nor this."""
 
     def now(self) -> int:
         """Any instant."""
@@ -155,7 +159,9 @@ def exchange(loaded: LoadedApplication, upstreams: Saying, plane: Plane, sent: S
     deployment = Deployment(route, {"live": loaded}, {})
     budgets = Budgets(None, durable=False, record=lambda _record: None)
     made = Parts(cast("Any", plane), cast("Upstreams", upstreams), budgets, AnswerCaches())
-    question = Question(read_asked(asked), deployment, loaded, "id", cast("Any", 0), None, forced=False)
+    request = Request({"headers": ()}, None)
+    request.body = asked
+    question = Question(read_asked(request), deployment, loaded, "id", cast("Any", 0), None, forced=False)
     return Exchange(made, question, sent)
 
 

@@ -26,7 +26,7 @@ def refuse_deep_nesting(body: bytes) -> None:
         if depth > DEEPEST:
             raise BadRequest(
                 f"The body nests lists and objects deeper than {DEEPEST}.",
-                remedy="Send rows as flat lists or mappings of values.",
+                remedy="Send flatter lists and objects.",
             )
 
 

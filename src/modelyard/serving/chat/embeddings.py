@@ -22,7 +22,7 @@ from ..requests import Request
 from .asked import check_size, deployment_of, read_body
 from .contract import Caller, Outlet
 from .errors import chat_error
-from .recorded import Facts, record_of
+from .recorded import LEFT, LEFT_CODE, Facts, entity_of, record_of
 from .traced import attributes_of_vectors
 
 MOST_WAITING = 4_000
@@ -59,14 +59,15 @@ class Embeddings:
 
     def embed(self, request: Request, caller: Caller, outlet: Outlet) -> None:
         """Answer; raises what is wrong with the request before anything is begun."""
-        asked: AskedVectors = read_body(_DECODER, request.body, AskedVectors, _REMEDY)
-        deployment = deployment_of(request, asked.model, self._plane.deployments)
+        asked: AskedVectors = read_body(request, _DECODER, AskedVectors, _REMEDY)
+        deployment = deployment_of(request, self._plane.deployments)
         caller.permit(deployment.route.deployment)
         check_size(request.body, deployment, "input")
         live = deployment.embedder
         texts = _texts(asked, deployment.policy.rows_limit)
         _check_dimensions(asked, live.embedder)
-        if self._waiting + len(texts) > MOST_WAITING:
+        if self._waiting and self._waiting + len(texts) > MOST_WAITING:
+            self._plane.refused(deployment)
             raise Overloaded(f"{self._waiting} texts are waiting.", remedy="Try again in a second, or send fewer.")
         facts, arm = self._assigned(request, asked, deployment, live)
         self._waiting += len(texts)
@@ -93,7 +94,7 @@ class Embeddings:
         at = plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
         instant = plane.now() if at is None else at
         identity = plane.identity(instant)
-        entity = request.user if request.user is not None else asked.user
+        entity = entity_of(request, asked.user)
         named = plane.named_embedder(deployment, request.header(b"x-modelyard-arm"))
         arm = named or live
         if named is None and deployment.split:
@@ -110,6 +111,9 @@ class Embeddings:
             began = time.perf_counter()
             try:
                 body, tokens = await self._embedded(facts, each, asked, texts)
+            except asyncio.CancelledError:
+                self._left(facts, each, asked, texts, began)
+                raise
             except ModelyardError as failed:
                 error = failed
             except Exception as crash:  # the process edge: the caller gets no traceback, the log does
@@ -125,7 +129,14 @@ class Embeddings:
             if isinstance(error, InvalidInput):
                 break
         if error is not None:
+            self._plane.unanswered(facts.deployment, live.arm.version)
             self._send(facts, outlet, *chat_error(error))
+
+    def _left(self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str], began: float) -> None:
+        """The caller hung up before his vectors were there: that is on record, and nobody is to blame."""
+        self._plane.answered(facts.deployment.route.deployment, LEFT_CODE)
+        if (error := self._record(facts, arm, asked, texts, 0, began, None, ended=LEFT)) is not None:
+            log_event("serving", "a caller left without a record", error=error.message)
 
     async def _embedded(
         self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str]
@@ -146,6 +157,8 @@ class Embeddings:
         tokens: int,
         began: float,
         error: Exception | None,
+        *,
+        ended: str = "embedding",
     ) -> ModelyardError | None:
         """Put it on record, and count it; what the deployment refuses to answer without."""
         kind = None if error is None else "input" if isinstance(error, InvalidInput) else "model"
@@ -155,7 +168,7 @@ class Embeddings:
         record = record_of(
             facts,
             arm.arm,
-            ended="embedding",
+            ended=ended,
             error=kind,  # type: ignore[arg-type]  # one of the classes
             generated=_ENCODE(generated).decode(),
             latency_us=int((time.perf_counter() - began) * 1e6),
