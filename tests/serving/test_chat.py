@@ -64,6 +64,7 @@ class Gateway:
         retrieval: Retrieval | None = None,
         alike: Alike | None = None,
         judges: Judges | None = None,
+        deadline: float = 20.0,
     ) -> Digest:
         """An application of models, the later ones for when the earlier cannot answer."""
         folder = self._folder / f"bundle-{len(self._arms)}"
@@ -77,7 +78,7 @@ class Gateway:
             pinned,
             guards=None if guards is None else guards.digest,
             sampling=Sampling(64, 0.5),
-            deadline_seconds=20.0,
+            deadline_seconds=deadline,
             longest_input=1000,
             retrieval=retrieval,
             alike=alike,
@@ -94,11 +95,12 @@ class Gateway:
         *routes: Route,
         policy: ServingPolicy = DEFAULT_POLICY,
         others: Mapping[str, ServingPolicy] = MappingProxyType({}),
+        prices: PriceList = PRICES,
         **more: Any,
     ) -> None:
         """Publish routes as the next feed, with one policy for all but `others`."""
         self.revision += 1
-        patient = Upstream(self.upstream.url, failures=1000, prices=PRICES)
+        patient = Upstream(self.upstream.url, failures=1000, prices=prices)
         hasty = msgspec.structs.replace(patient, silent_seconds=0.3)
         told = {"one": msgspec.to_builtins(patient), "hasty": msgspec.to_builtins(hasty)}
         policies = {each.deployment: others.get(each.deployment, policy) for each in routes}
