@@ -78,7 +78,7 @@ _RANGES = (
     ("n", 1, 1),
 )
 _DECODER = msgspec.json.Decoder(Asked, strict=True)
-_UNKNOWN = re.compile(r"unknown field `([^`]{0,200})`")
+_UNKNOWN = re.compile(r"unknown field `([^`]{0,200})")
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _BEFORE = re.compile(rb'"([^"\\]{1,80})"\s*:\s*-?$')
 _REMEDY = 'Send {"model": "DEPLOYMENT", "messages": [{"role": "user", "content": "…"}]}.'
@@ -98,9 +98,12 @@ def read_body(request: Request, decoder: Any, fields: type[msgspec.Struct], reme
 
     The request is that of the deployment which its path names, or else its body: also where that cannot be taken.
     """
-    refuse_deep_nesting(request.body)
     try:
+        refuse_deep_nesting(request.body)
         asked = decoder.decode(request.body)
+    except BadRequest:
+        request.asks(_named(request.body))
+        raise
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         request.asks(_named(request.body))
         raise _unreadable(str(error), request.body, fields, remedy) from error

@@ -10,7 +10,7 @@ import msgspec
 
 from modelyard.core import Failed, InvalidInput, ModelyardError, log_event
 from modelyard.inference import Embedder
-from modelyard.journal import Generated, JournalUnavailable
+from modelyard.journal import Generated
 from modelyard.routing import assign, assignment_key
 
 from ..concealing import hashed
@@ -179,7 +179,7 @@ class Embeddings:
             tracing.generated("embeddings", generated.model, time.perf_counter() - began, told, kind)
         try:
             self._plane.generated(facts.deployment, record, generated)
-        except JournalUnavailable as unrecorded:
+        except ModelyardError as unrecorded:
             return unrecorded
         return None
 
