@@ -12,7 +12,7 @@ import pytest
 from modelyard.generation import Price, PriceList
 from modelyard.guards import GuardSet
 from modelyard.journal import Generated, PredictionRecord
-from modelyard.routing import ServingPolicy
+from modelyard.routing import Arm, ServingPolicy
 from modelyard.serving.chat.budgets import FOLDER
 from modelyard.serving.chat.ledger import Ledger
 from modelyard.testing import faulty_upstream
@@ -278,6 +278,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         routes = [route(deployment, live(made.bundle(name))) for deployment, name in names.items()]
         routes += [route(f"g{name}", live(made.bundle(name, guards=GUARDS))) for name in GUARDED]
         routes.append(route("trickle", live(made.bundle("trickle", deadline=DEADLINE))))
+        bad = Arm("canary", "canary", "2", made.bundle("an end alone"), 1.0)
+        copied = Arm("shadow", "shadow", "3", made.bundle("half a character"), 1.0)
+        routes.append(route("arms", live(made.bundle("two answers"), 0.0), bad, copied))
         made.publish(
             *routes,
             policy=ServingPolicy(log_text="full", budget_micros=LIMIT, budget_period="ever"),
@@ -384,3 +387,33 @@ def test_an_answer_that_comes_a_byte_at_a_time_ends_at_the_deadline(gateway: Gat
     """It is never silent for long: a stream that has begun ends with an error event."""
     told = Told(200, LATE.says, "late", "timeout") if streamed else LATE
     check(gateway, "trickle", streamed=streamed, told=told)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_of_arms_that_go_wrong_each_is_paid_for_by_itself(gateway: Gateway, *, streamed: bool) -> None:
+    """The canary's answer is none, live answers, and the shadow's is half a character: three records, three costs."""
+    before, on_record = gateway.server.counts(*METRICS), len(gateway.records("arms"))
+    assert asked(gateway, "arms", streamed=streamed)[0] == 200
+    gateway.server.until(lambda: len(gateway.records("arms")) == on_record + 3)
+    made = gateway.records("arms")[on_record:]
+    assert [(record.arm, record.error) for record, _ in made] == [
+        ("canary", "invalid_output"),
+        ("live", None),
+        ("shadow", "invalid_output"),
+    ]
+    assert all((generated.cost_micros or 0) > 0 for _, generated in made)
+    gateway.server.until(lambda: held(gateway, "arms") == 0)
+    check_ledger(gateway, "arms")
+    counted = gateway.server.counts(*METRICS) - before
+    assert counted['model_requests_total{code="200",model_name="assistant"}'] == 1
+    assert counted['llm_upstream_requests_total{outcome="broken",upstream="one"}'] == 2
+    assert not [each for each in counted if "failure" in each]  # the caller has his answer
+
+
+def held(made: Gateway, deployment: str) -> int:
+    """What is held of a budget."""
+    ledger = Ledger(made.server.folder / "journal" / FOLDER)
+    try:
+        return ledger.state(f"{deployment}/ever")[1]
+    finally:
+        ledger.close()

@@ -496,3 +496,20 @@ def test_keys_are_asked_for_and_hold_for_their_deployments(tmp_path: Path) -> No
         assert (status, body["error"]["type"]) == (403, "permission_error")
         assert made.server.post("/v1/chat/completions", {**told, "model": "mine"}, bearer)[0] == 200
         assert made.server.stop() == 0
+
+
+def test_a_long_chat_is_one_request_to_who_counts_them(tmp_path: Path) -> None:
+    """As a short one is: of two a second four may come at once, and who comes then is told so as OpenAI does."""
+    with faulty_upstream() as upstream:
+        made = Gateway(tmp_path, upstream, options=("--per-source=2",))
+        made.publish(route("desk", live(made.bundle("answer"))))
+        made.server.start()
+        padding = {"metadata": {"note": "x" * 70_000}}
+        assert [made.ask("desk", **padding)[0] for _ in range(4)] == [200] * 4
+        status, told = 200, dict[str, Any]()
+        while status == 200:
+            status, told = made.ask("desk", **padding)
+        assert (status, told["error"]["type"], told["error"]["code"]) == (429, "rate_limit_error", "rate_limited")
+        assert "Wait a second" in told["error"]["message"]
+        assert made.server.metric("model_requests_total", code="429") == 1
+        assert made.server.stop() == 0

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from modelyard.core import Digest, NotFound
+from modelyard.core import Digest, ModelyardError, NotFound
 from modelyard.generation import Application, Price, PriceList, Prompt, Reply, Target, Upstream, Upstreams, calling
 from modelyard.guards import default_set
 from modelyard.journal import Generated, JournalUnavailable, PredictionRecord, Unrecordable
@@ -181,9 +181,10 @@ def test_an_answer_that_cannot_be_put_on_record_is_told_so_and_no_other_is_paid_
 
 def test_a_failure_that_cannot_be_put_on_record_is_told_all_the_same(tmp_path: Path) -> None:
     """What the caller gets is what went wrong first."""
-    for error in (Unrecordable("too large"), JournalUnavailable("full")):
+    errors: tuple[ModelyardError, ...] = (Unrecordable("too large"), JournalUnavailable("full"))
+    for error in errors:
         plane = Failing(error)
-        heard = asyncio.run(Desk(tmp_path, Priced([b"{"]), plane).ask())
+        heard = asyncio.run(Desk(tmp_path / error.code, Priced([b"{"]), plane).ask())
         assert (heard.status, code_of(heard)) == (502, "upstream_broken")
         assert plane.told == {"records": 1, "unanswered": 1, "502": 1}
 
@@ -285,4 +286,5 @@ def test_the_end_of_a_stream_without_a_reason_is_one(tmp_path: Path) -> None:
     assert heard.data.count(b'"finish_reason":"stop"') == 1
     assert heard.data.endswith(b"data: [DONE]\n\n")
     assert [record.prediction for record, _ in plane.records] == ["stop"]
-    assert asyncio.run(Desk(tmp_path, Priced(stream_of(["yes"])), plane).ask(ASKED)).data.count(b'"stop"') == 1
+    other = Desk(tmp_path / "other", Priced(stream_of(["yes"])), plane)
+    assert asyncio.run(other.ask(ASKED)).data.count(b'"finish_reason":"stop"') == 1
