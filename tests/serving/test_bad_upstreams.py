@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -408,6 +409,26 @@ def test_of_arms_that_go_wrong_each_is_paid_for_by_itself(gateway: Gateway, *, s
     assert counted['model_requests_total{code="200",model_name="assistant"}'] == 1
     assert counted['llm_upstream_requests_total{outcome="broken",upstream="one"}'] == 2
     assert not [each for each in counted if "failure" in each]  # the caller has his answer
+
+
+def test_of_all_of_it_at_once_nothing_is_lost_or_paid_twice(gateway: Gateway) -> None:
+    """Whole and streamed, sixteen at a time: a record each, and every ledger is the sum of its records."""
+    deployments = [f"d{at}" for at in range(len(SAYS))]
+    on_record = sum(len(gateway.records(each)) for each in deployments)
+    before = gateway.server.counts("model_requests_total")
+    with ThreadPoolExecutor(16) as threads:
+        asking = [
+            threads.submit(asked, gateway, each, streamed=streamed)
+            for each in deployments
+            for streamed in (False, True)
+        ]
+        told = Counter(each.result()[0] for each in asking)
+    assert set(told) == {200, 400, 502, 503}
+    counted = gateway.server.counts("model_requests_total") - before
+    assert counted == {f'model_requests_total{{code="{each}",model_name="assistant"}}': told[each] for each in told}
+    assert sum(len(gateway.records(each)) for each in deployments) == on_record + len(asking)
+    for each in deployments:
+        check_ledger(gateway, each)
 
 
 def held(made: Gateway, deployment: str) -> int:
