@@ -82,6 +82,7 @@ def texts(name: str, value: str | bytes) -> bytes:
 WHOLE = chat("n", "1")
 HUGE = "9" * 5000
 DEEP = "[" * 40 + "]" * 40
+MANY = [f'"{each:x}":""' for each in range(65_535)]
 FUNCTION = '{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":%s}]}'
 
 Case = tuple[bytes, int, str | None, str]
@@ -179,6 +180,7 @@ BYTES: Sequence[Case] = [
     (b"[" * 100_000, 400, None, "Send flatter lists"),
     (WHOLE.replace(b'"n"', b'"model":"desk","n"'), 400, "model", "Write each name once"),
     (chat("tools", '[{"type":"x","a":1,"\\u0061":2}]'), 400, "a", "Write each name once"),
+    (chat("metadata", f"{{{','.join(MANY)},{MANY[-1]}}}"), 400, "fffe", "Write each name once"),
     (chat("tools", f'[{{"type":"x","a":{HUGE}}}]'), 400, "tools[0].a", "range"),
     (chat("x" * 100_000, "1"), 400, "x" * 200, "There are: frequency_penalty"),
 ]
