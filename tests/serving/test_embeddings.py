@@ -16,6 +16,7 @@ import pytest
 from modelyard.core import Digest
 from modelyard.inference import Embedder, load_embedder
 from modelyard.routing import ServingPolicy
+from modelyard.serving import guarding
 from modelyard.serving.chat.embeddings import MOST_WAITING, Embeddings
 from modelyard.serving.deployments import Deployment
 from modelyard.serving.embedders import LoadedEmbedder
@@ -136,10 +137,11 @@ class Counting:
 
     tracing = pepper = None
 
-    def __init__(self, embedder: Slow) -> None:
+    def __init__(self, embedder: Slow, **policy: Any) -> None:
         arm = live(Digest("0" * 64))
         loaded = {"live": LoadedEmbedder(arm, cast("Embedder", embedder))}
-        self.deployment = Deployment(route("mini", arm), loaded, {}, ServingPolicy(rows_limit=2 * MOST_WAITING))
+        policies = ServingPolicy(rows_limit=2 * MOST_WAITING, **policy)
+        self.deployment = Deployment(route("mini", arm), loaded, {}, policies)
         self.deployments = SimpleNamespace(find=lambda _name: self.deployment)
         self.told: Counter[str] = Counter()
         self.records: list[tuple[Any, Any]] = []
@@ -220,3 +222,28 @@ def test_who_leaves_is_counted_who_fails_too_and_who_comes_when_too_many_wait_is
     asyncio.run(run())
     assert plane.told == {"refused": 1, "499": 1, "unanswered by 1": 1, "500": 1}
     assert plane.records == [("left", None), (None, "model")]
+
+
+def test_texts_are_redacted_for_the_record_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of them takes a second, and others are answered meanwhile."""
+    threads: set[threading.Thread] = set()
+
+    def noting(text: str) -> str:
+        threads.add(threading.current_thread())
+        return text
+
+    monkeypatch.setattr(guarding, "redacted", noting)
+    slow = Slow()
+    slow.may.set()
+    plane = Counting(slow, log_text="redacted")
+
+    async def run() -> None:
+        embeddings = Embeddings(cast("Any", plane))
+        fails = asks(embeddings, 3)
+        while not fails.data:
+            await asyncio.sleep(0.01)
+        await embeddings.close()
+
+    asyncio.run(run())
+    assert threads
+    assert threading.main_thread() not in threads

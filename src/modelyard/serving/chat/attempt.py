@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ..retrieving import Grounds
 
 IN_A_THREAD = 20_000
-"""Characters of a text from which on guards look at it beside the event loop: they take a microsecond each."""
+"""Characters, or bytes of a request, from which on guards look at them beside the event loop: they take a microsecond
+each, and some more for each text."""
 
 NOTHING = Usage(0, 0)
 """The usage of what was never asked."""

@@ -106,13 +106,14 @@ class Embeddings:
         self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str], outlet: Outlet
     ) -> None:
         """Answer by the arm that is assigned, or by live where that fails for no fault of the caller's."""
-        live, error = facts.deployment.embedder, None
+        live, error, kept = facts.deployment.embedder, None, ""
         for each in (arm, live) if arm is not live else (live,):
             began = time.perf_counter()
             try:
+                kept = kept or await self._kept(facts.deployment, texts)
                 body, tokens = await self._embedded(facts, each, asked, texts)
             except asyncio.CancelledError:
-                self._left(facts, each, asked, texts, began)
+                self._left(facts, each, asked, kept, began)
                 raise
             except ModelyardError as failed:
                 error = failed
@@ -120,22 +121,22 @@ class Embeddings:
                 log_event("serving", "embedding failed", arm=each.arm.name, error=repr(crash))
                 error = Failed("The server failed.", code="INTERNAL", remedy="See the server's log.")
             else:
-                error = self._record(facts, each, asked, texts, tokens, began, None)
+                error = self._record(facts, each, asked, kept, tokens, began, None)
                 if error is None:
                     self._send(facts, outlet, 200, body)
                     return
                 break
-            self._record(facts, each, asked, texts, 0, began, error)
+            self._record(facts, each, asked, kept, 0, began, error)
             if isinstance(error, InvalidInput):
                 break
         if error is not None:
             self._plane.unanswered(facts.deployment, live.arm.version)
             self._send(facts, outlet, *chat_error(error))
 
-    def _left(self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str], began: float) -> None:
+    def _left(self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, kept: str, began: float) -> None:
         """The caller hung up before his vectors were there: that is on record, and nobody is to blame."""
         self._plane.answered(facts.deployment.route.deployment, LEFT_CODE)
-        if (error := self._record(facts, arm, asked, texts, 0, began, None, ended=LEFT)) is not None:
+        if (error := self._record(facts, arm, asked, kept, 0, began, None, ended=LEFT)) is not None:
             log_event("serving", "a caller left without a record", error=error.message)
 
     async def _embedded(
@@ -153,7 +154,7 @@ class Embeddings:
         facts: Facts,
         arm: LoadedEmbedder,
         asked: AskedVectors,
-        texts: list[str],
+        kept: str,
         tokens: int,
         began: float,
         error: Exception | None,
@@ -162,9 +163,7 @@ class Embeddings:
     ) -> ModelyardError | None:
         """Put it on record, and count it; what the deployment refuses to answer without."""
         kind = None if error is None else "input" if isinstance(error, InvalidInput) else "model"
-        generated = Generated(
-            model=arm.embedder.info.model, input_tokens=tokens, cost_micros=0, asked=self._kept(facts.deployment, texts)
-        )
+        generated = Generated(model=arm.embedder.info.model, input_tokens=tokens, cost_micros=0, asked=kept)
         record = record_of(
             facts,
             arm.arm,
@@ -183,16 +182,21 @@ class Embeddings:
             return unrecorded
         return None
 
-    def _kept(self, deployment: Deployment, texts: list[str]) -> str:
+    async def _kept(self, deployment: Deployment, texts: list[str]) -> str:
+        """The texts as they may go on record."""
         how = deployment.policy.log_text
         if how == "off":
             return ""
         if how == "redacted":
-            from ..guarding import redacted  # noqa: PLC0415 - who does not redact does not pay for it
-
-            return _ENCODE([redacted(each) for each in texts]).decode()
+            return await asyncio.to_thread(_redacted, texts)
         told = _ENCODE(texts).decode()
         return told if how == "full" else str(hashed(told, self._plane.pepper))
+
+
+def _redacted(texts: list[str]) -> str:
+    from ..guarding import redacted  # noqa: PLC0415 - who does not redact does not pay for it
+
+    return _ENCODE([redacted(each) for each in texts]).decode()
 
 
 def _texts(asked: AskedVectors, most: int) -> list[str]:

@@ -39,7 +39,6 @@ from .asked import (
     handed_on,
     longest_answer,
     question_of,
-    size_of,
 )
 from .attempt import IN_A_THREAD, NOTHING, Attempt
 from .budgets import Budgets
@@ -67,7 +66,7 @@ class Parts:
 class Question:
     """A request that was read: what is asked, of which deployment, by whom.
 
-    `scope` is what the caller may do, `groups` whose documents he may read.
+    `scope` is what the caller may do, `groups` whose documents he may read, `size` the bytes that he sent.
     """
 
     asked: Asked
@@ -79,6 +78,7 @@ class Question:
     forced: bool
     scope: str = ""
     groups: tuple[str, ...] = ()
+    size: int = 0
 
 
 class Exchange:
@@ -180,7 +180,7 @@ class Exchange:
         if attempt.before is None and not redacts:
             return
         slow = attempt.before is not None and guards is not None and guards.slow
-        if slow or sum(map(size_of, asked.messages)) > IN_A_THREAD:
+        if slow or self._question.size > IN_A_THREAD:
             await asyncio.to_thread(self._look_at, attempt, redacts=redacts)
         else:
             self._look_at(attempt, redacts=redacts)

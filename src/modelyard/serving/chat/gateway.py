@@ -135,7 +135,16 @@ class Gateway:
             assigned = assign(route, assignment_key(route, entity, identity))
             arm = deployment.applications.get(assigned.name, live)
         return Question(
-            asked, deployment, arm, identity, instant, entity, named is not None, caller.scope, caller.groups
+            asked,
+            deployment,
+            arm,
+            identity,
+            instant,
+            entity,
+            named is not None,
+            caller.scope,
+            caller.groups,
+            len(request.body),
         )
 
     async def _answer(self, question: Question, outlet: Outlet) -> None:
