@@ -266,3 +266,44 @@ def test_connections_are_kept_and_one_that_died_meanwhile_is_not_held_against_th
         assert asking.told == {"one answered": 7}
 
     with_upstream(test, retries=0)
+
+
+def test_a_connection_on_which_more_came_than_was_asked_is_not_used_again() -> None:
+    """What came behind would be taken for the next answer, of somebody else."""
+
+    async def test(asking: Asking) -> None:
+        body = b'{"choices":[{"message":{"content":"first"}}]}'
+        answer = b"HTTP/1.1 200 X\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+        asking.faulty.says["twice"] = (answer + answer.replace(b"first", b"other"), b"")
+        asking.faulty.says["and a half"] = (answer + b"HTTP/1.1 2", b"")
+        for at, fault in enumerate(("twice", "and a half", "twice"), 1):
+            assert await asking.text(f"one/{fault}") == ("first", None)
+            assert asking.faulty.connections == at
+        assert (await asking.text("one/answer"))[0] == TEXT
+
+    with_upstream(test, retries=0)
+
+
+def test_a_host_that_can_be_no_name_cannot_be_reached() -> None:
+    """The next target is asked, as when nobody listens."""
+
+    async def test(asking: Asking) -> None:
+        two = Upstream(asking.faulty.url)
+        asking.upstreams.declare({"one": Upstream(f"http://{'x' * 70}..local/v1"), "two": two})
+        assert (await asking.text("one/answer", "two/answer"))[0] == TEXT
+        with pytest.raises(UpstreamUnavailable, match="cannot be reached"):
+            await asking.text("one/answer")
+
+    with_upstream(test, retries=0)
+
+
+def test_what_is_late_is_told_once() -> None:
+    """Whoever waits for an answer says when he stops."""
+
+    async def test(asking: Asking) -> None:
+        reply = await asking.ask("one/hang-up", "two/stall", stream=True)
+        reply.late()
+        reply.close()
+        assert asking.told == {"one busy": 1, "two late": 1}
+
+    with_upstream(test, retries=0)

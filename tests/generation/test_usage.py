@@ -1,7 +1,10 @@
 """What answers cost, in whole micros."""
 
+import json
 from fractions import Fraction
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +42,35 @@ def test_usage_that_cannot_be_is_none() -> None:
     assert read_said(b'{"usage":{"prompt_tokens":-5,"completion_tokens":2}}').tokens is None
     assert read_said(b'{"usage":{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":3}}}').tokens is None
     assert read_said(b'{"usage":null}').tokens is None
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 10**30, "completion_tokens": 2},
+        {"prompt_tokens": 10**9 + 1, "completion_tokens": 2},
+        {"prompt_tokens": 3.5, "completion_tokens": 2},
+        {"prompt_tokens": "3.5", "completion_tokens": 2},
+        {"prompt_tokens": True, "completion_tokens": 2},
+        {"prompt_tokens": None, "completion_tokens": 2},
+        {"prompt_tokens": 3},
+        {"total_tokens": 5},
+        {},
+        [3, 2],
+        "five",
+    ],
+)
+def test_usage_of_any_other_shape_is_none_and_the_text_is_there(usage: Any) -> None:
+    """Nothing that is said beside an answer loses it."""
+    told = {"choices": [{"message": {"content": "x"}}], "usage": usage}
+    said = read_said(json.dumps(told).encode())
+    assert (said.choices[0].message, said.tokens) == ({"content": "x"}, None)
+
+
+def test_usage_in_digits_or_whole_floats_is_meant() -> None:
+    """As some upstreams write it."""
+    for usage in (b'{"prompt_tokens":3.0,"completion_tokens":2.0}', b'{"prompt_tokens":"3","completion_tokens":"2"}'):
+        assert read_said(b'{"usage":%b}' % usage).tokens == Usage(3, 2)
 
 
 def test_the_worst_case_counts_every_byte() -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,12 @@ class Server:
             if sample.partition("{")[0] == name and all(f'{k}="{v}"' in sample for k, v in labels.items()):
                 return float(value)
         return 0.0
+
+    def counts(self, *metrics: str) -> Counter[str]:
+        """The samples of these metrics as they are counted by now, by name and labels."""
+        page = self.get("/metrics", port=self.metrics_port)[1].splitlines()
+        samples = (line.rpartition(" ") for line in page if line.partition("{")[0] in metrics)
+        return Counter({sample: int(float(value)) for sample, _, value in samples})
 
     def start(self) -> None:
         """Start and wait until it is ready."""

@@ -64,6 +64,7 @@ class Gateway:
         retrieval: Retrieval | None = None,
         alike: Alike | None = None,
         judges: Judges | None = None,
+        deadline: float = 20.0,
     ) -> Digest:
         """An application of models, the later ones for when the earlier cannot answer."""
         folder = self._folder / f"bundle-{len(self._arms)}"
@@ -77,7 +78,7 @@ class Gateway:
             pinned,
             guards=None if guards is None else guards.digest,
             sampling=Sampling(64, 0.5),
-            deadline_seconds=20.0,
+            deadline_seconds=deadline,
             longest_input=1000,
             retrieval=retrieval,
             alike=alike,
@@ -94,11 +95,12 @@ class Gateway:
         *routes: Route,
         policy: ServingPolicy = DEFAULT_POLICY,
         others: Mapping[str, ServingPolicy] = MappingProxyType({}),
+        prices: PriceList = PRICES,
         **more: Any,
     ) -> None:
         """Publish routes as the next feed, with one policy for all but `others`."""
         self.revision += 1
-        patient = Upstream(self.upstream.url, failures=1000, prices=PRICES)
+        patient = Upstream(self.upstream.url, failures=1000, prices=prices)
         hasty = msgspec.structs.replace(patient, silent_seconds=0.3)
         told = {"one": msgspec.to_builtins(patient), "hasty": msgspec.to_builtins(hasty)}
         policies = {each.deployment: others.get(each.deployment, policy) for each in routes}
@@ -493,4 +495,21 @@ def test_keys_are_asked_for_and_hold_for_their_deployments(tmp_path: Path) -> No
         status, body = made.server.post("/v1/chat/completions", {**told, "model": "other"}, bearer)
         assert (status, body["error"]["type"]) == (403, "permission_error")
         assert made.server.post("/v1/chat/completions", {**told, "model": "mine"}, bearer)[0] == 200
+        assert made.server.stop() == 0
+
+
+def test_a_long_chat_is_one_request_to_who_counts_them(tmp_path: Path) -> None:
+    """As a short one is: of two a second four may come at once, and who comes then is told so as OpenAI does."""
+    with faulty_upstream() as upstream:
+        made = Gateway(tmp_path, upstream, options=("--per-source=2",))
+        made.publish(route("desk", live(made.bundle("answer"))))
+        made.server.start()
+        padding = {"metadata": {"note": "x" * 70_000}}
+        assert [made.ask("desk", **padding)[0] for _ in range(4)] == [200] * 4
+        status, told = 200, dict[str, Any]()
+        while status == 200:
+            status, told = made.ask("desk", **padding)
+        assert (status, told["error"]["type"], told["error"]["code"]) == (429, "rate_limit_error", "rate_limited")
+        assert "Wait a second" in told["error"]["message"]
+        assert made.server.metric("model_requests_total", code="429") == 1
         assert made.server.stop() == 0

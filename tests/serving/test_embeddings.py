@@ -1,11 +1,14 @@
 """Vectors over a real server, as OpenAI's API tells them."""
 
+import asyncio
 import base64
 import json
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,10 +16,17 @@ import pytest
 from modelyard.core import Digest
 from modelyard.inference import Embedder, load_embedder
 from modelyard.routing import ServingPolicy
+from modelyard.serving import guarding
+from modelyard.serving.chat.embeddings import MOST_WAITING, Embeddings
+from modelyard.serving.deployments import Deployment
+from modelyard.serving.embedders import LoadedEmbedder
+from modelyard.serving.errors import Overloaded
+from modelyard.serving.requests import Request
 from modelyard.testing import faulty_upstream
 
 from ..tiny_embedder import build_tiny
-from .test_chat import Gateway, live, raw, route
+from .test_chat import Gateway, live, route
+from .test_guarded_streams import Sent
 
 TEXTS = ["The quick fox", "sleeps by day, and hunts at night", "x"]
 
@@ -75,38 +85,6 @@ def test_vectors_are_those_of_the_embedder_as_numbers_or_base64(gateway: Gateway
     assert gateway.server.metric("llm_tokens_total", kind="input") >= tokens
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "param", "says"),
-    [
-        (b'{"model":"mini","input":[]}', 400, "input", "empty"),
-        (b'{"model":"mini","input":""}', 400, "input", "empty"),
-        (b'{"model":"mini","input":["a",""]}', 400, "input[1]", "empty"),
-        (b'{"model":"mini","input":[1,2]}', 400, "input[0]", "Send the text"),
-        (b'{"model":"mini","input":["a",[1,2]]}', 400, "input[1]", "Send the text"),
-        (b'{"model":"mini","input":7}', 400, "input", "Expected"),
-        (b'{"model":"mini","input":"a","dimensions":7}', 400, "dimensions", "32"),
-        (b'{"model":"mini","input":"a","encoding_format":"int8"}', 400, "encoding_format", "Invalid"),
-        (b'{"model":"mini","inputs":"a"}', 400, "inputs", "Did you mean 'input'"),
-        (b'{"model":"mini"}', 400, None, "input"),
-        (b'{"model":"mnii","input":"a"}', 404, "model", "Did you mean 'mini'"),
-        (b'{"model":"chat","input":"a"}', 400, "model", "/v1/chat/completions"),
-        (b'{"model":"mini","input":[%b]}' % b",".join([b'"a"'] * 11), 400, "input", "at most 10"),
-        (b'{"model":"mini","input":["a","%b"]}' % (b"a b " * 40), 400, "input[1]", "of at most 46"),
-        (b'{"model":"mini","input":"\\ud800"}', 400, None, "truncated"),
-        (b'{"model":"mini","input":"%b"}' % (b"a" * (1 << 20)), 413, None, "larger"),
-    ],
-)
-def test_bad_input_is_told_with_its_path(
-    gateway: Gateway, body: bytes, status: int, param: str | None, says: str
-) -> None:
-    """In OpenAI's shape."""
-    got, said = raw(gateway.server.port, body, "/v1/embeddings")
-    told = json.loads(said)["error"]
-    assert (got, told["param"]) == (status, param), told
-    assert says in told["message"]
-    assert told["type"] == "invalid_request_error"
-
-
 def test_an_embedder_takes_neither_rows_nor_messages_and_is_listed(gateway: Gateway) -> None:
     """Each says where it is to be asked."""
     status, told = gateway.ask("mini")
@@ -135,3 +113,137 @@ def test_many_callers_at_once_get_each_their_own(gateway: Gateway, embedder: Emb
     for each in threads:
         each.join()
     np.testing.assert_allclose([got[at] for at in range(40)], expected, atol=1e-6)
+
+
+class Slow:
+    """An embedder that waits until it may go on, and then fails."""
+
+    info = SimpleNamespace(model="slow")
+    dimension = 4
+    max_tokens = 50
+
+    def __init__(self) -> None:
+        self.begun, self.may = threading.Event(), threading.Event()
+
+    def tokens(self, _texts: list[str]) -> list[int]:
+        """Wait."""
+        self.begun.set()
+        self.may.wait(10)
+        raise RuntimeError("slow")
+
+
+class Counting:
+    """What is asked of the data plane: it keeps what it is told."""
+
+    tracing = pepper = None
+
+    def __init__(self, embedder: Slow, **policy: Any) -> None:
+        arm = live(Digest("0" * 64))
+        loaded = {"live": LoadedEmbedder(arm, cast("Embedder", embedder))}
+        policies = ServingPolicy(rows_limit=2 * MOST_WAITING, **policy)
+        self.deployment = Deployment(route("mini", arm), loaded, {}, policies)
+        self.deployments = SimpleNamespace(find=lambda _name: self.deployment)
+        self.told: Counter[str] = Counter()
+        self.records: list[tuple[Any, Any]] = []
+
+    def answered(self, _name: str, code: str) -> None:
+        """Count it."""
+        self.told[code] += 1
+
+    def refused(self, _deployment: Deployment) -> None:
+        """Count it."""
+        self.told["refused"] += 1
+
+    def unanswered(self, _deployment: Deployment, version: str) -> None:
+        """Count it."""
+        self.told[f"unanswered by {version}"] += 1
+
+    def generated(self, _deployment: Deployment, record: Any, _generated: Any) -> None:
+        """Keep it."""
+        self.records.append((record.prediction, record.error))
+
+    def now(self) -> int:
+        """Any instant."""
+        return 0
+
+    def event_time(self, *_: object, **__: object) -> None:
+        """Now."""
+
+    def identity(self, _at: int) -> str:
+        """Any."""
+        return "id"
+
+    def named_embedder(self, *_: object) -> None:
+        """None."""
+
+
+class Leaving(Sent):
+    """A caller who may hang up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leave: Callable[[], object] = lambda: None
+
+    def on_leave(self, act: Callable[[], object]) -> None:
+        """What his leaving does."""
+        self.leave = act
+
+
+def asks(embeddings: Embeddings, texts: int) -> Leaving:
+    """One more caller, with so many texts."""
+    request, caller = Request({"headers": (), "query_string": b""}, None), Leaving()
+    request.body = json.dumps({"model": "mini", "input": ["x"] * texts}).encode()
+    embeddings.embed(request, cast("Any", SimpleNamespace(permit=lambda _name: None)), caller)
+    return caller
+
+
+def test_who_leaves_is_counted_who_fails_too_and_who_comes_when_too_many_wait_is_sent_away() -> None:
+    """Each once, the first two on record. Texts beyond what may wait are taken when nobody waits."""
+    slow = Slow()
+    plane = Counting(slow)
+
+    async def run() -> None:
+        embeddings = Embeddings(cast("Any", plane))
+        stays = asks(embeddings, MOST_WAITING + 1)
+        await asyncio.to_thread(slow.begun.wait, 10)
+        with pytest.raises(Overloaded, match="4001 texts are waiting"):
+            asks(embeddings, 1)
+        assert plane.told == {"refused": 1}
+        stays.leave()
+        await asyncio.sleep(0.01)
+        assert (plane.told["499"], plane.records) == (1, [("left", None)])
+        fails = asks(embeddings, 1)
+        slow.may.set()
+        while not fails.data:
+            await asyncio.sleep(0.01)
+        assert json.loads(fails.data)["error"]["code"] == "internal"
+        await embeddings.close()
+
+    asyncio.run(run())
+    assert plane.told == {"refused": 1, "499": 1, "unanswered by 1": 1, "500": 1}
+    assert plane.records == [("left", None), (None, "model")]
+
+
+def test_texts_are_redacted_for_the_record_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of them takes a second, and others are answered meanwhile."""
+    threads: set[threading.Thread] = set()
+
+    def noting(text: str) -> str:
+        threads.add(threading.current_thread())
+        return text
+
+    monkeypatch.setattr(guarding, "redacted", noting)
+    slow = Slow()
+    slow.may.set()
+    plane = Counting(slow, log_text="redacted")
+
+    async def run() -> None:
+        embeddings = Embeddings(cast("Any", plane))
+        fails = asks(embeddings, 3)
+        while not fails.data:
+            await asyncio.sleep(0.01)
+        await embeddings.close()
+
+    asyncio.run(run())
+    assert threads
+    assert threading.main_thread() not in threads

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from types import SimpleNamespace
@@ -17,11 +18,13 @@ from modelyard.journal import Generated, PredictionRecord
 from modelyard.routing import Arm, Route
 from modelyard.serving.applications import LoadedApplication
 from modelyard.serving.chat.asked import read_asked
+from modelyard.serving.chat.attempt import IN_A_THREAD
 from modelyard.serving.chat.budgets import Budgets
 from modelyard.serving.chat.exchange import Exchange, Parts, Question
 from modelyard.serving.chat.kept import AnswerCaches
 from modelyard.serving.deployments import Deployment
 from modelyard.serving.guarding import Guards
+from modelyard.serving.requests import Request
 from modelyard.serving.tracing import Tracing
 
 SET = default_set()
@@ -41,6 +44,9 @@ class Plane:
 
     def answered(self, *_: object) -> None:
         """Not counted here."""
+
+    def unanswered(self, *_: object) -> None:
+        """Nor this."""
 
     def now(self) -> int:
         """Any instant."""
@@ -155,7 +161,11 @@ def exchange(loaded: LoadedApplication, upstreams: Saying, plane: Plane, sent: S
     deployment = Deployment(route, {"live": loaded}, {})
     budgets = Budgets(None, durable=False, record=lambda _record: None)
     made = Parts(cast("Any", plane), cast("Upstreams", upstreams), budgets, AnswerCaches())
-    question = Question(read_asked(asked), deployment, loaded, "id", cast("Any", 0), None, forced=False)
+    request = Request({"headers": ()}, None)
+    request.body = asked
+    question = Question(
+        read_asked(request), deployment, loaded, "id", cast("Any", 0), None, forced=False, size=len(asked)
+    )
     return Exchange(made, question, sent)
 
 
@@ -315,3 +325,47 @@ def test_a_guard_that_fails_follows_the_set(*, closed: bool) -> None:
     else:
         assert sent.text == "Hello there"
         assert guarded.verdict == "inconclusive"
+
+
+class Notes(Breaks):
+    """A guard that finds nothing, and notes in which thread it looks."""
+
+    def __init__(self) -> None:
+        self.threads: set[threading.Thread] = set()
+
+    def open(self, _context: object) -> "Notes":
+        """Itself."""
+        return self
+
+    def feed(self, _text: str) -> list[Any]:
+        """Look."""
+        self.threads.add(threading.current_thread())
+        return []
+
+    def end(self, _text: str = "") -> list[Any]:
+        """Look."""
+        return self.feed("")
+
+
+MUCH = IN_A_THREAD // 10
+
+
+@pytest.mark.parametrize(
+    ("more", "beside"),
+    [
+        ({}, False),
+        ({"messages": [{"role": "user", "content": "x" * IN_A_THREAD}]}, True),
+        ({"messages": [{"role": "user", "content": "x"}] * MUCH}, True),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}] * MUCH}]}, True),
+        ({"variables": {"long": "x" * IN_A_THREAD}}, True),
+        ({"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": "x" * IN_A_THREAD}}]}]}, True),
+    ],
+)
+def test_guards_look_at_a_long_request_beside_the_event_loop(more: dict[str, Any], *, beside: bool) -> None:
+    """Wherever it is long: others are answered meanwhile."""
+    loaded, notes = application(SET), Notes()
+    armed = {"input": (Armed(cast("Any", notes), SET.guards[0].action),)}
+    noting = LoadedApplication(loaded.arm, loaded.application, loaded.prompt, Guards(True, "d", cast("Any", armed)))
+    body = json.dumps({"messages": [{"role": "user", "content": "x"}], **more}).encode()
+    asyncio.run(exchange(noting, Saying([b"{}"]), Plane(), Sent(), body).run())
+    assert [each is not threading.main_thread() for each in notes.threads] == [beside]

@@ -53,6 +53,15 @@ def test_a_name_written_twice_is_refused(server: Server, body: bytes) -> None:
     assert "is written twice" in answer["error"]["message"]
 
 
+def test_a_name_written_twice_behind_a_hundred_thousand_others_is_refused_at_once(server: Server) -> None:
+    """Others are answered meanwhile: it takes no time that grows with the square of the names."""
+    names = [f'"{each:x}":0' for each in range(90_000)]
+    began = time.monotonic()
+    status, answer = server.post("/predict", f'{{"inputs":[{{{",".join([*names, names[-1]])}}}]}}'.encode())
+    assert (status, "'15f8f' is written twice" in answer["error"]["message"]) == (400, True)
+    assert time.monotonic() - began < 5
+
+
 def test_colons_inside_strings_are_no_names(server: Server) -> None:
     """The body is looked at more closely, and taken."""
     assert server.predict(amount=1.0, country="a:b:c")[0] == 200

@@ -1,6 +1,6 @@
 """What an upstream says: a whole answer, or the pieces of one."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -18,34 +18,43 @@ class Choice(msgspec.Struct):
     logprobs: Any = None
 
 
+MOST_TOKENS = 10**9
+"""What no answer comes to: a count beyond it is a slip of the upstream's, and nobody's bill."""
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+
+
 class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
+    cached_tokens: _Count | None = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: _Count
+    completion_tokens: _Count
     prompt_tokens_details: _Details | None = None
 
 
 class Said(msgspec.Struct):
-    """A body, or the data of one event. `usage` is what the whole answer came to so far; `model` what the upstream says
-    that it was made by, of whatever type that is."""
+    """A body, or the data of one event. `usage` is what the whole answer came to so far, `model` what the upstream says
+    that it was made by, both of whatever type that is: a text is not lost for what is said beside it."""
 
     choices: list[Choice] = []
-    usage: _Usage | None = None
+    usage: Any = None
     error: Any = None
     model: Any = None
 
     @property
     def tokens(self) -> Usage | None:
-        """What it came to; None where it was not told, or is told in numbers that cannot be."""
-        told = self.usage
-        if told is None:
+        """What it came to; None where it was not told whole, or is told in numbers that cannot be."""
+        if self.usage is None:
+            return None
+        try:
+            told = msgspec.convert(self.usage, _Usage, strict=False)  # numbers as text, and 3.0, are meant as such
+        except msgspec.ValidationError:
             return None
         details = told.prompt_tokens_details
         cached = (details.cached_tokens or 0) if details is not None else 0
-        if told.prompt_tokens < 0 or told.completion_tokens < 0 or not 0 <= cached <= told.prompt_tokens:
+        if cached > told.prompt_tokens:
             return None
         return Usage(told.prompt_tokens, told.completion_tokens, cached)
 
@@ -71,4 +80,4 @@ def read_said(data: bytes) -> Said:
 def words_of(error: Any) -> str:
     """What an error of OpenAI's shape, or of any other, says."""
     found = error.get("message", error) if isinstance(error, dict) else error
-    return str(found)[:500]
+    return "nothing more" if found is None else str(found)[:500]

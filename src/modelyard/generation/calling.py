@@ -13,16 +13,19 @@ import msgspec
 
 from modelyard.core import Clock, ModelyardError, NotFound, did_you_mean, log_event, shown
 
-from .answers import Said, read_said, words_of
+from .answers import Choice, Said, read_said, words_of
 from .breaker import Breaker
 from .connections import Address, Answer, Connections
 from .errors import UpstreamBroken, UpstreamLate, UpstreamRefused, UpstreamSaidError, UpstreamUnavailable
 from .events import Event, EventReader
-from .records import Target, Upstream
+from .records import PriceList, Target, Upstream
 from .waiting import retry_after
 
 LARGEST_ANSWER = 16 << 20
 """Bytes of an answer that is not streamed."""
+
+LARGEST_STREAM = 64 << 20
+"""Bytes of one that is, with all that stands around its text; what is said in it must fit into a record."""
 
 _LARGEST_REFUSAL = 65_536
 _CALLERS = (400, 413, 422)
@@ -54,14 +57,23 @@ class Reply:
         self._answer = answer
         self._known = known
         self._tell = tell
-        self._done = False
+        self._done = self._heard = False
+        self._begun: set[int] = set()
+        self._ended: set[int] = set()
+
+    @property
+    def prices(self) -> PriceList:
+        """What its upstream takes, as it was declared when it was asked."""
+        return self._known.upstream.prices
 
     async def whole(self) -> Said:
         """The answer in one piece; UpstreamBroken when it was cut, is half a JSON, too large or of another shape."""
         try:
             said = read_said(await _body(self._answer, LARGEST_ANSWER, self._known.upstream.silent_seconds))
             if not said.choices:
-                raise UpstreamBroken("The upstream answered without a choice.", context={"why": "shape"})
+                raise _without("choice")
+            if any(each.message is None for each in said.choices):
+                raise _without("message")
         except (UpstreamBroken, UpstreamSaidError) as error:
             self._broken(error)
             raise
@@ -69,17 +81,24 @@ class Reply:
         return said
 
     async def pieces(self) -> AsyncIterator[list[Said]]:
-        """The pieces as they come, those that came together in one list; UpstreamBroken when the stream is cut."""
-        reader, finished = EventReader(), False
+        """The pieces as they come, those that came together in one list; UpstreamBroken when it is cut, or no stream.
+
+        A choice for whose end `[DONE]` alone speaks is ended by a last piece.
+        """
+        reader, first, size = EventReader(), b"", 0
         try:
             while not self._done and (data := await _read(self._answer, self._known.upstream.silent_seconds)):
+                size += len(data)
+                _bound("stream", size, LARGEST_STREAM)
+                if not self._heard:
+                    first += data[: _LARGEST_REFUSAL - len(first)]
                 if pieces := self._said(reader.feed(data)):
-                    finished = finished or any(choice.finish_reason for each in pieces for choice in each.choices)
                     yield pieces
             if not self._done and (pieces := self._said(reader.end())):
                 yield pieces
-            if not self._done and (not finished or reader.unfinished):
-                raise UpstreamBroken("The upstream's stream ended before its end.", context={"why": "cut"})
+            self._require_end(first, unfinished=reader.unfinished)
+            if left := sorted(self._begun - self._ended):
+                yield [Said([Choice(index=each, delta={}, finish_reason="stop") for each in left])]
         except (UpstreamBroken, UpstreamSaidError) as error:
             self._broken(error)
             raise
@@ -89,15 +108,35 @@ class Reply:
         """Hang up on what has not come: the upstream stops within the moment."""
         self._answer.close(ending=self._done)
 
+    def late(self) -> None:
+        """The deadline passed while it was coming."""
+        self._tell(self.target.upstream, "late")
+
     def _said(self, events: Sequence[Event]) -> list[Said]:
         """What events say, up to the one that ends the stream."""
         found = []
         for event in events:
+            self._heard = True
             if event.data == b"[DONE]":
                 self._done = True
                 break
-            found.append(read_said(_data(event.kind, event.data)))
+            said = read_said(_data(event.kind, event.data))
+            for choice in said.choices:
+                choice.finish_reason = choice.finish_reason or None  # some say "" until the end
+                self._begun.add(choice.index)
+                if choice.finish_reason is not None:
+                    self._ended.add(choice.index)
+            found.append(said)
         return found
+
+    def _require_end(self, first: bytes, *, unfinished: bool) -> None:
+        """UpstreamBroken when the stream was none, had not come to its end or had no choice; `first` began it."""
+        if not self._heard and first:
+            raise _no_stream(first)
+        if not self._done and (not self._ended or unfinished):
+            raise UpstreamBroken("The upstream's stream ended before its end.", context={"why": "cut"})
+        if not self._begun:
+            raise _without("choice")
 
     def _answered(self) -> None:
         self._known.breaker.succeeded()
@@ -259,7 +298,7 @@ class Upstreams:
         context: dict[str, object] = {"upstream": name, "status": answer.status, "why": "status"}
         if answer.status in _CALLERS:
             named = error if isinstance(error, dict) else {}
-            more = {key: str(named[key])[:200] for key in ("param", "code") if named.get(key) is not None}
+            more = {key: str(named[key])[:200] for key in ("param", "code") if isinstance(named.get(key), str | int)}
             return UpstreamRefused(told, context={**context, **more}, remedy="Change the request as it says.")
         if answer.status in _BUSY or answer.status >= 500:
             header = answer.headers.get("retry-after")
@@ -301,9 +340,31 @@ async def _body(answer: Answer, largest: int, seconds: float) -> bytes:
     while data := await _read(answer, seconds):
         parts.append(data)
         size += len(data)
-        if size > largest:
-            raise UpstreamBroken(f"The upstream's answer has more than {largest} bytes.", context={"why": "size"})
+        _bound("answer", size, largest)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _bound(what: str, size: int, largest: int) -> None:
+    if size > largest:
+        raise UpstreamBroken(f"The upstream's {what} has more than {largest} bytes.", context={"why": "size"})
+
+
+def _without(what: str) -> UpstreamBroken:
+    return UpstreamBroken(f"The upstream answered without a {what}.", context={"why": "shape"})
+
+
+def _no_stream(said: bytes) -> ModelyardError:
+    """Why an answer in which no event came is no stream: it is an error in one piece, or something else."""
+    try:
+        read_said(said)
+    except UpstreamSaidError as error:
+        return error
+    except UpstreamBroken:
+        pass
+    return UpstreamBroken(
+        f"The upstream answered with no stream of events: {shown(said.decode('utf-8', 'replace'), 100)}.",
+        context={"why": "shape"},
+    )
 
 
 def _data(kind: str, data: bytes) -> bytes:

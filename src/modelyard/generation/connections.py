@@ -22,6 +22,7 @@ MOST_IDLE = 128
 
 _HIGH_WATER = 1 << 20
 _MOST_HEADERS = 200
+_LARGEST_HEAD = 256 << 10
 _ENDING_SECONDS = 1.0
 
 
@@ -145,6 +146,7 @@ class _Link(asyncio.Protocol):
         self._lasting = False
         self._ending = False
         self._asked = 0
+        self._head = 0
         self.closed = False
 
     def ask(self, request: bytes) -> Answer:
@@ -152,6 +154,7 @@ class _Link(asyncio.Protocol):
         assert self._transport is not None  # noqa: S101 - a link is handed out once it is connected
         self._parser = httptools.HttpResponseParser(self)
         self._framed = self._ending = False
+        self._head = 0
         self._answer = answer = Answer(self, reused=self._asked > 0)
         self._asked += 1
         self._transport.write(request)
@@ -208,13 +211,22 @@ class _Link(asyncio.Protocol):
         if self._answer is None:  # nobody asked
             self.abort()
             return
+        answer = self._answer
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(answer, "it goes over to another protocol, which nobody asked for")
         except httptools.HttpParserError as error:
-            self._answer.failed(
-                UpstreamBroken(f"The upstream does not speak HTTP: {error}.", context={"why": "protocol"})
-            )
-            self.abort()
+            self._fail(answer, str(error))
+        if not answer.status:
+            self._head += len(data)
+            if self._head > _LARGEST_HEAD:
+                self._fail(answer, f"its headers have more than {_LARGEST_HEAD} bytes")
+
+    def _fail(self, answer: Answer, why: str) -> None:
+        """Give an answer up that is no HTTP."""
+        answer.failed(UpstreamBroken(f"The upstream does not speak HTTP: {why}.", context={"why": "protocol"}))
+        self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's."""
@@ -230,9 +242,14 @@ class _Link(asyncio.Protocol):
         else:
             answer.failed(UpstreamBroken("The upstream's answer was cut off.", context={"why": "cut"}))
 
+    def on_message_begin(self) -> None:
+        """httptools's: an answer behind the one that was asked for is nobody's."""
+        if self._answer is None or self._answer.ended:
+            self.abort()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools's."""
-        headers = self._answer.headers if self._answer is not None else {}
+        headers = self._answer.headers if self._answer is not None and not self.closed else {}
         if len(headers) < _MOST_HEADERS:
             key = name.decode("latin-1").lower()
             headers[key] = value.decode("latin-1")
@@ -241,19 +258,27 @@ class _Link(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """httptools's."""
         status = self._parser.get_status_code()
+        if self.closed or self._answer is None:
+            return
+        if 100 <= status < 200:  # the answer itself is to come, with headers of its own
+            self._answer.headers.clear()
+            self._framed = False
+            return
+        if status < 100:
+            self._fail(self._answer, f"there is no status {status}")
+            return
         self._lasting = self._parser.should_keep_alive()
-        if self._answer is not None and status >= 200:
-            self._answer.status = status
-            self._answer.wake()
+        self._answer.status = status
+        self._answer.wake()
 
     def on_body(self, body: bytes) -> None:
         """httptools's."""
-        if self._answer is not None:
+        if self._answer is not None and not self.closed:
             self._answer.took(body)
 
     def on_message_complete(self) -> None:
         """httptools's."""
-        if self._answer is not None and self._answer.status:
+        if self._answer is not None and self._answer.status and not self.closed:
             self._answer.ended = True
             self._answer.wake()
             if self._ending:
@@ -307,7 +332,7 @@ class Connections:
                 _, made = await loop.create_connection(
                     lambda: _Link(idle), address.host, address.port, ssl=_tls() if address.tls else None
                 )
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:  # what is no name of a host is no Unicode to it
             why = "nobody answered in time" if isinstance(error, TimeoutError) else str(error)
             raise UpstreamUnavailable(
                 f"{address.host}:{address.port} cannot be reached: {why}.",

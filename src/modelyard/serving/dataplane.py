@@ -200,6 +200,10 @@ class DataPlane:
         """Count what came of asking an upstream."""
         self._metrics.asked_upstream(upstream, outcome)
 
+    def unanswered(self, deployment: Deployment, version: str) -> None:
+        """Count a request that a version of a language model, or of an embedder, left without an answer."""
+        self._metrics.failed(deployment.route.model, version)
+
     def refused(self, deployment: Deployment) -> None:
         """Count a request that was sent away at once."""
         self._metrics.refused(deployment.route.model)

@@ -58,6 +58,12 @@ class BudgetSpent(RateLimited):
     code = "BUDGET_SPENT"
 
 
+class BudgetUnknown(Unavailable):
+    """The ledger of budgets cannot be written, so nobody knows what is left."""
+
+    code = "BUDGET_UNKNOWN"
+
+
 class GuardRefused(InvalidInput):
     """A guard of the application refuses what is asked, or what was answered; `context["side"]` says which."""
 

@@ -296,7 +296,7 @@ class Passage:
     def _call(self, choice: int, place: int, call: dict[str, Any], *, ended: bool) -> dict[str, Any]:
         """A tool's call, or a piece of one: what it is called, and its text."""
         made: dict[str, Any] = {name: call[name] for name in ("index", "id", "type") if name in call}
-        index = call.get("index", place)
+        index = call["index"] if type(call.get("index")) is int else place
         for holder, name in _TEXTS:
             if isinstance(told := call.get(holder), dict):
                 made[holder] = self._holder((choice, f"tool_calls[{index}].{holder}"), told, name, ended=ended)

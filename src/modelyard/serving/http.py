@@ -251,23 +251,24 @@ class HttpServer:
         assert found.endpoint is not None  # noqa: S101 - a path of ours is a chat's or has an endpoint
         found.endpoint(request, reply)
 
-    def _begin_chat(self, found: Found, request: Request, outlet: Outlet) -> None:
-        """The same of a chat, whose errors are as OpenAI's clients read them."""
+    def _begin_chat(self, found: Found, request: Request, outlet: Outlet, caller: Caller | None = None) -> None:
+        """The same of a chat, whose errors are as OpenAI's clients read them; `caller` where he is known by now."""
         try:
-            caller = self._known(request)
+            caller = caller or self._known(request)
             self._check_size(found, request, len(request.body))
             assert found.chat is not None  # noqa: S101 - see `begin`
             found.chat(request, caller, outlet)
         except Exception as error:  # the process edge, as above
-            self._refuse_chat(found, request, outlet, error)
+            self._refuse_chat(request, outlet, error)
         else:
             if request.method == "GET":
                 self._plane.answered(found.deployment, "200")
 
-    def _refuse_chat(self, found: Found, request: Request, outlet: Outlet, error: Exception) -> None:
+    def _refuse_chat(self, request: Request, outlet: Outlet, error: Exception) -> None:
+        """Tell an error, and count it as the deployment's that is asked."""
         known = error if isinstance(error, ModelyardError) else _internal(request.path, error)
         status, body = chat_error(known)
-        self._plane.answered(found.deployment, str(status))
+        self._plane.answered(request.asked, str(status))
         outlet.write(status, body)
 
     def _known(self, request: Request) -> _Caller:
@@ -383,15 +384,15 @@ class HttpServer:
         """A chat that came in pieces, or over what the short way is not for."""
         outlet = AsgiOutlet(send)
         try:
-            self._known(request)  # whoever may not is sent away before his body is read
+            caller = self._known(request)  # whoever may not is sent away before his body is read
             request.body = await self._read(found, request, receive)
         except _Left:
             self.left(found)
             return
         except Exception as error:  # the process edge, as above
-            self._refuse_chat(found, request, outlet, error)
+            self._refuse_chat(request, outlet, error)
         else:
-            self._begin_chat(found, request, outlet)
+            self._begin_chat(found, request, outlet, caller)
         await outlet.run(receive)
 
     async def _answer_foreign(

@@ -12,13 +12,20 @@ _LOOPBACK = ("127.", "::1")
 
 
 class Request:
-    """One request: what the endpoint needs of it."""
+    """One request: what the endpoint needs of it. `deployment` is the one that its path names, `asked` that or the one
+    that its body does, once it is read.
+    """
 
     def __init__(self, scope: Scope, deployment: str | None) -> None:
         self.deployment = deployment
+        self.asked = deployment
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.body = b""
         self._scope = scope
+
+    def asks(self, deployment: str | None) -> None:
+        """Its body names this deployment; the path's, if it has one, goes before it."""
+        self.asked = self.deployment or deployment
 
     def header(self, name: bytes) -> str | None:
         """A header by its lower-case name."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from .errors import BadRequest
@@ -26,7 +27,7 @@ def refuse_deep_nesting(body: bytes) -> None:
         if depth > DEEPEST:
             raise BadRequest(
                 f"The body nests lists and objects deeper than {DEEPEST}.",
-                remedy="Send rows as flat lists or mappings of values.",
+                remedy="Send flatter lists and objects.",
             )
 
 
@@ -43,8 +44,7 @@ def refuse_repeated_names(body: bytes, names: int) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise BadRequest(
             f"The name {twice!r:.60} is written twice in one object.",
             context={"path": twice[:60]},

@@ -9,6 +9,8 @@ _UNNAMED = "[...]"
 """What the decoder says for a value behind any name."""
 
 _STEPS = re.compile(r"\.(\w+)|\[(\d+)\]")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
 _LONGEST = 4300
 """Digits of a whole number, beyond which no reader takes it."""
 
@@ -25,6 +27,30 @@ def path_of(message: str, body: bytes) -> str:
     path = path.removesuffix(_UNNAMED)
     name = _wrong_name(body, path)
     return path if name is None else f"{path}.{name}".lstrip(".")
+
+
+def path_of_half_pair(body: bytes) -> str | None:
+    """The path of the first text in which a surrogate stands alone, that is half of a character; None without one."""
+    if _SURROGATE.search(body) is None:
+        return None
+    try:
+        return _half_pair(json.loads(body), "")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _half_pair(value: Any, path: str) -> str | None:
+    if isinstance(value, str):
+        return path if _HALF.search(value) else None
+    if isinstance(value, dict):
+        if any(_HALF.search(name) for name in value):
+            return path
+        inside = [(each, f"{path}.{name[:80]}".lstrip(".")) for name, each in value.items()]
+    elif isinstance(value, list):
+        inside = [(each, f"{path}[{at}]") for at, each in enumerate(value)]
+    else:
+        return None
+    return next((found for each, at in inside if (found := _half_pair(each, at)) is not None), None)
 
 
 def _wrong_name(body: bytes, path: str) -> str | None:

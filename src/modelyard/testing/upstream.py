@@ -20,6 +20,7 @@ FAULTS = {
     "instant": "no fault, and always the same answer, made beforehand",
     "bytes": "each byte of the stream by itself",
     "letters": "each character in an event of its own",
+    "trickle": "begins, and goes on a byte at a time, with a pause behind each",
     "tool": "calls a tool, with what was said as its arguments, each character in an event of its own",
     "no-usage": "does not say how many tokens there were",
     "repeated-usage": "says with every piece how many tokens there were so far",
@@ -56,11 +57,12 @@ _RETRY = {
 class FaultyUpstream:
     """The server. `url` is what a client is given; `bodies` were asked, `streams` are open, `left` were hung up on.
 
-    `abandoned` are the bodies of these, each with the moment on the loop's clock.
+    `abandoned` are the bodies of these, each with the moment on the loop's clock. `says` are answers as bytes, head and
+    all, for models of any other name: whole, and streamed.
     """
 
     def __init__(self, *, keep: bool = True, every_seconds: float = 0.005) -> None:
-        """`keep` False: bodies are not remembered. `every_seconds`: between the pieces of an endless stream."""
+        """`keep` False: bodies are not remembered. `every_seconds`: between the pieces of a stream that is slow."""
         self.url = ""
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -68,6 +70,7 @@ class FaultyUpstream:
         self.streams = 0
         self.left = 0
         self.abandoned: list[tuple[dict[str, Any], float]] = []
+        self.says: dict[str, tuple[bytes, bytes]] = {}
         self.connections = 0
         self.callers: set[_Caller] = set()
         self.keep = keep
@@ -176,6 +179,8 @@ class _Caller(asyncio.Protocol):
         fault = asked["model"]
         if (status := self._status(fault)) is not None:
             self._transport.write(status)
+        elif fault in self._upstream.says:
+            self._transport.write(self._upstream.says[fault][bool(asked.get("stream"))])
         elif fault == "hang-up":
             self._transport.abort()
         elif fault == "not-http":
@@ -216,8 +221,16 @@ class _Caller(asyncio.Protocol):
             self._transport.write(_response(200, b'{"choices":"none"}'))
         elif fault == "no-choice":
             self._transport.write(_response(200, b'{"choices":[]}'))
+        elif fault == "trickle":
+            self._transport.write(_response(200, body)[: -len(body)])
+            await self._trickle(body, self._transport.write)
         else:
             self._transport.write(_response(200, body))
+
+    async def _trickle(self, data: bytes, send: Callable[[bytes], object]) -> None:
+        for byte in data:
+            send(bytes([byte]))
+            await asyncio.sleep(self._upstream.every_seconds)
 
     async def _stream(self, fault: str, text: str) -> None:
         self._transport.write(_STREAM_HEAD)
@@ -233,7 +246,10 @@ class _Caller(asyncio.Protocol):
             while True:
                 self._chunk(events[1])
                 await asyncio.sleep(self._upstream.every_seconds)
-        if fault == "bytes":
+        if fault == "trickle":
+            self._chunk(b"".join(events[:2]))
+            await self._trickle(b"".join(events[2:]), self._chunk)
+        elif fault == "bytes":
             for byte in b"".join(events):
                 self._chunk(bytes([byte]))
                 await asyncio.sleep(0)

@@ -14,7 +14,8 @@ from ..deployments import Deployment, Deployments
 from ..errors import BadRequest, NotServed, TooLarge
 from ..requests import Request
 from ..strict import refuse_deep_nesting, refuse_repeated_names
-from ..where import path_of
+from ..where import path_of, path_of_half_pair
+from .shapes import check_shapes
 
 
 class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -39,7 +40,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True):
 
     messages: list[ChatMessage]
     model: str | None = None
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -77,26 +78,57 @@ _RANGES = (
     ("n", 1, 1),
 )
 _DECODER = msgspec.json.Decoder(Asked, strict=True)
-_UNKNOWN = re.compile(r"unknown field `([^`]{0,200})`")
+_UNKNOWN = re.compile(r"unknown field `([^`]{0,200})")
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _BEFORE = re.compile(rb'"([^"\\]{1,80})"\s*:\s*-?$')
 _REMEDY = 'Send {"model": "DEPLOYMENT", "messages": [{"role": "user", "content": "…"}]}.'
 
 
-def read_body(decoder: Any, body: bytes, fields: type[msgspec.Struct], remedy: str) -> Any:
-    """The body of a request; BadRequest says where it does not fit, with the nearest name of one that nobody knows."""
-    refuse_deep_nesting(body)
+class _Named(msgspec.Struct):
+    """What a body that cannot be taken is asked for all the same: whose trouble it is."""
+
+    model: Any = None
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def read_body(request: Request, decoder: Any, fields: type[msgspec.Struct], remedy: str) -> Any:
+    """The body of a request; BadRequest says where it does not fit, with the nearest name of one that nobody knows.
+
+    The request is that of the deployment which its path names, or else its body: also where that cannot be taken.
+    """
     try:
-        asked = decoder.decode(body)
-        refuse_repeated_names(body, 0)
+        refuse_deep_nesting(request.body)
+        asked = decoder.decode(request.body)
+    except BadRequest:
+        request.asks(_named(request.body))
+        raise
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable(str(error), body, fields, remedy) from error
+        request.asks(_named(request.body))
+        raise _unreadable(str(error), request.body, fields, remedy) from error
+    request.asks(asked.model)
+    refuse_repeated_names(request.body, 0)
     return asked
 
 
-def read_asked(body: bytes) -> Asked:
-    """The body of a chat; BadRequest as above, and for a role or a number that cannot be."""
-    asked: Asked = read_body(_DECODER, body, Asked, _REMEDY)
+def _named(body: bytes) -> str | None:
+    """The deployment that a body names which is JSON, and of another shape."""
+    try:
+        model = _NAMED.decode(body).model
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return model if isinstance(model, str) else None
+
+
+def read_asked(request: Request) -> Asked:
+    """The body of a chat; BadRequest as above."""
+    asked: Asked = read_body(request, _DECODER, Asked, _REMEDY)
+    return asked
+
+
+def check_values(asked: Asked) -> None:
+    """BadRequest for a role or a number that cannot be, and for parts, calls and tools that are of another shape."""
     for at, message in enumerate(asked.messages):
         if message.role not in ROLES:
             raise BadRequest(
@@ -112,17 +144,18 @@ def read_asked(body: bytes) -> Asked:
                 context={"path": name},
                 remedy=f"Send {least:g}." if least == most else f"Send a number from {least:g} to {most:g}.",
             )
-    return asked
+    check_shapes(asked)
 
 
-def deployment_of(request: Request, model: str | None, deployments: Deployments) -> Deployment:
+def deployment_of(request: Request, deployments: Deployments) -> Deployment:
     """The deployment that is asked: that of the path, or else of the body; NotServed where there is none."""
     try:
-        return deployments.find(request.deployment or model)
+        return deployments.find(request.asked)
     except NotServed as error:
         if request.deployment is not None:
             raise
-        remedy = error.remedy if model is not None else f"Name it as 'model'. {did_you_mean('', deployments.current)}"
+        named = request.asked is not None
+        remedy = error.remedy if named else f"Name it as 'model'. {did_you_mean('', deployments.current)}"
         raise NotServed(error.message, context={"path": "model"}, remedy=remedy) from error
 
 
@@ -244,7 +277,9 @@ def size_of(message: ChatMessage) -> int:
 
 def _unreadable(text: str, body: bytes, fields: type[msgspec.Struct], remedy: str) -> BadRequest:
     path = path_of(text, body)
-    if (unknown := _UNKNOWN.search(text)) is not None:
+    if (half := path_of_half_pair(body)) is not None:
+        path, text, remedy = half, "half of a character (a lone surrogate)", "Send whole characters."
+    elif (unknown := _UNKNOWN.search(text)) is not None:
         name = unknown[1]
         fields = ChatMessage if "messages" in path else StreamOptions if "stream_options" in path else fields
         path = f"{path}.{name}".lstrip(".")

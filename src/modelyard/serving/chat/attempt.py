@@ -6,19 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from modelyard.generation import Choice, Said, Target, Usage
+from modelyard.generation import Choice, PriceList, Said, Target, Usage
 from modelyard.journal import Guarded
 
 from ..applications import LoadedApplication
 from .asked import ChatMessage
-from .kept import AnswerCache, Kept
+from .kept import NO_PRICES, AnswerCache, Kept
 
 if TYPE_CHECKING:
     from ..guarding import Passage
     from ..retrieving import Grounds
 
 IN_A_THREAD = 20_000
-"""Characters of a text from which on guards look at it beside the event loop: they take a microsecond each."""
+"""Characters, or bytes of a request, from which on guards look at them beside the event loop: they take a microsecond
+each, and some more for each text."""
 
 NOTHING = Usage(0, 0)
 """The usage of what was never asked."""
@@ -36,18 +37,20 @@ _KEPT_BACK = [
 class Attempt:
     """What one arm has made of a question by now. `messages` are the caller's as they go up, behind the guards; None
     until these have seen them. `grounds` are what the answer is to rest on, of an arm that retrieves. `made_by` is the
-    model that the upstream says it asked.
+    model that the upstream says it asked. `recorded`: it was put on record, or that was tried.
     """
 
     arm: LoadedApplication
     began: float = field(default_factory=time.perf_counter)
     target: Target | None = None
+    prices: PriceList = NO_PRICES
     first: float | None = None
     usage: Usage | None = None
     made_by: str = ""
     most: Usage = NOTHING
     finish: str = "stop"
     held: bool = False
+    recorded: bool = False
     parts: list[str] = field(default_factory=list)
     messages: Sequence[ChatMessage] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)

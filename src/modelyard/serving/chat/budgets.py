@@ -12,7 +12,7 @@ from modelyard.journal import Generated, PredictionRecord, read_segment, segment
 
 from ..applications import LoadedApplication
 from ..deployments import Deployment
-from ..errors import NotReady
+from ..errors import BudgetUnknown, NotReady
 from .ledger import Ledger, Reservation
 
 FOLDER = "ledger"
@@ -29,6 +29,7 @@ class Budgets:
         self._journal = journal
         self._durable = durable
         self._record = record
+        self._owed: dict[str, int] = {}
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -73,8 +74,17 @@ class Budgets:
         return True
 
     def settle(self, record: PredictionRecord, cost: int | None) -> None:
-        """Count what an answer came to, once it is on record."""
-        self.ledger.settle(identity_of(record), cost or 0)
+        """Count what an answer came to, once it is on record; what the disk refuses now is counted with the next.
+
+        Until then it stays held: an answer that was made is told, and nobody spends its money again.
+        """
+        self._owed[identity_of(record)] = cost or 0
+        try:
+            for identity, owed in list(self._owed.items()):
+                self.ledger.settle(identity, owed)
+                del self._owed[identity]
+        except BudgetUnknown as error:
+            log_event("serving", "money stays held", answers=len(self._owed), error=error.message)
 
     @staticmethod
     def name(deployment: Deployment, at: Micros) -> str:

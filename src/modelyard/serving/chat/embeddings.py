@@ -10,7 +10,7 @@ import msgspec
 
 from modelyard.core import Failed, InvalidInput, ModelyardError, log_event
 from modelyard.inference import Embedder
-from modelyard.journal import Generated, JournalUnavailable
+from modelyard.journal import Generated
 from modelyard.routing import assign, assignment_key
 
 from ..concealing import hashed
@@ -22,7 +22,7 @@ from ..requests import Request
 from .asked import check_size, deployment_of, read_body
 from .contract import Caller, Outlet
 from .errors import chat_error
-from .recorded import Facts, record_of
+from .recorded import LEFT, LEFT_CODE, Facts, entity_of, record_of
 from .traced import attributes_of_vectors
 
 MOST_WAITING = 4_000
@@ -59,14 +59,15 @@ class Embeddings:
 
     def embed(self, request: Request, caller: Caller, outlet: Outlet) -> None:
         """Answer; raises what is wrong with the request before anything is begun."""
-        asked: AskedVectors = read_body(_DECODER, request.body, AskedVectors, _REMEDY)
-        deployment = deployment_of(request, asked.model, self._plane.deployments)
+        asked: AskedVectors = read_body(request, _DECODER, AskedVectors, _REMEDY)
+        deployment = deployment_of(request, self._plane.deployments)
         caller.permit(deployment.route.deployment)
         check_size(request.body, deployment, "input")
         live = deployment.embedder
         texts = _texts(asked, deployment.policy.rows_limit)
         _check_dimensions(asked, live.embedder)
-        if self._waiting + len(texts) > MOST_WAITING:
+        if self._waiting and self._waiting + len(texts) > MOST_WAITING:
+            self._plane.refused(deployment)
             raise Overloaded(f"{self._waiting} texts are waiting.", remedy="Try again in a second, or send fewer.")
         facts, arm = self._assigned(request, asked, deployment, live)
         self._waiting += len(texts)
@@ -93,7 +94,7 @@ class Embeddings:
         at = plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
         instant = plane.now() if at is None else at
         identity = plane.identity(instant)
-        entity = request.user if request.user is not None else asked.user
+        entity = entity_of(request, asked.user)
         named = plane.named_embedder(deployment, request.header(b"x-modelyard-arm"))
         arm = named or live
         if named is None and deployment.split:
@@ -105,27 +106,38 @@ class Embeddings:
         self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str], outlet: Outlet
     ) -> None:
         """Answer by the arm that is assigned, or by live where that fails for no fault of the caller's."""
-        live, error = facts.deployment.embedder, None
+        live, error, kept = facts.deployment.embedder, None, ""
         for each in (arm, live) if arm is not live else (live,):
             began = time.perf_counter()
             try:
+                kept = kept or await self._kept(facts.deployment, texts)
                 body, tokens = await self._embedded(facts, each, asked, texts)
+            except asyncio.CancelledError:
+                self._left(facts, each, asked, kept, began)
+                raise
             except ModelyardError as failed:
                 error = failed
             except Exception as crash:  # the process edge: the caller gets no traceback, the log does
                 log_event("serving", "embedding failed", arm=each.arm.name, error=repr(crash))
                 error = Failed("The server failed.", code="INTERNAL", remedy="See the server's log.")
             else:
-                error = self._record(facts, each, asked, texts, tokens, began, None)
+                error = self._record(facts, each, asked, kept, tokens, began, None)
                 if error is None:
                     self._send(facts, outlet, 200, body)
                     return
                 break
-            self._record(facts, each, asked, texts, 0, began, error)
+            self._record(facts, each, asked, kept, 0, began, error)
             if isinstance(error, InvalidInput):
                 break
         if error is not None:
+            self._plane.unanswered(facts.deployment, live.arm.version)
             self._send(facts, outlet, *chat_error(error))
+
+    def _left(self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, kept: str, began: float) -> None:
+        """The caller hung up before his vectors were there: that is on record, and nobody is to blame."""
+        self._plane.answered(facts.deployment.route.deployment, LEFT_CODE)
+        if (error := self._record(facts, arm, asked, kept, 0, began, None, ended=LEFT)) is not None:
+            log_event("serving", "a caller left without a record", error=error.message)
 
     async def _embedded(
         self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str]
@@ -142,20 +154,20 @@ class Embeddings:
         facts: Facts,
         arm: LoadedEmbedder,
         asked: AskedVectors,
-        texts: list[str],
+        kept: str,
         tokens: int,
         began: float,
         error: Exception | None,
+        *,
+        ended: str = "embedding",
     ) -> ModelyardError | None:
         """Put it on record, and count it; what the deployment refuses to answer without."""
         kind = None if error is None else "input" if isinstance(error, InvalidInput) else "model"
-        generated = Generated(
-            model=arm.embedder.info.model, input_tokens=tokens, cost_micros=0, asked=self._kept(facts.deployment, texts)
-        )
+        generated = Generated(model=arm.embedder.info.model, input_tokens=tokens, cost_micros=0, asked=kept)
         record = record_of(
             facts,
             arm.arm,
-            ended="embedding",
+            ended=ended,
             error=kind,  # type: ignore[arg-type]  # one of the classes
             generated=_ENCODE(generated).decode(),
             latency_us=int((time.perf_counter() - began) * 1e6),
@@ -166,20 +178,25 @@ class Embeddings:
             tracing.generated("embeddings", generated.model, time.perf_counter() - began, told, kind)
         try:
             self._plane.generated(facts.deployment, record, generated)
-        except JournalUnavailable as unrecorded:
+        except ModelyardError as unrecorded:
             return unrecorded
         return None
 
-    def _kept(self, deployment: Deployment, texts: list[str]) -> str:
+    async def _kept(self, deployment: Deployment, texts: list[str]) -> str:
+        """The texts as they may go on record."""
         how = deployment.policy.log_text
         if how == "off":
             return ""
         if how == "redacted":
-            from ..guarding import redacted  # noqa: PLC0415 - who does not redact does not pay for it
-
-            return _ENCODE([redacted(each) for each in texts]).decode()
+            return await asyncio.to_thread(_redacted, texts)
         told = _ENCODE(texts).decode()
         return told if how == "full" else str(hashed(told, self._plane.pepper))
+
+
+def _redacted(texts: list[str]) -> str:
+    from ..guarding import redacted  # noqa: PLC0415 - who does not redact does not pay for it
+
+    return _ENCODE([redacted(each) for each in texts]).decode()
 
 
 def _texts(asked: AskedVectors, most: int) -> list[str]:

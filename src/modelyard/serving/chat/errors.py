@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from modelyard.core import ModelyardError
+from modelyard.core import ModelyardError, NotFound
 from modelyard.generation import UpstreamBroken, UpstreamSaidError
 
 from ..errors import NotServed
@@ -15,8 +15,12 @@ _CODES: tuple[tuple[type[ModelyardError], str], ...] = ((NotServed, "model_not_f
 
 
 def chat_error(error: ModelyardError) -> tuple[int, bytes]:
-    """Status and body of an error: 502 where the upstream gave no answer, and else as on any other path."""
+    """Status and body of an error: 502 where the upstream gave no answer, 503 where the server lacks something that is
+    not the caller's to name, and else as on any other path.
+    """
     status = 502 if isinstance(error, UpstreamBroken | UpstreamSaidError) else status_of(error)
+    if isinstance(error, NotFound) and not isinstance(error, NotServed):
+        status = 503
     return status, msgspec.json.encode({"error": described(error, status)})
 
 

@@ -39,20 +39,17 @@ from .asked import (
     handed_on,
     longest_answer,
     question_of,
-    size_of,
 )
 from .attempt import IN_A_THREAD, NOTHING, Attempt
 from .budgets import Budgets
 from .contract import Outlet
 from .errors import chat_error, described
 from .kept import AnswerCaches, Kept, key_of
-from .recorded import Facts, record_of
+from .recorded import LEFT, LEFT_CODE, Facts, record_of
 from .told import Shape
 from .traced import attributes_of
 
 _ENCODE = msgspec.json.Encoder().encode
-_LEFT = "left"
-_LEFT_CODE = "499"
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Parts:
 class Question:
     """A request that was read: what is asked, of which deployment, by whom.
 
-    `scope` is what the caller may do, `groups` whose documents he may read.
+    `scope` is what the caller may do, `groups` whose documents he may read, `size` the bytes that he sent.
     """
 
     asked: Asked
@@ -81,6 +78,7 @@ class Question:
     forced: bool
     scope: str = ""
     groups: tuple[str, ...] = ()
+    size: int = 0
 
 
 class Exchange:
@@ -97,6 +95,7 @@ class Exchange:
     async def run(self) -> bool:
         """Answer, or say why not; whether it was answered. Raises nothing but CancelledError, when the caller left."""
         error: ModelyardError | None = None
+        arm = self._question.arm
         for arm in self._arms():
             attempt = Attempt(arm)
             try:
@@ -108,9 +107,9 @@ class Exchange:
                 error = unrecorded
                 break
             except BudgetSpent as spent:
-                error = spent
                 self._refused()
-                break
+                self._tell(spent)
+                return False
             except ModelyardError as failed:
                 error = failed
             except Exception as crash:  # the process edge: the caller gets no traceback, the log does
@@ -118,10 +117,12 @@ class Exchange:
                 error = Failed("The server failed.", code="INTERNAL", remedy="See the server's log.")
             else:
                 return True
+            told = self._begun or attempt.recorded or isinstance(error, GuardRefused)
             self._failed(attempt, error)
-            if self._begun or isinstance(error, GuardRefused):
-                break  # a refusal is an answer: no other arm is asked for another
+            if told:
+                break  # a refusal is an answer, and so is one that cannot be put on record: nobody pays for another
         if error is not None:
+            self._unanswered(arm)
             self._tell(error)
         return False
 
@@ -140,7 +141,7 @@ class Exchange:
         arm, asked, loop = attempt.arm, self._question.asked, asyncio.get_running_loop()
         check_against(asked, arm)
         self._deadline = self._deadline or loop.time() + arm.application.deadline_seconds
-        streamed = asked.stream and self._outlet is not None
+        streamed = bool(asked.stream) and self._outlet is not None
         await self._look(attempt)
         if not await self._rest(attempt):
             self._abstain(attempt, streamed=streamed)
@@ -154,11 +155,12 @@ class Exchange:
             self._question.deployment, arm, attempt.most, self._parts.upstreams, held
         )
         reply = await self._parts.upstreams.ask(arm.application.targets, make_body, deadline=self._deadline)
-        attempt.target = reply.target
+        attempt.target, attempt.prices = reply.target, reply.prices
         try:
             async with asyncio.timeout_at(self._deadline):
                 await (self._stream(attempt, reply) if streamed else self._whole(attempt, reply))
         except TimeoutError:
+            reply.late()
             raise UpstreamLate(
                 f"The answer was not whole after {arm.application.deadline_seconds:g} s.",
                 context={"why": "deadline", "upstream": reply.target.upstream},
@@ -178,7 +180,7 @@ class Exchange:
         if attempt.before is None and not redacts:
             return
         slow = attempt.before is not None and guards is not None and guards.slow
-        if slow or sum(map(size_of, asked.messages)) > IN_A_THREAD:
+        if slow or self._question.size > IN_A_THREAD:
             await asyncio.to_thread(self._look_at, attempt, redacts=redacts)
         else:
             self._look_at(attempt, redacts=redacts)
@@ -268,16 +270,11 @@ class Exchange:
         said = await reply.whole()
         attempt.note(said)
         for choice in said.choices:
-            if choice.message is None:
-                raise UpstreamBroken(
-                    f"The upstream '{reply.target.upstream}' answered without a message.",
-                    context={"why": "shape", "upstream": reply.target.upstream},
-                    remedy="See that it speaks OpenAI's API: its log, and upstreams in modelyard.yaml.",
-                )
             await attempt.guard(choice)
-            if isinstance(content := choice.message.get("content"), str):
+            message = choice.message = choice.message or {}
+            if isinstance(content := message.get("content"), str):
                 attempt.text(content)
-            attempt.cite(choice.message)
+            attempt.cite(message)
             attempt.finish = choice.finish_reason or "stop"
         if attempt.after is not None:
             attempt.after.judge()
@@ -307,7 +304,8 @@ class Exchange:
         """Tell an answer that was kept: nothing is read, written or paid for."""
         outlet, shape = self._outlet, self._shape(attempt)
         assert outlet is not None  # noqa: S101 - shadows are answered nothing that is kept
-        attempt.target, attempt.usage, attempt.finish = kept.target, NOTHING, kept.finish
+        attempt.target, attempt.prices = kept.target, kept.prices
+        attempt.usage, attempt.finish = NOTHING, kept.finish
         attempt.text(kept.text)
         self._record(attempt)
         if streamed:
@@ -326,7 +324,10 @@ class Exchange:
             return
         text, pieces = attempt.said, tuple(attempt.pieces)
         size = len(text) + len(_ENCODE(pieces))
-        attempt.cache.put(attempt.key, Kept(pieces, text, attempt.finish, attempt.target, guarded, size, attempt.exact))
+        attempt.cache.put(
+            attempt.key,
+            Kept(pieces, text, attempt.finish, attempt.target, guarded, size, attempt.exact, attempt.prices),
+        )
 
     def _end(self, attempt: Attempt, outlet: Outlet) -> None:
         shape = self._shape(attempt)
@@ -369,15 +370,15 @@ class Exchange:
 
         Of many who leave together, every upstream is hung up on before the first is put on record.
         """
-        attempt.finish = _LEFT
+        attempt.finish = LEFT
         try:
             await asyncio.sleep(0)
         finally:  # also when the server is to end meanwhile
             if not self._begun:
-                self._count(_LEFT_CODE)
+                self._count(LEFT_CODE)
             try:
                 self._record(attempt)
-            except JournalUnavailable as error:
+            except ModelyardError as error:
                 log_event("serving", "a caller left without a record", deployment=self._name, error=error.message)
 
     def _refused(self) -> None:
@@ -388,14 +389,23 @@ class Exchange:
         else:
             plane.refused(deployment)
 
+    def _unanswered(self, arm: LoadedApplication) -> None:
+        """Count a caller who gets no answer, or half of one, by the version that was asked last."""
+        if self._outlet is not None:
+            self._parts.plane.unanswered(self._question.deployment, arm.arm.version)
+
     def _failed(self, attempt: Attempt, error: ModelyardError) -> None:
+        """Put a failure on record, once: the caller is told whatever becomes of the record."""
+        if attempt.recorded:
+            return
         try:
             self._record(attempt, error)
-        except JournalUnavailable as unrecorded:
+        except ModelyardError as unrecorded:
             log_event("serving", "a failure is not on record", deployment=self._name, error=unrecorded.message)
 
     def _record(self, attempt: Attempt, error: ModelyardError | None = None) -> None:
         """Put an attempt on record, and count it; JournalUnavailable where the deployment then refuses to answer."""
+        attempt.recorded = True
         generated = self._generated(attempt)
         kind = None if error is None else _class_of(error)
         record = self._as_record(attempt, kind, _ENCODE(generated).decode())
@@ -424,8 +434,7 @@ class Exchange:
         question, target = self._question, attempt.target
         asked = target is not None  # an upstream that never began has read and written nothing that counts
         usage = attempt.usage or (attempt.most if asked else NOTHING)
-        prices = None if target is None else self._parts.upstreams.get(target.upstream).prices
-        price = None if prices is None or target is None else prices.models.get(target.model)
+        price = None if target is None else attempt.prices.models.get(target.model)
         cost = None if price is None else cost_micros(usage, price)
         first, guards, hit = attempt.first, attempt.arm.guards, attempt.hit
         return Generated(
@@ -437,9 +446,9 @@ class Exchange:
             cached_tokens=usage.cached,
             told=usage.told,
             cost_micros=0 if hit is not None else cost,
-            prices="" if price is None or prices is None else prices.digest,
+            prices="" if price is None else attempt.prices.digest,
             first_us=None if first is None else int((first - attempt.began) * 1e6),
-            streamed=question.asked.stream and self._outlet is not None,
+            streamed=bool(question.asked.stream) and self._outlet is not None,
             asked=self._kept(lambda: _messages(attempt), lambda _: attempt.logged),
             said=self._kept(lambda: attempt.said, _redacted),
             guards="" if guards is None else guards.digest,

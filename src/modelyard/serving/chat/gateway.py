@@ -18,11 +18,12 @@ from ..dataplane import DataPlane
 from ..deployments import Deployment
 from ..errors import Overloaded
 from ..requests import Request
-from .asked import Asked, check_against, check_size, deployment_of, read_asked
+from .asked import Asked, check_against, check_size, check_values, deployment_of, read_asked
 from .budgets import Budgets
 from .contract import Caller, Outlet
 from .exchange import Exchange, Parts, Question
 from .kept import AnswerCaches
+from .recorded import entity_of
 
 MOST_AT_ONCE = 4_000
 """Chats that one process has under way; who comes then is sent away."""
@@ -67,12 +68,14 @@ class Gateway:
 
     def chat(self, request: Request, caller: Caller, outlet: Outlet) -> None:
         """Answer a chat; raises what is wrong with the request before anything is begun."""
-        asked = read_asked(request.body)
-        deployment = deployment_of(request, asked.model, self._plane.deployments)
+        asked = read_asked(request)
+        deployment = deployment_of(request, self._plane.deployments)
         caller.permit(deployment.route.deployment)
         check_size(request.body, deployment, "messages")
+        check_values(asked)
         live = deployment.application
         if len(self._tasks) >= MOST_AT_ONCE:
+            self._plane.refused(deployment)
             raise Overloaded(f"{len(self._tasks)} chats are under way.", remedy="Try again in a second.")
         self._declare()
         question = self._question(request, asked, deployment, live, caller)
@@ -125,14 +128,23 @@ class Gateway:
         at = plane.event_time(deployment, request.header(b"x-modelyard-at"), loopback=request.loopback)
         instant = plane.now() if at is None else at
         identity = plane.identity(instant)
-        entity = request.user if request.user is not None else asked.user
+        entity = entity_of(request, asked.user)
         named = plane.named_application(deployment, request.header(b"x-modelyard-arm"))
         arm = named or live
         if named is None and deployment.split:
             assigned = assign(route, assignment_key(route, entity, identity))
             arm = deployment.applications.get(assigned.name, live)
         return Question(
-            asked, deployment, arm, identity, instant, entity, named is not None, caller.scope, caller.groups
+            asked,
+            deployment,
+            arm,
+            identity,
+            instant,
+            entity,
+            named is not None,
+            caller.scope,
+            caller.groups,
+            len(request.body),
         )
 
     async def _answer(self, question: Question, outlet: Outlet) -> None:

@@ -7,9 +7,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from modelyard.core import Digest
-from modelyard.generation import Choice, Target
+from modelyard.generation import Choice, PriceList, Target
 from modelyard.journal import Guarded
 from modelyard.routing import ServingPolicy
+
+NO_PRICES = PriceList()
+"""Those of an upstream that was never asked."""
 
 MOST_BYTES = 64 << 20
 """Of the answers that one deployment keeps, however many they may be."""
@@ -17,7 +20,7 @@ MOST_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Kept:
-    """An answer as it left: its pieces (one of a whole answer), its text, why it ended, and who made it.
+    """An answer as it left: its pieces (one of a whole answer), its text, why it ended, who made it, and what he takes.
 
     `exact` tells the request that it was made for, where others that say the same find it too.
     """
@@ -29,6 +32,7 @@ class Kept:
     guarded: Guarded | None
     size: int
     exact: bytes = b""
+    prices: PriceList = NO_PRICES
 
 
 class AnswerCache:

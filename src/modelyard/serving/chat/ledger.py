@@ -17,9 +17,11 @@ import msgspec
 from modelyard.core import make_folder
 from modelyard.core.locks import alone
 
-from ..errors import BudgetSpent
+from ..errors import BudgetSpent, BudgetUnknown
 
-_SIZE = 64 << 20
+_SIZE = 512 << 20
+"""Bytes that the file may grow to: more than all workers' answers under way come to, with the longest names."""
+
 _SPENT, _HELD, _ONE = b"spent/", b"held/", b"one/"
 
 
@@ -34,7 +36,8 @@ class Reservation(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Ledger:
-    """Budgets in whole micros. Each call is one transaction, which a kill leaves done or undone, whoever shares it.
+    """Budgets in whole micros. Each call is one transaction, which a kill leaves done or undone, whoever shares it;
+    BudgetUnknown when the disk refuses it.
 
     Who opens one owns what it reserves, until it is closed or its process ends.
     """
@@ -42,15 +45,18 @@ class Ledger:
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
         """`durable`: every transaction survives a power cut too, at the price of a disk flush."""
         self._folder = folder
-        make_folder(folder / "owners")
-        self._store = lmdb.open(str(folder), map_size=_SIZE, sync=durable, max_dbs=0, max_readers=1024)
+        try:
+            make_folder(folder / "owners")
+            self._store = lmdb.open(str(folder), map_size=_SIZE, sync=durable, max_dbs=0, max_readers=1024)
+        except (OSError, lmdb.Error) as error:
+            raise _unwritable(folder, error) from error
         self._owner = uuid4().hex
         self._lock = os.open(self._owner_file(self._owner), os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def reserve(self, budget: str, limit: int, identity: str, micros: int, note: str = "") -> None:
         """Hold money; BudgetSpent when spent and held would come to more than the limit with it."""
-        with self._store.begin(write=True) as txn:
+        with self._writing() as txn:
             spent, held = _read(txn, _SPENT, budget), _read(txn, _HELD, budget)
             if spent + held + micros > limit:
                 raise BudgetSpent(
@@ -64,7 +70,7 @@ class Ledger:
 
     def settle(self, identity: str, cost: int) -> None:
         """Let go of what was held for an answer, and count what it cost; what is settled already stays as it is."""
-        with self._store.begin(write=True) as txn:
+        with self._writing() as txn:
             found = txn.pop(_ONE + identity.encode())
             if found is None:
                 return
@@ -101,6 +107,15 @@ class Ledger:
         self._owner_file(self._owner).unlink(missing_ok=True)
         os.close(self._lock)
 
+    @contextmanager
+    def _writing(self) -> Iterator["lmdb.Transaction"]:
+        """A transaction; BudgetUnknown when it cannot be written, and then nothing of it is."""
+        try:
+            with self._store.begin(write=True) as txn:
+                yield txn
+        except lmdb.Error as error:
+            raise _unwritable(self._folder, error) from error
+
     def _reservations(self) -> list[Reservation]:
         with self._store.begin() as txn, txn.cursor() as cursor:
             found = []
@@ -126,6 +141,13 @@ class Ledger:
 
     def _owner_file(self, owner: str) -> Path:
         return self._folder / "owners" / owner
+
+
+def _unwritable(folder: Path, error: Exception) -> BudgetUnknown:
+    return BudgetUnknown(
+        f"The ledger of budgets in {folder} cannot be written: {error}.",
+        remedy="Free space on its disk; answers are refused until then.",
+    )
 
 
 @contextmanager

@@ -7,6 +7,14 @@ from modelyard.journal import ErrorClass, PredictionRecord
 from modelyard.routing import Arm, pseudonym
 
 from ..deployments import Deployment
+from ..errors import BadRequest
+from ..requests import Request
+
+LEFT, LEFT_CODE = "left", "499"
+"""Why an answer ended that its caller did not wait for, and the code that he is counted under."""
+
+LONGEST_ENTITY = 1_000
+"""Characters of who is answered, in whose name arms are assigned and records kept: an id, and no document."""
 
 
 class Facts(NamedTuple):
@@ -17,6 +25,18 @@ class Facts(NamedTuple):
     at: Micros
     entity: str | None
     forced: bool
+
+
+def entity_of(request: Request, user: str | None) -> str | None:
+    """Who is to be answered: whom the request's line or headers name, or else its body; BadRequest when it is no id."""
+    entity = request.user if request.user is not None else user
+    if entity is not None and len(entity) > LONGEST_ENTITY:
+        raise BadRequest(
+            f"'user' has {len(entity)} characters, of at most {LONGEST_ENTITY}.",
+            context={"path": "user"},
+            remedy="Send an id of whom you ask for, or a hash of it.",
+        )
+    return entity
 
 
 def record_of(
