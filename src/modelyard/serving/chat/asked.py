@@ -15,55 +15,8 @@ from ..errors import BadRequest, NotServed, TooLarge
 from ..requests import Request
 from ..strict import refuse_deep_nesting, refuse_repeated_names
 from ..where import path_of, path_of_half_pair
+from .body import Asked, ChatMessage, StreamOptions
 from .shapes import check_shapes
-
-
-class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One message of a chat; parts of a content, and calls of tools, are handed on as they are."""
-
-    role: str
-    content: str | list[dict[str, Any]] | None = None
-    name: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
-    tool_call_id: str | None = None
-    refusal: str | None = None
-
-
-class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
-    """Of a stream."""
-
-    include_usage: bool = False
-
-
-class Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a request. `variables` are the values of the prompt's, which OpenAI's API has no place for here."""
-
-    messages: list[ChatMessage]
-    model: str | None = None
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    stop: str | list[str] | None = None
-    seed: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
-    n: int | None = None
-    tools: list[dict[str, Any]] | None = None
-    tool_choice: str | dict[str, Any] | None = None
-    parallel_tool_calls: bool | None = None
-    response_format: dict[str, Any] | None = None
-    reasoning_effort: str | None = None
-    user: str | None = None
-    metadata: dict[str, str] | None = None
-    store: bool | None = None
-    variables: dict[str, str] = {}
-
 
 _HANDED_ON = (
     "temperature", "top_p", "stop", "seed", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs",

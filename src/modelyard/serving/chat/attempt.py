@@ -10,7 +10,7 @@ from modelyard.generation import Choice, PriceList, Said, Target, Usage
 from modelyard.journal import Guarded
 
 from ..applications import LoadedApplication
-from .asked import ChatMessage
+from .body import ChatMessage
 from .kept import NO_PRICES, AnswerCache, Kept
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from modelyard.core import Failed, InvalidInput, ModelyardError, log_event
+from modelyard.core import Failed, InvalidInput, ModelyardError, SystemClock, log_event
 from modelyard.inference import Embedder
 from modelyard.journal import Generated
-from modelyard.routing import assign, assignment_key
+from modelyard.routing import assign, assignment_key, shadows
 
+from ..batching import give_way
 from ..concealing import hashed
 from ..dataplane import DataPlane
 from ..deployments import Deployment
@@ -21,12 +22,16 @@ from ..errors import BadRequest, Overloaded
 from ..requests import Request
 from .asked import check_size, deployment_of, read_body
 from .contract import Caller, Outlet
+from .copies import Copies
 from .errors import chat_error
 from .recorded import LEFT, LEFT_CODE, Facts, entity_of, record_of
 from .traced import attributes_of_vectors
 
 MOST_WAITING = 4_000
 """Texts that one process embeds or is about to; who comes then is sent away."""
+
+COPIES_AT_ONCE = 1_000
+"""Texts that one shadow embeds or is about to; copies that come then are dropped."""
 
 _ENDS = 2
 """Tokens that mark the ends of a text."""
@@ -49,11 +54,16 @@ _DECODER = msgspec.json.Decoder(AskedVectors, strict=True)
 
 
 class Embeddings:
-    """Answers with vectors. One event loop's; the embedder runs in a thread, one request after the other."""
+    """Answers with vectors. One event loop's; the embedder runs in a thread, one request after the other.
+
+    Shadows run in another one, which gives way.
+    """
 
     def __init__(self, plane: DataPlane) -> None:
         self._plane = plane
         self._thread = ThreadPoolExecutor(1, "embedding")
+        self._beside = ThreadPoolExecutor(1, "shadow-embedding", initializer=give_way)
+        self._copies = Copies(SystemClock(), COPIES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
 
@@ -82,6 +92,7 @@ class Embeddings:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._thread.shutdown(wait=False)
+        self._beside.shutdown(wait=False)
 
     def _over(self, task: "asyncio.Task[None]", texts: int) -> None:
         self._tasks.discard(task)
@@ -111,7 +122,7 @@ class Embeddings:
             began = time.perf_counter()
             try:
                 kept = kept or await self._kept(facts.deployment, texts)
-                body, tokens = await self._embedded(facts, each, asked, texts)
+                body, tokens = await self._embedded(self._thread, facts, each, asked, texts)
             except asyncio.CancelledError:
                 self._left(facts, each, asked, kept, began)
                 raise
@@ -124,6 +135,7 @@ class Embeddings:
                 error = self._record(facts, each, asked, kept, tokens, began, None)
                 if error is None:
                     self._send(facts, outlet, 200, body)
+                    self._copy(facts, asked, texts, kept)
                     return
                 break
             self._record(facts, each, asked, kept, 0, began, error)
@@ -139,11 +151,43 @@ class Embeddings:
         if (error := self._record(facts, arm, asked, kept, 0, began, None, ended=LEFT)) is not None:
             log_event("serving", "a caller left without a record", error=error.message)
 
+    def _copy(self, facts: Facts, asked: AskedVectors, texts: list[str], kept: str) -> None:
+        """Have shadows embed the same, now that the answer has left; what is too much is dropped and counted."""
+        deployment, route = facts.deployment, facts.deployment.route
+        if not deployment.shadowed:
+            return
+        for arm in shadows(route, assignment_key(route, facts.entity, facts.identity)):
+            loaded = deployment.embedders.get(arm.name)
+            if loaded is None:
+                continue
+            if (why := self._copies.begin(arm, deployment.policy, len(texts))) is not None:
+                self._plane.shadow_dropped(deployment, why, len(texts))
+                continue
+            task = asyncio.get_running_loop().create_task(self._embed_copy(facts, loaded, asked, texts, kept))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _embed_copy(
+        self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str], kept: str
+    ) -> None:
+        began, tokens, error = time.perf_counter(), 0, None
+        try:
+            _, tokens = await self._embedded(self._beside, facts, arm, asked, texts)
+        except asyncio.CancelledError:
+            self._plane.shadow_dropped(facts.deployment, "end", len(texts))
+            raise
+        except Exception as failed:  # nothing of a shadow's may fail anybody
+            error = failed
+        finally:
+            self._copies.end(arm.arm, len(texts))
+        if (unrecorded := self._record(facts, arm, asked, kept, tokens, began, error)) is not None:
+            log_event("serving", "a shadow's answers could not be recorded", error=unrecorded.message)
+
     async def _embedded(
-        self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str]
+        self, thread: ThreadPoolExecutor, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str]
     ) -> tuple[bytes, int]:
         loop, name = asyncio.get_running_loop(), facts.deployment.route.deployment
-        return await loop.run_in_executor(self._thread, _embedded, arm.embedder, asked, texts, name)
+        return await loop.run_in_executor(thread, _embedded, arm.embedder, asked, texts, name)
 
     def _send(self, facts: Facts, outlet: Outlet, status: int, body: bytes) -> None:
         self._plane.answered(facts.deployment.route.deployment, str(status))

@@ -31,8 +31,6 @@ from ..dataplane import DataPlane
 from ..deployments import Deployment
 from ..errors import BudgetSpent, GuardRefused, Overloaded
 from .asked import (
-    Asked,
-    ChatMessage,
     alike,
     check_against,
     defused_messages,
@@ -41,6 +39,7 @@ from .asked import (
     question_of,
 )
 from .attempt import IN_A_THREAD, NOTHING, Attempt
+from .body import Asked, ChatMessage
 from .budgets import Budgets
 from .contract import Outlet
 from .errors import chat_error, described
@@ -385,7 +384,7 @@ class Exchange:
         """Count who comes when the money is gone; of a shadow it is a copy that was dropped."""
         deployment, plane = self._question.deployment, self._parts.plane
         if self._outlet is None:
-            plane.shadow_dropped(deployment)
+            plane.shadow_dropped(deployment, "queue")
         else:
             plane.refused(deployment)
 

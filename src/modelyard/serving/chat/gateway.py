@@ -1,7 +1,6 @@
 """The gateway: `/v1/chat/completions` and `/v1/models` over the deployments of a data plane."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +17,11 @@ from ..dataplane import DataPlane
 from ..deployments import Deployment
 from ..errors import Overloaded
 from ..requests import Request
-from .asked import Asked, check_against, check_size, check_values, deployment_of, read_asked
+from .asked import check_against, check_size, check_values, deployment_of, read_asked
+from .body import Asked
 from .budgets import Budgets
 from .contract import Caller, Outlet
+from .copies import Copies
 from .exchange import Exchange, Parts, Question
 from .kept import AnswerCaches
 from .recorded import entity_of
@@ -53,7 +54,7 @@ class Gateway:
         self._parts = Parts(plane, self._upstreams, self._budgets, self._answers)
         self._declared: Feed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._copies: Counter[str] = Counter()
+        self._copies = Copies(SystemClock(), SHADOWS_AT_ONCE)
 
     def _put_aside(self, record: PredictionRecord) -> None:
         self._plane.put_aside(record)
@@ -155,15 +156,14 @@ class Gateway:
     def _copy(self, question: Question) -> None:
         """Have shadows answer too, once the answer has left; what comes while too many do is dropped and counted."""
         deployment = question.deployment
-        route, most = deployment.route, min(SHADOWS_AT_ONCE, deployment.policy.shadow_queue)
+        route = deployment.route
         for arm in shadows(route, assignment_key(route, question.entity, question.identity)):
             loaded = deployment.applications.get(arm.name)
             if loaded is None:
                 continue
-            if self._copies[arm.bundle] >= most:
-                self._plane.shadow_dropped(deployment)
+            if (why := self._copies.begin(arm, deployment.policy)) is not None:
+                self._plane.shadow_dropped(deployment, why)
                 continue
-            self._copies[arm.bundle] += 1
             copy = msgspec.structs.replace(question.asked, stream=False)
             asked = replace(question, asked=copy, arm=loaded)
             task = asyncio.get_running_loop().create_task(self._answer_copy(asked))
@@ -174,4 +174,4 @@ class Gateway:
         try:
             await Exchange(self._parts, question, None).run()
         finally:
-            self._copies[question.arm.arm.bundle] -= 1
+            self._copies.end(question.arm.arm)

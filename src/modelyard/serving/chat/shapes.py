@@ -4,15 +4,13 @@ They are handed on as they are, with all that an upstream may know of them and w
 is held to: a text that is no text would go past the guards, and upstreams fail at it instead of refusing it.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from ..errors import BadRequest
 from ..where import path_of
-
-if TYPE_CHECKING:
-    from .asked import Asked
+from .body import Asked
 
 
 class _Image(msgspec.Struct):
@@ -55,7 +53,7 @@ class _Typed(msgspec.Struct):
     type: str
 
 
-def check_shapes(asked: "Asked") -> None:
+def check_shapes(asked: Asked) -> None:
     """BadRequest, with the path, for what is of another shape than OpenAI's API documents."""
     for at, message in enumerate(asked.messages):
         if isinstance(message.content, list):

@@ -5,8 +5,9 @@ from typing import Any
 from modelyard.journal import Generated, PredictionRecord
 
 from ..embedders import LoadedEmbedder
-from .asked import Asked, handed_on
+from .asked import handed_on
 from .attempt import Attempt
+from .body import Asked
 
 _NUMBERS = ("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty")
 _LARGEST = 2**63

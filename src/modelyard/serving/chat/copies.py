@@ -1,0 +1,34 @@
+"""Copies of what is asked, for shadows of applications and embedders: how many are under way, and how many may be."""
+
+from collections import Counter
+
+from modelyard.core import Clock, Digest
+from modelyard.routing import Arm, ServingPolicy
+
+from ..shadowing import Dropped, Rate
+
+
+class Copies:
+    """Counts the copies of every shadow, by its bundle. One event loop's."""
+
+    def __init__(self, clock: Clock, at_once: int) -> None:
+        """Of one shadow `at_once` rows are under way at most, and no more than its deployment lets wait."""
+        self._clock = clock
+        self._at_once = at_once
+        self._under_way: Counter[Digest] = Counter()
+        self._rates: dict[tuple[Digest, float | None], Rate] = {}
+
+    def begin(self, arm: Arm, policy: ServingPolicy, rows: int = 1) -> Dropped | None:
+        """Count a copy as under way; why it is dropped, when it is. One that finds none under way is never too big."""
+        under_way, most = self._under_way[arm.bundle], min(self._at_once, policy.shadow_queue)
+        if under_way and under_way + rows > most:
+            return "queue"
+        now, rate = self._clock.monotonic(), (arm.bundle, policy.shadow_per_second)
+        if not self._rates.setdefault(rate, Rate(policy.shadow_per_second, now)).allows(now, rows):
+            return "cap"
+        self._under_way[arm.bundle] += rows
+        return None
+
+    def end(self, arm: Arm, rows: int = 1) -> None:
+        """It was answered, or given up."""
+        self._under_way[arm.bundle] -= rows
