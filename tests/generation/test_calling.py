@@ -303,7 +303,13 @@ def test_what_is_late_is_told_once() -> None:
     async def test(asking: Asking) -> None:
         reply = await asking.ask("one/hang-up", "two/stall", stream=True)
         reply.late()
+        reply.late()
         reply.close()
         assert asking.told == {"one busy": 1, "two late": 1}
+        whole = await asking.ask("two/answer")
+        await whole.whole()
+        whole.late()
+        whole.close()
+        assert asking.told == {"one busy": 1, "two late": 1, "two answered": 1}
 
     with_upstream(test, retries=0)

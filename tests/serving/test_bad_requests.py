@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from modelyard.core import Digest
 from modelyard.generation import Price, PriceList
@@ -20,6 +22,7 @@ from modelyard.serving.chat.ledger import Ledger
 from modelyard.testing import faulty_upstream
 
 from ..tiny_embedder import build_tiny
+from .hostile import ANY_JSON, ODD_NUMBERS, ODD_STRINGS, mangled
 from .test_chat import PROMPT, Gateway, live, raw, route
 
 CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
@@ -257,11 +260,24 @@ METRICS = ("model_requests_total", "model_prediction_errors_total", "llm_upstrea
 MODEL, NO_MODEL = 'model_name="assistant"', 'model_name=""'
 
 
+BUDGETS = ("desk", "guarded", "prompted")
+
+
+def states(gateway: Gateway) -> list[tuple[int, int]]:
+    """What is spent and held of each budget."""
+    ledger = Ledger(gateway.server.folder / "journal" / FOLDER)
+    try:
+        return [ledger.state(f"{name}/ever") for name in BUDGETS]
+    finally:
+        ledger.close()
+
+
 def check(
     gateway: Gateway, path: str, body: bytes, status: int, param: str | None, says: str, headers: Any = None
 ) -> None:
     """Send it, and see that it is told in OpenAI's shape, counted once, asked of nobody, and that nothing is held."""
     before, asked, began = gateway.server.counts(*METRICS), len(gateway.upstream.bodies), time.monotonic()
+    spent = states(gateway)
     got, answer = raw(gateway.server.port, body, path, headers)
     assert time.monotonic() - began < 2
     told = json.loads(answer)["error"]
@@ -275,9 +291,8 @@ def check(
         assert any(remedy in told["message"] for remedy in REMEDIES), told
     assert len(gateway.upstream.bodies) == asked
     check_counted(gateway.server.counts(*METRICS) - before, body, status)
-    ledger = Ledger(gateway.server.folder / "journal" / FOLDER)
-    assert [ledger.state(f"{name}/ever") for name in ("desk", "guarded", "prompted")] == [(0, 0)] * 3
-    ledger.close()
+    assert states(gateway) == spent
+    assert [held for _, held in spent] == [0, 0, 0]
 
 
 def check_counted(counted: Counter[str], body: bytes, status: int) -> None:
@@ -343,3 +358,56 @@ def test_null_is_what_openai_lets_it_be(gateway: Gateway) -> None:
     names = ("stream", "temperature", "stop", "tools", "tool_choice", "response_format", "user", "metadata", "n")
     status, told = gateway.ask("mini", **dict.fromkeys(names))
     assert (status, told["error"]["param"]) == (400, "model")  # it is read to its end
+
+
+_VALUES = st.one_of(
+    ANY_JSON.map(json.dumps),
+    st.sampled_from([*ODD_NUMBERS, *ODD_STRINGS]),
+    st.sampled_from([value for values in _FIELDS.values() for value in values]),
+    st.sampled_from(['"x"', "null", "1", "0.5", "true", '{"type":"text","text":"x"}', '{"role":"user","content":"x"}']),
+)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[str, bytes]:
+    """A path, and a body with an odd value in one of its places; whole, or mangled."""
+    path = draw(st.sampled_from((CHAT, CHAT, CHAT, EMBED)))
+    value = draw(_VALUES)
+    if path == EMBED:
+        places = [texts(name, value) for name in ("input", "dimensions", "encoding_format", "user", "model")]
+        places.append(texts("input", f'["x",{value}]'))
+    else:
+        model = draw(st.sampled_from(("desk", "desk", "guarded", "prompted")))
+        places = [chat(name, value, model) for name in (*_FIELDS, "stream")]
+        places += [message(name, value) for name in ("role", "content", "name", "tool_calls", "tool_call_id")]
+        places += [part(value), part(f'{{"type":"text","text":{value}}}'), chat("messages", f"[{value}]", model)]
+        places += [
+            chat("tools", f"[{value}]", model),
+            chat("tools", f'[{{"type":"function","function":{value}}}]', model),
+        ]
+        places += [chat("messages", f"[{FUNCTION % value}]", model), chat("variables", f'{{"company":{value}}}', model)]
+    body = draw(st.sampled_from(places))
+    return path, draw(mangled(body)) if draw(st.integers(0, 5)) == 0 else body
+
+
+def test_of_any_value_in_any_place_nothing_is_a_fault_of_ours_and_all_is_counted(gateway: Gateway) -> None:
+    """No 5xx, no hang; each once, and the ledger of each deployment is the sum of its records."""
+    before, sent = gateway.server.counts("model_requests_total"), Counter[str]()
+
+    @settings(max_examples=500, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(bodies())
+    def send(given: tuple[str, bytes]) -> None:
+        path, body = given
+        status, answer = raw(gateway.server.port, body, path)
+        assert status in (200, 400, 404, 413), (status, answer)
+        assert status == 200 or set(json.loads(answer)["error"]) == {"message", "type", "param", "code"}
+        sent[str(status)] += 1
+
+    send()
+    assert min(sent["200"], sent["400"]) > 15
+    counted = Counter[str]()
+    for sample, count in (gateway.server.counts("model_requests_total") - before).items():
+        counted[sample.partition('code="')[2][:3]] += count
+    assert counted == sent
+    costs = [sum(each.cost_micros or 0 for _, each in gateway.records(name)) for name in BUDGETS]
+    assert states(gateway) == [(each, 0) for each in costs]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ from modelyard.guards import default_set
 from modelyard.journal import Generated, JournalUnavailable, PredictionRecord, Unrecordable
 from modelyard.routing import Arm, Route, ServingPolicy
 from modelyard.serving.applications import LoadedApplication
+from modelyard.serving.chat import chat_error, gateway
 from modelyard.serving.chat import ledger as ledger_module
 from modelyard.serving.chat.asked import read_asked
 from modelyard.serving.chat.budgets import Budgets
@@ -23,7 +25,7 @@ from modelyard.serving.chat.exchange import Exchange, Parts, Question
 from modelyard.serving.chat.kept import AnswerCaches
 from modelyard.serving.chat.ledger import Ledger
 from modelyard.serving.deployments import Deployment
-from modelyard.serving.errors import BudgetUnknown
+from modelyard.serving.errors import BudgetUnknown, Overloaded
 from modelyard.serving.guarding import Guards
 from modelyard.serving.requests import Request
 
@@ -84,6 +86,10 @@ class Failing(Plane):
         """Count it."""
         self.told["unanswered"] += 1
 
+    def refused(self, _deployment: Deployment) -> None:
+        """Count it."""
+        self.told["refused"] += 1
+
     def generated(self, deployment: Deployment, record: PredictionRecord, generated: Generated) -> None:
         """Keep it, or fail."""
         self.told["records"] += 1
@@ -114,7 +120,7 @@ class Desk:
         arms += [Arm("canary", "canary", "2", Digest("1" * 64), 1.0)] if canary else []
         loaded = {each.name: LoadedApplication(each, Application((Target("one", "m"),)), Prompt(())) for each in arms}
         policy = ServingPolicy(budget_micros=10**9, budget_period="ever")
-        self._deployment = Deployment(Route("desk", "assistant", 1, tuple(arms), "salt"), loaded, {}, policy)
+        self.deployment = Deployment(Route("desk", "assistant", 1, tuple(arms), "salt"), loaded, {}, policy)
         self._arm = loaded["canary" if canary else "live"]
         self._asked = 0
 
@@ -124,7 +130,7 @@ class Desk:
         request.body = body
         self._asked += 1
         asked, name = read_asked(request), f"id{self._asked}"
-        question = Question(asked, self._deployment, self._arm, name, cast("Any", 0), None, forced=False)
+        question = Question(asked, self.deployment, self._arm, name, cast("Any", 0), None, forced=False)
         await Exchange(self._parts, question, heard).run()
         return heard
 
@@ -288,3 +294,32 @@ def test_the_end_of_a_stream_without_a_reason_is_one(tmp_path: Path) -> None:
     assert [record.prediction for record, _ in plane.records] == ["stop"]
     other = Desk(tmp_path / "other", Priced(stream_of(["yes"])), plane)
     assert asyncio.run(other.ask(ASKED)).data.count(b'"finish_reason":"stop"') == 1
+
+
+def test_who_comes_when_too_many_chats_are_under_way_is_sent_away_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 503 before anything is begun; he holds no money."""
+    monkeypatch.setattr(gateway, "MOST_AT_ONCE", 0)
+    plane = Failing()
+    desk = Desk(tmp_path, Priced([ANSWER]), plane)
+    cast("Any", plane).deployments = SimpleNamespace(find=lambda _name: desk.deployment)
+    request = Request({"headers": ()}, None)
+    request.body = WHOLE
+    with pytest.raises(Overloaded, match="0 chats are under way") as told:
+        gateway.Gateway(cast("Any", plane), {}).chat(request, Anybody(), Heard())
+    assert chat_error(told.value)[0] == 503
+    assert plane.told == {"refused": 1}
+
+
+class Anybody:
+    """A caller who may ask everything."""
+
+    scope, groups = "", ()
+
+    def may(self, _deployment: str) -> bool:
+        """Yes."""
+        return True
+
+    def permit(self, _deployment: str) -> None:
+        """Nothing against it."""

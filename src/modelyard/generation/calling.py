@@ -57,7 +57,7 @@ class Reply:
         self._answer = answer
         self._known = known
         self._tell = tell
-        self._done = self._heard = False
+        self._done = self._heard = self._over = False
         self._begun: set[int] = set()
         self._ended: set[int] = set()
 
@@ -109,8 +109,10 @@ class Reply:
         self._answer.close(ending=self._done)
 
     def late(self) -> None:
-        """The deadline passed while it was coming."""
-        self._tell(self.target.upstream, "late")
+        """The deadline passed; while it was coming, that is what came of it."""
+        if not self._over:
+            self._over = True
+            self._tell(self.target.upstream, "late")
 
     def _said(self, events: Sequence[Event]) -> list[Said]:
         """What events say, up to the one that ends the stream."""
@@ -139,10 +141,12 @@ class Reply:
             raise _without("choice")
 
     def _answered(self) -> None:
+        self._over = True
         self._known.breaker.succeeded()
         self._tell(self.target.upstream, "answered")
 
     def _broken(self, error: ModelyardError) -> None:
+        self._over = True
         _explain(error, self.target.upstream)
         self._known.breaker.failed()
         self._tell(self.target.upstream, "broken")

@@ -279,7 +279,7 @@ _BROKEN_EVENTS = {
 
 def _said(asked: dict[str, Any]) -> str:
     """What the user said last."""
-    said = [each["content"] for each in asked["messages"] if each["role"] == "user"]
+    said = [each.get("content") for each in asked["messages"] if each["role"] == "user"]
     return str(said[-1]) if said else "nothing"
 
 

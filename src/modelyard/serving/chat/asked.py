@@ -16,7 +16,7 @@ from ..requests import Request
 from ..strict import refuse_deep_nesting, refuse_repeated_names
 from ..where import path_of, path_of_half_pair
 from .body import Asked, ChatMessage, StreamOptions
-from .shapes import check_shapes
+from .shapes import CALLS, PARTS, RESPONSE_FORMAT, TOOL_CHOICE, TOOLS, check_shape
 
 _HANDED_ON = (
     "temperature", "top_p", "stop", "seed", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs",
@@ -97,7 +97,21 @@ def check_values(asked: Asked) -> None:
                 context={"path": name},
                 remedy=f"Send {least:g}." if least == most else f"Send a number from {least:g} to {most:g}.",
             )
-    check_shapes(asked)
+    _check_shapes(asked)
+
+
+def _check_shapes(asked: Asked) -> None:
+    for at, message in enumerate(asked.messages):
+        if isinstance(message.content, list):
+            check_shape(message.content, PARTS, f"messages[{at}].content")
+        if message.tool_calls:
+            check_shape(message.tool_calls, CALLS, f"messages[{at}].tool_calls")
+    if asked.tools:
+        check_shape(asked.tools, TOOLS, "tools")
+    if isinstance(asked.tool_choice, dict):
+        check_shape(asked.tool_choice, TOOL_CHOICE, "tool_choice")
+    if asked.response_format is not None:
+        check_shape(asked.response_format, RESPONSE_FORMAT, "response_format")
 
 
 def deployment_of(request: Request, deployments: Deployments) -> Deployment:

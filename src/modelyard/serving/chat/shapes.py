@@ -10,7 +10,6 @@ import msgspec
 
 from ..errors import BadRequest
 from ..where import path_of
-from .body import Asked
 
 
 class _Image(msgspec.Struct):
@@ -53,34 +52,32 @@ class _Typed(msgspec.Struct):
     type: str
 
 
-def check_shapes(asked: Asked) -> None:
+_Shape = tuple[Any, str]
+
+PARTS: _Shape = list[_Part], 'Send parts as {"type": "text", "text": "…"}.'
+CALLS: _Shape = (
+    list[_Call],
+    'Send calls as {"id": "…", "type": "function", "function": {"name": "…", "arguments": "{}"}}.',
+)
+TOOLS: _Shape = list[_Tool], 'Send tools as {"type": "function", "function": {"name": "…", "parameters": {}}}.'
+TOOL_CHOICE: _Shape = (
+    _Typed,
+    'Send "none", "auto", "required", or {"type": "function", "function": {"name": "…"}}.',
+)
+RESPONSE_FORMAT: _Shape = (
+    _Typed,
+    'Send {"type": "text"}, {"type": "json_object"} or {"type": "json_schema", "json_schema": {}}.',
+)
+
+
+def check_shape(value: Any, shape: _Shape, path: str) -> None:
     """BadRequest, with the path, for what is of another shape than OpenAI's API documents."""
-    for at, message in enumerate(asked.messages):
-        if isinstance(message.content, list):
-            _fit(message.content, list[_Part], f"messages[{at}].content", _PART)
-        if message.tool_calls:
-            _fit(message.tool_calls, list[_Call], f"messages[{at}].tool_calls", _CALL)
-    if asked.tools:
-        _fit(asked.tools, list[_Tool], "tools", _TOOL)
-    if isinstance(asked.tool_choice, dict):
-        _fit(asked.tool_choice, _Typed, "tool_choice", _CHOICE)
-    if asked.response_format is not None:
-        _fit(asked.response_format, _Typed, "response_format", _FORMAT)
-
-
-_PART = 'Send parts as {"type": "text", "text": "…"}.'
-_CALL = 'Send calls as {"id": "…", "type": "function", "function": {"name": "…", "arguments": "{}"}}.'
-_TOOL = 'Send tools as {"type": "function", "function": {"name": "…", "parameters": {}}}.'
-_CHOICE = 'Send "none", "auto", "required", or {"type": "function", "function": {"name": "…"}}.'
-_FORMAT = 'Send {"type": "text"}, {"type": "json_object"} or {"type": "json_schema", "json_schema": {}}.'
-
-
-def _fit(value: Any, shape: Any, path: str, remedy: str) -> None:
+    kind, remedy = shape
     try:
-        msgspec.convert(value, shape)
+        msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         inside = path_of(str(error), b"")
-        where = path + inside if inside.startswith("[") or not inside else f"{path}.{inside}"
+        where = f"{path}.{inside}" if inside and not inside.startswith("[") else path + inside
         raise BadRequest(
             f"'{where}' is of another shape: {str(error).partition(' - at ')[0]}.",
             context={"path": where},
