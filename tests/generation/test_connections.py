@@ -52,7 +52,10 @@ async def told(parts: Sequence[bytes]) -> list[bytes]:
     return [each.data for each in (*found, *reader.end())]
 
 
-@pytest.mark.parametrize("answer", [CHUNKED, COUNTED, UNTIL_ITS_END])
+HINTED = b"HTTP/1.1 100 X\r\n\r\nHTTP/1.1 103 X\r\ncontent-length: 5\r\n\r\n" + UNTIL_ITS_END
+
+
+@pytest.mark.parametrize("answer", [CHUNKED, COUNTED, UNTIL_ITS_END, HINTED])
 def test_an_answer_cut_at_any_byte_is_the_same(answer: bytes) -> None:
     """In two at every place, inside headers, sizes of chunks and characters; and byte by byte."""
 

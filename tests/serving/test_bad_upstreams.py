@@ -262,6 +262,19 @@ def with_usage(usage: Any) -> tuple[bytes, Told, bytes, Told]:
 
 
 SAYS |= {f"usage: {name}": with_usage(usage) for name, usage in {**ODD_USAGE, **GOOD_USAGE}.items()}
+FAULTS: dict[str, tuple[Told | None, Told | None]] = {
+    "cut": (Told(502, "was cut off"), Told(200, "was cut off")),
+    "half-json": (Told(502, "no whole JSON"), None),
+    "half-event": (None, Told(502, "no whole JSON")),
+    "error-event": (None, Told(502, "out of memory", error="model")),
+    "other-shape": (BROKEN, BROKEN),
+    "hang-up": (Told(503, "hung up", "busy", "model"),) * 2,
+    "forbidden": (Told(502, "answered 401"),) * 2,
+    "busy-absurd": (ABSURD, ABSURD),
+    "too-long": (Told(400, "the context is too long", "refused", "input"),) * 2,
+}
+"""Of the faults that the upstream plays by itself: what each is for a caller, whole and streamed."""
+
 GUARDED = {
     name: SAYS[name] for name in ("no reason", "reasons of no characters", "an error of status 200", "usage: absurd")
 }
@@ -278,6 +291,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         names = {f"d{at}": name for at, name in enumerate(SAYS)}
         routes = [route(deployment, live(made.bundle(name))) for deployment, name in names.items()]
         routes += [route(f"g{name}", live(made.bundle(name, guards=GUARDS))) for name in GUARDED]
+        routes += [route(name, live(made.bundle(name))) for name in FAULTS]
         routes.append(route("trickle", live(made.bundle("trickle", deadline=DEADLINE))))
         bad = Arm("canary", "canary", "2", made.bundle("an end alone"), 1.0)
         copied = Arm("shadow", "shadow", "3", made.bundle("half a character"), 1.0)
@@ -285,7 +299,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         made.publish(
             *routes,
             policy=ServingPolicy(log_text="full", budget_micros=LIMIT, budget_period="ever"),
-            prices=PriceList({name: Price(10**6, 10**6) for name in (*SAYS, "trickle")}),
+            prices=PriceList({name: Price(10**6, 10**6) for name in (*SAYS, *FAULTS, "trickle")}),
         )
         made.server.start()
         yield made
@@ -335,7 +349,9 @@ def check_counted(counted: Counter[str], told: Told) -> None:
     """A request by its code, the upstream by its outcome (twice, if it was asked again), the failure by its kind."""
     model = 'model_name="assistant"'
     outcome = f'llm_upstream_requests_total{{outcome="{told.outcome}",upstream="one"}}'
-    expected = Counter({f'model_requests_total{{code="{told.status}",{model}}}': 1, outcome: 1 + (told is BUSY)})
+    expected = Counter(
+        {f'model_requests_total{{code="{told.status}",{model}}}': 1, outcome: 1 + (told.outcome == "busy")}
+    )
     ended = "success" if told.error is None else "failure"
     expected[f'model_infer_request_{ended}_total{{model="assistant",version="1"}}'] = 1
     if told.error is not None:
@@ -371,6 +387,17 @@ def test_whatever_an_upstream_says_is_told_counted_on_record_and_paid_for_once(
             20,
             50,
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "streamed", "told"),
+    [(name, bool(at), told) for name, both in FAULTS.items() for at, told in enumerate(both) if told is not None],
+)
+def test_whatever_an_upstream_does_is_told_counted_on_record_and_paid_for_once(
+    gateway: Gateway, name: str, told: Told, *, streamed: bool
+) -> None:
+    """It hangs up, stops in the middle, or asks for what nobody can mean."""
+    check(gateway, name, streamed=streamed, told=told)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
