@@ -14,7 +14,7 @@ from .records import AliasEvent, Plan, Rollout, RolloutEvent, Strategy
 from .rollouts import Rollouts
 from .routes import INTENT, WITHDRAWN, RoutePublisher, generations, trusting, withdrawn_in
 from .settings import DeploymentSettings
-from .smoke import Smoke, SmokeTests, last_smoke
+from .smoke import NoGoldenRows, Smoke, SmokeTests, last_smoke
 from .strategies import PROMOTE_AT, STRATEGIES, Decision, Facts, Way
 from .tally import Tally
 from .trail import Point, Weights
@@ -36,6 +36,7 @@ __all__ = [
     "Decision",
     "DeploymentSettings",
     "Facts",
+    "NoGoldenRows",
     "NoNextStep",
     "NoRollout",
     "NotEnoughEvidence",

@@ -31,7 +31,7 @@ from .errors import BadRequest, ModelFailed, Overloaded
 from .metrics import Metrics
 from .overriding import named_application, named_arm, named_embedder
 from .recording import Recorder, logged_features, logged_request
-from .shadowing import Copy, Shadows
+from .shadowing import Copy, Dropped, Shadows
 from .tracing import Tracing
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -104,6 +104,10 @@ class DataPlane:
     def now(self) -> Micros:
         """This instant."""
         return self._clock.micros()
+
+    def monotonic(self) -> float:
+        """Seconds that only go forward."""
+        return self._clock.monotonic()
 
     @property
     def behind(self) -> bool:
@@ -208,9 +212,9 @@ class DataPlane:
         """Put on record what no answer waits for."""
         self._put_aside([record])
 
-    def shadow_dropped(self, deployment: Deployment) -> None:
-        """Count a copy that no shadow answered, because too many did."""
-        self._metrics.shadow_dropped(deployment.route.model, "queue")
+    def shadow_dropped(self, deployment: Deployment, why: Dropped = "queue") -> None:
+        """Count a copy that no shadow answered."""
+        self._metrics.shadow_dropped(deployment.route.model, why)
 
     def feedback(self, records: Sequence[TruthRecord | OutcomeRecord]) -> None:
         """Put ground truth or business outcomes on record."""

@@ -52,15 +52,33 @@ Settle = Callable[[LoadedArm, Sequence[Copy], Sequence[Outcome]], None]
 """Puts what a shadow made of its copies on record."""
 
 
+class Rate:
+    """What a shadow may see of copies a second; all of them without a bound."""
+
+    def __init__(self, per_second: float | None, now: float) -> None:
+        self._rate = per_second
+        self._most = 0.0 if per_second is None else max(1.0, per_second)
+        self._left, self._at = self._most, now
+
+    def allows(self, now: float) -> bool:
+        """Whether one more copy fits under the rate, of which a second's worth may come at once."""
+        if self._rate is None:
+            return True
+        self._left = min(self._most, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class _Lane:
     """What waits for one shadow, and how much more it may see."""
 
     def __init__(self, per_second: float | None, now: float) -> None:
         self.waiting: deque[Copy] = deque()
         self.running = False
-        self._rate = per_second
-        self._most = 0.0 if per_second is None else max(1.0, per_second)
-        self._left, self._at = self._most, now
+        self.rate = Rate(per_second, now)
         self._copy_us = 0.0
 
     def fitting(self, arm: LoadedArm, microseconds: float) -> int:
@@ -70,17 +88,6 @@ class _Lane:
     def took(self, copies: int, seconds: float) -> None:
         """Learn what a copy costs."""
         self._copy_us += _LEARNED * (seconds / copies * 1e6 - self._copy_us)
-
-    def allows(self, now: float) -> bool:
-        """Whether one more row fits under the rate, of which a second's worth may come at once."""
-        if self._rate is None:
-            return True
-        self._left = min(self._most, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 class Shadows:
@@ -164,7 +171,7 @@ class Shadows:
         most = min(policy.shadow_queue, TENSOR_QUEUE) if ask.arm.digested else policy.shadow_queue
         if len(lane.waiting) >= most:
             return "queue"
-        if not lane.allows(now):
+        if not lane.rate.allows(now):
             return "cap"
         try:
             row = arm.freeze(ask.row, ask.at, ask.arm, outcome.features)
