@@ -17,11 +17,8 @@ from modelyard.cli.edge import run
 from modelyard.cli.root import root
 from modelyard.control import free_ports
 from modelyard.core import Judgement, Verdict
-from modelyard.inference import load_embedder
 from modelyard.rollout import last_smoke
 from modelyard.wiring import Project
-
-from ..tiny_embedder import build_tiny
 
 pytestmark = [
     pytest.mark.timeout(170),
@@ -212,48 +209,3 @@ def test_a_smoke_test_is_on_record(tmp_path: Path, mlflow_tables: Path, built: B
     actions = [each.body["action"] for each in project.audit.entries()]
     assert actions.count("deploy.smoke") == 1
     project.close()
-
-
-def test_an_embedder_is_asked_its_golden_texts(
-    tmp_path: Path, mlflow_tables: Path, built: BuiltBundle, command: Command
-) -> None:
-    """The vectors of the running server point where the bundle's do; those of another embedder do not."""
-    folder = bank(tmp_path / "bank", mlflow_tables)
-    (folder / "modelyard.yaml").write_text((folder / "modelyard.yaml").read_text().replace("fraud", "tiny"))
-    embedders = [build_tiny(tmp_path / str(seed), seed) for seed in (0, 1)]
-    project = Project(folder, environment={})
-    for each in embedders:
-        digest = load_embedder(each).digest
-        gates = (Judgement(Verdict.PASS),)
-        project.models.register(
-            "tiny", principal=project.principal, bundle=each, digest=digest, gates=gates,
-            metrics={"worst_angle": 0.0}, params={"seed": 0},
-        )  # fmt: skip
-    project.close()
-    deploying = ("deploy", "--model", "tiny", "--version")
-    with serving(folder) as address:
-        code, told, _ = command(folder, *deploying, "1", "--env", "staging")
-        (smoke,) = told["smoke"]
-        assert (code, smoke["passed"], smoke["skipped"], smoke["wrong"]) == (0, True, 3, [])  # longer than it reads
-        assert smoke["rows"] >= 5
-        assert 0 <= smoke["worst"] <= smoke["tolerance"]
-        assert sum(each["answered"] for each in logged(folder, "tiny-staging")) == smoke["rows"]
-        assert command(folder, *deploying, "1", "--env", "production")[0] == 0
-        other = shutil.copytree(folder, tmp_path / "other", ignore=shutil.ignore_patterns("run", "*.lock"))
-        assert command(other, *deploying, "2", "--env", "staging")[0] == 0
-        code, told, err = command(other, "deploy", "smoke", "--url", address)
-        assert (code, told["passed"]) == (1, False)
-        assert "text 0: its vector is off by" in err
-
-
-def test_what_answers_with_texts_has_no_golden_rows(tmp_path: Path, mlflow_tables: Path, command: Command) -> None:
-    """An application is asked a suite instead, and the message says how."""
-    folder = bank(tmp_path / "bank", mlflow_tables)
-    file = folder / "modelyard.yaml"
-    upstreams = "upstreams: {here: {url: 'http://127.0.0.1:9/v1'}}\n"
-    file.write_text("project: desk\ndeployments: {desk: {model: desk@production}}\n" + upstreams)
-    assert command(folder, "llm", "register", "desk", "--target", "here/answer")[0] == 0
-    assert command(folder, "model", "promote", "--name", "desk", "--version", "1", "--stage", "production")[0] == 0
-    code, told, err = command(folder, "deploy", "smoke", "desk")
-    assert (code, told["error"]["code"]) == (2, "NO_GOLDEN_ROWS")
-    assert "modelyard llm eval SUITE --deployment desk" in err

@@ -33,7 +33,7 @@ def _said(smoke: dict[str, Any]) -> str:
 def _failed(smoke: dict[str, Any]) -> ModelyardError | None:
     if smoke["passed"]:
         return None
-    what = "; ".join(smoke["wrong"]) or "it has no golden row that JSON can carry"
+    what = "; ".join(smoke["wrong"]) or "it has no golden row that a request can carry"
     return Failed(
         f"Version {smoke['version']} at '{smoke['deployment']}' does not answer its golden rows as recorded: {what}.",
         code="SMOKE_FAILED",

@@ -18,7 +18,17 @@ from .bundle import (
     worst_error,
 )
 from .compiled import TREES_FILE, TreeArrays, compiled_walker, pack_trees, ready_walker, unpack_trees
-from .embedding import IDS, MASK, TOKENIZER_FILE, VECTORS, Embedder, load_embedder, tokenizer_class, worst_angle
+from .embedding import (
+    IDS,
+    MASK,
+    TOKENIZER_FILE,
+    VECTORS,
+    Embedder,
+    Vectors,
+    load_embedder,
+    tokenizer_class,
+    worst_angle,
+)
 from .encode import Encoded, Encoder
 from .errors import (
     BundleDamaged,
@@ -189,6 +199,7 @@ __all__ = [
     "TreesRuntime",
     "Trust",
     "UnknownRuntime",
+    "Vectors",
     "add_signatures",
     "admit",
     "codes_of",

@@ -7,6 +7,7 @@ from .append import Durability, Journal
 from .errors import JournalUnavailable, NotASegment, Unrecordable
 from .frames import FAMILIES, MAX_RECORD, Damage, SegmentRead, decode_segment, family_of
 from .records import (
+    EMBEDDED,
     REDACTED,
     ErrorClass,
     Family,
@@ -23,6 +24,7 @@ from .writing import write_segment
 
 __all__ = [
     "DAMAGED",
+    "EMBEDDED",
     "FAMILIES",
     "MAX_RECORD",
     "REDACTED",

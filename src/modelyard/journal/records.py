@@ -11,6 +11,9 @@ ErrorClass = Literal["input", "features", "model", "timeout", "invalid_output"]
 took too long, or answered something that is no prediction."""
 
 
+EMBEDDED = "embedding"
+"""The `prediction` of an answer that is vectors."""
+
 REDACTED = "(redacted)"
 """What stands in a record for a feature whose values are never logged."""
 
@@ -27,6 +30,8 @@ class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     says that the caller named the arm, not the route: such a row tells nothing of shares, and who compares arms leaves
     it out. `generated` is JSON of a `Generated`, empty for answers that no language model made; the `prediction` of
     those is why the text ended (`stop`, `length`, `tool_calls`; `left` when the caller did not wait for it).
+    Of vectors it is EMBEDDED, and they are not written down; a shadow's have one score, the least cosine to those that
+    were answered to the same texts, and none where the dimensions differ.
     """
 
     prediction_id: str

@@ -15,6 +15,7 @@ from modelyard.rollout import NoGoldenRows, NoRollout, RolloutActive, Smoke, las
 from modelyard.wiring import Project
 
 from .contract import Call, Option, operation
+from .kinds import task_of
 from .models import notice
 from .pipelines import ValidatePipeline, validate_pipeline
 
@@ -69,7 +70,7 @@ def deploy(call: Call[Deploy]) -> Any:
         "events": [msgspec.to_builtins(each) for each in events],
         "smoke": [msgspec.to_builtins(each) for each in smokes],
         "untested": untested,
-        "next": _next(environment, version, following, smokes),
+        "next": _next(project, environment, version, following, smokes),
     }
 
 
@@ -185,6 +186,15 @@ def _require_smoke(project: Project, version: ModelVersion, following: Sequence[
         return
     what = f"{version.name} {version.label}"
     skip = f"Where that is not wanted: deployments: {{{following[0]}: {{needs_smoke: false}}}}"
+    if task_of(project, version) == "generation":
+        raise Conflict(
+            f"{what} may not go to production: it is an application of a language model, and that has no golden rows "
+            "which a smoke test in staging could ask.",
+            code="NO_SMOKE",
+            context={"model": version.name, "version": version.number},
+            remedy=f"Put a suite of questions to it: modelyard llm eval SUITE --application {version.name} --version "
+            f"{version.number}\nthen ask for no smoke test: deployments: {{{following[0]}: {{needs_smoke: false}}}}",
+        )
     if not staging:
         raise Conflict(
             f"{what} has not been proved in staging, and no deployment follows {version.name}@staging.",
@@ -204,9 +214,13 @@ def _require_smoke(project: Project, version: ModelVersion, following: Sequence[
     )
 
 
-def _next(environment: str, version: ModelVersion, following: Sequence[str], smokes: Sequence[Smoke]) -> str:
+def _next(
+    project: Project, environment: str, version: ModelVersion, following: Sequence[str], smokes: Sequence[Smoke]
+) -> str:
     if environment == "production":
         return f"modelyard rollout status {following[0]}"
+    if task_of(project, version) == "generation":
+        return f"modelyard llm eval SUITE --deployment {following[0]}"
     if smokes and all(each.passed for each in smokes):
         return f"modelyard deploy --model {version.name} --version {version.number} --env production"
     return f"modelyard deploy smoke {following[0]}"

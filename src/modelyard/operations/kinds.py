@@ -26,8 +26,7 @@ def newest_of(project: Project, name: str, task: Task) -> ModelVersion | None:
 
 def require_task(project: Project, version: ModelVersion, task: Task) -> None:
     """Conflict unless a version's bundle is of the kind that answers this."""
-    document = project.models.bundle_file(version, INFO_FILE)
-    found = None if document is None else msgspec.json.decode(document, type=BundleInfo).task
+    found = task_of(project, version)
     if found != task:
         what = "a version without a bundle" if found is None else f"{_article(_CALLED.get(found, 'model'))}"
         raise Conflict(
@@ -36,6 +35,12 @@ def require_task(project: Project, version: ModelVersion, task: Task) -> None:
             context={"name": version.name, "kind": found},
             remedy=f"Choose the name of {_article(_CALLED[task])}, or a new one.",
         )
+
+
+def task_of(project: Project, version: ModelVersion) -> Task | None:
+    """What a version's bundle answers; None without a bundle."""
+    document = project.models.bundle_file(version, INFO_FILE)
+    return None if document is None else msgspec.json.decode(document, type=BundleInfo).task
 
 
 def _article(what: str) -> str:

@@ -1,6 +1,6 @@
 """What can go wrong with a rollout."""
 
-from modelyard.core import Conflict, InvalidInput, NotFound
+from modelyard.core import Conflict, NotFound
 
 
 class RolloutActive(Conflict):
@@ -31,9 +31,3 @@ class NoNextStep(Conflict):
     """The next step would be the takeover, or the rollout is paused, or past the step already."""
 
     code = "NO_NEXT_STEP"
-
-
-class NoGoldenRows(InvalidInput):
-    """What answers with texts need not say the same twice: there is nothing to compare its answers with."""
-
-    code = "NO_GOLDEN_ROWS"

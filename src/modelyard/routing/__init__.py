@@ -7,7 +7,7 @@ answering (`serving`).
 from .assign import assign, assignment_key, check_route, intervals, place_of, pseudonym, shadows
 from .errors import FeedDamaged, InvalidRoute, StaleFeed
 from .feed import FeedFolder
-from .records import DEFAULT_POLICY, Arm, ArmStatus, Feed, KeyEntry, Route, ServerStatus, ServingPolicy
+from .records import DEFAULT_POLICY, Arm, ArmStatus, Feed, KeyEntry, Route, ServerStatus, ServingPolicy, fingerprint
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -25,6 +25,7 @@ __all__ = [
     "assign",
     "assignment_key",
     "check_route",
+    "fingerprint",
     "intervals",
     "place_of",
     "pseudonym",

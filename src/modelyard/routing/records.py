@@ -8,6 +8,11 @@ from msgspec import UNSET, UnsetType
 from modelyard.core import ArmRole, Digest, Micros
 
 
+def fingerprint(bundle: Digest) -> str:
+    """What an answer in OpenAI's shapes tells of the bundle that gave it."""
+    return f"fp_{bundle[:10]}"
+
+
 class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One version behind a deployment.
 

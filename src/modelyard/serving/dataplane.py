@@ -105,6 +105,10 @@ class DataPlane:
         """This instant."""
         return self._clock.micros()
 
+    def monotonic(self) -> float:
+        """Seconds that only go forward."""
+        return self._clock.monotonic()
+
     @property
     def behind(self) -> bool:
         """Whether answers have left whose records the journal could not take yet."""
@@ -212,9 +216,9 @@ class DataPlane:
         """Put on record what no answer waits for."""
         self._put_aside([record])
 
-    def shadow_dropped(self, deployment: Deployment, why: Dropped, copies: int = 1) -> None:
-        """Count copies that no shadow answered."""
-        self._metrics.shadow_dropped(deployment.route.model, why, copies)
+    def shadow_dropped(self, deployment: Deployment, why: Dropped) -> None:
+        """Count a copy that no shadow answered."""
+        self._metrics.shadow_dropped(deployment.route.model, why)
 
     def feedback(self, records: Sequence[TruthRecord | OutcomeRecord]) -> None:
         """Put ground truth or business outcomes on record."""

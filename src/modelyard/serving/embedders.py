@@ -9,7 +9,7 @@ from modelyard.inference import EMBEDDING, INFO_FILE, BundleInfo, Embedder
 from modelyard.routing import Arm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedEmbedder:
     """An embedder behind one arm of a deployment."""
 

@@ -53,22 +53,22 @@ Settle = Callable[[LoadedArm, Sequence[Copy], Sequence[Outcome]], None]
 
 
 class Rate:
-    """How much more one shadow may see: so many rows a second, of which a second's worth may come at once."""
+    """What a shadow may see of copies a second; all of them without a bound."""
 
     def __init__(self, per_second: float | None, now: float) -> None:
         self._rate = per_second
         self._most = 0.0 if per_second is None else max(1.0, per_second)
         self._left, self._at = self._most, now
 
-    def allows(self, now: float, rows: int = 1) -> bool:
-        """Whether so many more rows fit; they are then counted."""
+    def allows(self, now: float) -> bool:
+        """Whether one more copy fits under the rate, of which a second's worth may come at once."""
         if self._rate is None:
             return True
         self._left = min(self._most, self._left + (now - self._at) * self._rate)
         self._at = now
-        if self._left < rows:
+        if self._left < 1:
             return False
-        self._left -= rows
+        self._left -= 1
         return True
 
 

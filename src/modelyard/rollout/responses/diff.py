@@ -89,7 +89,7 @@ def _diff(
         since=since,
         live_version=pairs.live_version,
         shadow_version=pairs.shadow_version,
-        kind="values" if pairs.values else "classes",
+        kind=pairs.kind,
         pairs=counts.pairs,
         unpaired_live=pairs.unpaired_live,
         unpaired_shadow=pairs.unpaired_shadow,

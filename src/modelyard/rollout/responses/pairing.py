@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from modelyard.core import InvalidInput, did_you_mean, shown
+from modelyard.journal import EMBEDDED
 from modelyard.rollout.scratch import quoted, scratch_database
+
+from .records import Kind
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,7 +34,8 @@ COLUMNS = (
 """What is looked at of prediction records; the segments' columns beside."""
 
 FAR = 0.01
-"""Values further apart, relative to the live one, are another answer when nothing else is declared."""
+"""Values further apart, relative to the live one, are another answer when nothing else is declared; so are vectors
+whose cosine is further from 1."""
 
 MOST_LEVELS, _CUT = 20, 20
 
@@ -49,7 +53,7 @@ class Pairs:
     segments: tuple[str, ...]
     live_version: str | None
     shadow_version: str | None
-    values: bool
+    kind: Kind
     unpaired_live: int
     unpaired_shadow: int
     left_out: int
@@ -76,14 +80,14 @@ def paired(
         session.unregister("records")
         session.execute(_joined(segments), [arm])
         shadow, live = _newest(session)
-        values = _are_values(session, live, shadow)
-        session.execute(_pairs(segments, score_delta, values=values), [live, shadow])
+        kind = _kind(session, live, shadow)
+        session.execute(_pairs(segments, score_delta, kind), [live, shadow])
         for at, name in enumerate(segments):
             _cut(session, at, records.schema.field(name).type)
         (whole,) = session.sql("SELECT count(*) FROM joined").fetchall()[0]
         (chosen,) = session.sql("SELECT count(*) FROM pairs").fetchall()[0]
         alone_live, alone_shadow = _alone(session, arm)
-        yield Pairs(session, tuple(segments), live, shadow, values, alone_live, alone_shadow, whole - chosen)
+        yield Pairs(session, tuple(segments), live, shadow, kind, alone_live, alone_shadow, whole - chosen)
 
 
 def _refuse_unknown(schema: pa.Schema, segments: Sequence[str]) -> None:
@@ -112,7 +116,9 @@ def _joined(segments: Sequence[str]) -> str:
     return f"""
         CREATE TABLE joined AS
         SELECT l.id, l.instant, l.entity, l.version AS live_version, s.version AS shadow_version, s.logged_us,
-            l.answer AS live, s.answer AS shadow, l.scores AS live_scores, s.scores AS shadow_scores,
+            l.answer AS live, s.answer AS shadow, s.scores AS shadow_scores,
+            l.answer = '{EMBEDDED}' AND len(l.scores) = 0 AS embedded,
+            CASE WHEN embedded THEN [1.0] ELSE l.scores END AS live_scores,
             l.ms AS live_ms, s.ms AS shadow_ms, s.error{of_segments}
         FROM kept l JOIN kept s ON l.id = s.id WHERE l.answered AND s.role = 'shadow' AND s.arm = ?"""
 
@@ -125,26 +131,30 @@ def _newest(session: "DuckDBPyConnection") -> tuple[str | None, str | None]:
     return found[0] if found else (None, None)
 
 
-def _are_values(session: "DuckDBPyConnection", live: str | None, shadow: str | None) -> bool:
-    """Whether the model answers values: each answer is the number that its one score is."""
-    (odd, known) = session.execute(
+def _kind(session: "DuckDBPyConnection", live: str | None, shadow: str | None) -> Kind:
+    """What the model answers. Values: each answer is the number that its one score is. Vectors: they say so."""
+    (odd, embedded, known) = session.execute(
         """SELECT count(*) FILTER (
                 len(live_scores) <> 1 OR TRY_CAST(live AS DOUBLE) IS NULL
                 OR abs(TRY_CAST(live AS DOUBLE) - live_scores[1]) > 1e-9 * greatest(1, abs(live_scores[1]))
-            ), count(*)
+            ), count(*) FILTER (embedded), count(*)
             FROM joined WHERE live_version = ? AND shadow_version = ?""",
         [live, shadow],
     ).fetchall()[0]
-    return bool(known) and not odd
+    if not known:
+        return "classes"
+    if embedded == known:
+        return "vectors"
+    return "classes" if odd else "values"
 
 
-def _pairs(segments: Sequence[str], score_delta: float | None, *, values: bool) -> str:
+def _pairs(segments: Sequence[str], score_delta: float | None, kind: Kind) -> str:
     """Of several scores that of the live answer's class is compared."""
     bound = str(float(score_delta)) if score_delta is not None else (
-        f"{FAR} * greatest(abs(live_score), 1e-12)" if values else None
+        f"{FAR} * greatest(abs(live_score), 1e-12)" if kind != "classes" else None
     )  # fmt: skip
     further = f"abs(delta) > {bound}" if bound is not None else "false"
-    answers = "false" if values else "live IS DISTINCT FROM shadow"
+    answers = "false" if kind == "values" else "live IS DISTINCT FROM shadow"
     of_segments = "".join(f", segment{at}" for at in range(len(segments)))
     return f"""
         CREATE TABLE pairs AS

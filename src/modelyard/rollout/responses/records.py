@@ -6,6 +6,7 @@ import msgspec
 
 State = Literal["within", "beyond", "open"]
 Verdict = Literal["agrees", "differs", "inconclusive"]
+Kind = Literal["classes", "values", "vectors"]
 
 
 class PairCounts(msgspec.Struct, frozen=True):
@@ -100,7 +101,8 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class ResponseDiff(msgspec.Struct, frozen=True):
-    """All that was found. Scores are the live answer's: of its class where there are several.
+    """All that was found. Scores are the live answer's: of its class where there are several. Vectors have
+    1, and a shadow's the least cosine to those that were answered.
 
     `unpaired_live`: answers without a copy, since the shadow's first; it is copied a share, or copies were dropped.
     `left_out`: pairs of other versions than these two.
@@ -111,7 +113,7 @@ class ResponseDiff(msgspec.Struct, frozen=True):
     since: str | None
     live_version: str | None
     shadow_version: str | None
-    kind: Literal["classes", "values"]
+    kind: Kind
     pairs: int
     unpaired_live: int
     unpaired_shadow: int

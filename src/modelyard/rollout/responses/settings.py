@@ -16,7 +16,9 @@ class ResponseBounds(Section):
         None, gt=0, lt=1, description="Share of pairs of which the shadow's alone may miss the latency objective."
     )
     score_delta: float | None = Field(
-        None, gt=0, description="Scores further apart are another answer, too; of values 1% of the live one if not set."
+        None,
+        gt=0,
+        description="Scores further apart are another answer, too; if not set, values by 1%, vectors below cosine .99.",
     )
     alpha: float = Field(0.05, gt=0, lt=1, description="Chance of a wrong verdict, however often it is looked at.")
     segments: tuple[str, ...] = Field((), description="Features, or columns of the log, to show by their levels.")

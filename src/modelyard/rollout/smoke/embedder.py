@@ -1,7 +1,5 @@
-"""Golden texts of an embedder: its vectors point where those of the bundle do."""
+"""An embedder's golden texts, asked of a running server."""
 
-import base64
-import binascii
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,42 +8,57 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.core import Digest
 from modelyard.inference import BundleInfo, golden_rows, worst_angle
+from modelyard.routing import fingerprint
 
-from .connection import Asking, Refused
-from .records import Answered, told_of
+from .connection import Connection, Refused
+from .records import Answered, other_version
 
-_NOT_ASKED = ("context_length_exceeded", "bad_request")
-"""Codes of texts that a server has no vector of and the bundle has: longer ones than it reads, and empty ones."""
+_TOO_LONG = "context_length_exceeded"
+"""How servers refuse a text that is longer than the embedder reads; golden texts are cut there, to prove the cut."""
 
 
-def ask_embedder(address: str, deployment: str, bundle: Path, info: BundleInfo, token: str = "") -> Answered:
-    """Ask the vector of each golden text over HTTP, and compare its direction; Unavailable when a request fails.
-
-    Skipped is what the server refuses as it refuses every caller: bundles have vectors of texts that were cut, too.
-    """
+def ask_embedder(server: Connection, digest: Digest, bundle: Path, info: BundleInfo) -> Answered:
+    """Ask for the vector of each golden text and compare it by its angle; Unavailable when a request fails."""
     rows, expected = golden_rows(bundle, info)
-    wrong: list[str] = []
-    skipped, worst = 0, 0.0
-    with Asking(address, deployment, token, "/v1/embeddings") as asking:
-        for at, (text,) in enumerate(rows):
-            answer = asking.answer({"model": deployment, "input": text, "encoding_format": "base64"})
-            if isinstance(answer, Refused) and answer.code in _NOT_ASKED:
-                skipped += 1
-                continue
-            error = math.inf if isinstance(answer, Refused) else worst_angle(expected[at : at + 1], _vector(answer))
-            worst = max(worst, error)
-            if not error <= info.tolerance:
-                off = f"its vector is off by {error:.2g} (one minus the cosine)"
-                wrong.append(f"text {at}: {f'refused, {answer.said}' if isinstance(answer, Refused) else off}")
-    return told_of(len(rows) - skipped, skipped, worst, wrong)
+    asked, worst, wrong = 0, 0.0, list[str]()
+    for at, (text,) in enumerate(rows):
+        if not text:
+            continue
+        answer = server.post("/v1/embeddings", {"model": server.deployment, "input": [text]})
+        if isinstance(answer, Refused) and answer.code == _TOO_LONG:
+            continue
+        asked += 1
+        if isinstance(answer, Refused):
+            worst = math.inf
+            wrong.append(f"text {at}: refused, {answer}")
+            continue
+        if (told := answer.get("system_fingerprint")) != fingerprint(digest):
+            raise other_version(server.deployment, told, fingerprint(digest))
+        vector = _vector(answer)
+        error = worst_angle(expected[at : at + 1], vector)
+        worst = max(worst, error)
+        wrong += _wrong(at, vector, expected[at : at + 1], error, info.tolerance)
+    return Answered(asked, len(rows) - asked, worst, wrong)
+
+
+def _wrong(
+    at: int, vector: NDArray[np.float64], expected: NDArray[np.float64], error: float, tolerance: float
+) -> list[str]:
+    if error <= tolerance:
+        return []
+    if vector.shape != expected.shape:
+        return [f"text {at}: a vector of {vector.shape[1]} numbers instead of {expected.shape[1]}"]
+    return [f"text {at}: its vector is off by {error:.2g} (one minus the cosine)"]
 
 
 def _vector(answer: Mapping[str, Any]) -> NDArray[np.float64]:
-    """The vector of an answer to one text (1, dimension); empty where it has none."""
+    """The vector of one answer (1, dimension); NaN where something is no number."""
     try:
-        (each,) = answer["data"]
-        found = np.frombuffer(base64.b64decode(each["embedding"], validate=True), "<f4")
-    except (KeyError, TypeError, ValueError, binascii.Error):
-        found = np.empty(0)
-    return found.astype(np.float64)[np.newaxis]
+        (data,) = answer["data"]
+        told = data["embedding"]
+    except (KeyError, TypeError, ValueError):
+        return np.empty((1, 0))
+    several = told if isinstance(told, list) else [told]
+    return np.array([[float(each) if isinstance(each, int | float) else math.nan for each in several]])

@@ -1,4 +1,4 @@
-"""Golden rows of a predictor: scores and classes are those of the bundle."""
+"""A predictor's golden rows, asked of a running server."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,41 +8,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.core import Unavailable, Value
+from modelyard.core import Value
 from modelyard.inference import BundleInfo, golden_rows, label_of, worst_error
 
-from .connection import Asking, Refused
-from .records import SHOWN, Answered, told_of
+from .connection import Connection, Refused
+from .records import Answered, other_version
+
+_SHOWN = 5
 
 
-def ask_predictor(
-    address: str, deployment: str, version: str, bundle: Path, info: BundleInfo, token: str = ""
-) -> Answered:
-    """Ask each golden row over HTTP and compare scores and classes; Unavailable when a request fails."""
+def ask_predictor(server: Connection, version: str, bundle: Path, info: BundleInfo) -> Answered:
+    """Ask each golden row and compare scores and classes; Unavailable when a request fails."""
     rows, expected = golden_rows(bundle, info)
     sendable = [at for at, row in enumerate(rows) if _sendable(row)]
     wrong: list[str] = []
     worst = 0.0
-    with Asking(address, deployment, token, f"/deployments/{deployment}/predict") as asking:
-        for at in sendable:
-            answer = asking.answer({"features": [_plain(each) for each in rows[at]]})
-            if isinstance(answer, Refused):
-                worst = math.inf
-                wrong.append(f"row {at}: refused, {answer.said}")
-                continue
-            if answer.get("model_version") != version:
-                raise _other_version(deployment, version, answer)
-            error = worst_error(expected[at : at + 1], _scores(answer, info), info.floor)
-            worst = max(worst, error)
-            wrong += _wrong(at, answer, expected[at], error, info)
-    return told_of(len(sendable), len(rows) - len(sendable), worst, wrong)
+    for at in sendable:
+        sent = {"features": [_plain(each) for each in rows[at]]}
+        answer = server.post(f"/deployments/{server.deployment}/predict", sent)
+        if isinstance(answer, Refused):
+            worst = math.inf
+            wrong.append(f"row {at}: refused, {answer}")
+            continue
+        if answer.get("model_version") != version:
+            raise other_version(server.deployment, answer.get("model_version"), version)
+        error = worst_error(expected[at : at + 1], _scores(answer, info), info.floor)
+        worst = max(worst, error)
+        wrong += _wrong(at, answer, expected[at], error, info)
+    return Answered(len(sendable), len(rows) - len(sendable), worst, wrong)
 
 
 def _wrong(
     at: int, answer: Mapping[str, Any], expected: NDArray[np.float64], error: float, info: BundleInfo
 ) -> list[str]:
     if not error <= info.tolerance:
-        told = ", ".join(f"{each:.6g}" for each in expected[:SHOWN])
+        told = ", ".join(f"{each:.6g}" for each in expected[:_SHOWN])
         return [f"row {at}: {_said(answer)} instead of {told} (off by {error:.2g}, relative)"]
     if info.task == "regression" or answer.get("prediction") == label_of(info, _scores(answer, info)[0]):
         return []
@@ -75,12 +75,3 @@ def _sendable(row: Sequence[Value]) -> bool:
         else not (isinstance(each, float) and math.isinf(each))
         for each in row
     )  # fmt: skip
-
-
-def _other_version(deployment: str, version: str, answer: Mapping[str, Any]) -> Unavailable:
-    return Unavailable(
-        f"'{deployment}' answers by version {str(answer.get('model_version'))[:40]}, not by {version}.",
-        code="OTHER_VERSION",
-        context={"deployment": deployment, "version": version},
-        remedy=f"Wait until its rollout is over (modelyard rollout status {deployment}), or name the right server.",
-    )

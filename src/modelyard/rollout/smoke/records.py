@@ -1,24 +1,31 @@
-"""What is kept of a smoke test, and what asking comes to."""
+"""How deployments answered golden rows: the record of it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from modelyard.core import Digest
+from modelyard.core import Conflict, Digest, Unavailable
 from modelyard.storage import Snapshot
 
 SMOKE = "smoke"
 """The kind of the documents that say how a deployment answered a bundle's golden rows, by deployment and bundle."""
 
-SHOWN = 5
-"""So many of what was answered otherwise are told."""
+_SHOWN = 5
+
+
+class NoGoldenRows(Conflict):
+    """What a deployment serves keeps no golden rows that could be asked of it."""
+
+    code = "NO_GOLDEN_ROWS"
 
 
 class Smoke(msgspec.Struct, frozen=True):
     """How a deployment answered the golden rows of one bundle, the last time that it was asked.
 
-    `worst`: the largest difference of a score, relative as the bundle's `tolerance` is. `skipped`: rows that JSON
-    cannot carry. `wrong`: what was answered otherwise, some of it.
+    `worst`: the largest difference as the bundle's `tolerance` is meant: of a score, relative; of an embedder's vector,
+    one minus the cosine. `skipped`: rows that no request can carry: JSON has no infinities, and embedders are sent
+    neither empty texts nor longer ones than they read. `wrong`: what was answered otherwise, some of it.
     """
 
     deployment: str
@@ -42,17 +49,25 @@ def last_smoke(view: Snapshot, deployment: str, bundle: Digest) -> Smoke | None:
     return msgspec.convert(document.body, Smoke) if document is not None else None
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(NamedTuple):
     """What became of golden rows: how many were asked, the worst difference, and what was wrong."""
 
     rows: int
     skipped: int
     worst: float
-    wrong: tuple[str, ...]
+    wrong: Sequence[str]
+
+    def some(self) -> tuple[str, ...]:
+        """Some of what was wrong, and how much more there is."""
+        more = [f"and {len(self.wrong) - _SHOWN} more"] if len(self.wrong) > _SHOWN else []
+        return (*self.wrong[:_SHOWN], *more)
 
 
-def told_of(rows: int, skipped: int, worst: float, wrong: list[str]) -> Answered:
-    """The same, with the first of what was wrong."""
-    more = [f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
-    return Answered(rows, skipped, worst, (*wrong[:SHOWN], *more))
+def other_version(deployment: str, told: object, version: str) -> Unavailable:
+    """Another version answers than the one whose golden rows were asked."""
+    return Unavailable(
+        f"'{deployment}' answers by version {str(told)[:40]}, not by {version}.",
+        code="OTHER_VERSION",
+        context={"deployment": deployment, "version": version},
+        remedy=f"Wait until its rollout is over (modelyard rollout status {deployment}), or name the right server.",
+    )

@@ -8,13 +8,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from modelyard.core import Failed, InvalidInput, ModelyardError, SystemClock, log_event
+from modelyard.core import Failed, InvalidInput, ModelyardError, log_event
 from modelyard.inference import Embedder
-from modelyard.journal import Generated
-from modelyard.routing import assign, assignment_key, shadows
+from modelyard.journal import EMBEDDED
+from modelyard.routing import assign, assignment_key, fingerprint
 
-from ..batching import give_way
-from ..concealing import hashed
 from ..dataplane import DataPlane
 from ..deployments import Deployment
 from ..embedders import LoadedEmbedder
@@ -22,19 +20,13 @@ from ..errors import BadRequest, Overloaded
 from ..requests import Request
 from .asked import check_size, deployment_of, read_body
 from .contract import Caller, Outlet
-from .copies import Copies
+from .copies import VectorCopies
 from .errors import chat_error
-from .recorded import LEFT, LEFT_CODE, Facts, entity_of, record_of
-from .traced import attributes_of_vectors
+from .recorded import LEFT, LEFT_CODE, Facts, entity_of
+from .vectors import Embedded, Texts, VectorRecords, embedded
 
 MOST_WAITING = 4_000
 """Texts that one process embeds or is about to; who comes then is sent away."""
-
-COPIES_AT_ONCE = 1_000
-"""Texts that one shadow embeds or is about to; copies that come then are dropped."""
-
-_ENDS = 2
-"""Tokens that mark the ends of a text."""
 
 _ENCODE = msgspec.json.Encoder().encode
 _REMEDY = 'Send {"model": "DEPLOYMENT", "input": ["a text", …]}.'
@@ -54,16 +46,13 @@ _DECODER = msgspec.json.Decoder(AskedVectors, strict=True)
 
 
 class Embeddings:
-    """Answers with vectors. One event loop's; the embedder runs in a thread, one request after the other.
-
-    Shadows run in another one, which gives way.
-    """
+    """Answers with vectors. One event loop's; the embedder runs in a thread, one request after the other."""
 
     def __init__(self, plane: DataPlane) -> None:
         self._plane = plane
+        self._records = VectorRecords(plane)
+        self._copies = VectorCopies(plane, self._records)
         self._thread = ThreadPoolExecutor(1, "embedding")
-        self._beside = ThreadPoolExecutor(1, "shadow-embedding", initializer=give_way)
-        self._copies = Copies(SystemClock(), COPIES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
 
@@ -81,7 +70,8 @@ class Embeddings:
             raise Overloaded(f"{self._waiting} texts are waiting.", remedy="Try again in a second, or send fewer.")
         facts, arm = self._assigned(request, asked, deployment, live)
         self._waiting += len(texts)
-        task = asyncio.get_running_loop().create_task(self._answer(facts, arm, asked, texts, outlet))
+        answering = self._answer(arm, Texts(facts, texts, asked.encoding_format), outlet)
+        task = asyncio.get_running_loop().create_task(answering)
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._over(done, len(texts)))
         outlet.on_leave(task.cancel)
@@ -91,8 +81,8 @@ class Embeddings:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._copies.close()
         self._thread.shutdown(wait=False)
-        self._beside.shutdown(wait=False)
 
     def _over(self, task: "asyncio.Task[None]", texts: int) -> None:
         self._tasks.discard(task)
@@ -113,18 +103,21 @@ class Embeddings:
             arm = deployment.embedders.get(assigned.name, live)
         return Facts(deployment, identity, instant, entity, named is not None), arm
 
-    async def _answer(
-        self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str], outlet: Outlet
-    ) -> None:
+    async def _answer(self, arm: LoadedEmbedder, asked: Texts, outlet: Outlet) -> None:
         """Answer by the arm that is assigned, or by live where that fails for no fault of the caller's."""
-        live, error, kept = facts.deployment.embedder, None, ""
+        facts = asked.facts
+        live, error = facts.deployment.embedder, None
         for each in (arm, live) if arm is not live else (live,):
             began = time.perf_counter()
             try:
-                kept = kept or await self._kept(facts.deployment, texts)
-                body, tokens = await self._embedded(self._thread, facts, each, asked, texts)
+                asked = (
+                    asked
+                    if asked.kept
+                    else asked._replace(kept=await self._records.kept(facts.deployment, asked.texts))
+                )
+                made, body = await asyncio.get_running_loop().run_in_executor(self._thread, _answered, each, asked)
             except asyncio.CancelledError:
-                self._left(facts, each, asked, kept, began)
+                self._left(asked, each, began)
                 raise
             except ModelyardError as failed:
                 error = failed
@@ -132,62 +125,25 @@ class Embeddings:
                 log_event("serving", "embedding failed", arm=each.arm.name, error=repr(crash))
                 error = Failed("The server failed.", code="INTERNAL", remedy="See the server's log.")
             else:
-                error = self._record(facts, each, asked, kept, tokens, began, None)
+                error = self._record(asked, each, began, made.tokens, None)
                 if error is None:
                     self._send(facts, outlet, 200, body)
-                    self._copy(facts, asked, texts, kept)
+                    if facts.deployment.shadowed:
+                        self._copies.offer(asked, made.vectors)
                     return
                 break
-            self._record(facts, each, asked, kept, 0, began, error)
+            self._record(asked, each, began, 0, error)
             if isinstance(error, InvalidInput):
                 break
         if error is not None:
             self._plane.unanswered(facts.deployment, live.arm.version)
             self._send(facts, outlet, *chat_error(error))
 
-    def _left(self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, kept: str, began: float) -> None:
+    def _left(self, asked: Texts, arm: LoadedEmbedder, began: float) -> None:
         """The caller hung up before his vectors were there: that is on record, and nobody is to blame."""
-        self._plane.answered(facts.deployment.route.deployment, LEFT_CODE)
-        if (error := self._record(facts, arm, asked, kept, 0, began, None, ended=LEFT)) is not None:
+        self._plane.answered(asked.facts.deployment.route.deployment, LEFT_CODE)
+        if (error := self._record(asked, arm, began, 0, None, ended=LEFT)) is not None:
             log_event("serving", "a caller left without a record", error=error.message)
-
-    def _copy(self, facts: Facts, asked: AskedVectors, texts: list[str], kept: str) -> None:
-        """Have shadows embed the same, now that the answer has left; what is too much is dropped and counted."""
-        deployment, route = facts.deployment, facts.deployment.route
-        if not deployment.shadowed:
-            return
-        for arm in shadows(route, assignment_key(route, facts.entity, facts.identity)):
-            loaded = deployment.embedders.get(arm.name)
-            if loaded is None:
-                continue
-            if (why := self._copies.begin(arm, deployment.policy, len(texts))) is not None:
-                self._plane.shadow_dropped(deployment, why, len(texts))
-                continue
-            task = asyncio.get_running_loop().create_task(self._embed_copy(facts, loaded, asked, texts, kept))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _embed_copy(
-        self, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str], kept: str
-    ) -> None:
-        began, tokens, error = time.perf_counter(), 0, None
-        try:
-            _, tokens = await self._embedded(self._beside, facts, arm, asked, texts)
-        except asyncio.CancelledError:
-            self._plane.shadow_dropped(facts.deployment, "end", len(texts))
-            raise
-        except Exception as failed:  # nothing of a shadow's may fail anybody
-            error = failed
-        finally:
-            self._copies.end(arm.arm, len(texts))
-        if (unrecorded := self._record(facts, arm, asked, kept, tokens, began, error)) is not None:
-            log_event("serving", "a shadow's answers could not be recorded", error=unrecorded.message)
-
-    async def _embedded(
-        self, thread: ThreadPoolExecutor, facts: Facts, arm: LoadedEmbedder, asked: AskedVectors, texts: list[str]
-    ) -> tuple[bytes, int]:
-        loop, name = asyncio.get_running_loop(), facts.deployment.route.deployment
-        return await loop.run_in_executor(thread, _embedded, arm.embedder, asked, texts, name)
 
     def _send(self, facts: Facts, outlet: Outlet, status: int, body: bytes) -> None:
         self._plane.answered(facts.deployment.route.deployment, str(status))
@@ -195,52 +151,20 @@ class Embeddings:
 
     def _record(
         self,
-        facts: Facts,
+        asked: Texts,
         arm: LoadedEmbedder,
-        asked: AskedVectors,
-        kept: str,
-        tokens: int,
         began: float,
+        tokens: int,
         error: Exception | None,
         *,
-        ended: str = "embedding",
+        ended: str = EMBEDDED,
     ) -> ModelyardError | None:
-        """Put it on record, and count it; what the deployment refuses to answer without."""
-        kind = None if error is None else "input" if isinstance(error, InvalidInput) else "model"
-        generated = Generated(model=arm.embedder.info.model, input_tokens=tokens, cost_micros=0, asked=kept)
-        record = record_of(
-            facts,
-            arm.arm,
-            ended=ended,
-            error=kind,  # type: ignore[arg-type]  # one of the classes
-            generated=_ENCODE(generated).decode(),
-            latency_us=int((time.perf_counter() - began) * 1e6),
-            logged=self._plane.now(),
-        )
-        if (tracing := self._plane.tracing) is not None:
-            told = attributes_of_vectors(arm, asked.encoding_format, record, generated)
-            tracing.generated("embeddings", generated.model, time.perf_counter() - began, told, kind)
+        """Put it on record; what the deployment refuses to answer without."""
         try:
-            self._plane.generated(facts.deployment, record, generated)
+            self._records.write(asked, arm, began, tokens=tokens, error=error, ended=ended)
         except ModelyardError as unrecorded:
             return unrecorded
         return None
-
-    async def _kept(self, deployment: Deployment, texts: list[str]) -> str:
-        """The texts as they may go on record."""
-        how = deployment.policy.log_text
-        if how == "off":
-            return ""
-        if how == "redacted":
-            return await asyncio.to_thread(_redacted, texts)
-        told = _ENCODE(texts).decode()
-        return told if how == "full" else str(hashed(told, self._plane.pepper))
-
-
-def _redacted(texts: list[str]) -> str:
-    from ..guarding import redacted  # noqa: PLC0415 - who does not redact does not pay for it
-
-    return _ENCODE([redacted(each) for each in texts]).decode()
 
 
 def _texts(asked: AskedVectors, most: int) -> list[str]:
@@ -278,27 +202,24 @@ def _check_dimensions(asked: AskedVectors, embedder: Embedder) -> None:
         )
 
 
-def _embedded(embedder: Embedder, asked: AskedVectors, texts: list[str], name: str) -> tuple[bytes, int]:
-    """The answer's body, and how many tokens there were; on the embedder's thread."""
-    counts = embedder.tokens(texts)
-    longest = embedder.max_tokens - _ENDS
-    for at, count in enumerate(counts):
-        if count > longest:
-            raise BadRequest(
-                f"Text {at} has {count} tokens, of at most {longest}.",
-                context={"path": f"input[{at}]", "code": "context_length_exceeded"},
-                remedy="Cut it in pieces: what came behind would have no part in its vector.",
-            )
-    vectors = embedder.embed(texts)
+def _answered(arm: LoadedEmbedder, asked: Texts) -> tuple[Embedded, bytes]:
+    """The vectors, and the answer's body; on the embedder's thread."""
+    made = embedded(arm.embedder, asked.texts)
     data: list[dict[str, Any]] = [
         {
             "object": "embedding",
             "index": at,
             "embedding": vector.tolist()
-            if asked.encoding_format == "float"
+            if asked.encoding == "float"
             else base64.b64encode(vector.astype("<f4").tobytes()).decode(),
         }
-        for at, vector in enumerate(vectors)
+        for at, vector in enumerate(made.vectors)
     ]
-    used = {"prompt_tokens": sum(counts), "total_tokens": sum(counts)}
-    return _ENCODE({"object": "list", "data": data, "model": name, "usage": used}), sum(counts)
+    told = {
+        "object": "list",
+        "data": data,
+        "model": asked.facts.deployment.route.deployment,
+        "system_fingerprint": fingerprint(arm.arm.bundle),
+        "usage": {"prompt_tokens": made.tokens, "total_tokens": made.tokens},
+    }
+    return made, _ENCODE(told)

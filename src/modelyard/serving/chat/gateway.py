@@ -19,9 +19,9 @@ from ..errors import Overloaded
 from ..requests import Request
 from .asked import check_against, check_size, check_values, deployment_of, read_asked
 from .body import Asked
+from .bounds import CopyBounds
 from .budgets import Budgets
 from .contract import Caller, Outlet
-from .copies import Copies
 from .exchange import Exchange, Parts, Question
 from .kept import AnswerCaches
 from .recorded import entity_of
@@ -54,7 +54,7 @@ class Gateway:
         self._parts = Parts(plane, self._upstreams, self._budgets, self._answers)
         self._declared: Feed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._copies = Copies(SystemClock(), SHADOWS_AT_ONCE)
+        self._copies = CopyBounds(SystemClock(), SHADOWS_AT_ONCE)
 
     def _put_aside(self, record: PredictionRecord) -> None:
         self._plane.put_aside(record)

@@ -48,6 +48,7 @@ def record_of(
     generated: str,
     latency_us: int,
     logged: Micros,
+    scores: tuple[float, ...] = (),
 ) -> PredictionRecord:
     """The record of what one arm made of a request; `ended` is why its answer ended, where there is one."""
     route = facts.deployment.route
@@ -63,7 +64,7 @@ def record_of(
         entity=_entity(facts),
         features=(),
         prediction=None if error is not None else ended,
-        scores=(),
+        scores=scores,
         latency_us=latency_us,
         error=error,
         logged_us=logged,

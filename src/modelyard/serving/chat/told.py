@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from modelyard.core import Digest
 from modelyard.generation import Choice, Usage, write_event
+from modelyard.routing import fingerprint
 
 _ENCODE = msgspec.json.Encoder().encode
 _NO_MORE: Mapping[str, Any] = MappingProxyType({})
@@ -17,12 +19,12 @@ class Shape:
 
     __slots__ = ("_facts",)
 
-    def __init__(self, identity: str, created_us: int, deployment: str, bundle: str) -> None:
+    def __init__(self, identity: str, created_us: int, deployment: str, bundle: Digest) -> None:
         self._facts = {
             "id": f"chatcmpl-{identity}",
             "created": created_us // 1_000_000,
             "model": deployment,
-            "system_fingerprint": f"fp_{bundle[:10]}",
+            "system_fingerprint": fingerprint(bundle),
         }
 
     def whole(

@@ -60,7 +60,7 @@ def _gives_vectors(_facts: Facts) -> Mapping[str, Schema]:
     vector: Schema = {"anyOf": [list_of({"type": "number"}), _TEXT]}
     one = object_of({"object": _TEXT, "index": _COUNT, "embedding": vector})
     usage = object_of({"prompt_tokens": _COUNT, "total_tokens": _COUNT})
-    told = {"object": _TEXT, "data": list_of(one), "model": _TEXT, "usage": usage}
+    told = {"object": _TEXT, "data": list_of(one), "model": _TEXT, "system_fingerprint": _TEXT, "usage": usage}
     return {JSON: object_of(told, list(told))}
 
 

@@ -1,23 +1,24 @@
-"""Running a smoke test: which server is asked, and when it has what it is to be asked for."""
+"""Asking running servers golden rows, and keeping what they answered."""
 
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from modelyard.access import Principal
 from modelyard.audit import AuditLog
 from modelyard.core import Clock, SystemClock, Unavailable, to_micros
-from modelyard.inference import EMBEDDING, PREDICTIONS, BundleInfo, verify_bundle
-from modelyard.routing import FeedFolder, Route, ServerStatus
+from modelyard.inference import PREDICTIONS, BundleInfo, verify_bundle
+from modelyard.routing import Arm, FeedFolder, Route, ServerStatus
 from modelyard.storage import RecordStore
 
-from ..errors import NoGoldenRows
+from .connection import Connection
 from .embedder import ask_embedder
 from .predictor import ask_predictor
-from .records import SMOKE, Answered, Smoke
+from .records import SMOKE, Answered, NoGoldenRows, Smoke
 
 _POLL = 0.2
 
@@ -37,13 +38,17 @@ class SmokeTests:
         """Ask the live version of a route its golden rows, one request each.
 
         Without an `address` the server that follows this project's feed is asked, once all its workers have the
-        version. Unavailable when none runs, or the version is not there within `wait_s`, or a request fails.
+        version. Unavailable when none runs, or the version is not there within `wait_s`, or a request fails;
+        NoGoldenRows for what keeps none.
         """
         arm = route.live
-        info, _ = verify_bundle(self.feed.bundle_path(arm.bundle), expect=arm.bundle)
-        _require_golden(info, route.deployment)
+        bundle = self.feed.bundle_path(arm.bundle)
+        info, _ = verify_bundle(bundle, expect=arm.bundle)
+        if info.task not in (*PREDICTIONS, "embedding"):
+            raise _no_golden_rows(route, info)
         where = address or served_at(route, self._statuses, wait_s)
-        found = self._asked(where, route, info, token)
+        with Connection(where, route.deployment, token) as server:
+            found = _ask(server, arm, bundle, info)
         smoke = Smoke(
             deployment=route.deployment,
             model=route.model,
@@ -57,16 +62,10 @@ class SmokeTests:
             worst=found.worst if math.isfinite(found.worst) else None,
             tolerance=info.tolerance,
             passed=found.rows > 0 and not found.wrong,
-            wrong=found.wrong,
+            wrong=found.some(),
         )
         self._keep(smoke, principal)
         return smoke
-
-    def _asked(self, where: str, route: Route, info: BundleInfo, token: str) -> Answered:
-        bundle = self.feed.bundle_path(route.live.bundle)
-        if info.runtime == EMBEDDING:
-            return ask_embedder(where, route.deployment, bundle, info, token)
-        return ask_predictor(where, route.deployment, route.live.version, bundle, info, token)
 
     def _statuses(self) -> tuple[ServerStatus, ...]:
         # Servers beat by the wall clock, whatever clock events follow.
@@ -77,6 +76,12 @@ class SmokeTests:
             tx.put(SMOKE, f"{smoke.deployment}/{smoke.bundle}", msgspec.to_builtins(smoke))
             told = {"model": smoke.model, "version": smoke.version, "bundle": smoke.bundle, "passed": smoke.passed}
             self.audit.record(tx, principal, "deploy.smoke", smoke.deployment, told)
+
+
+def _ask(server: Connection, arm: Arm, bundle: Path, info: BundleInfo) -> Answered:
+    if info.task == "embedding":
+        return ask_embedder(server, arm.bundle, bundle, info)
+    return ask_predictor(server, arm.version, bundle, info)
 
 
 def served_at(route: Route, statuses: Callable[[], Sequence[ServerStatus]], wait_s: float) -> str:
@@ -119,11 +124,10 @@ def _no_server(route: Route) -> Unavailable:
     )
 
 
-def _require_golden(info: BundleInfo, deployment: str) -> None:
-    """Return for what predicts or embeds; NoGoldenRows for what answers with texts."""
-    if info.task not in PREDICTIONS and info.runtime != EMBEDDING:
-        raise NoGoldenRows(
-            f"'{deployment}' answers with texts: there are no golden rows whose answers are known.",
-            context={"deployment": deployment, "task": info.task},
-            remedy=f"Ask it a suite: modelyard llm eval SUITE --deployment {deployment}",
-        )
+def _no_golden_rows(route: Route, info: BundleInfo) -> NoGoldenRows:
+    what = "an application of a language model" if info.task == "generation" else f"what answers {info.task}"
+    return NoGoldenRows(
+        f"'{route.deployment}' serves '{route.model}', {what}, and that has no golden rows.",
+        context={"deployment": route.deployment, "task": info.task},
+        remedy=f"Put a suite of questions to it: modelyard llm eval SUITE --deployment {route.deployment}",
+    )
