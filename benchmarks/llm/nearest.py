@@ -1,6 +1,7 @@
-"""The ten nearest of 100,000 vectors: our graph and hnswlib's, on one thread each, beside exact search."""
+"""The ten nearest of 100,000 vectors: our graph, hnswlib's and LanceDB's, on one thread each, beside exact search."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Sequence
@@ -20,7 +21,9 @@ RECALL, MEAN_MS, BUILD_S = 0.98, 0.3, 30.0
 """The targets, of 100,000 vectors of 384 elements."""
 
 K, QUERIES = 10, 1_000
-_SIDE = Path(__file__).parent / "peers" / "hnswlib_side.py"
+PEERS = {"hnswlib": ["hnswlib==0.8.0", "numpy==2.4.6"], "lancedb": ["lancedb==0.40.0", "numpy==2.4.6"]}
+_SIDES = Path(__file__).parent / "peers"
+_ONE_THREAD = {"LANCE_CPU_THREADS": "1", "RAYON_NUM_THREADS": "1", "TOKIO_WORKER_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def made(folder: Path, count: int, embedder: Embedder) -> tuple[Matrix, Matrix]:
@@ -40,11 +43,17 @@ def nearest(folder: Path, count: int, embedder: Embedder) -> dict[str, dict[str,
     """What each side takes and finds: `build_s`, `mean_ms`, the same of processor time, and `recall`."""
     rows, queries = made(folder, count, embedder)
     truth = _truth(rows, queries)
-    python = install("hnswlib", ["hnswlib==0.8.0", "numpy==2.4.6"]) / "bin" / "python"
-    settings = map(str, (NEIGHBOURS, BREADTH_ADD, BREADTH_SEARCH, K))
-    ended = subprocess.run([python, _SIDE, folder, *settings], check=True, capture_output=True, text=True, timeout=3600)
-    sides = {"modelyard": _ours(rows, queries), "hnswlib": json.loads(ended.stdout)}
+    sides = {"modelyard": _ours(rows, queries), **{peer: _theirs(peer, folder) for peer in PEERS}}
     return {name: _figures(each, truth) for name, each in sides.items()}
+
+
+def _theirs(peer: str, folder: Path) -> dict[str, Any]:
+    python = install(peer, PEERS[peer]) / "bin" / "python"
+    settings = map(str, (NEIGHBOURS, BREADTH_ADD, BREADTH_SEARCH, K))
+    command = [str(python), str(_SIDES / f"{peer}_side.py"), str(folder), *settings]
+    environment = {**os.environ, **_ONE_THREAD}
+    ended = subprocess.run(command, check=True, capture_output=True, text=True, timeout=3600, env=environment)
+    return dict(json.loads(ended.stdout))
 
 
 def _ours(rows: Matrix, queries: Matrix) -> dict[str, Any]:
