@@ -73,3 +73,14 @@ def _row(at: int, version: str, arm: str, score: float, *, values: bool, latency
         "country": "de" if at % 4 else "fr",
         "amount": float(at % 400),
     }
+
+
+def embedded(pairs: int, *, turned: int = 0, cosine: float = 0.9999, reshaped: int = 0) -> pa.Table:
+    """Pairs of an embedder and its shadow: the first `turned` at .9, the last `reshaped` of another dimension."""
+    rows = []
+    for at in range(pairs):
+        far = [0.9] if at < turned else [] if at >= pairs - reshaped else [cosine]
+        for arm, version, scores in (("live", "1", []), ("shadow", "2", far)):
+            one = _row(at, version, arm, 0.0, values=False, latency=5_000)
+            rows.append(one | {"prediction": "embedding", "scores": scores})
+    return pa.Table.from_pylist(rows, SCHEMA)

@@ -6,7 +6,7 @@ import pytest
 from modelyard.core import InvalidInput
 from modelyard.rollout.responses import ResponseBounds, ResponseDiff, diff_responses, response_page
 
-from .shadowed import shadowed
+from .shadowed import embedded, shadowed
 
 
 def diffed(*tables: pa.Table, arm: str = "shadow", **bounds: object) -> ResponseDiff:
@@ -71,6 +71,27 @@ def test_values_disagree_when_they_are_further_apart_than_declared() -> None:
     assert (near.kind, near.verdict, near.measured[0].count) == ("values", "agrees", 0)
     assert diffed(shadowed(1500, values=True, shift=0.0004), score_delta=0.0001).measured[0].count == 1500
     assert diffed(shadowed(1500, values=True, shift=0.2), score_delta=0.3).measured[0].count == 0
+
+
+def test_vectors_disagree_by_their_cosine() -> None:
+    """Below .99 or what is declared; the deltas say how far, and never is a vector taken for its mere being there."""
+    near = diffed(embedded(900))
+    assert (near.kind, near.verdict, near.measured[0].count) == ("vectors", "agrees", 0)
+    assert near.deltas.quantiles["p50"] == pytest.approx(-0.0001)
+    assert diffed(embedded(900), score_delta=0.00005).measured[0].count == 900
+    far = diffed(embedded(900, turned=90))
+    assert (far.verdict, far.measured[0].count) == ("differs", 90)
+    assert [(each.live_score, each.shadow_score) for each in far.examples] == [(1.0, 0.9)] * 10
+    assert diffed(embedded(900, turned=90), score_delta=0.2).measured[0].count == 0
+    assert "least cosine" in response_page(far)
+
+
+def test_vectors_of_another_dimension_disagree() -> None:
+    """Nothing says how far they are, and whatever is declared they are no answer in the place of the other."""
+    diff = diffed(embedded(900, reshaped=900), score_delta=5.0)
+    assert (diff.kind, diff.verdict, diff.measured[0].count) == ("vectors", "differs", 900)
+    assert diff.deltas.quantiles == {}
+    response_page(diff)
 
 
 def test_scores_further_apart_than_declared_disagree_though_the_class_is_the_same() -> None:
