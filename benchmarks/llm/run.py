@@ -1,5 +1,5 @@
-"""Language models in one run: vectors beside hnswlib and LanceDB, int8 beside float32, three searches beside each other,
-and the gateway beside LiteLLM's proxy."""
+"""Language models in one run: vectors beside hnswlib and LanceDB, int8 beside float32, three searches beside each
+other, and the gateway beside LiteLLM's proxy."""
 
 import argparse
 import json

@@ -24,7 +24,9 @@ IDS, MASK, VECTORS = "ids", "mask", "vectors"
 """What the graph takes, int32 (texts, tokens), and gives, float32 (texts, dimension)."""
 
 _TOGETHER = 32
+
 Vectors = NDArray[np.float32]
+"""Unit vectors (texts, dimension)."""
 
 
 class Embedder:

@@ -4,7 +4,7 @@ Owns who serves what, with which evidence. Does not own answering (`serving`), t
 or when to retrain (`retraining`).
 """
 
-from .errors import NoNextStep, NoRollout, NotEnoughEvidence, RolloutActive, RolloutMovedOn
+from .errors import NoGoldenRows, NoNextStep, NoRollout, NotEnoughEvidence, RolloutActive, RolloutMovedOn
 from .looking import Alarm
 from .outside import EXTERNAL, Outside, OutsideChanges
 from .parts import with_parts
@@ -14,7 +14,7 @@ from .records import AliasEvent, Plan, Rollout, RolloutEvent, Strategy
 from .rollouts import Rollouts
 from .routes import INTENT, WITHDRAWN, RoutePublisher, generations, trusting, withdrawn_in
 from .settings import DeploymentSettings
-from .smoke import NoGoldenRows, Smoke, SmokeTests, last_smoke
+from .smoke import Smoke, SmokeTests, last_smoke
 from .strategies import PROMOTE_AT, STRATEGIES, Decision, Facts, Way
 from .tally import Tally
 from .trail import Point, Weights

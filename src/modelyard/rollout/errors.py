@@ -31,3 +31,9 @@ class NoNextStep(Conflict):
     """The next step would be the takeover, or the rollout is paused, or past the step already."""
 
     code = "NO_NEXT_STEP"
+
+
+class NoGoldenRows(Conflict):
+    """What a deployment serves keeps no golden rows that could be asked of it."""
+
+    code = "NO_GOLDEN_ROWS"

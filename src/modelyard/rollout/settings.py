@@ -43,7 +43,9 @@ class ServingSettings(Section):
     )
     overrides: bool = Field(default=False, description="Let testers name the arm that answers: X-Modelyard-Arm.")
     shadow_per_second: float | None = Field(
-        None, gt=0, description="The most rows a second that one server copies to a shadow; none: no bound."
+        None,
+        gt=0,
+        description="The most rows (of an embedder: requests) a second that one server copies to a shadow; none: all.",
     )
     shadow_queue: int = Field(10_000, ge=1, description="Copies that may wait for a shadow; more are dropped.")
 

@@ -5,19 +5,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelyard.core import Conflict, Digest, Unavailable
+from modelyard.core import Digest, Unavailable
 from modelyard.storage import Snapshot
 
 SMOKE = "smoke"
 """The kind of the documents that say how a deployment answered a bundle's golden rows, by deployment and bundle."""
 
 _SHOWN = 5
-
-
-class NoGoldenRows(Conflict):
-    """What a deployment serves keeps no golden rows that could be asked of it."""
-
-    code = "NO_GOLDEN_ROWS"
 
 
 class Smoke(msgspec.Struct, frozen=True):

@@ -15,10 +15,11 @@ from modelyard.inference import PREDICTIONS, BundleInfo, verify_bundle
 from modelyard.routing import Arm, FeedFolder, Route, ServerStatus
 from modelyard.storage import RecordStore
 
+from ..errors import NoGoldenRows
 from .connection import Connection
 from .embedder import ask_embedder
 from .predictor import ask_predictor
-from .records import SMOKE, Answered, NoGoldenRows, Smoke
+from .records import SMOKE, Answered, Smoke
 
 _POLL = 0.2
 
