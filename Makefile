@@ -21,7 +21,7 @@ test: $(READY)  ## every test that needs nothing but wheels
 
 test-extras: $(READY)  ## tests that need what only Debian has, a virtual environment of their own, or minutes
 	./tests/extras/install
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "(extras or long) and not soak and not alone" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile -m "(extras or long) and not soak and not alone" $(ARGS)
 	$(BIN)/pytest -m "(extras or long) and alone and not soak" $(ARGS)
 
 check: $(READY)  ## style, types, and the one-way imports between rooms

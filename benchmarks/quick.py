@@ -45,7 +45,8 @@ They run in this order: those that tell most come first, while there is time.
 """
 
 LONG_ONLY: Mapping[str, str] = {
-    "llm.run": "Vectors, embedders and answers of documents, against hnswlib and LanceDB; the gateway, against LiteLLM",
+    "llm.run": "Vectors, embedders and answers of documents, against hnswlib and LanceDB; kept answers, against "
+    "GPTCache; the gateway, against LiteLLM",
     "console": "The console's pages with 10M predictions",
     "pipelines.peers": "Ten steps, against ZenML and Metaflow",
 }

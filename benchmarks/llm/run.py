@@ -1,5 +1,5 @@
 """Language models in one run: vectors beside hnswlib and LanceDB, int8 beside float32, three searches beside each
-other, and the gateway beside LiteLLM's proxy."""
+other, kept answers beside GPTCache, and the gateway beside LiteLLM's proxy."""
 
 import argparse
 import json
@@ -12,13 +12,14 @@ from modelyard.llm import Measured
 from modelyard.retrieval import MODES
 
 from ..environments import PEERS as ENVIRONMENTS
+from .alike import alike
 from .answers import FASTER, HYBRID, LOSS, METRIC, answered, faster, loss
 from .gateway import ADDED_MS, REQUESTS, STREAMS, gateway
 from .nearest import BUILD_S, MEAN_MS, PEERS, RECALL, nearest
 from .texts import QUESTIONS, asked
 
-PARTS = ("vectors", "answers", "speed", "gateway")
-_EMBEDDING = frozenset({"vectors", "answers", "speed"})
+PARTS = ("vectors", "answers", "speed", "alike", "gateway")
+_EMBEDDING = frozenset({"vectors", "answers", "speed", "alike"})
 MODEL = "all-MiniLM-L6-v2"
 
 
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] = ()) -> int:
             met.append(_answers(folder, given.questions, plain, narrow, figures))
         if "speed" in parts:
             met.append(_speed(given.questions, plain, narrow, figures))
+        if "alike" in parts:
+            met.append(_alike(narrow, figures))
     if "gateway" in parts:
         met.append(_gateway(folder / "gateway", given.seconds, given.repeats, figures))
     if given.json is not None:
@@ -103,6 +106,22 @@ def _speed(count: int, plain: Embedder, narrow: Embedder, figures: dict[str, obj
         f"{_told(ratio >= FASTER)}"
     )
     return ratio >= FASTER
+
+
+def _alike(embedder: Embedder, figures: dict[str, object]) -> bool:
+    found = alike(embedder)
+    figures["alike"] = found
+    for side, kinds in found.items():
+        for kind, each in kinds.items():
+            _say(
+                f"{side:<10} {kind:<11} {each['hits']:.0f} of {each['of']:.0f} pairs share an answer "
+                f"({each['lower']:.3f} to {each['upper']:.3f}), {each['wrong']:.0f} got another question's; "
+                f"{each['mean_ms']:.3f} ms a question"
+            )
+    false = found["modelyard"]["other"]
+    met = false["hits"] + false["wrong"] == 0
+    _say(f"no answer to another question: {_told(met)}")
+    return met
 
 
 def _gateway(folder: Path, seconds: float, repeats: int, figures: dict[str, object]) -> bool:
