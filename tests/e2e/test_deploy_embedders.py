@@ -191,3 +191,12 @@ def test_an_application_is_refused_and_told_what_proves_it(deployed: Path, comma
     assert "modelyard llm eval SUITE --application desk --version 1" in err
     assert "{desk: {needs_smoke: false}}" in err
     assert audited(deployed) == 0
+
+
+def test_a_server_that_takes_no_golden_text_proves_nothing(deployed: Path, command: Command) -> None:
+    """All of them refused as too long: nothing was wrong, and it is no pass."""
+    refusal = {"error": {"message": "It is too long.", "code": "context_length_exceeded"}}
+    with answering(lambda _: (400, refusal), name="mini-staging") as address:
+        code, told, err = command(deployed, "deploy", "smoke", "mini-staging", "--url", address)
+    assert (code, told["passed"], told["rows"]) == (1, False, 0)
+    assert "no golden row that a request can carry" in err
