@@ -27,11 +27,13 @@ def ending(project: Project) -> dict[str, Any]:
     """
     loop, events = project.retraining, project.rollouts.history("shop")
     newest = max(each.number for each in project.models.versions("purchase"))
+    let_go = [e for e in events if e.kind == "cooled"]
+    perhaps_later = {e.detail for e in let_go if e.version >= newest - 1}
     return {
         "loop": loop.state("purchase").state,
         "history": [_dated(e.at, e.cycle, e.kind) for e in loop.history("purchase") if e.kind != "retrying"],
         "rollouts": [_dated(e.at, e.version, e.kind) for e in events if e.kind != "cooled"],
-        "cooled": sorted(e.version for e in events if e.kind == "cooled" and e.version < newest - 1),
+        "cooled": sorted(e.version for e in let_go if e.detail not in perhaps_later),
         "aliases": project.models.aliases("purchase"),
         "moves": [[each.alias, each.to] for each in project.models.history("purchase")],
         "versions": [_told(project, each) for each in project.models.versions("purchase")],
@@ -41,6 +43,7 @@ def ending(project: Project) -> dict[str, Any]:
             [each.body["action"], each.body["subject"]]
             for each in project.audit.entries()
             if each.body["action"] not in _UNTOLD
+            and each.body["detail"].get("detail") not in perhaps_later
         ),
     }
 
