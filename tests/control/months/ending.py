@@ -42,8 +42,7 @@ def ending(project: Project) -> dict[str, Any]:
         "audited": sorted(
             [each.body["action"], each.body["subject"]]
             for each in project.audit.entries()
-            if each.body["action"] not in _UNTOLD
-            and each.body["detail"].get("detail") not in perhaps_later
+            if each.body["action"] not in _UNTOLD and each.body["detail"].get("detail") not in perhaps_later
         ),
     }
 

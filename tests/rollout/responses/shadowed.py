@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import pyarrow as pa
+
+from modelyard.journal import Generated
 
 START = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
 SCHEMA = pa.schema(
@@ -20,6 +23,7 @@ SCHEMA = pa.schema(
         ("latency_us", pa.int64()),
         ("error", pa.string()),
         ("logged_us", pa.timestamp("us", tz="UTC")),
+        ("generated", pa.string()),
         ("country", pa.string()),
         ("amount", pa.float64()),
     ]
@@ -55,6 +59,21 @@ def shadowed(
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
+def spoken(pairs: int, *, abstaining: int = 0, cut: int = 0) -> pa.Table:
+    """Pairs of an application and its shadow, which says otherwise what it says: the first `abstaining` say that there
+    is no answer, the last `cut` end too early. Every live answer quotes JSON that looks like an abstention's record.
+    """
+    rows = []
+    for at in range(pairs):
+        live = Generated(asked='{"abstained":true}', said=f"it is {at}")
+        other = Generated(said=f"I would say {at}", abstained=at < abstaining)
+        ended = "length" if at >= pairs - cut else "stop"
+        for arm, version, made, end in (("live", "1", live, "stop"), ("shadow", "2", other, ended)):
+            one = _row(at, version, arm, 0.0, values=False, latency=5_000)
+            rows.append(one | {"prediction": end, "scores": [], "generated": msgspec.json.encode(made).decode()})
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
 def _row(at: int, version: str, arm: str, score: float, *, values: bool, latency: int) -> dict[str, object]:
     instant = int((START + at) * 1e6)
     return {
@@ -70,6 +89,7 @@ def _row(at: int, version: str, arm: str, score: float, *, values: bool, latency
         "latency_us": latency,
         "error": None,
         "logged_us": instant + 1000,
+        "generated": "",
         "country": "de" if at % 4 else "fr",
         "amount": float(at % 400),
     }

@@ -6,7 +6,9 @@ import pytest
 from modelyard.core import InvalidInput
 from modelyard.rollout.responses import ResponseBounds, ResponseDiff, diff_responses, response_page
 
-from .shadowed import embedded, shadowed
+from .shadowed import embedded, shadowed, spoken
+
+SCORES = pa.list_(pa.float64())
 
 
 def diffed(*tables: pa.Table, arm: str = "shadow", **bounds: object) -> ResponseDiff:
@@ -92,6 +94,25 @@ def test_vectors_of_another_dimension_disagree() -> None:
     assert (diff.kind, diff.verdict, diff.measured[0].count) == ("vectors", "differs", 900)
     assert diff.deltas.quantiles == {}
     response_page(diff)
+
+
+def test_texts_disagree_when_they_end_otherwise() -> None:
+    """Words that differ are what a prompt is changed for; abstaining, or being cut, where the other is not, is told."""
+    same = diffed(spoken(900))
+    assert (same.kind, same.verdict, same.measured[0].count) == ("texts", "agrees", 0)
+    assert diffed(spoken(900), score_delta=0.01).measured[0].count == 0
+    other = diffed(spoken(900, abstaining=60, cut=30))
+    assert (other.verdict, other.measured[0].count) == ("differs", 90)
+    assert {(each.live, each.shadow) for each in other.examples} == {("stop", "abstained")}
+    assert "end otherwise" in response_page(other)
+
+
+def test_classes_without_scores_are_compared_by_themselves() -> None:
+    """A model that gives no scores is another answer only where its class is."""
+    table = shadowed(900, flipped=40)
+    bare = table.set_column(table.schema.get_field_index("scores"), "scores", pa.array([[]] * len(table), SCORES))
+    diff = diffed(bare)
+    assert (diff.kind, diff.measured[0].count) == ("classes", 40)
 
 
 def test_scores_further_apart_than_declared_disagree_though_the_class_is_the_same() -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from modelyard.core import SystemClock, to_micros, uuid7
 from modelyard.history import PredictionLog
-from modelyard.journal import Journal, PredictionRecord
+from modelyard.journal import Generated, Journal, PredictionRecord
 from modelyard.rollout import Decision, Facts, Plan, Rollout, Tally
 from modelyard.rollout.reading import Cursor, read_fresh
 from modelyard.rollout.responses import ResponseBounds, diff_responses
@@ -31,8 +31,12 @@ class Shadowed:
         self.cursor = Cursor()
         self.asked = 0
 
-    def answer(self, count: int, *, differing: int = 0, failing: int = 0, copy: bool = True) -> list[PredictionRecord]:
-        """So many answers, written with their copies; or the copies alone, to be written later."""
+    def answer(
+        self, count: int, *, differing: int = 0, failing: int = 0, copy: bool = True, abstaining: int | None = None
+    ) -> list[PredictionRecord]:
+        """So many answers, written with their copies, or the copies alone, to be written later; with a number that
+        abstain, those of language models.
+        """
         answers, copies = [], []
         for at in range(count):
             self.asked += 1
@@ -41,11 +45,15 @@ class Shadowed:
                 uuid7(instant, self.asked.to_bytes(10, "big")), instant, "d", 1, "1", "live", "live", True, None, (),
                 "1", (0.9,), 1000, None, instant,
             )  # fmt: skip
+            if abstaining is not None:
+                one = msgspec.structs.replace(one, prediction="stop", scores=(), generated=_made(f"it is {at}"))
             other = msgspec.structs.replace(one, model_version="2", arm="shadow", role="shadow", answered=False)
             if at < differing:
                 other = msgspec.structs.replace(other, prediction="0", scores=(0.1,))
             elif at >= count - failing:
                 other = msgspec.structs.replace(other, prediction=None, scores=(), error="model")
+            if abstaining is not None:
+                other = msgspec.structs.replace(other, generated=_made(f"or {at}", abstained=at < abstaining))
             answers.append(one)
             copies.append(other)
         self.journal.append([*answers, *copies] if copy else answers)
@@ -63,6 +71,10 @@ class Shadowed:
             self.rollout = msgspec.structs.replace(self.rollout, kept=dict(decision.kept))
         assert Shadow().lacks(facts)
         return decision
+
+
+def _made(said: str, *, abstained: bool = False) -> str:
+    return msgspec.json.encode(Generated(said=said, abstained=abstained)).decode()
 
 
 def test_it_ends_when_the_answers_agree_and_its_time_has_passed(tmp_path: Path) -> None:
@@ -134,3 +146,17 @@ def test_other_versions_and_other_shadows_do_not_count(tmp_path: Path) -> None:
     shadowed.journal.append([msgspec.structs.replace(each, model_version="9") for each in copies])
     shadowed.journal.append([msgspec.structs.replace(each, arm="other") for each in copies])
     assert shadowed.look().evidence["pairs"] == 0
+
+
+def test_a_shadow_of_a_prompt_agrees_when_its_texts_end_as_those_given_do(tmp_path: Path) -> None:
+    """Whatever they say; of a shadow that abstains too often it says so, look by look."""
+    shadowed = Shadowed(tmp_path)
+    shadowed.answer(1100, abstaining=0)
+    assert shadowed.look().action == "end"
+    other = Shadowed(tmp_path / "other")
+    other.answer(300, abstaining=6)
+    assert other.look().action == "hold"
+    other.answer(300, abstaining=20)
+    decision = other.look()
+    assert decision.action == "roll_back"
+    assert "26 of 600 pairs answer otherwise" in decision.reason

@@ -30,12 +30,16 @@ COLUMNS = (
     "latency_us",
     "error",
     "logged_us",
+    "generated",
 )
 """What is looked at of prediction records; the segments' columns beside."""
 
 FAR = 0.01
 """Values further apart, relative to the live one, are another answer when nothing else is declared; so are vectors
 whose cosine is further from 1."""
+
+ABSTAINED = "abstained"
+"""The answer of a language model that says there is none; of its others why they ended, whatever they say."""
 
 MOST_LEVELS, _CUT = 20, 20
 
@@ -100,13 +104,17 @@ def _refuse_unknown(schema: pa.Schema, segments: Sequence[str]) -> None:
             )
 
 
+_ANSWER = f"""CASE WHEN contains(generated, '"abstained":true') THEN '{ABSTAINED}' ELSE prediction END"""
+"""Within a text that JSON has for its value a quote stands behind a backslash."""
+
+
 def _kept(segments: Sequence[str]) -> str:
     of_segments = [f"{quoted(name)} AS segment{at}" for at, name in enumerate(segments)]
     return ", ".join(
         [
             "prediction_id AS id", "epoch_us(event_us) AS instant", "model_version AS version", "arm", "role",
-            "answered", "entity", "prediction AS answer", "scores", "latency_us / 1000.0 AS ms", "error", "logged_us",
-            *of_segments,
+            "answered", "entity", f"{_ANSWER} AS answer", "scores", "latency_us / 1000.0 AS ms", "error", "logged_us",
+            "generated <> '' AS made", *of_segments,
         ]
     )  # fmt: skip
 
@@ -117,7 +125,7 @@ def _joined(segments: Sequence[str]) -> str:
         CREATE TABLE joined AS
         SELECT l.id, l.instant, l.entity, l.version AS live_version, s.version AS shadow_version, s.logged_us,
             l.answer AS live, s.answer AS shadow, s.scores AS shadow_scores,
-            l.answer = '{EMBEDDED}' AND len(l.scores) = 0 AS embedded,
+            l.answer = '{EMBEDDED}' AND len(l.scores) = 0 AS embedded, l.made AND NOT embedded AS text,
             CASE WHEN embedded THEN [1.0] ELSE l.scores END AS live_scores,
             l.ms AS live_ms, s.ms AS shadow_ms, s.error{of_segments}
         FROM kept l JOIN kept s ON l.id = s.id WHERE l.answered AND s.role = 'shadow' AND s.arm = ?"""
@@ -132,12 +140,12 @@ def _newest(session: "DuckDBPyConnection") -> tuple[str | None, str | None]:
 
 
 def _kind(session: "DuckDBPyConnection", live: str | None, shadow: str | None) -> Kind:
-    """What the model answers. Values: each answer is the number that its one score is. Vectors: they say so."""
-    (odd, embedded, known) = session.execute(
+    """What the model answers. Values: each answer is the number that its one score is. Vectors and texts say so."""
+    (odd, embedded, texts, known) = session.execute(
         """SELECT count(*) FILTER (
                 len(live_scores) <> 1 OR TRY_CAST(live AS DOUBLE) IS NULL
                 OR abs(TRY_CAST(live AS DOUBLE) - live_scores[1]) > 1e-9 * greatest(1, abs(live_scores[1]))
-            ), count(*) FILTER (embedded), count(*)
+            ), count(*) FILTER (embedded), count(*) FILTER (text), count(*)
             FROM joined WHERE live_version = ? AND shadow_version = ?""",
         [live, shadow],
     ).fetchall()[0]
@@ -145,22 +153,25 @@ def _kind(session: "DuckDBPyConnection", live: str | None, shadow: str | None) -
         return "classes"
     if embedded == known:
         return "vectors"
+    if texts == known:
+        return "texts"
     return "classes" if odd else "values"
 
 
 def _pairs(segments: Sequence[str], score_delta: float | None, kind: Kind) -> str:
-    """Of several scores that of the live answer's class is compared."""
+    """Of several scores that of the live answer's class is compared; what has none is its answer alone."""
     bound = str(float(score_delta)) if score_delta is not None else (
         f"{FAR} * greatest(abs(live_score), 1e-12)" if kind != "classes" else None
     )  # fmt: skip
-    further = f"abs(delta) > {bound}" if bound is not None else "false"
+    further = f" OR abs(delta) > {bound}" if bound is not None else ""
+    scores = f"live_score IS NOT NULL AND (NOT coalesce(isfinite(delta), false){further})"
     answers = "false" if kind == "values" else "live IS DISTINCT FROM shadow"
     of_segments = "".join(f", segment{at}" for at in range(len(segments)))
     return f"""
         CREATE TABLE pairs AS
         SELECT id, instant, entity, live, shadow, live_score, shadow_score, live_ms, shadow_ms, error{of_segments},
             CASE WHEN isfinite(delta) THEN delta END AS delta,
-            CASE WHEN error IS NULL THEN ({answers}) OR NOT coalesce(isfinite(delta), false) OR {further} END AS far
+            CASE WHEN error IS NULL THEN ({answers}) OR {scores} END AS far
         FROM (
             SELECT *, shadow_score - live_score AS delta FROM (
                 SELECT *, live_scores[place] AS live_score,

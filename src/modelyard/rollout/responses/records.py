@@ -6,7 +6,7 @@ import msgspec
 
 State = Literal["within", "beyond", "open"]
 Verdict = Literal["agrees", "differs", "inconclusive"]
-Kind = Literal["classes", "values", "vectors"]
+Kind = Literal["classes", "values", "vectors", "texts"]
 
 
 class PairCounts(msgspec.Struct, frozen=True):

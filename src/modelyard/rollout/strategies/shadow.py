@@ -25,7 +25,7 @@ class Shadow:
 
     arm: str = "shadow"
     role: Literal["shadow"] = "shadow"
-    columns: tuple[str, ...] = ("model_version", "prediction", "scores", "logged_us")
+    columns: tuple[str, ...] = ("model_version", "prediction", "scores", "logged_us", "generated")
     by_server: bool = False
 
     def shares(self, plan: Plan) -> tuple[float, ...]:  # noqa: ARG002 - the same whatever the plan

@@ -1,4 +1,4 @@
-"""An embedder through staging to production, with a shadow; and an application, which no smoke test can prove."""
+"""An embedder through staging to production, and an application, which no smoke test can prove; shadows of both."""
 
 import json
 import shutil
@@ -17,6 +17,7 @@ from modelyard.generation import Application, Target
 from modelyard.inference import load_embedder, verify_bundle
 from modelyard.llm import application_bundle
 from modelyard.rollout import last_smoke
+from modelyard.testing import faulty_upstream
 from modelyard.wiring import Project
 
 from ..rollout.test_smoke import answering, good
@@ -34,7 +35,7 @@ PROJECT = """
 project: vectors
 server: {{port: {}, grpc_port: null, metrics_port: {}}}
 control: {{metrics_port: null, port: null}}
-upstreams: {{one: {{url: 'http://127.0.0.1:1/v1'}}}}
+upstreams: {{one: {{url: '{}'}}}}
 deployments:
   mini: {{model: mini@production}}
   mini-staging: {{model: mini@staging}}
@@ -55,14 +56,16 @@ def embedders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Pat
     )
 
 
-def project_of(folder: Path, tables: Path, *embedders: Path) -> Path:
-    """A project with versions of an embedder and one of an application, none of them deployed."""
+def project_of(folder: Path, tables: Path, *embedders: Path, upstream: str = "http://127.0.0.1:1/v1") -> Path:
+    """A project with versions of an embedder and three of an application, none of them deployed."""
     (folder / ".modelyard").mkdir(parents=True)
-    (folder / "modelyard.yaml").write_text(PROJECT.format(*free_ports(2)))
+    (folder / "modelyard.yaml").write_text(PROJECT.format(*free_ports(2), upstream))
     shutil.copy(tables, folder / ".modelyard" / "mlflow.db")
-    application_bundle(folder / "desk", "desk", Application((Target("one", "m"),)), None)
+    desks = [folder / model for model in ("answer", "tool", "no-usage")]
+    for each in desks:
+        application_bundle(each, "desk", Application((Target("one", each.name),)), None)
     project = Project(folder, environment={})
-    for name, bundle in (*(("mini", each) for each in embedders), ("desk", folder / "desk")):
+    for name, bundle in (*(("mini", each) for each in embedders), *(("desk", each) for each in desks)):
         project.models.register(
             name, principal=project.principal, bundle=bundle, digest=verify_bundle(bundle)[1],
             gates=(Judgement(Verdict.PASS),), metrics={"worst": 0.0}, params={"seed": 0},
@@ -103,7 +106,7 @@ def test_an_embedder_is_proved_in_staging_and_watched_by_a_shadow(
         assert "fp_" in err
 
         assert command(folder, "rollout", "start", "mini", "--to", "2", "--strategy", "shadow")[0] == 0
-        asked(folder, address, until_copied=20)
+        asked(folder, f"{address}/v1/embeddings", {"model": "mini", "input": TEXTS}, until_copied=20)
         code, told, _ = command(folder, "rollout", "diff", "mini")
         assert (code, told["kind"], told["verdict"]) == (6, "vectors", "inconclusive")
         assert told["measured"][0]["count"] == 0
@@ -118,13 +121,40 @@ def test_an_embedder_is_proved_in_staging_and_watched_by_a_shadow(
     assert audited(folder) == 2
 
 
-def asked(folder: Path, address: str, *, until_copied: int) -> None:
-    """Ask for vectors until so many copies are on record."""
-    project, body = Project(folder, environment={}), json.dumps({"model": "mini", "input": TEXTS}).encode()
+def test_a_prompt_is_watched_as_a_shadow_by_how_its_texts_end(
+    tmp_path: Path, mlflow_tables: Path, command: Command
+) -> None:
+    """One that calls a tool where live speaks is told from one that only says it otherwise."""
+    question = {"model": "desk", "messages": [{"role": "user", "content": "are you open"}]}
+    with faulty_upstream() as upstream:
+        folder = project_of(tmp_path / "project", mlflow_tables, upstream=upstream.url)
+        project = Project(folder, environment={})
+        project.promotions.promote("desk", 1, "production", project.principal, "")
+        project.close()
+        with serving(folder) as address:
+            for version, wanted, share in (("2", (1, "texts", "differs"), 1), ("3", (6, "texts", "inconclusive"), 0)):
+                assert command(folder, "rollout", "start", "desk", "--to", version, "--strategy", "shadow")[0] == 0
+                asked(folder, f"{address}/v1/chat/completions", question, until_copied=20, version=version)
+                code, told, err = command(folder, "rollout", "diff", "desk")
+                assert (code, told["kind"], told["verdict"]) == wanted, err
+                assert (told["shadow_version"], told["measured"][0]["share"]) == (version, share)
+                assert told["pairs"] >= 20
+                assert command(folder, "rollout", "abort", "desk", "--reason", "seen")[0] == 0
+
+
+def asked(folder: Path, address: str, question: object, *, until_copied: int, version: str = "2") -> None:
+    """Ask, one question after another, until so many copies of a version are on record."""
+    project, body = Project(folder, environment={}), json.dumps(question).encode()
+    name = "mini" if address.endswith("embeddings") else "desk"
+
+    def copied() -> int:
+        versions = project.log.predictions(name, arm="shadow", columns=("model_version",)).column("model_version")
+        return int(versions.to_pylist().count(version))
+
     deadline = time.monotonic() + 60
-    while len(project.log.predictions("mini", arm="shadow", columns=("scores",))) < until_copied:
+    while copied() < until_copied:
         assert time.monotonic() < deadline
-        request = urllib.request.Request(f"{address}/v1/embeddings", body, {"content-type": "application/json"})
+        request = urllib.request.Request(address, body, {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 200
     project.close()
