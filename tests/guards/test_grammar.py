@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 from random import Random
 
 import pytest
@@ -110,14 +110,23 @@ def test_no_value_has_fewer_digits_than_its_pattern_says() -> None:
 
 
 @pytest.mark.parametrize("guard", [personal_data(), secrets()], ids=["personal_data", "secrets"])
-def test_a_text_is_searched_for_all_that_its_digits_allow(guard: PatternGuard) -> None:
-    """More digits never mean fewer patterns, and enough of them mean all, in their order."""
-    among = [guard.among(digits) for digits in range(60)]
+def test_a_text_is_searched_for_all_that_it_may_hold(guard: PatternGuard) -> None:
+    """More digits never mean fewer patterns; what a pattern needs brings it in, in its order, and nothing else does."""
+    needs = [None, *dict.fromkeys(need for each in guard.patterns for need in each.needs)]
+    everything = "".join(need for need in needs if need)
+    among = [guard.among(everything + "7" * digits) for digits in range(60)]
     for fewer, more in pairwise(among):
         assert {index for index, _ in fewer} <= {index for index, _ in more}
     assert among[-1] == list(enumerate(guard.patterns))
-    for digits, found in enumerate(among):
-        assert [each for each in enumerate(guard.patterns) if each[1].digits <= digits] == found
+    for digits, need in product(range(40), needs):
+        text = (need or "") + "7" * digits
+        may = [(index, each) for index, each in enumerate(guard.patterns) if each.digits <= digits + _digits(need)]
+        wanted = [(index, each) for index, each in may if not each.needs or any(one in text for one in each.needs)]
+        assert guard.among(text) == wanted
+
+
+def _digits(need: str | None) -> int:
+    return sum(each in "0123456789" for each in need or "")
 
 
 def test_every_beginning_of_a_value_is_held() -> None:

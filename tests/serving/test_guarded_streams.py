@@ -96,7 +96,7 @@ class Sent:
 class Coming:
     """An upstream's answer that comes in these bytes."""
 
-    status = 200
+    status, at_hand = 200, False
 
     def __init__(self, parts: Sequence[bytes]) -> None:
         self._parts = iter(parts)

@@ -242,14 +242,14 @@ class Upstreams:
     async def _once(self, target: Target, known: _Known, body: bytes, deadline: float) -> Reply:
         upstream, name = known.upstream, target.upstream
         try:
-            async with asyncio.timeout_at(deadline):
-                answer = await self._post(known, body)
-                if answer.status == 200:
-                    return Reply(target, answer, known, self._tell)
-                try:
+            answer = await self._post(known, body, deadline)
+            if answer.status == 200:
+                return Reply(target, answer, known, self._tell)
+            try:
+                async with asyncio.timeout_at(deadline):
                     raise await self._refusal(name, upstream, answer)
-                finally:
-                    answer.close()
+            finally:
+                answer.close()
         except TimeoutError:
             self._tell(name, "late")
             raise UpstreamLate(
@@ -265,7 +265,8 @@ class Upstreams:
                 known.breaker.failed()
             raise
 
-    async def _post(self, known: _Known, body: bytes) -> Answer:
+    async def _post(self, known: _Known, body: bytes, deadline: float) -> Answer:
+        """Status and headers; UpstreamUnavailable when they are silent for too long, TimeoutError at the deadline."""
         upstream = known.upstream
         headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
         if upstream.key_variable is not None:
@@ -273,10 +274,13 @@ class Upstreams:
         post = self._connections.post(
             known.address, "/chat/completions", headers, body, connect_seconds=upstream.connect_seconds
         )
+        silent = asyncio.get_running_loop().time() + upstream.silent_seconds
         try:
-            async with asyncio.timeout(upstream.silent_seconds):
+            async with asyncio.timeout_at(min(silent, deadline)):
                 return await post
         except TimeoutError:
+            if deadline <= silent:
+                raise
             raise UpstreamUnavailable(
                 f"Nothing came in {upstream.silent_seconds:g} s.", context={"why": "silent"}, remedy=_REACH
             ) from None
@@ -332,6 +336,8 @@ def _explain(error: ModelyardError, upstream: str) -> None:
 
 async def _read(answer: Answer, seconds: float) -> bytes:
     """The next bytes; UpstreamBroken after so many seconds of silence."""
+    if answer.at_hand:
+        return await answer.read()  # no clock is set for what nobody waits for
     try:
         async with asyncio.timeout(seconds):
             return await answer.read()

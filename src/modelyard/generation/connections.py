@@ -85,14 +85,19 @@ class Answer:
         if not self.status and self._error is not None:
             raise self._error
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether `read` has nothing to wait for."""
+        return bool(self._parts) or self.ended or self._error is not None
+
     async def read(self) -> bytes:
         """The next bytes of the body, nothing at its end; UpstreamBroken when it was cut."""
-        while not self._parts:
+        while not self.at_hand:
+            await self._wait()
+        if not self._parts:
             if self._error is not None:
                 raise self._error
-            if self.ended:
-                return b""
-            await self._wait()
+            return b""
         data = self._parts.popleft() if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         self._size = 0

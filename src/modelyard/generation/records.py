@@ -1,5 +1,6 @@
 """Prompts, upstreams, prices and usage as frozen values."""
 
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -45,13 +46,13 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cached: int | None = None
 
 
-class PriceList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PriceList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Prices by the upstream's name for a model, in one currency (ISO 4217)."""
 
     models: dict[str, Price] = {}
     currency: str = "USD"
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         """Of its canonical JSON: what a cost on record was reckoned by."""
         return digest_of(canonical_json(msgspec.to_builtins(self)))

@@ -129,17 +129,29 @@ class PatternGuard:
     def _unfinished(self, before: str) -> str:
         return "|".join(dict.fromkeys(each.unfinished for each in self.patterns if each.before == before))
 
-    def among(self, digits: int) -> Sequence[tuple[int, Pattern]]:
-        """The patterns, with their places among all, of which a text with so many digits may hold a value."""
-        return self._by_digits[min(digits, len(self._by_digits) - 1)]
+    def among(self, text: str) -> Sequence[tuple[int, Pattern]]:
+        """The patterns, with their places among all, of which a text may hold a value: it has the digits they ask for,
+        and something of what they need."""
+        digits = sum(map(text.count, _DIGITS))
+        every, needless = self._by_digits[min(digits, len(self._by_digits) - 1)]
+        there = {each for each in self._needs if each in text}
+        if not there:
+            return needless
+        return [(index, each) for index, each in every if not each.needs or not there.isdisjoint(each.needs)]
 
     @cached_property
-    def _by_digits(self) -> Sequence[Sequence[tuple[int, Pattern]]]:
+    def _needs(self) -> Sequence[str]:
+        return list(dict.fromkeys(need for each in self.patterns for need in each.needs))
+
+    @cached_property
+    def _by_digits(self) -> Sequence[tuple[Sequence[tuple[int, Pattern]], Sequence[tuple[int, Pattern]]]]:
+        """By the number of digits the patterns that ask for no more: all of them, and those that need nothing else."""
         most = max(each.digits for each in self.patterns)
-        return [
+        by_digits = (
             [(index, each) for index, each in enumerate(self.patterns) if each.digits <= digits]
             for digits in range(most + 1)
-        ]
+        )
+        return [(every, [(index, each) for index, each in every if not each.needs]) for every in by_digits]
 
     def open(self, context: Context) -> "PatternScan":  # noqa: ARG002 - patterns need no context
         """Begin a text."""
@@ -180,18 +192,13 @@ class PatternScan:
     def _search(self, until: int, *, final: bool) -> list[Claim]:
         offset, claims = self._offset, self._go_on(final=final)
         if until > self._from:
-            digits = sum(map(self._known.count, _DIGITS))
-            for index, pattern in self._guard.among(digits):
-                if self._may_hold(pattern):
+            left = len(self._known) - self._from
+            for index, pattern in self._guard.among(self._known):
+                if left >= pattern.shortest:
                     self._search_one(index, pattern, until, claims, final=final)
         self._from = min([until, *self._tails.values()])
         self._forget()
         return [Claim(start + offset, end + offset, kind) for start, end, kind in claims]
-
-    def _may_hold(self, pattern: Pattern) -> bool:
-        if len(self._known) - self._from < pattern.shortest:
-            return False
-        return not pattern.needs or any(each in self._known for each in pattern.needs)
 
     def _search_one(self, index: int, pattern: Pattern, until: int, claims: list[Claim], *, final: bool) -> None:
         """Every place is tried, also inside of what was refused or found: values may overlap."""

@@ -142,7 +142,9 @@ def secrets() -> PatternGuard:
         (
             *_private_key(),
             _token("aws_key", seq(one_of("AKIA", "ASIA"), times(_UPPER, 16)), "AKIA", "ASIA"),
-            _token("github_token", seq("gh", Chars("pousr"), "_", times(_BASE62, 36)), "gh"),
+            _token(
+                "github_token", seq("gh", Chars("pousr"), "_", times(_BASE62, 36)), *(f"gh{each}_" for each in "pousr")
+            ),
             _token("github_token", seq("github_pat_", times(Chars("A-Za-z0-9_"), 40)), "github_pat_"),
             _token("gitlab_token", seq("glpat-", times(_TOKEN, 20)), "glpat-", tail=_TOKEN_TAIL),
             _token("slack_token", seq("xox", Chars("abeprs"), "-", times(_TOKEN, 10)), "xox", tail=_TOKEN_TAIL),

@@ -143,9 +143,8 @@ class Passage:
         seen = self._seen
         told = seen.verdicts | {stream.outcome("").verdict for stream in self._open.values()}
         worst = next((each for each in (Verdict.FAIL, Verdict.INCONCLUSIVE) if each in told), Verdict.PASS)
-        found = seen.found.copy()
-        for stream in self._open.values():
-            found.update((each.kind, each.action) for each in stream.findings())
+        more = [(each.kind, each.action) for stream in self._open.values() for each in stream.findings()]
+        found = seen.found + Counter(more) if more else seen.found
         return Guarded(
             verdict=(worst if told else Verdict.INCONCLUSIVE).value,
             found={f"{kind}:{action.value}": count for (kind, action), count in sorted(found.items())},
@@ -263,7 +262,8 @@ class Passage:
         outcome = stream.outcome("")
         self._seen.verdicts.add(outcome.verdict)
         self._seen.failed.update(outcome.failed)
-        self._seen.found.update((each.kind, each.action) for each in outcome.findings)
+        if outcome.findings:
+            self._seen.found.update((each.kind, each.action) for each in outcome.findings)
         if outcome.refused and self._ending(stream) not in _SAY_INSTEAD:
             self._blame(stream, path)
 

@@ -1,7 +1,7 @@
 """Budgets of deployments: the worst case is held before an upstream is asked, and what it came to is settled."""
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from .ledger import Ledger, Reservation
 FOLDER = "ledger"
 """Where the ledger stands in the journal's folder."""
 
+_DAY = 86_400_000_000
 _PERIODS = {"day": "%Y-%m-%d", "month": "%Y-%m", "ever": "ever"}
 
 
@@ -89,8 +90,7 @@ class Budgets:
     @staticmethod
     def name(deployment: Deployment, at: Micros) -> str:
         """The budget that an answer at an instant is of."""
-        period = from_micros(at).strftime(_PERIODS[deployment.policy.budget_period])
-        return f"{deployment.route.deployment}/{period}"
+        return f"{deployment.route.deployment}/{_period(deployment.policy.budget_period, at // _DAY)}"
 
     def close(self) -> None:
         """Close the ledger."""
@@ -123,6 +123,12 @@ class Budgets:
 def identity_of(record: PredictionRecord) -> str:
     """What tells an arm's answer from all others."""
     return f"{record.prediction_id}/{record.arm}"
+
+
+@lru_cache
+def _period(kind: str, day: int) -> str:
+    """The name of the period that a day since the epoch is of."""
+    return from_micros(Micros(day * _DAY)).strftime(_PERIODS[kind])
 
 
 def _targets(arm: LoadedApplication) -> list[tuple[str, str]]:
