@@ -1,11 +1,12 @@
 """`kill -9` of what `modelyard up` runs, at random moments of three months: they end as undisturbed ones do."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from .months.killer import VICTIMS, chosen_kills
+from .months.killer import VICTIMS, Kill, chosen_kills
 from .months.machine import WEEKS, Months
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(7200)]
@@ -26,10 +27,20 @@ def test_three_months_end_the_same_when_processes_are_killed(trained: Path, tmp_
 @pytest.mark.soak
 def test_fifty_kills_change_nothing_either(trained: Path, tmp_path: Path) -> None:
     """Ten in each of five runs, two at a time."""
-    kills = [chosen_kills(10, WEEKS - 3, seed) for seed in range(5)]
-    killed = [Months(tmp_path / str(seed), trained, each) for seed, each in enumerate(kills)]
+    require_the_same_end(tmp_path, trained, [chosen_kills(10, WEEKS - 3, seed) for seed in range(5)])
+
+
+@pytest.mark.soak
+def test_two_hundred_kills_of_the_control_process_change_nothing(trained: Path, tmp_path: Path) -> None:
+    """Of it alone, whatever it is at: forty in each of five runs."""
+    require_the_same_end(tmp_path, trained, [chosen_kills(40, WEEKS - 3, seed, ["control"]) for seed in range(5)])
+
+
+def require_the_same_end(folder: Path, trained: Path, kills: Sequence[Sequence[Kill]]) -> None:
+    """Runs with these kills end as one does that nobody disturbs."""
+    killed = [Months(folder / str(seed), trained, each) for seed, each in enumerate(kills)]
     with ThreadPoolExecutor(2) as pool:
-        undisturbed = pool.submit(Months(tmp_path / "undisturbed", trained).live)
+        undisturbed = pool.submit(Months(folder / "undisturbed", trained).live)
         ends = list(pool.map(Months.live, killed))
     assert ends == [undisturbed.result()] * len(ends)
     assert [each.killer.done for each in killed] == kills

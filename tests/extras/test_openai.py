@@ -38,7 +38,11 @@ told["stream"] = ["".join(pieces), usage.total_tokens]
 calls = client.chat.completions.create(model="tool", messages=[{"role": "user", "content": '{"a": 1}'}], tools=[
     {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 ])
-told["tool"] = calls.choices[0].message.tool_calls[0].function.arguments
+called = calls.choices[0].message
+told["tool"] = called.tool_calls[0].function.arguments
+result = {"role": "tool", "tool_call_id": called.tool_calls[0].id, "content": "7"}
+after = [*says, called, result, choice.message, *says]
+told["again"] = client.chat.completions.create(model="answer", messages=after).choices[0].message.content
 guarded = client.chat.completions.create(
     model="guarded", messages=[{"role": "user", "content": "Mail jane@example.com"}], stream=True
 )
@@ -97,7 +101,11 @@ const calls = await client.chat.completions.create({
   model: "tool", messages: [{ role: "user", content: '{"a": 1}' }],
   tools: [{ type: "function", function: { name: "look", parameters: { type: "object" } } }],
 });
-told.tool = calls.choices[0].message.tool_calls[0].function.arguments;
+const called = calls.choices[0].message;
+told.tool = called.tool_calls[0].function.arguments;
+const result = { role: "tool", tool_call_id: called.tool_calls[0].id, content: "7" };
+const after = [...messages, called, result, choice.message, ...messages];
+told.again = (await client.chat.completions.create({ model: "answer", messages: after })).choices[0].message.content;
 told.guarded = "";
 for await (const chunk of await client.chat.completions.create({
   model: "guarded", messages: [{ role: "user", content: "Mail jane@example.com" }], stream: true,
@@ -166,6 +174,7 @@ def check(told: dict[str, Any], asked: Mapping[str, str]) -> None:
     assert told["whole"] == [TEXT, "stop", 16, "answer"]
     assert told["stream"] == [TEXT, 16]
     assert told["tool"] == '{"a": 1}'
+    assert told["again"] == asked["text"]
     assert told["guarded"] == "Mail [EMAIL]"
     assert told["models"] == sorted([*MODELS, "guarded", "mini"])
     np.testing.assert_allclose(told["vectors"], json.loads(asked["vectors"]), atol=1e-6)

@@ -236,6 +236,18 @@ def test_an_answer_comes_whole_with_usage_and_is_on_record_with_its_cost(gateway
     assert len(made.prompt) == 64
 
 
+def test_an_answer_is_sent_back_as_it_came(gateway: Gateway) -> None:
+    """With citations, thoughts and empty fields, of which an upstream is told nothing; a sound is no part of a chat."""
+    came = {"role": "assistant", "content": "It is.", "refusal": None, "annotations": [{"type": "url_citation"}]}
+    thought = {"reasoning": "Hm.", "reasoning_content": "Hm.", "audio": None, "function_call": None}
+    chat = [{"role": "user", "content": "Is it?"}, came | thought, {"role": "user", "content": "Is it really?"}]
+    assert gateway.ask("answer", messages=chat)[0] == 200
+    said = {"role": "assistant", "content": "It is."}
+    assert gateway.upstream.bodies[-1]["messages"] == [chat[0], said, chat[2]]
+    status, told = gateway.ask("answer", messages=[came | {"audio": {"id": "a"}}])
+    assert (status, told["error"]["param"]) == (400, "messages[0].audio")
+
+
 @pytest.mark.parametrize("fault", ["answer", "bytes", "repeated-usage"])
 def test_a_stream_has_the_text_of_the_whole_answer_and_its_usage_once(gateway: Gateway, fault: str) -> None:
     """However the upstream cuts it, and however often it tells its usage."""

@@ -26,12 +26,13 @@ class Kill:
     delay: float
 
 
-def chosen_kills(count: int, weeks: int, seed: int) -> list[Kill]:
-    """Kills at random, each victim among the first four."""
+def chosen_kills(count: int, weeks: int, seed: int, among: Sequence[Victim] = VICTIMS) -> list[Kill]:
+    """Kills at random, each victim among the first; of one kind alone, at any moment, and not in steps above all."""
     chance = random.Random(seed)
-    victims = [*chance.sample(VICTIMS, len(VICTIMS)), *chance.choices(VICTIMS, k=count)][:count]
+    in_steps = 0.4 if len(among) > 1 else 0.0
+    victims = [*chance.sample(among, len(among)), *chance.choices(among, k=count)][:count]
     return [
-        Kill(week, victim, victim == "step" or chance.random() < 0.4, chance.uniform(0, 2.0))
+        Kill(week, victim, victim == "step" or chance.random() < in_steps, chance.uniform(0, 2.0))
         for week, victim in zip(sorted(chance.choices(range(1, weeks + 1), k=count)), victims, strict=True)
     ]
 

@@ -6,7 +6,11 @@ import msgspec
 
 
 class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One message of a chat; parts of a content, and calls of tools, are handed on as they are."""
+    """One message of a chat; parts of a content, and calls of tools, are handed on as they are.
+
+    What only answers have is taken, for clients send answers back as they came, and let go at once: an upstream needs
+    none of it to go on.
+    """
 
     role: str
     content: str | list[dict[str, Any]] | None = None
@@ -14,6 +18,14 @@ class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
+    annotations: list[dict[str, Any]] | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    audio: None = None
+    function_call: None = None
+
+    def __post_init__(self) -> None:
+        self.annotations = self.reasoning = self.reasoning_content = None
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
