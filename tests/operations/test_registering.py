@@ -60,7 +60,8 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows.to_csv(folder / "rows.csv", index=False)
     project = Project(folder, environment={})
     project.tracker.prepare()
-    with mlflow.start_run():
+    experiment = mlflow.create_experiment("by hand", artifact_location=(folder / "artifacts").as_uri())
+    with mlflow.start_run(experiment_id=experiment):
         mlflow.log_metrics({"auc": 0.99, "log_loss": 0.1})
         mlflow.log_param("C", 1.0)
         logged = mlflow.sklearn.log_model(
