@@ -21,12 +21,12 @@ from modelyard.wiring import Project
 
 from ..conftest import training_table
 from ..pipelines.projects import write_project
-from .victims import Approver, Keeper, Overseer, Restorer, Runner, Saver, Scorer, Victim
+from .victims import Approver, Judge, Keeper, Overseer, Restorer, Runner, Saver, Scorer, Victim
 
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]  # MLflow's and its dependencies' own
 
 Make = Callable[[str], Victim]
-KINDS = ("log", "approvals", "scoring", "pipeline", "backup", "restore", "supervisor")
+KINDS = ("log", "approvals", "judging", "scoring", "pipeline", "backup", "restore", "supervisor")
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +60,10 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> Make:
         if kind in ("backup", "restore"):
             shop: Path = request.getfixturevalue("shop")
             return Saver(folder, shop) if kind == "backup" else Restorer(folder, shop)
-        alone: dict[str, type[Keeper | Approver | Overseer]] = {
+        alone: dict[str, type[Keeper | Approver | Judge | Overseer]] = {
             "log": Keeper,
             "approvals": Approver,
+            "judging": Judge,
             "supervisor": Overseer,
         }
         return alone[kind](folder)

@@ -18,11 +18,12 @@ import psutil
 from modelyard.access import Principal, Role
 from modelyard.audit import AuditLog
 from modelyard.control import Part, Supervisor
-from modelyard.core import Digest, ManualClock
+from modelyard.core import Digest, ManualClock, SystemIds
 from modelyard.data import read_table
 from modelyard.history import PredictionLog
 from modelyard.inference import load_bundle
 from modelyard.journal import Journal, PredictionRecord, TruthRecord
+from modelyard.llm.queues import Item, Queues
 from modelyard.operations.backups.archive import read_listing
 from modelyard.operations.backups.put_back import put_back
 from modelyard.operations.backups.take import take
@@ -148,6 +149,54 @@ class Approver(Victim):
     @property
     def _records(self) -> RecordStore:
         return open_record_store(f"sqlite:///{self.folder / 'records.db'}")
+
+
+class Judge(Victim):
+    """Who fills a queue of answers, in more than one transaction, and says what he thinks of them."""
+
+    items, labels = 600, 150
+
+    def live(self, life: int, say: Say) -> None:
+        """A queue of its own, filled and judged as far as time allows."""
+        queues, _ = self._desk()
+        self._fill(queues, life)
+        say("filled")
+        for _ in range(self.labels):
+            shown = queues.next(f"q{life}", self._person)
+            assert shown is not None
+            queues.label(f"q{life}", shown.ref, "pass", self._person)
+            say(shown.ref)
+
+    def check(self, life: int, said: Collection[str], *, ended: bool) -> None:
+        """A queue has all of its items or none; each label that was acknowledged is there once, with its entry."""
+        queues, audit = self._desk()
+        if not any(each.name == f"q{life}" and each.items for each in queues.progress()):
+            assert not said
+            self._fill(queues, life)
+        assert [each.items for each in queues.progress(f"q{life}")] == [self.items]
+        given = [label.item for _, label in queues.labels(f"q{life}")]
+        bodies = [each.body for each in audit.entries()]
+        noted = [each["subject"] for each in bodies if each["subject"].startswith(f"q{life}/")]
+        assert sorted(noted) == sorted(f"q{life}/{each}" for each in given)
+        assert [each["action"] for each in bodies if each["subject"] == f"q{life}"] == ["llm.queue"]
+        assert len(set(given)) == len(given) == queues.judged(f"q{life}", self._person).labelled
+        told = set(said) - {"filled"}
+        assert told <= set(given)
+        assert len(given) <= len(told) + 1  # the one that was not told any more
+
+    def _fill(self, queues: Queues, life: int) -> None:
+        items = [Item(f"case-{each}", f"Question {each}?", f"Answer {each}.") for each in range(self.items)]
+        queues.add(f"q{life}", items, "a file", self._person)
+
+    def _desk(self) -> tuple[Queues, AuditLog]:
+        records = open_record_store(f"sqlite:///{self.folder / 'records.db'}")
+        records.migrate()
+        audit = AuditLog(records, CLOCK)
+        return Queues(records, audit, CLOCK, SystemIds()), audit
+
+    @property
+    def _person(self) -> Principal:
+        return _person("ann")
 
 
 class Scorer(Victim):
