@@ -21,7 +21,7 @@ from .table import Table
 
 GRAPH_FILE = "vectors.usearch"
 
-NEIGHBOURS, BREADTH_ADD, BREADTH_SEARCH = 16, 96, 80
+NEIGHBOURS, BREADTH_ADD, BREADTH_SEARCH = 18, 112, 80
 """Neighbours a vector has in the graph, and how many candidates are kept while one is added, and while searching."""
 
 _STALE = 0.2
