@@ -1,6 +1,7 @@
 """Prompts as versions: registered, promoted, rolled back like models, and read by MLflow's own client."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -80,6 +81,22 @@ def test_a_prompt_goes_the_way_of_models(project: Project, tmp_path: Path) -> No
         "prompts:/greet/2": [],
     }
     assert mlflow.genai.load_prompt("prompts:/greet@production", cache_ttl_seconds=0).version == 1
+    project.close()
+
+
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_a_prompt_that_nobody_registered_is_told_of_as_one(project: Project) -> None:
+    """Whatever is to be done with it."""
+    acts: list[tuple[Any, Any]] = [
+        (prompts.render_prompt, prompts.RenderPrompt("greet")),
+        (prompts.promote_prompt, prompts.PromotePrompt("greet", "1")),
+        (prompts.diff_prompt, prompts.DiffPrompts("greet", "1", "2")),
+        (prompts.list_prompts, prompts.ListPrompts("greet")),
+    ]
+    for act, given in acts:
+        with pytest.raises(NotFound, match="There is no prompt 'greet'") as told:
+            carry_out(act, project, given)
+        assert told.value.code == "NO_PROMPT"
     project.close()
 
 

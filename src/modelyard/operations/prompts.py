@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import msgspec
 
 from modelyard.access import Permission
-from modelyard.core import InvalidInput, Judgement, NotFound, Verdict, check_name, check_text, shown
+from modelyard.core import InvalidInput, Judgement, Verdict, check_name, check_text, shown
 from modelyard.generation import Prompt, render, variables_of
 from modelyard.inference import sign_bundle
 from modelyard.llm import PromptReference, diff_prompts, mlflow_tags, prompt_bundle, read_prompt_file
 from modelyard.registry import ModelVersion, check_description, check_tags
-from modelyard.wiring import Project, find_prompt, is_prompt, no_prompt, prompt_in
+from modelyard.wiring import Project, find_prompt, is_prompt, no_prompt, prompt_in, unknown_prompt
 
 from .contract import Call, Option, operation
 from .models import notice, tags_of
@@ -186,9 +186,7 @@ def _prompts(project: Project) -> list[str]:
 
 def _require_prompt(project: Project, name: str) -> None:
     if _newest(project, name) is None:
-        raise NotFound(
-            f"There is no prompt {shown(name)}.", code="NO_PROMPT", remedy="See what there is: modelyard prompt list"
-        )
+        raise unknown_prompt(name)
 
 
 def _told(project: Project, version: ModelVersion, prompt: Prompt) -> dict[str, Any]:

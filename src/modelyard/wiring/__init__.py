@@ -20,7 +20,7 @@ from .tables import table_of
 if TYPE_CHECKING:
     from .judging import Judged, Judging, judging_by, scorers_at, target_of
     from .privately import Manner, served_privately, with_costs
-    from .prompts import find_prompt, is_prompt, no_prompt, prompt_in
+    from .prompts import find_prompt, is_prompt, no_prompt, prompt_in, unknown_prompt
 
 __all__ = [
     "FILE_NAME",
@@ -54,6 +54,7 @@ __all__ = [
     "server_command",
     "table_of",
     "target_of",
+    "unknown_prompt",
     "validate_dataset",
     "with_costs",
 ]
@@ -61,7 +62,7 @@ __all__ = [
 _LATER = {
     "judging": ("Judged", "Judging", "judging_by", "scorers_at", "target_of"),
     "privately": ("Manner", "served_privately", "with_costs"),
-    "prompts": ("find_prompt", "is_prompt", "no_prompt", "prompt_in"),
+    "prompts": ("find_prompt", "is_prompt", "no_prompt", "prompt_in", "unknown_prompt"),
 }
 
 

@@ -98,7 +98,8 @@ class Killer:
 
     def _part(self, name: str) -> list[psutil.Process]:
         with suppress(psutil.NoSuchProcess):
-            return [psutil.Process(each.pid) for each in running(self._run_folder) if each.name == name]
+            found = [psutil.Process(each.pid) for each in running(self._run_folder) if each.name == name]
+            return [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
         return []
 
     def _steps(self) -> list[psutil.Process]:

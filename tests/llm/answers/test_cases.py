@@ -62,6 +62,7 @@ def test_the_file_says_which_kind_it_is(tmp_path: Path) -> None:
     assert kind_of(written(tmp_path / "b.yaml", kind="retrieval")) == "retrieval"
     (tmp_path / "c.yaml").write_text("suite: old\n")
     assert kind_of(tmp_path / "c.yaml") == "retrieval"
-    assert kind_of(tmp_path / "nowhere.yaml") == "retrieval"
+    with pytest.raises(InvalidSuite, match=r"nowhere\.yaml cannot be read: No such file"):
+        kind_of(tmp_path / "nowhere.yaml")
     with pytest.raises(InvalidSuite, match="'poems'"):
         kind_of(written(tmp_path / "d.yaml", kind="poems"))

@@ -82,7 +82,13 @@ def kind_of(path: Path) -> Kind:
     """What a file of a suite is a suite of, `retrieval` where it does not say; its rest is not looked at."""
     try:
         found = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError, ValueError):
+    except OSError as error:
+        raise InvalidSuite(
+            f"{path} cannot be read: {error.strerror}.",
+            context={"file": str(path)},
+            remedy="Name a file of YAML or JSON with the cases of a suite.",
+        ) from error
+    except (yaml.YAMLError, ValueError):
         return "retrieval"  # whose reader says what is wrong
     said = found.get("kind", "retrieval") if isinstance(found, dict) else "retrieval"
     if said in ("retrieval", "answers"):
