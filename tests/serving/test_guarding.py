@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any, NoReturn
 
 import pytest
@@ -11,14 +12,16 @@ from modelyard.cli.edge import run
 from modelyard.cli.root import root
 from modelyard.core import canonical_json
 from modelyard.generation import APPLICATION_FILE, GUARDS_FILE, Application, Target
-from modelyard.guards import GuardSet, default_set
+from modelyard.guards import GuardSet, PatternGuard, Side, default_set
 from modelyard.inference import BundleDamaged
 from modelyard.journal import Guarded
 from modelyard.llm import application_bundle
 from modelyard.routing import ServingPolicy
 from modelyard.serving.applications import load_application
+from modelyard.serving.guarding import Guards
 from modelyard.testing import faulty_upstream
 
+from ..guards.planted import EVERY
 from .test_chat import PROMPT, Gateway, live, route, text_of
 
 CARD = "4111 1111 1111 1111"
@@ -54,6 +57,36 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 def says(text: str) -> dict[str, Any]:
     """A message of the user's."""
     return {"messages": [{"role": "user", "content": text}]}
+
+
+@pytest.mark.parametrize("guards", [REFUSING, GOING_UP, HOLDING, SHAPED, default_set()])
+def test_what_is_cleared_at_once_is_what_a_stream_lets_through(
+    guards: GuardSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a text holds: the same leaves, with the same verdict, as when each is looked at piece by piece."""
+    random, own = Random(5), Guards.of(guards)
+    planted = [
+        f"{before}{draw(random)}{behind}" for draw in EVERY.values() for before, behind in (("", ""), ("a ", "!"))
+    ]
+    texts = ["", " ", "Nothing in here: 7.", '{"a": 1}', "4111 1111 1111 1112", *planted]
+    quick = [passed(own, text) for text in texts]
+    assert any((text, "pass", False) in sides for text, sides in zip(texts, quick, strict=True))
+    monkeypatch.setattr(PatternGuard, "clears", lambda *_: False)
+    assert quick == [passed(own, text) for text in texts]
+
+
+def passed(guards: Guards, text: str) -> list[tuple[str, str, bool]]:
+    """What leaves of a text on either side, the verdict, and whether it is refused."""
+    found, sides = [], list[Side](("input", "output"))
+    for side in sides:
+        passage = guards.on(side)
+        if passage is None:
+            found.append((text, "", False))
+            continue
+        message = {"role": "user", "content": text}
+        left = passage.message(message, "m") if side == "input" else passage.piece(0, message, ended=True)
+        found.append((left["content"], passage.verdict().verdict, passage.refused))
+    return found
 
 
 @pytest.mark.parametrize("streamed", [False, True])

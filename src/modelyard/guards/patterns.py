@@ -139,6 +139,12 @@ class PatternGuard:
             return needless
         return [(index, each) for index, each in every if not each.needs or not there.isdisjoint(each.needs)]
 
+    def clears(self, text: str) -> bool:
+        """Whether a whole text has nothing of the shape of a value: of most texts that is all there is to say."""
+        return not any(
+            len(text) >= each.shortest and each.expression.search(text) is not None for _, each in self.among(text)
+        )
+
     @cached_property
     def _needs(self) -> Sequence[str]:
         return list(dict.fromkeys(need for each in self.patterns for need in each.needs))
