@@ -140,8 +140,9 @@ class Passage:
 
     def verdict(self) -> Guarded:
         """What is to be said of all texts by now, for the record. No text at all is never a pass."""
-        seen = self._seen
-        told = seen.verdicts | {stream.outcome("").verdict for stream in self._open.values()}
+        seen, told = self._seen, self._seen.verdicts
+        if self._open:
+            told = told | {stream.outcome("").verdict for stream in self._open.values()}
         worst = next((each for each in (Verdict.FAIL, Verdict.INCONCLUSIVE) if each in told), Verdict.PASS)
         more = [(each.kind, each.action) for stream in self._open.values() for each in stream.findings()]
         found = seen.found + Counter(more) if more else seen.found

@@ -38,7 +38,7 @@ def refuse_repeated_names(body: bytes, names: int) -> None:
     More of them may also be in strings, and then the body is read a second time, with all its names.
     """
     if body.count(b":") > names:
-        json.loads(body, object_pairs_hook=_unique)
+        _TWICE.decode(body.decode("utf-8", "surrogatepass"))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -51,3 +51,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             remedy="Write each name once: nobody can tell which value is meant.",
         )
     return found
+
+
+_TWICE = json.JSONDecoder(object_pairs_hook=_unique)
